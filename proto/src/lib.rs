@@ -1,0 +1,4 @@
+//! The words of the exchange.
+
+pub mod phi;
+pub mod time;
