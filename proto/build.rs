@@ -1,0 +1,12 @@
+//! Compiles the wire schema; no `protoc` is needed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let schema = ["schema/words.proto", "schema/calls.proto"];
+    for file in schema {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let files = protox::compile(schema, ["schema"])?;
+    let mut config = prost_build::Config::new();
+    config.compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Access events: what the log keeps of every release, refusal and change, at the level of organisations.
+
+use std::collections::BTreeSet;
+
+use crate::codes::{AccessAct, AccessOutcome, DocumentClass, PersonRole, Purpose};
+use crate::decode::{self, DecodeError, check};
+use crate::directive::text;
+use crate::envelope::{Kind, Word};
+use crate::id::{Code, Digest, DirectiveId, ReferralId};
+use crate::limits;
+use crate::member::write_optional;
+use crate::time::Timestamp;
+use crate::token::Token;
+use crate::wire::words as wire;
+
+/// Something was accessed, refused or changed: closed codes; no person's name, no document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessEvent {
+    /// Who says so; it signs.
+    pub organisation: Code,
+    /// The other side, if there is one.
+    pub counterpart: Option<Code>,
+    /// Whose record.
+    pub patient: Token,
+    /// What happened.
+    pub act: AccessAct,
+    /// How it ended.
+    pub outcome: AccessOutcome,
+    /// The clause that decided, such as `D-3`.
+    pub clause: String,
+    /// The classes of the documents.
+    pub classes: BTreeSet<DocumentClass>,
+    /// For what.
+    pub purpose: Purpose,
+    /// The role of the asking person.
+    pub role: PersonRole,
+    /// The version of the patient's head on which it was decided.
+    pub head_version: u64,
+    /// The directive that decided.
+    pub directive: Option<DirectiveId>,
+    /// The referral.
+    pub referral: Option<ReferralId>,
+    /// Hash of the release's payload: pairs a release with its delivery.
+    pub release: Option<Digest>,
+    /// How many documents.
+    pub documents: u32,
+    /// How many bytes.
+    pub size: u64,
+    /// When, by the sayer's clock.
+    pub at: Timestamp,
+    /// Salted commitment to the line of the sayer's audit that names the person.
+    pub audit_line: Digest,
+}
+
+impl Word for AccessEvent {
+    const KIND: Kind = Kind::AccessEvent;
+    const NAME: &'static str = "access_event";
+    type Wire = wire::AccessEvent;
+
+    fn read(wire: wire::AccessEvent) -> Result<Self, DecodeError> {
+        let organisation = decode::code("access_event.organisation", wire.organisation)?;
+        let counterpart = decode::optional_code("access_event.counterpart", wire.counterpart)?;
+        let other = counterpart.as_ref() != Some(&organisation);
+        check("access_event.counterpart", other, "another member than the organisation")?;
+        Ok(Self {
+            organisation,
+            counterpart,
+            patient: Token::read("access_event.patient", wire.patient)?,
+            act: decode::one_code("access_event.act", wire.act)?,
+            outcome: decode::one_code("access_event.outcome", wire.outcome)?,
+            clause: decode::text("access_event.clause", wire.clause, limits::LABEL_BYTES_MAX)?,
+            classes: decode::codes("access_event.classes", &wire.classes)?,
+            purpose: decode::one_code("access_event.purpose", wire.purpose)?,
+            role: decode::one_code("access_event.role", wire.role)?,
+            head_version: wire.head_version,
+            directive: DirectiveId::read_optional("access_event.directive", &wire.directive)?,
+            referral: ReferralId::read_optional("access_event.referral", &wire.referral)?,
+            release: Digest::read_optional("access_event.release", &wire.release)?,
+            documents: wire.documents,
+            size: wire.size,
+            at: decode::time("access_event.at", wire.at)?,
+            audit_line: Digest::read("access_event.audit_line", &wire.audit_line)?,
+        })
+    }
+
+    fn write(&self) -> wire::AccessEvent {
+        wire::AccessEvent {
+            organisation: self.organisation.to_string(),
+            counterpart: text(self.counterpart.as_ref()),
+            patient: Some(self.patient.write()),
+            act: self.act.number(),
+            outcome: self.outcome.number(),
+            clause: self.clause.clone(),
+            classes: self.classes.iter().map(|class| class.number()).collect(),
+            purpose: self.purpose.number(),
+            role: self.role.number(),
+            head_version: self.head_version,
+            directive: write_optional(self.directive.as_ref()),
+            referral: write_optional(self.referral.as_ref()),
+            release: write_optional(self.release.as_ref()),
+            documents: self.documents,
+            size: self.size,
+            at: self.at.unix_ms(),
+            audit_line: self.audit_line.as_bytes().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Calls between processes: requests and answers, strictly read like words but not signed by themselves.
+
+use prost::Message;
+
+use crate::codes::RefusalCode;
+use crate::decode::{self, DecodeError};
+use crate::limits;
+use crate::time::Millis;
+use crate::wire::calls as wire;
+
+/// What can be called, by number on the link. Numbers are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Hands words to the registry.
+    Submit = 1,
+    /// Evaluates blinded identifiers.
+    Evaluate = 2,
+    /// Searches the index.
+    Search = 3,
+    /// Reads the asking member's feed.
+    Feed = 4,
+    /// Asks for a lease.
+    Lease = 5,
+    /// Reads member lists.
+    Members = 6,
+    /// Reads the consent of one patient.
+    Consent = 7,
+    /// Reads the access events of one patient.
+    History = 8,
+    /// Asks for proofs.
+    Proof = 9,
+    /// Asks a holder for key and map of one document.
+    Release = 20,
+    /// Tells the other side a referral step.
+    Step = 21,
+    /// Tells a holder or recipient a consent act directly.
+    ActNotice = 22,
+}
+
+impl TryFrom<u16> for Method {
+    /// The number that is not a method.
+    type Error = u16;
+
+    fn try_from(number: u16) -> Result<Self, u16> {
+        use Method as M;
+        let all = [
+            M::Submit,
+            M::Evaluate,
+            M::Search,
+            M::Feed,
+            M::Lease,
+            M::Members,
+            M::Consent,
+            M::History,
+            M::Proof,
+            M::Release,
+            M::Step,
+            M::ActNotice,
+        ];
+        all.into_iter().find(|method| *method as u16 == number).ok_or(number)
+    }
+}
+
+/// A message of a call.
+pub trait Call: Message + Default {
+    /// Its name in errors.
+    const NAME: &'static str;
+
+    /// From bytes, by the strict rule (W-2, W-3).
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the message, or the field.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode::strict(Self::NAME, bytes, limits::CALL_BYTES_MAX)
+    }
+}
+
+macro_rules! calls {
+    ($($message:ident = $name:literal,)*) => {$(
+        pub use wire::$message;
+
+        impl Call for $message {
+            const NAME: &'static str = $name;
+        }
+    )*};
+}
+
+calls! {
+    SubmitRequest = "submit_request",
+    SubmitAnswer = "submit_answer",
+    EvaluateRequest = "evaluate_request",
+    EvaluateAnswer = "evaluate_answer",
+    SearchRequest = "search_request",
+    SearchReply = "search_reply",
+    FeedRequest = "feed_request",
+    FeedAnswer = "feed_answer",
+    LeaseRequest = "lease_request",
+    LeaseAnswer = "lease_answer",
+    MembersRequest = "members_request",
+    MembersAnswer = "members_answer",
+    ConsentRequest = "consent_request",
+    ConsentAnswer = "consent_answer",
+    HistoryRequest = "history_request",
+    HistoryAnswer = "history_answer",
+    ProofRequest = "proof_request",
+    ProofAnswer = "proof_answer",
+    ReleaseRequest = "release_request",
+    ReleaseAnswer = "release_answer",
+    RangeRequest = "range_request",
+    StepRequest = "step_request",
+    ActNotice = "act_notice",
+    Done = "done",
+}
+
+/// Why a call was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("refused: {code:?} ({clause})")]
+pub struct Refusal {
+    /// The code.
+    pub code: RefusalCode,
+    /// The clause that it rests on.
+    pub clause: &'static str,
+    /// When to try again, if that helps.
+    pub retry_after: Option<Millis>,
+}

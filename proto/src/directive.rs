@@ -1,0 +1,314 @@
+//! What a patient says: directives and revocations, with the proof that the patient said it (C-1 to C-9).
+//!
+//! Not here: what follows from them (`yiqiao-consent`), and the check of a passkey assertion.
+
+use std::collections::BTreeSet;
+
+use crate::codes::{DocumentClass, LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
+use crate::decode::{self, DecodeError, check, required};
+use crate::envelope::{Kind, Word};
+use crate::id::{Code, Digest, DirectiveId, EntryId, PractitionerId, ReferralId};
+use crate::limits;
+use crate::member::write_optional;
+use crate::proof::Proof;
+use crate::time::Timestamp;
+use crate::token::Token;
+use crate::wire::words as wire;
+use prost::Message;
+
+/// The version of directives and revocations that this reader knows: a newer one is refused, so that a dimension which
+/// it does not know can never be read over (C-2, D-6).
+pub const VERSION: u32 = 1;
+
+/// A patient's permit or forbid (C-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Its id: never used again, not even after revocation (C-6).
+    pub id: DirectiveId,
+    /// Who it is about.
+    pub patient: Token,
+    /// Permit or forbid.
+    pub stance: Stance,
+    /// To whom data may or may not flow.
+    pub grantee: Grantee,
+    /// From whom; none: from every member.
+    pub custodian: Option<Code>,
+    /// Which data.
+    pub what: What,
+    /// For which purposes; empty: for every purpose but an emergency (D-8).
+    pub purposes: BTreeSet<Purpose>,
+    /// From when it counts.
+    pub valid_from: Timestamp,
+    /// Until when, this instant excluded; none: until revoked.
+    pub valid_until: Option<Timestamp>,
+    /// The notice that the patient was shown.
+    pub notice: Notice,
+    /// Whether the grantee may learn that something exists which it may not see.
+    pub existence_visible: bool,
+    /// Legal basis.
+    pub basis: LegalBasis,
+    /// The version of the patient's head that the patient saw when signing (D-4).
+    pub head_version: u64,
+}
+
+/// To whom: each part that is given narrows; none of them means everybody (C-4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grantee {
+    /// The asking organisation.
+    pub organisation: Option<Code>,
+    /// The department; only with the organisation.
+    pub department: Option<Code>,
+    /// One practitioner, under the organisation's pseudonym; only with the organisation.
+    pub practitioner: Option<PractitionerId>,
+    /// The role of the asking person.
+    pub role: Option<PersonRole>,
+    /// Only in the course of this referral, and only its parties.
+    pub referral: Option<ReferralId>,
+}
+
+/// Which data: each part that is given narrows; none of them means everything (C-5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct What {
+    /// Document classes.
+    pub classes: BTreeSet<DocumentClass>,
+    /// Sensitivities.
+    pub sensitivities: BTreeSet<Sensitivity>,
+    /// Only service that ended at this instant or later.
+    pub service_from: Option<Timestamp>,
+    /// Only service that began before this instant.
+    pub service_until: Option<Timestamp>,
+    /// Only these documents.
+    pub entries: BTreeSet<EntryId>,
+}
+
+/// The notice shown before consent (PIPL articles 17, 23, 30).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its text.
+    pub hash: Digest,
+}
+
+/// Takes a directive back (C-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The directive.
+    pub directive: DirectiveId,
+    /// Who it is about.
+    pub patient: Token,
+    /// Why.
+    pub reason: RevocationReason,
+    /// The version of the patient's head that the patient saw.
+    pub head_version: u64,
+    /// When the patient said it.
+    pub at: Timestamp,
+}
+
+/// A directive or a revocation with its proof, as it travels (C-8): the act's bytes are kept, because the proof is over them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act<T> {
+    /// What is said.
+    pub said: T,
+    /// The exact bytes of it.
+    pub bytes: Vec<u8>,
+    /// That the patient said it.
+    pub proof: Proof,
+}
+
+/// What can stand in an [`Act`].
+pub trait Said: Sized {
+    /// The kind of the envelope.
+    const KIND: Kind;
+    /// Its name in errors.
+    const NAME: &'static str;
+
+    /// From bytes, by the strict rule.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
+
+    /// To bytes.
+    fn encode(&self) -> Vec<u8>;
+}
+
+impl<T: Said> Act<T> {
+    /// Puts a proof to what is said.
+    pub fn new(said: T, proof: Proof) -> Self {
+        let bytes = said.encode();
+        Self { said, bytes, proof }
+    }
+}
+
+impl<T: Said> Word for Act<T> {
+    const KIND: Kind = T::KIND;
+    const NAME: &'static str = T::NAME;
+    type Wire = wire::ConsentAct;
+
+    fn read(wire: wire::ConsentAct) -> Result<Self, DecodeError> {
+        let proof = Proof::read(required("act.proof", wire.proof)?)?;
+        Ok(Self { said: T::decode(&wire.act)?, bytes: wire.act, proof })
+    }
+
+    fn write(&self) -> wire::ConsentAct {
+        wire::ConsentAct { act: self.bytes.clone(), proof: Some(self.proof.write()) }
+    }
+}
+
+impl Said for Directive {
+    const KIND: Kind = Kind::Directive;
+    const NAME: &'static str = "directive";
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire: wire::Directive = decode::strict(Self::NAME, bytes, limits::PAYLOAD_BYTES_MAX)?;
+        check("directive.version", wire.version == VERSION, "version 1: a newer one needs a newer program")?;
+        let directive = Self {
+            id: DirectiveId::read("directive.id", &wire.id)?,
+            patient: Token::read("directive.patient", wire.patient)?,
+            stance: decode::one_code("directive.stance", wire.stance)?,
+            grantee: Grantee::read(required("directive.grantee", wire.grantee)?)?,
+            custodian: decode::optional_code("directive.custodian", wire.custodian)?,
+            what: What::read(&required("directive.what", wire.what)?)?,
+            purposes: decode::codes("directive.purposes", &wire.purposes)?,
+            valid_from: decode::time("directive.valid_from", wire.valid_from)?,
+            valid_until: decode::optional_time("directive.valid_until", wire.valid_until)?,
+            notice: Notice::read(required("directive.notice", wire.notice)?)?,
+            existence_visible: wire.existence_visible,
+            basis: decode::one_code("directive.basis", wire.basis)?,
+            head_version: wire.head_version,
+        };
+        let ends = directive.valid_until.is_none_or(|until| directive.valid_from < until);
+        check("directive.valid_until", ends, "after valid_from")?;
+        let names_one = directive.stance == Stance::Forbid || directive.grantee.organisation.is_some();
+        check("directive.grantee", names_one, "a permit names one organisation (C-7, PIPL article 23)")?;
+        let objection = directive.basis == LegalBasis::Objection;
+        check(
+            "directive.basis",
+            objection == (directive.stance == Stance::Forbid),
+            "objection exactly for a forbid",
+        )?;
+        Ok(directive)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let notice =
+            wire::Notice { version: self.notice.version.clone(), hash: self.notice.hash.as_ref().to_vec() };
+        let wire = wire::Directive {
+            version: VERSION,
+            id: self.id.as_bytes().to_vec(),
+            patient: Some(self.patient.write()),
+            stance: self.stance.number(),
+            grantee: Some(self.grantee.write()),
+            custodian: text(self.custodian.as_ref()),
+            what: Some(self.what.write()),
+            purposes: self.purposes.iter().map(|purpose| purpose.number()).collect(),
+            valid_from: self.valid_from.unix_ms(),
+            valid_until: self.valid_until.map(Timestamp::unix_ms),
+            notice: Some(notice),
+            existence_visible: self.existence_visible,
+            basis: self.basis.number(),
+            head_version: self.head_version,
+        };
+        wire.encode_to_vec()
+    }
+}
+
+impl Said for Revocation {
+    const KIND: Kind = Kind::Revocation;
+    const NAME: &'static str = "revocation";
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire: wire::Revocation = decode::strict(Self::NAME, bytes, limits::PAYLOAD_BYTES_MAX)?;
+        check("revocation.version", wire.version == VERSION, "version 1: a newer one needs a newer program")?;
+        Ok(Self {
+            directive: DirectiveId::read("revocation.directive", &wire.directive)?,
+            patient: Token::read("revocation.patient", wire.patient)?,
+            reason: decode::one_code("revocation.reason", wire.reason)?,
+            head_version: wire.head_version,
+            at: decode::time("revocation.at", wire.at)?,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let wire = wire::Revocation {
+            version: VERSION,
+            directive: self.directive.as_bytes().to_vec(),
+            patient: Some(self.patient.write()),
+            reason: self.reason.number(),
+            head_version: self.head_version,
+            at: self.at.unix_ms(),
+        };
+        wire.encode_to_vec()
+    }
+}
+
+impl Grantee {
+    fn read(wire: wire::Grantee) -> Result<Self, DecodeError> {
+        let grantee = Self {
+            organisation: decode::optional_code("grantee.organisation", wire.organisation)?,
+            department: decode::optional_code("grantee.department", wire.department)?,
+            practitioner: PractitionerId::read_optional("grantee.practitioner", &wire.practitioner)?,
+            role: decode::optional_one_code("grantee.role", wire.role)?,
+            referral: ReferralId::read_optional("grantee.referral", &wire.referral)?,
+        };
+        let inside = grantee.department.is_none() && grantee.practitioner.is_none();
+        check(
+            "grantee.organisation",
+            inside || grantee.organisation.is_some(),
+            "given with a department or practitioner",
+        )?;
+        Ok(grantee)
+    }
+
+    fn write(&self) -> wire::Grantee {
+        wire::Grantee {
+            organisation: text(self.organisation.as_ref()),
+            department: text(self.department.as_ref()),
+            practitioner: write_optional(self.practitioner.as_ref()),
+            role: self.role.map_or(0, PersonRole::number),
+            referral: write_optional(self.referral.as_ref()),
+        }
+    }
+}
+
+impl What {
+    fn read(wire: &wire::What) -> Result<Self, DecodeError> {
+        decode::at_most("what.entries", wire.entries.len(), limits::DIRECTIVE_ENTRIES_MAX)?;
+        check("what.entries", wire.entries.is_sorted_by(|a, b| a < b), "ascending, none twice")?;
+        let entry = |bytes: &Vec<u8>| EntryId::read("what.entries", bytes);
+        let what = Self {
+            classes: decode::codes("what.classes", &wire.classes)?,
+            sensitivities: decode::codes("what.sensitivities", &wire.sensitivities)?,
+            service_from: decode::optional_time("what.service_from", wire.service_from)?,
+            service_until: decode::optional_time("what.service_until", wire.service_until)?,
+            entries: wire.entries.iter().map(entry).collect::<Result<_, _>>()?,
+        };
+        let forwards = what.service_from.zip(what.service_until).is_none_or(|(from, until)| from < until);
+        check("what.service_until", forwards, "after service_from")?;
+        Ok(what)
+    }
+
+    fn write(&self) -> wire::What {
+        wire::What {
+            classes: self.classes.iter().map(|class| class.number()).collect(),
+            sensitivities: self.sensitivities.iter().map(|sensitivity| sensitivity.number()).collect(),
+            service_from: self.service_from.map(Timestamp::unix_ms),
+            service_until: self.service_until.map(Timestamp::unix_ms),
+            entries: self.entries.iter().map(|entry| entry.as_bytes().to_vec()).collect(),
+        }
+    }
+}
+
+impl Notice {
+    fn read(wire: wire::Notice) -> Result<Self, DecodeError> {
+        Ok(Self {
+            version: decode::text("notice.version", wire.version, limits::LABEL_BYTES_MAX)?,
+            hash: Digest::read("notice.hash", &wire.hash)?,
+        })
+    }
+}
+
+pub(crate) fn text(code: Option<&Code>) -> String {
+    code.map(Code::to_string).unwrap_or_default()
+}

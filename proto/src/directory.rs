@@ -1,0 +1,226 @@
+//! The member list, ready for questions: which key is whose, and may it say this (E-5, M-2, M-3, M-5 to M-8).
+
+use std::collections::BTreeMap;
+
+use crate::codes::KeyUse;
+use crate::decode::DecodeError;
+use crate::envelope::{Envelope, EnvelopeError, Kind, Said, Word};
+use crate::id::{Code, Digest, KeyId};
+use crate::member::{KeyState, Member, MemberList, SealingKey};
+use crate::suite::{PublicKey, Suite};
+
+/// The members, ready for questions: which key is whose.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    list: MemberList,
+    payload_hash: Digest,
+    /// Key id to the places of its member and of the key.
+    signing: BTreeMap<KeyId, (usize, usize)>,
+}
+
+impl Directory {
+    /// Takes the first list of a region, signed by the authority key that was handed over outside of the exchange.
+    ///
+    /// # Errors
+    /// [`ListError`] if the list is not that.
+    pub fn first(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Result<Self, ListError> {
+        let list = read_list(region, authority, envelope)?;
+        if list.version != 1 {
+            return Err(ListError::NotNext { known: 0, found: list.version });
+        }
+        Ok(Self::index(list, envelope.payload_hash()))
+    }
+
+    /// Takes the next list: signed by the authority that this one names, and following from it (M-2, M-3, M-8).
+    ///
+    /// # Errors
+    /// [`ListError`] if it is not the next one; the known list stays in force.
+    pub fn next(&self, envelope: &Envelope) -> Result<Self, ListError> {
+        let list = read_list(&self.list.region, &self.list.authority, envelope)?;
+        if list.version != self.list.version + 1 {
+            return Err(ListError::NotNext { known: self.list.version, found: list.version });
+        }
+        if list.previous != Some(self.payload_hash) {
+            return Err(ListError::OtherHistory { found: list.version });
+        }
+        Ok(Self::index(list, envelope.payload_hash()))
+    }
+
+    /// The region.
+    pub const fn region(&self) -> &Code {
+        &self.list.region
+    }
+
+    /// The list.
+    pub const fn list(&self) -> &MemberList {
+        &self.list
+    }
+
+    /// Hash of the list's payload.
+    pub const fn payload_hash(&self) -> Digest {
+        self.payload_hash
+    }
+
+    /// The member with this code.
+    pub fn member(&self, code: &Code) -> Option<&Member> {
+        let at = self.list.members.binary_search_by(|member| member.code.cmp(code)).ok()?;
+        self.list.members.get(at)
+    }
+
+    /// The member to which a libp2p identity belongs, unless it is suspended.
+    pub fn member_at(&self, peer_id: &[u8]) -> Option<&Member> {
+        let has = |member: &&Member| member.transports.iter().any(|transport| transport.peer_id == peer_id);
+        self.list.members.iter().filter(|member| !member.suspended).find(has)
+    }
+
+    /// The key to which to seal for a member: its newest valid one.
+    pub fn sealing_key(&self, member: &Code) -> Option<&SealingKey> {
+        let keys = &self.member(member)?.sealing_keys;
+        keys.iter().rev().find(|key| key.state == KeyState::Valid)
+    }
+
+    /// Who signs with a key, and the key itself, if it counts for a word of this kind (E-5, M-5 to M-7).
+    ///
+    /// # Errors
+    /// [`SignerError`] if it does not.
+    pub fn signer(&self, id: KeyId, kind: Kind, said: Said) -> Result<(&Code, &PublicKey), SignerError> {
+        let (member, signing) = self
+            .signing
+            .get(&id)
+            .and_then(|&(member, key)| {
+                let member = self.list.members.get(member)?;
+                Some((member, member.signing_keys.get(key)?))
+            })
+            .filter(|(_, signing)| signing.for_use == kind.key_use())
+            .ok_or(SignerError::UnknownKey { key: id, list_version: self.list.version })?;
+        let name = || member.code.clone();
+        if !kind.roles().iter().any(|role| member.roles.contains(role)) {
+            return Err(SignerError::NotItsRole { member: name(), kind });
+        }
+        if member.suspended && said == Said::Now {
+            return Err(SignerError::Suspended { member: name() });
+        }
+        match (signing.state, said) {
+            (KeyState::Valid, _) | (KeyState::Retired, Said::AtSeq(_)) => Ok((&member.code, &signing.key)),
+            (KeyState::CompromisedSince(since), Said::AtSeq(seq)) if seq < since => {
+                Ok((&member.code, &signing.key))
+            }
+            (KeyState::CompromisedSince(since), _) => {
+                Err(SignerError::Compromised { member: name(), key: id, since })
+            }
+            (KeyState::Retired, Said::Now) => Err(SignerError::KeyNoLongerSigns { member: name(), key: id }),
+        }
+    }
+
+    fn index(list: MemberList, payload_hash: Digest) -> Self {
+        let mut signing = BTreeMap::new();
+        for (at, member) in list.members.iter().enumerate() {
+            for (key_at, key) in member.signing_keys.iter().enumerate() {
+                signing.insert(key.id(), (at, key_at));
+            }
+        }
+        Self { list, payload_hash, signing }
+    }
+}
+
+/// Why a signer is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerError {
+    /// No member has this key in this use.
+    #[error("no member of list version {list_version} has the key {key:?}; fetch the newest member list")]
+    UnknownKey {
+        /// The key.
+        key: KeyId,
+        /// The list that was looked at.
+        list_version: u64,
+    },
+    /// The key signs nothing new.
+    #[error("the key {key:?} of {member} no longer signs (M-5)")]
+    KeyNoLongerSigns {
+        /// The member.
+        member: Code,
+        /// The key.
+        key: KeyId,
+    },
+    /// The key was in other hands when this was said.
+    #[error("the key {key:?} of {member} is compromised since seq {since} (M-6)")]
+    Compromised {
+        /// The member.
+        member: Code,
+        /// The key.
+        key: KeyId,
+        /// Since which place in the log.
+        since: u64,
+    },
+    /// The member is suspended.
+    #[error("{member} is suspended (M-7)")]
+    Suspended {
+        /// The member.
+        member: Code,
+    },
+    /// The member may not say words of this kind.
+    #[error("{member} may not say a {kind:?} (E-5)")]
+    NotItsRole {
+        /// The member.
+        member: Code,
+        /// The kind.
+        kind: Kind,
+    },
+}
+
+/// Why a member list is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// Its envelope or payload is not what it should be.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// It is not the next version.
+    #[error("member list version {found} does not follow {known} (M-2)")]
+    NotNext {
+        /// The version that is known.
+        known: u64,
+        /// The version that came.
+        found: u64,
+    },
+    /// It does not name the list before it.
+    #[error("member list version {found} does not follow from the known version before it (M-2)")]
+    OtherHistory {
+        /// The version that came.
+        found: u64,
+    },
+    /// The suite of the simulator and others are mixed.
+    #[error("suite 0 is allowed exactly where the authority signs with it (S-2)")]
+    SimulationSuite,
+    /// It is of another region.
+    #[error("the member list is of region {found}")]
+    OtherRegion {
+        /// The region that it names.
+        found: Code,
+    },
+}
+
+impl From<DecodeError> for ListError {
+    fn from(error: DecodeError) -> Self {
+        Self::Envelope(error.into())
+    }
+}
+
+fn read_list(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Result<MemberList, ListError> {
+    if envelope.kind() != Kind::MemberList {
+        let wrong = EnvelopeError::WrongKind { expected: Kind::MemberList, found: envelope.kind() };
+        return Err(wrong.into());
+    }
+    let named = envelope.key_id() == authority.id(KeyUse::Words);
+    if !named || !envelope.is_signed_by(region, authority) {
+        return Err(EnvelopeError::BadSignature.into());
+    }
+    let list = MemberList::decode(envelope.payload())?;
+    if list.region != *region {
+        return Err(ListError::OtherRegion { found: list.region });
+    }
+    let simulated = list.policy.suites.contains(&Suite::Simulation);
+    if simulated != (authority.suite() == Suite::Simulation) {
+        return Err(ListError::SimulationSuite);
+    }
+    Ok(list)
+}

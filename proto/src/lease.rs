@@ -1,0 +1,170 @@
+//! Feeds and leases (F-1 to F-9): how a holder knows that it knows every consent change, without comparing clocks.
+
+use prost::Message;
+
+use crate::decode::{self, DecodeError, check, required};
+use crate::envelope::{Kind, Word};
+use crate::hash::{self, domain};
+use crate::head::Head;
+use crate::id::{Code, Digest, Nonce};
+use crate::limits;
+use crate::log::Opening;
+use crate::time::Millis;
+use crate::token::Token;
+use crate::wire::{calls, words as wire};
+
+/// The registry says up to where a member's feed is complete (F-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// For whom.
+    pub member: Code,
+    /// The nonce of the request.
+    pub nonce: Nonce,
+    /// The sequencer's term.
+    pub term: u64,
+    /// Number of the last item on the member's feed; 0 if there is none.
+    pub feed_number: u64,
+    /// The feed's chain at that item (F-2).
+    pub feed_chain: Digest,
+    /// The member list in force.
+    pub list_version: u64,
+    /// How long it lasts from when the member asked, by the member's own clock.
+    pub duration: Millis,
+}
+
+impl Word for Lease {
+    const KIND: Kind = Kind::Lease;
+    const NAME: &'static str = "lease";
+    type Wire = wire::Lease;
+
+    fn read(wire: wire::Lease) -> Result<Self, DecodeError> {
+        let bounded = (1..=limits::LEASE_MS_MAX).contains(&wire.duration_ms);
+        check("lease.duration_ms", bounded, "at most 300 s, and not nothing")?;
+        Ok(Self {
+            member: decode::code("lease.member", wire.member)?,
+            nonce: Nonce::read("lease.nonce", &wire.nonce)?,
+            term: wire.term,
+            feed_number: wire.feed_number,
+            feed_chain: Digest::read("lease.feed_chain", &wire.feed_chain)?,
+            list_version: decode::ordinal("lease.list_version", wire.list_version)?,
+            duration: Millis::new(wire.duration_ms),
+        })
+    }
+
+    fn write(&self) -> wire::Lease {
+        wire::Lease {
+            member: self.member.to_string(),
+            nonce: self.nonce.as_bytes().to_vec(),
+            term: self.term,
+            feed_number: self.feed_number,
+            feed_chain: self.feed_chain.as_bytes().to_vec(),
+            list_version: self.list_version,
+            duration_ms: self.duration.get(),
+        }
+    }
+}
+
+/// One item of a member's feed (F-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedItem {
+    /// Counts from 1, without gaps.
+    pub number: u64,
+    /// The feed's chain before this item (F-2).
+    pub previous: Digest,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What a feed tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The consent of one patient.
+    Head(HeadChange),
+    /// A new version of the member list is in force.
+    MemberList(u64),
+    /// A credential of a patient was vouched for or revoked.
+    Credential(Opening),
+}
+
+/// The consent of one patient as it now stands (F-4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadChange {
+    /// The patient.
+    pub patient: Token,
+    /// The head after this change.
+    pub head: Head,
+    /// Whether `acts` are all directives in force; otherwise they are the one act that led to this head.
+    pub whole: bool,
+    /// Directives in force, or the one act.
+    pub acts: Vec<Opening>,
+}
+
+impl FeedItem {
+    /// From bytes, by the strict rule.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        use calls::feed_item::Body;
+        let wire: calls::FeedItem = decode::strict("feed_item", bytes, limits::CALL_BYTES_MAX)?;
+        let change = match required("feed_item.body", wire.body)? {
+            Body::Head(wire) => Change::Head(HeadChange::read(wire)?),
+            Body::List(wire) => Change::MemberList(decode::ordinal("list_change.version", wire.version)?),
+            Body::Credential(wire) => {
+                Change::Credential(Opening::read(required("credential_change.opening", wire.opening)?)?)
+            }
+        };
+        Ok(Self {
+            number: decode::ordinal("feed_item.number", wire.number)?,
+            previous: Digest::read("feed_item.previous", &wire.previous)?,
+            change,
+        })
+    }
+
+    /// To bytes that [`FeedItem::decode`] takes.
+    pub fn encode(&self) -> Vec<u8> {
+        use calls::feed_item::Body;
+        let body = match &self.change {
+            Change::Head(change) => Body::Head(change.write()),
+            Change::MemberList(version) => Body::List(calls::MemberListChange { version: *version }),
+            Change::Credential(opening) => {
+                Body::Credential(calls::CredentialChange { opening: Some(opening.write()) })
+            }
+        };
+        let previous = self.previous.as_bytes().to_vec();
+        calls::FeedItem { number: self.number, previous, body: Some(body) }.encode_to_vec()
+    }
+}
+
+impl HeadChange {
+    pub(crate) fn read(wire: calls::HeadChange) -> Result<Self, DecodeError> {
+        let most = if wire.whole { limits::DIRECTIVES_MAX } else { 1 };
+        decode::at_most("head_change.acts", wire.acts.len(), most)?;
+        check("head_change.acts", wire.whole || wire.acts.len() == 1, "one act, or the whole")?;
+        Ok(Self {
+            patient: Token::read("head_change.patient", wire.patient)?,
+            head: Head::read("head_change.head", wire.head)?,
+            whole: wire.whole,
+            acts: wire.acts.into_iter().map(Opening::read).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) fn write(&self) -> calls::HeadChange {
+        calls::HeadChange {
+            patient: Some(self.patient.write()),
+            head: Some(self.head.write()),
+            whole: self.whole,
+            acts: self.acts.iter().map(Opening::write).collect(),
+        }
+    }
+}
+
+/// The chain of a feed before its first item: bound to region and member (F-2).
+pub fn feed_start(region: &Code, member: &Code) -> Digest {
+    hash::sha256(domain::FEED, &[region.as_str().as_bytes(), member.as_str().as_bytes()])
+}
+
+/// The chain after an item: hash of the chain before and of the item's bytes (F-2).
+pub fn feed_next(before: &Digest, item: &[u8]) -> Digest {
+    hash::sha256(domain::FEED, &[before.as_bytes(), item])
+}

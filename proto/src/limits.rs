@@ -1,0 +1,80 @@
+//! Every bound of the words, in one place. Sizes are bytes unless the name says otherwise.
+
+/// The largest envelope payload of any kind.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// The largest envelope: a payload with its key id, kind and signature.
+pub const ENVELOPE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 256;
+/// The largest signature of any suite.
+pub const SIGNATURE_BYTES_MAX: usize = 128;
+/// The largest request or answer of a small call.
+pub const CALL_BYTES_MAX: usize = 4 << 20;
+
+/// Members of a region.
+pub const MEMBERS_MAX: usize = 2_000;
+/// Roles of one member.
+pub const ROLES_MAX: usize = 8;
+/// Transport identities of one member.
+pub const TRANSPORTS_MAX: usize = 8;
+/// Addresses of one transport identity.
+pub const ADDRESSES_MAX: usize = 8;
+/// One multiaddress.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+/// Keys of one kind of one member, retired ones among them.
+pub const KEYS_MAX: usize = 32;
+/// A member's name or contact, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Token epochs kept in a member list.
+pub const TOKEN_KEYS_MAX: usize = 16;
+/// The longest lease a region may set.
+pub const LEASE_MS_MAX: u64 = 300_000;
+
+/// A code: region, member, department.
+pub const CODE_BYTES_MAX: usize = 32;
+/// Tokens of one subject.
+pub const TOKENS_MAX: usize = 8;
+/// Envelopes of one submission.
+pub const SUBMISSION_MAX: usize = 64;
+/// Elements of one token evaluation.
+pub const EVALUATION_MAX: usize = 256;
+/// Classes, sensitivities, purposes, document types in one list.
+pub const CODES_MAX: usize = 32;
+/// Documents that one directive names.
+pub const DIRECTIVE_ENTRIES_MAX: usize = 64;
+/// Directives in force for one patient.
+pub const DIRECTIVES_MAX: usize = 256;
+/// A notice version, an rpId, a clause.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// A part of a passkey assertion.
+pub const ASSERTION_PART_BYTES_MAX: usize = 4_096;
+
+/// Entries on one page of a search answer.
+pub const SEARCH_COUNT_MAX: u32 = 256;
+/// Search answers are padded to a multiple of this, or to a power of two above it.
+pub const SEARCH_ANSWER_BYTES_MIN: usize = 4_096;
+/// Items of one feed answer.
+pub const FEED_COUNT_MAX: u32 = 256;
+
+/// Plaintext of one chunk of a sealed document.
+pub const CHUNK_BYTES: u32 = 256 * 1024;
+/// Chunks of one range request: 4 MiB.
+pub const RANGE_CHUNKS_MAX: u32 = 16;
+/// Plaintext of one document: 4 GiB.
+pub const DOCUMENT_BYTES_MAX: u64 = 4 << 30;
+/// A wrapped document key: encapsulated key, ciphertext, tag.
+pub const WRAPPED_KEY_BYTES_MAX: usize = 256;
+/// How long a pull request may live.
+pub const REQUEST_LIFE_MS_MAX: u64 = 24 * 3600 * 1000;
+/// The sealed body of a referral step.
+pub const REFERRAL_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// A checkpoint note.
+pub const NOTE_BYTES_MAX: usize = 16 * 1024;
+/// Hashes of one proof: the height of a tree of 2^63 leaves.
+pub const PROOF_HASHES_MAX: usize = 63;
+
+const _: () = assert!(RANGE_CHUNKS_MAX as u64 * CHUNK_BYTES as u64 <= CALL_BYTES_MAX as u64);
+const _: () = assert!(ENVELOPE_BYTES_MAX < CALL_BYTES_MAX);
+const _: () = assert!(DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64 <= u32::MAX as u64);
+// The hashes of the largest document's chunks fit one answer.
+const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) * 32 < CALL_BYTES_MAX as u64);
+const _: () = assert!(REFERRAL_BODY_BYTES_MAX < PAYLOAD_BYTES_MAX);

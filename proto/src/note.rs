@@ -1,0 +1,161 @@
+//! Checkpoints of the log as C2SP signed notes (`tlog-checkpoint`, `signed-note`), so that witnesses which already exist
+//! can audit (L-5). Only Ed25519 signatures are made; others on a note are kept and passed on.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::decode::{self, DecodeError, check};
+use crate::hash;
+use crate::id::Code;
+use crate::limits::NOTE_BYTES_MAX;
+use crate::suite::{PublicKey, SecretKey, Suite};
+use crate::tree::Hash;
+
+/// A tree of the log that the registry has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The log's name: region and log id. A restored backup is another log (L-9).
+    pub origin: String,
+    /// Number of leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+/// The name of a log: `yiqiao/<region>/<log id>`.
+pub fn origin(region: &Code, log_id: &Code) -> String {
+    format!("yiqiao/{region}/{log_id}")
+}
+
+impl Checkpoint {
+    /// The note's text: origin, size and root, a line each.
+    fn text(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
+    }
+
+    /// Signs the checkpoint as a note.
+    pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
+        let text = self.text();
+        let public = key.public();
+        let mut blob = key_hash(&self.origin, &public).to_vec();
+        blob.extend_from_slice(&key.sign(text.as_bytes()));
+        format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(blob)).into_bytes()
+    }
+
+    /// Reads a note and checks that one of `keys` signed it.
+    ///
+    /// # Errors
+    /// [`NoteError`] if it is no checkpoint of `origin`, or none of the keys signed it.
+    pub fn open(note: &[u8], origin: &str, keys: &[PublicKey]) -> Result<Self, NoteError> {
+        decode::at_most_bytes("checkpoint", note.len(), NOTE_BYTES_MAX)?;
+        let note = std::str::from_utf8(note).map_err(|_| malformed("UTF-8"))?;
+        let (text, signatures) =
+            note.split_once("\n\n").ok_or_else(|| malformed("a blank line before signatures"))?;
+        check("checkpoint", signatures.ends_with('\n'), "a line end after the last signature")?;
+        let checkpoint = read_text(text)?;
+        if checkpoint.origin != origin {
+            return Err(NoteError::OtherLog { expected: origin.to_owned() });
+        }
+        // What was signed is the text as it came, not as this program would write it.
+        let signed = format!("{text}\n");
+        let by = |key: &PublicKey| signatures.lines().any(|line| is_by(line, origin, key, signed.as_bytes()));
+        if keys.iter().any(by) { Ok(checkpoint) } else { Err(NoteError::NotSigned) }
+    }
+}
+
+/// Why a note is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoteError {
+    /// It is not a checkpoint note.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// It is of another log.
+    #[error("the checkpoint is not of {expected}: the log was restored or is another one (L-9)")]
+    OtherLog {
+        /// The log that is wanted.
+        expected: String,
+    },
+    /// No key of the registry signed it.
+    #[error("none of the registry's checkpoint keys signed this checkpoint (L-5)")]
+    NotSigned,
+}
+
+fn read_text(text: &str) -> Result<Checkpoint, DecodeError> {
+    let mut lines = text.lines();
+    let mut line = |rule| lines.next().ok_or_else(|| malformed(rule));
+    let origin = line("an origin in the first line")?.to_owned();
+    let size = line("a size in the second line")?;
+    let root = line("a root in the third line")?;
+    check("checkpoint.origin", !origin.is_empty(), "not empty")?;
+    let plain = size == "0" || !size.starts_with(['0', '+']);
+    check("checkpoint.size", plain, "a decimal number without leading zeros")?;
+    let size = size.parse().map_err(|_| malformed("a decimal number as size"))?;
+    let root = STANDARD.decode(root).ok().and_then(|root| Hash::try_from(root).ok());
+    Ok(Checkpoint { origin, size, root: root.ok_or_else(|| malformed("32 bytes of base64 as root"))? })
+}
+
+fn is_by(line: &str, name: &str, key: &PublicKey, text: &[u8]) -> bool {
+    let blob = line.strip_prefix("\u{2014} ").and_then(|rest| rest.split_once(' '));
+    let Some((_, blob)) = blob.filter(|(signer, _)| *signer == name) else { return false };
+    let Ok(blob) = STANDARD.decode(blob) else { return false };
+    blob.split_first_chunk::<4>()
+        .is_some_and(|(hash, signature)| *hash == key_hash(name, key) && key.verify(text, signature))
+}
+
+/// The key's short name in a note: SHA-256(name ‖ \n ‖ algorithm ‖ public key), first 4 bytes; algorithm 1 is Ed25519.
+fn key_hash(name: &str, key: &PublicKey) -> [u8; 4] {
+    let algorithm = match key.suite() {
+        Suite::International => 1,
+        Suite::Simulation => 0xff,
+    };
+    let digest = hash::sha256_plain(&[name.as_bytes(), b"\n", &[algorithm], key.as_bytes()]);
+    let (short, _) = digest.split_first_chunk::<4>().expect("a digest has 32 bytes");
+    *short
+}
+
+const fn malformed(rule: &'static str) -> DecodeError {
+    DecodeError::Invalid { field: "checkpoint", rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    fn key(seed: u8) -> SecretKey {
+        SecretKey::new(Suite::International, Zeroizing::new([seed; 32]))
+    }
+
+    fn checkpoint() -> Checkpoint {
+        let region = Code::new("demo").unwrap();
+        Checkpoint { origin: origin(&region, &Code::new("log-1").unwrap()), size: 12, root: [7; 32] }
+    }
+
+    #[test]
+    fn l5_a_checkpoint_is_a_signed_note() {
+        let note = checkpoint().sign(&key(1));
+        let text = String::from_utf8(note.clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..4],
+            ["yiqiao/demo/log-1", "12", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", ""]
+        );
+        assert!(lines[4].starts_with("\u{2014} yiqiao/demo/log-1 "), "{}", lines[4]);
+        let keys = [key(2).public(), key(1).public()];
+        assert_eq!(Checkpoint::open(&note, "yiqiao/demo/log-1", &keys), Ok(checkpoint()));
+    }
+
+    #[test]
+    fn l5_other_keys_texts_and_logs_are_refused() {
+        let note = checkpoint().sign(&key(1));
+        let open = |note: &[u8], seed| Checkpoint::open(note, "yiqiao/demo/log-1", &[key(seed).public()]);
+        assert_eq!(open(&note, 2), Err(NoteError::NotSigned));
+        let grown = String::from_utf8(note.clone()).unwrap().replacen("\n12\n", "\n13\n", 1);
+        assert_eq!(open(grown.as_bytes(), 1), Err(NoteError::NotSigned));
+        let other = Checkpoint::open(&note, "yiqiao/demo/log-2", &[key(1).public()]);
+        assert_eq!(other, Err(NoteError::OtherLog { expected: "yiqiao/demo/log-2".to_owned() }));
+        for at in 0..note.len() {
+            assert!(open(&note[..at], 1).is_err());
+        }
+    }
+}
