@@ -1,6 +1,7 @@
 //! The consent head of a patient (C-10): which directives are in force, in one hash.
 
 use crate::decode::{self, DecodeError};
+use crate::hash;
 use crate::id::Digest;
 use crate::tree;
 use crate::wire::words as wire;
@@ -10,7 +11,7 @@ use crate::wire::words as wire;
 pub struct Head {
     /// How many consent acts were accepted for the patient; 0 before the first.
     pub version: u64,
-    /// RFC 6962 root over the commitments of the directives in force, in the order of the log.
+    /// RFC 6962 root over the directives in force, in the order of the log.
     pub root: Digest,
 }
 
@@ -20,12 +21,13 @@ impl Head {
         Self::of(0, [])
     }
 
-    /// The head over the commitments of the directives in force, in the order of the log (C-10).
-    pub fn of(version: u64, commitments: impl IntoIterator<Item = Digest>) -> Self {
+    /// The head over the directives in force, in the order of the log: of each the version at which it was accepted
+    /// and its commitment (C-10).
+    pub fn of(version: u64, in_force: impl IntoIterator<Item = (u64, Digest)>) -> Self {
         let mut stored: Vec<tree::Hash> = Vec::new();
         let mut size = 0;
-        for commitment in commitments {
-            let leaf = crate::hash::sha256_plain(&[&[0], commitment.as_bytes()]);
+        for (accepted, commitment) in in_force {
+            let leaf = hash::sha256_plain(&[&[0], &accepted.to_be_bytes(), commitment.as_bytes()]);
             let hashes = tree::append(stored.as_slice(), size, leaf);
             stored.extend(hashes.expect("all hashes before are stored"));
             size += 1;
@@ -51,8 +53,9 @@ mod tests {
     #[test]
     fn c10_a_head_tells_every_set_and_order_of_directives_apart() {
         let [a, b] = [1, 2].map(|seed| Digest::new([seed; 32]).unwrap());
-        let heads =
-            [Head::of(2, []), Head::of(2, [a]), Head::of(2, [b]), Head::of(2, [a, b]), Head::of(2, [b, a])];
+        let sets: [&[(u64, Digest)]; 6] =
+            [&[], &[(1, a)], &[(2, a)], &[(1, b)], &[(1, a), (2, b)], &[(1, b), (2, a)]];
+        let heads = sets.map(|set| Head::of(2, set.iter().copied()));
         for (at, head) in heads.iter().enumerate() {
             assert_eq!(heads.iter().position(|other| other == head), Some(at));
         }

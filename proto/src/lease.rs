@@ -96,7 +96,16 @@ pub struct HeadChange {
     /// Whether `acts` are all directives in force; otherwise they are the one act that led to this head.
     pub whole: bool,
     /// Directives in force, or the one act.
-    pub acts: Vec<Opening>,
+    pub acts: Vec<AcceptedAct>,
+}
+
+/// A consent act that the registry accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedAct {
+    /// The version of the patient's head that it led to (C-10).
+    pub version: u64,
+    /// The act.
+    pub opening: Opening,
 }
 
 impl FeedItem {
@@ -145,7 +154,7 @@ impl HeadChange {
             patient: Token::read("head_change.patient", wire.patient)?,
             head: Head::read("head_change.head", wire.head)?,
             whole: wire.whole,
-            acts: wire.acts.into_iter().map(Opening::read).collect::<Result<_, _>>()?,
+            acts: wire.acts.into_iter().map(AcceptedAct::read).collect::<Result<_, _>>()?,
         })
     }
 
@@ -154,8 +163,26 @@ impl HeadChange {
             patient: Some(self.patient.write()),
             head: Some(self.head.write()),
             whole: self.whole,
-            acts: self.acts.iter().map(Opening::write).collect(),
+            acts: self.acts.iter().map(AcceptedAct::write).collect(),
         }
+    }
+}
+
+impl AcceptedAct {
+    /// From the wire message.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    pub fn read(wire: calls::AcceptedAct) -> Result<Self, DecodeError> {
+        Ok(Self {
+            version: decode::ordinal("accepted_act.version", wire.version)?,
+            opening: Opening::read(required("accepted_act.opening", wire.opening)?)?,
+        })
+    }
+
+    /// To the wire message.
+    pub fn write(&self) -> calls::AcceptedAct {
+        calls::AcceptedAct { version: self.version, opening: Some(self.opening.write()) }
     }
 }
 
