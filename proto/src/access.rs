@@ -7,7 +7,6 @@ use crate::decode::{self, DecodeError, check};
 use crate::directive::text;
 use crate::envelope::{Kind, Word};
 use crate::id::{Code, Digest, DirectiveId, ReferralId};
-use crate::limits;
 use crate::member::write_optional;
 use crate::time::Timestamp;
 use crate::token::Token;
@@ -48,14 +47,18 @@ pub struct AccessEvent {
     pub size: u64,
     /// When, by the sayer's clock.
     pub at: Timestamp,
-    /// Salted commitment to the line of the sayer's audit that names the person.
-    pub audit_line: Digest,
+    /// Salted commitment to the line of the sayer's audit that names the person; none if no person acted.
+    pub audit_line: Option<Digest>,
 }
 
 impl Word for AccessEvent {
     const KIND: Kind = Kind::AccessEvent;
     const NAME: &'static str = "access_event";
     type Wire = wire::AccessEvent;
+
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.organisation)
+    }
 
     fn read(wire: wire::AccessEvent) -> Result<Self, DecodeError> {
         let organisation = decode::code("access_event.organisation", wire.organisation)?;
@@ -68,7 +71,7 @@ impl Word for AccessEvent {
             patient: Token::read("access_event.patient", wire.patient)?,
             act: decode::one_code("access_event.act", wire.act)?,
             outcome: decode::one_code("access_event.outcome", wire.outcome)?,
-            clause: decode::text("access_event.clause", wire.clause, limits::LABEL_BYTES_MAX)?,
+            clause: decode::clause("access_event.clause", wire.clause)?,
             classes: decode::codes("access_event.classes", &wire.classes)?,
             purpose: decode::one_code("access_event.purpose", wire.purpose)?,
             role: decode::one_code("access_event.role", wire.role)?,
@@ -79,7 +82,7 @@ impl Word for AccessEvent {
             documents: wire.documents,
             size: wire.size,
             at: decode::time("access_event.at", wire.at)?,
-            audit_line: Digest::read("access_event.audit_line", &wire.audit_line)?,
+            audit_line: Digest::read_optional("access_event.audit_line", &wire.audit_line)?,
         })
     }
 
@@ -101,7 +104,7 @@ impl Word for AccessEvent {
             documents: self.documents,
             size: self.size,
             at: self.at.unix_ms(),
-            audit_line: self.audit_line.as_bytes().to_vec(),
+            audit_line: write_optional(self.audit_line.as_ref()),
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Method {
     History = 8,
     /// Asks for proofs.
     Proof = 9,
+    /// Reads back what the asking member itself has published about a subject.
+    Links = 10,
     /// Asks a holder for key and map of one document.
     Release = 20,
     /// Tells the other side a referral step.
@@ -53,6 +55,7 @@ impl TryFrom<u16> for Method {
             M::Consent,
             M::History,
             M::Proof,
+            M::Links,
             M::Release,
             M::Step,
             M::ActNotice,
@@ -104,6 +107,8 @@ calls! {
     HistoryAnswer = "history_answer",
     ProofRequest = "proof_request",
     ProofAnswer = "proof_answer",
+    LinksRequest = "links_request",
+    LinksAnswer = "links_answer",
     ReleaseRequest = "release_request",
     ReleaseAnswer = "release_answer",
     RangeRequest = "range_request",

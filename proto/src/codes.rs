@@ -80,8 +80,6 @@ codes! {
         TreatingRelationship = 2,
         /// Normal documents flow for treatment.
         AllNormal = 3,
-        /// Nothing flows but in an emergency.
-        BreakGlassOnly = 4,
     }
 
     /// How a patient proves a consent act (C-8).
@@ -372,8 +370,22 @@ codes! {
         Erasure = 8,
         /// An opened copy stays in the receiver's record after a revocation.
         Retention = 9,
-        /// The access log itself was shown.
+        /// The patient's consents or access events were shown.
         LogView = 10,
+        /// The index was searched. The registry says it.
+        Search = 11,
+        /// A member has filed its first document of the patient. The registry says it.
+        FirstFiling = 12,
+        /// A document was withdrawn by its publisher.
+        Withdrawal = 13,
+    }
+
+    /// What a patient asks for.
+    PatientQuestion {
+        /// Head and directives in force.
+        Consents = 1,
+        /// Access events.
+        Events = 2,
     }
 
     /// How it ended.

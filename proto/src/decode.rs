@@ -133,6 +133,26 @@ pub(crate) fn text(field: &'static str, text: String, max: usize) -> Result<Stri
     Ok(text)
 }
 
+/// The number of a clause, such as `D-3`: no text can hide in it.
+pub(crate) fn clause(field: &'static str, clause: String) -> Result<String, DecodeError> {
+    let form = clause.split_once('-').is_some_and(|(letter, number)| {
+        letter.len() == 1
+            && letter.bytes().all(|byte| byte.is_ascii_uppercase())
+            && (1..=2).contains(&number.len())
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    check(field, form, "a letter, a hyphen and one or two digits")?;
+    Ok(clause)
+}
+
+/// A label of letters, digits, dots and hyphens: a version, a domain name.
+pub(crate) fn label(field: &'static str, label: String) -> Result<String, DecodeError> {
+    at_most_bytes(field, label.len(), limits::LABEL_BYTES_MAX)?;
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    check(field, !label.is_empty() && label.bytes().all(known), "letters, digits, dots and hyphens")?;
+    Ok(label)
+}
+
 /// A number that counts from one.
 pub(crate) fn ordinal(field: &'static str, number: u64) -> Result<u64, DecodeError> {
     check(field, number > 0 && number < u64::MAX, "counts from 1")?;

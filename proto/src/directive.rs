@@ -4,10 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::codes::{DocumentClass, LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
+use crate::codes::{
+    DocumentClass, LegalBasis, PatientQuestion, PersonRole, Purpose, RevocationReason, Sensitivity, Stance,
+};
 use crate::decode::{self, DecodeError, check, required};
 use crate::envelope::{Kind, Word};
-use crate::id::{Code, Digest, DirectiveId, EntryId, PractitionerId, ReferralId};
+use crate::hash::{self, domain};
+use crate::id::{Code, Digest, DirectiveId, EntryId, Nonce, PractitionerId, ReferralId};
 use crate::limits;
 use crate::member::write_optional;
 use crate::proof::Proof;
@@ -35,7 +38,7 @@ pub struct Directive {
     pub custodian: Option<Code>,
     /// Which data.
     pub what: What,
-    /// For which purposes; empty: for every purpose but an emergency (D-8).
+    /// For which purposes; empty, in a forbid only: for every purpose but an emergency (D-8).
     pub purposes: BTreeSet<Purpose>,
     /// From when it counts.
     pub valid_from: Timestamp,
@@ -105,7 +108,24 @@ pub struct Revocation {
     pub at: Timestamp,
 }
 
-/// A directive or a revocation with its proof, as it travels (C-8): the act's bytes are kept, because the proof is over them.
+/// A patient asks for the own consents or access events; proved as a directive is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatientQuery {
+    /// Who asks.
+    pub patient: Token,
+    /// For what.
+    pub what: PatientQuestion,
+    /// Only what was accepted at this place of the log or later: the next page.
+    pub from_seq: u64,
+    /// At most so many.
+    pub count: u32,
+    /// Used once.
+    pub nonce: Nonce,
+    /// When the patient asked.
+    pub at: Timestamp,
+}
+
+/// A directive, a revocation or a query with its proof, as it travels (C-8): the act's bytes are kept, because the proof is over them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act<T> {
     /// What is said.
@@ -134,6 +154,12 @@ pub trait Said: Sized {
 }
 
 impl<T: Said> Act<T> {
+    /// What a passkey signs as its challenge (C-8).
+    pub fn challenge(&self, region: &Code) -> Digest {
+        let kind = T::KIND.number().to_be_bytes();
+        hash::sha256(domain::ACT, &[region.as_str().as_bytes(), &kind, &self.bytes])
+    }
+
     /// Puts a proof to what is said.
     pub fn new(said: T, proof: Proof) -> Self {
         let bytes = said.encode();
@@ -145,6 +171,10 @@ impl<T: Said> Word for Act<T> {
     const KIND: Kind = T::KIND;
     const NAME: &'static str = T::NAME;
     type Wire = wire::ConsentAct;
+
+    fn sayer(&self) -> Option<&Code> {
+        self.proof.organisation()
+    }
 
     fn read(wire: wire::ConsentAct) -> Result<Self, DecodeError> {
         let proof = Proof::read(required("act.proof", wire.proof)?)?;
@@ -161,7 +191,7 @@ impl Said for Directive {
     const NAME: &'static str = "directive";
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wire: wire::Directive = decode::strict(Self::NAME, bytes, limits::PAYLOAD_BYTES_MAX)?;
+        let wire: wire::Directive = decode::strict(Self::NAME, bytes, limits::ACT_BYTES_MAX)?;
         check("directive.version", wire.version == VERSION, "version 1: a newer one needs a newer program")?;
         let directive = Self {
             id: DirectiveId::read("directive.id", &wire.id)?,
@@ -180,14 +210,7 @@ impl Said for Directive {
         };
         let ends = directive.valid_until.is_none_or(|until| directive.valid_from < until);
         check("directive.valid_until", ends, "after valid_from")?;
-        let names_one = directive.stance == Stance::Forbid || directive.grantee.organisation.is_some();
-        check("directive.grantee", names_one, "a permit names one organisation (C-7, PIPL article 23)")?;
-        let objection = directive.basis == LegalBasis::Objection;
-        check(
-            "directive.basis",
-            objection == (directive.stance == Stance::Forbid),
-            "objection exactly for a forbid",
-        )?;
+        directive.check_stance()?;
         Ok(directive)
     }
 
@@ -214,12 +237,69 @@ impl Said for Directive {
     }
 }
 
+impl Directive {
+    /// What a permit must say, and a forbid (C-7).
+    fn check_stance(&self) -> Result<(), DecodeError> {
+        match self.stance {
+            Stance::Permit => {
+                let names_one = self.grantee.organisation.is_some();
+                check("directive.grantee", names_one, "a permit names one organisation (C-7)")?;
+                check("directive.purposes", !self.purposes.is_empty(), "a permit names its purposes (C-7)")?;
+                let consent = matches!(self.basis, LegalBasis::SeparateConsent | LegalBasis::GuardianConsent);
+                check("directive.basis", consent, "a permit rests on consent (C-7)")
+            }
+            Stance::Forbid => check(
+                "directive.basis",
+                self.basis == LegalBasis::Objection,
+                "a forbid is an objection (C-7)",
+            ),
+        }
+    }
+}
+
+impl Said for PatientQuery {
+    const KIND: Kind = Kind::PatientQuery;
+    const NAME: &'static str = "patient_query";
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire: wire::PatientQuery = decode::strict(Self::NAME, bytes, limits::ACT_BYTES_MAX)?;
+        check(
+            "patient_query.version",
+            wire.version == VERSION,
+            "version 1: a newer one needs a newer program",
+        )?;
+        let count_fits = (1..=limits::SEARCH_COUNT_MAX).contains(&wire.count);
+        check("patient_query.count", count_fits, "from 1 to 256")?;
+        Ok(Self {
+            patient: Token::read("patient_query.patient", wire.patient)?,
+            what: decode::one_code("patient_query.what", wire.what)?,
+            from_seq: wire.from_seq,
+            count: wire.count,
+            nonce: Nonce::read("patient_query.nonce", &wire.nonce)?,
+            at: decode::time("patient_query.at", wire.at)?,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let wire = wire::PatientQuery {
+            version: VERSION,
+            patient: Some(self.patient.write()),
+            what: self.what.number(),
+            from_seq: self.from_seq,
+            count: self.count,
+            nonce: self.nonce.as_bytes().to_vec(),
+            at: self.at.unix_ms(),
+        };
+        wire.encode_to_vec()
+    }
+}
+
 impl Said for Revocation {
     const KIND: Kind = Kind::Revocation;
     const NAME: &'static str = "revocation";
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wire: wire::Revocation = decode::strict(Self::NAME, bytes, limits::PAYLOAD_BYTES_MAX)?;
+        let wire: wire::Revocation = decode::strict(Self::NAME, bytes, limits::ACT_BYTES_MAX)?;
         check("revocation.version", wire.version == VERSION, "version 1: a newer one needs a newer program")?;
         Ok(Self {
             directive: DirectiveId::read("revocation.directive", &wire.directive)?,
@@ -286,6 +366,13 @@ impl What {
         };
         let forwards = what.service_from.zip(what.service_until).is_none_or(|(from, until)| from < until);
         check("what.service_until", forwards, "after service_from")?;
+        let some_classes = what.classes.len() < DocumentClass::ALL.len();
+        let some_sensitivities = what.sensitivities.len() < Sensitivity::ALL.len();
+        check(
+            "what.classes",
+            some_classes && some_sensitivities,
+            "left empty where every code is meant (C-5)",
+        )?;
         Ok(what)
     }
 
@@ -303,7 +390,7 @@ impl What {
 impl Notice {
     fn read(wire: wire::Notice) -> Result<Self, DecodeError> {
         Ok(Self {
-            version: decode::text("notice.version", wire.version, limits::LABEL_BYTES_MAX)?,
+            version: decode::label("notice.version", wire.version)?,
             hash: Digest::read("notice.hash", &wire.hash)?,
         })
     }

@@ -31,6 +31,22 @@ impl Directory {
         Ok(Self::index(list, envelope.payload_hash()))
     }
 
+    /// Takes the list whose payload hash was handed over outside of the exchange (M-3): how a member joins a region that has
+    /// changed its authority key since its first list.
+    ///
+    /// # Errors
+    /// [`ListError`] if the envelope is not that list, or of another region.
+    pub fn pinned(region: &Code, payload_hash: Digest, envelope: &Envelope) -> Result<Self, ListError> {
+        if envelope.kind() != Kind::MemberList || envelope.payload_hash() != payload_hash {
+            return Err(EnvelopeError::BadSignature.into());
+        }
+        let list = MemberList::decode(envelope.payload())?;
+        if list.region != *region {
+            return Err(ListError::OtherRegion { found: list.region });
+        }
+        Ok(Self::index(list, payload_hash))
+    }
+
     /// Takes the next list: signed by the authority that this one names, and following from it (M-2, M-3, M-8).
     ///
     /// # Errors
@@ -43,6 +59,7 @@ impl Directory {
         if list.previous != Some(self.payload_hash) {
             return Err(ListError::OtherHistory { found: list.version });
         }
+        follows(&self.list, &list)?;
         Ok(Self::index(list, envelope.payload_hash()))
     }
 
@@ -188,6 +205,12 @@ pub enum ListError {
         /// The version that came.
         found: u64,
     },
+    /// It takes back something that must stay (M-12).
+    #[error("the member list takes back {what} (M-12)")]
+    TakesBack {
+        /// What.
+        what: &'static str,
+    },
     /// The suite of the simulator and others are mixed.
     #[error("suite 0 is allowed exactly where the authority signs with it (S-2)")]
     SimulationSuite,
@@ -223,4 +246,43 @@ fn read_list(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Resul
         return Err(ListError::SimulationSuite);
     }
     Ok(list)
+}
+
+/// What a next list may not do: drop or rename a member or a key, give it to another, mend its state, or change a token
+/// key (M-12).
+fn follows(before: &MemberList, after: &MemberList) -> Result<(), ListError> {
+    let stays = |holds: bool, what| if holds { Ok(()) } else { Err(ListError::TakesBack { what }) };
+    for key in &before.token_keys {
+        let same = after.token_keys.iter().all(|other| other.epoch != key.epoch || other == key);
+        stays(same, "the token key of an epoch")?;
+    }
+    for member in &before.members {
+        let at = after.members.binary_search_by(|other| other.code.cmp(&member.code)).ok();
+        let same = at.and_then(|at| after.members.get(at));
+        let Some(same) = same else { return stays(false, "a member: suspend it instead") };
+        for key in &member.signing_keys {
+            let kept = same.signing_keys.iter().find(|other| other.id() == key.id());
+            stays(
+                kept.is_some_and(|kept| only_worsens(key.state, kept.state)),
+                "a signing key or its state",
+            )?;
+        }
+        for key in &member.sealing_keys {
+            let kept = same.sealing_keys.iter().find(|other| other.id() == key.id());
+            stays(
+                kept.is_some_and(|kept| only_worsens(key.state, kept.state)),
+                "a sealing key or its state",
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Valid, then retired, then compromised, since an ever earlier place.
+const fn only_worsens(before: KeyState, after: KeyState) -> bool {
+    match (before, after) {
+        (KeyState::Valid, _) | (KeyState::Retired, KeyState::Retired | KeyState::CompromisedSince(_)) => true,
+        (KeyState::CompromisedSince(before), KeyState::CompromisedSince(after)) => after <= before,
+        (KeyState::Retired | KeyState::CompromisedSince(_), _) => false,
+    }
 }

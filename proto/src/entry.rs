@@ -15,32 +15,69 @@ use crate::time::Timestamp;
 use crate::token::Token;
 use crate::wire::words as wire;
 
-/// The place of a word in its subject's chain (N-2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The place of an entry or a withdrawal in its subject's chain (N-2).
+///
+/// The word itself only commits to it: numbers, and what an entry replaces, would tell a reader of some entries how many
+/// it does not see. The publisher gives the link to the registry beside the word.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// Whose chain.
-    pub subject: Subject,
     /// Counts from 1.
     pub number: u64,
-    /// Hash of the payload of the link before; none in the first.
+    /// Hash of the payload of the word before; none in the first.
     pub previous: Option<Digest>,
+    /// An earlier entry of the same subject that this one takes the place of (N-6).
+    pub replaces: Option<EntryId>,
+    /// Chosen at random by the publisher.
+    pub salt: [u8; 32],
 }
 
 impl Link {
-    fn read(field: &'static str, subject: &[u8], number: u64, previous: &[u8]) -> Result<Self, DecodeError> {
+    /// What the word says of its place (N-2).
+    pub fn commitment(&self) -> Digest {
+        let previous = self.previous.as_ref().map_or(&[][..], |previous| previous.as_bytes());
+        let replaces = self.replaces.as_ref().map_or(&[][..], |replaces| replaces.as_bytes());
+        hash::sha256(domain::LINK, &[&self.salt, &self.number.to_be_bytes(), previous, replaces])
+    }
+
+    /// From the wire message.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    pub fn read(wire: &wire::Link) -> Result<Self, DecodeError> {
         Ok(Self {
-            subject: Subject::read(field, subject)?,
-            number: decode::ordinal(field, number)?,
-            previous: read_previous(field, number, previous)?,
+            number: decode::ordinal("link.number", wire.number)?,
+            previous: read_previous("link.previous", wire.number, &wire.previous)?,
+            replaces: EntryId::read_optional("link.replaces", &wire.replaces)?,
+            salt: *Digest::read("link.salt", &wire.salt)?.as_bytes(),
         })
+    }
+
+    /// To the wire message.
+    pub fn write(&self) -> wire::Link {
+        wire::Link {
+            number: self.number,
+            previous: write_optional(self.previous.as_ref()),
+            replaces: write_optional(self.replaces.as_ref()),
+            salt: self.salt.to_vec(),
+        }
+    }
+}
+
+impl core::fmt::Debug for Link {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Link({})", self.number)
     }
 }
 
 /// One document in the index (N-1): closed codes only, no name, number, title or free text (N-8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its place in the subject's chain.
-    pub link: Link,
+    /// Who publishes; it signs.
+    pub publisher: Code,
+    /// The patient at the publisher.
+    pub subject: Subject,
+    /// Commitment to the place in the subject's chain: [`Link::commitment`].
+    pub link: Digest,
     /// The document at its source (N-3).
     pub entry_id: EntryId,
     /// The sealed document (Z-5).
@@ -67,15 +104,17 @@ pub struct Entry {
     pub sensitivity: Sensitivity,
     /// How final.
     pub status: DocumentStatus,
-    /// An earlier entry of the same subject that this one takes the place of (N-6).
-    pub replaces: Option<EntryId>,
 }
 
 /// Takes an entry out of the index; a link of the same chain (N-7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawal {
-    /// Its place in the subject's chain.
-    pub link: Link,
+    /// Who published the entry; it signs.
+    pub publisher: Code,
+    /// The patient at the publisher.
+    pub subject: Subject,
+    /// Commitment to the place in the subject's chain: [`Link::commitment`].
+    pub link: Digest,
     /// The entry that is withdrawn.
     pub entry_id: EntryId,
     /// Why.
@@ -85,9 +124,15 @@ pub struct Withdrawal {
 /// Which tokens a subject has from now on (I-1). Replaces the statement before as a whole (I-2); none unlinks (I-3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityStatement {
-    /// Its place in the chain of the subject's statements.
-    pub link: Link,
-    /// The tokens, ascending.
+    /// Who states it; it signs.
+    pub publisher: Code,
+    /// The patient at the publisher.
+    pub subject: Subject,
+    /// Counts the statements about the subject, from 1.
+    pub number: u64,
+    /// Hash of the payload of the statement before; none in the first.
+    pub previous: Option<Digest>,
+    /// The tokens, ascending: of each identifier one for every epoch of the member list (T-7).
     pub tokens: Vec<Token>,
 }
 
@@ -111,17 +156,20 @@ impl Word for Entry {
     const NAME: &'static str = "entry";
     type Wire = wire::Entry;
 
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.publisher)
+    }
+
     fn read(wire: wire::Entry) -> Result<Self, DecodeError> {
         let service_start = decode::optional_time("entry.service_start", wire.service_start)?;
         let service_end = decode::optional_time("entry.service_end", wire.service_end)?;
         decode::period("entry.service_end", service_start, service_end)?;
         check("entry.size", wire.size <= limits::DOCUMENT_BYTES_MAX, "at most 4 GiB")?;
-        let entry_id = EntryId::read("entry.entry_id", &wire.entry_id)?;
-        let replaces = EntryId::read_optional("entry.replaces", &wire.replaces)?;
-        check("entry.replaces", replaces != Some(entry_id), "another entry than itself")?;
         Ok(Self {
-            link: Link::read("entry.link", &wire.subject, wire.number, &wire.previous)?,
-            entry_id,
+            publisher: decode::code("entry.publisher", wire.publisher)?,
+            subject: Subject::read("entry.subject", &wire.subject)?,
+            link: Digest::read("entry.link", &wire.link)?,
+            entry_id: EntryId::read("entry.entry_id", &wire.entry_id)?,
             document: DocumentId::read("entry.document", &wire.document)?,
             size: wire.size,
             class: decode::one_code("entry.class", wire.class)?,
@@ -134,15 +182,14 @@ impl Word for Entry {
             created_at: decode::time("entry.created_at", wire.created_at)?,
             sensitivity: decode::one_code("entry.sensitivity", wire.sensitivity)?,
             status: decode::one_code("entry.status", wire.status)?,
-            replaces,
         })
     }
 
     fn write(&self) -> wire::Entry {
         wire::Entry {
-            subject: self.link.subject.as_bytes().to_vec(),
-            number: self.link.number,
-            previous: write_optional(self.link.previous.as_ref()),
+            publisher: self.publisher.to_string(),
+            subject: self.subject.as_bytes().to_vec(),
+            link: self.link.as_bytes().to_vec(),
             entry_id: self.entry_id.as_bytes().to_vec(),
             document: self.document.as_bytes().to_vec(),
             size: self.size,
@@ -156,7 +203,6 @@ impl Word for Entry {
             created_at: self.created_at.unix_ms(),
             sensitivity: self.sensitivity.number(),
             status: self.status.number(),
-            replaces: write_optional(self.replaces.as_ref()),
         }
     }
 }
@@ -166,10 +212,15 @@ impl Word for Withdrawal {
     const NAME: &'static str = "withdrawal";
     type Wire = wire::Withdrawal;
 
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.publisher)
+    }
+
     fn read(wire: wire::Withdrawal) -> Result<Self, DecodeError> {
-        check("withdrawal.number", wire.number > 1, "after the entry that it withdraws")?;
         Ok(Self {
-            link: Link::read("withdrawal.link", &wire.subject, wire.number, &wire.previous)?,
+            publisher: decode::code("withdrawal.publisher", wire.publisher)?,
+            subject: Subject::read("withdrawal.subject", &wire.subject)?,
+            link: Digest::read("withdrawal.link", &wire.link)?,
             entry_id: EntryId::read("withdrawal.entry_id", &wire.entry_id)?,
             reason: decode::one_code("withdrawal.reason", wire.reason)?,
         })
@@ -177,9 +228,9 @@ impl Word for Withdrawal {
 
     fn write(&self) -> wire::Withdrawal {
         wire::Withdrawal {
-            subject: self.link.subject.as_bytes().to_vec(),
-            number: self.link.number,
-            previous: write_optional(self.link.previous.as_ref()),
+            publisher: self.publisher.to_string(),
+            subject: self.subject.as_bytes().to_vec(),
+            link: self.link.as_bytes().to_vec(),
             entry_id: self.entry_id.as_bytes().to_vec(),
             reason: self.reason.number(),
         }
@@ -191,18 +242,26 @@ impl Word for IdentityStatement {
     const NAME: &'static str = "identity_statement";
     type Wire = wire::IdentityStatement;
 
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.publisher)
+    }
+
     fn read(wire: wire::IdentityStatement) -> Result<Self, DecodeError> {
         Ok(Self {
-            link: Link::read("identity_statement.link", &wire.subject, wire.number, &wire.previous)?,
+            publisher: decode::code("identity_statement.publisher", wire.publisher)?,
+            subject: Subject::read("identity_statement.subject", &wire.subject)?,
+            number: decode::ordinal("identity_statement.number", wire.number)?,
+            previous: read_previous("identity_statement.previous", wire.number, &wire.previous)?,
             tokens: Token::read_list("identity_statement.tokens", wire.tokens)?,
         })
     }
 
     fn write(&self) -> wire::IdentityStatement {
         wire::IdentityStatement {
-            subject: self.link.subject.as_bytes().to_vec(),
-            number: self.link.number,
-            previous: write_optional(self.link.previous.as_ref()),
+            publisher: self.publisher.to_string(),
+            subject: self.subject.as_bytes().to_vec(),
+            number: self.number,
+            previous: write_optional(self.previous.as_ref()),
             tokens: self.tokens.iter().map(|token| token.write()).collect(),
         }
     }

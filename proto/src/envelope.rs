@@ -49,10 +49,12 @@ pub enum Kind {
     SearchAnswer = 14,
     /// The registry says up to where a member's feed is complete.
     Lease = 15,
+    /// A patient asks for the own consents or access events.
+    PatientQuery = 16,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::MemberList,
         Self::Entry,
         Self::Withdrawal,
@@ -68,6 +70,7 @@ impl Kind {
         Self::SearchQuery,
         Self::SearchAnswer,
         Self::Lease,
+        Self::PatientQuery,
     ];
 
     /// The number that words carry.
@@ -92,7 +95,8 @@ impl Kind {
             | Self::ReferralStep
             | Self::PullRequest
             | Self::SearchQuery
-            | Self::SearchAnswer => KeyUse::Words,
+            | Self::SearchAnswer
+            | Self::PatientQuery => KeyUse::Words,
         }
     }
 
@@ -101,7 +105,8 @@ impl Kind {
         match self {
             Self::MemberList => &[],
             Self::SearchAnswer | Self::Lease => &[MemberRole::Registry],
-            Self::Directive | Self::Revocation | Self::CredentialStatement | Self::AccessEvent => {
+            Self::AccessEvent => &[MemberRole::Custodian, MemberRole::Portal, MemberRole::Registry],
+            Self::Directive | Self::Revocation | Self::CredentialStatement | Self::PatientQuery => {
                 &[MemberRole::Custodian, MemberRole::Portal]
             }
             Self::Entry
@@ -112,6 +117,27 @@ impl Kind {
             | Self::ReferralStep
             | Self::PullRequest
             | Self::SearchQuery => &[MemberRole::Custodian],
+        }
+    }
+
+    /// The largest payload of this kind, in bytes (W-3).
+    pub const fn payload_bytes_max(self) -> usize {
+        match self {
+            Self::MemberList | Self::SearchAnswer => limits::PAYLOAD_BYTES_MAX,
+            Self::ReferralStep => limits::STEP_PAYLOAD_BYTES_MAX,
+            Self::Entry
+            | Self::Withdrawal
+            | Self::IdentityStatement
+            | Self::Directive
+            | Self::Revocation
+            | Self::CredentialStatement
+            | Self::AccessEvent
+            | Self::Release
+            | Self::Delivery
+            | Self::PullRequest
+            | Self::SearchQuery
+            | Self::Lease
+            | Self::PatientQuery => limits::SMALL_PAYLOAD_BYTES_MAX,
         }
     }
 }
@@ -143,12 +169,23 @@ pub trait Word: Sized {
     /// To the wire message.
     fn write(&self) -> Self::Wire;
 
-    /// From bytes, by the strict rule (W-2, W-3).
+    /// The member that the word itself names as its sayer: it must be the one whose key signed (E-6).
+    fn sayer(&self) -> Option<&Code> {
+        None
+    }
+
+    /// The one member that the word is meant for (E-7).
+    fn addressee(&self) -> Option<&Code> {
+        None
+    }
+
+    /// From bytes, by the strict rule: as wire message and as word the bytes are what this version writes (W-2, W-3).
     ///
     /// # Errors
     /// [`DecodeError`] naming the field.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        Self::read(decode::strict(Self::NAME, bytes, limits::PAYLOAD_BYTES_MAX)?)
+        let word = Self::read(decode::strict(Self::NAME, bytes, Self::KIND.payload_bytes_max())?)?;
+        if word.encode() == bytes { Ok(word) } else { Err(DecodeError::NotCanonical { what: Self::NAME }) }
     }
 
     /// To bytes that [`Word::decode`] takes.
@@ -191,13 +228,14 @@ impl Envelope {
     /// [`DecodeError`] naming the field.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire: wire::Envelope = decode::strict("envelope", bytes, limits::ENVELOPE_BYTES_MAX)?;
-        decode::at_most_bytes("envelope.payload", wire.payload.len(), limits::PAYLOAD_BYTES_MAX)?;
+        let kind: Kind = decode::one_code("envelope.kind", wire.kind)?;
+        decode::at_most_bytes("envelope.payload", wire.payload.len(), kind.payload_bytes_max())?;
         decode::at_most_bytes("envelope.signature", wire.signature.len(), limits::SIGNATURE_BYTES_MAX)?;
         decode::check("envelope.signature", !wire.signature.is_empty(), "not empty")?;
         Ok(Self {
             suite: decode::one_code("envelope.suite", wire.suite)?,
             key_id: KeyId::read("envelope.key_id", &wire.key_id)?,
-            kind: decode::one_code("envelope.kind", wire.kind)?,
+            kind,
             payload: wire.payload,
             signature: wire.signature,
             bytes: bytes.to_vec(),
@@ -281,6 +319,24 @@ pub enum EnvelopeError {
     /// The signer may not say this (E-5, M-5, M-6).
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The word names another member as its sayer than the one that signed (E-6).
+    #[error("{named} is named as the sayer of a {kind:?} that {signer} signed (E-6)")]
+    OtherSayer {
+        /// The kind.
+        kind: Kind,
+        /// Who is named.
+        named: Code,
+        /// Who signed.
+        signer: Code,
+    },
+    /// The word is meant for another member (E-7).
+    #[error("a {kind:?} for {addressee} came to another member (E-7)")]
+    OtherAddressee {
+        /// The kind.
+        kind: Kind,
+        /// For whom it is.
+        addressee: Code,
+    },
     /// The signature does not fit (E-2).
     #[error("the signature does not fit the key, the region or the bytes (E-2)")]
     BadSignature,
@@ -376,9 +432,27 @@ impl<W: Word> Verified<W> {
         envelopes.into_iter().zip(signers).map(check).collect()
     }
 
+    /// Refuses a word that is meant for another member (E-7).
+    ///
+    /// # Errors
+    /// [`EnvelopeError::OtherAddressee`] if it is.
+    pub fn meant_for(self, member: &Code) -> Result<Self, EnvelopeError> {
+        match self.word.addressee() {
+            Some(addressee) if addressee != member => {
+                Err(EnvelopeError::OtherAddressee { kind: W::KIND, addressee: addressee.clone() })
+            }
+            _ => Ok(self),
+        }
+    }
+
     fn of_checked(envelope: Envelope, signer: Code) -> Result<Self, EnvelopeError> {
         let word = W::decode(&envelope.payload)?;
-        Ok(Self { word, signer, envelope })
+        match word.sayer() {
+            Some(named) if *named != signer => {
+                Err(EnvelopeError::OtherSayer { kind: W::KIND, named: named.clone(), signer })
+            }
+            _ => Ok(Self { word, signer, envelope }),
+        }
     }
 }
 

@@ -16,6 +16,10 @@ pub mod domain {
     pub const TOKEN: &str = "yiqiao/token/1";
     /// An entry id (N-3).
     pub const ENTRY: &str = "yiqiao/entry/1";
+    /// The place of an entry in its chain, as the entry commits to it (N-2).
+    pub const LINK: &str = "yiqiao/link/1";
+    /// The challenge that a passkey signs (C-8).
+    pub const ACT: &str = "yiqiao/act/1";
     /// What a leaf commits to (L-3).
     pub const LEAF: &str = "yiqiao/leaf/1";
     /// The commitment of a document key (Z-2).

@@ -3,6 +3,7 @@
 use crate::decode::{self, DecodeError};
 use crate::hash;
 use crate::id::Digest;
+use crate::token::Token;
 use crate::tree;
 use crate::wire::words as wire;
 
@@ -34,6 +35,12 @@ impl Head {
         }
         let root = tree::root(stored.as_slice(), size).expect("all hashes are stored");
         Self { version, root: Digest::of_hash(root) }
+    }
+
+    /// Reads a patient and a head, as a release lists them.
+    pub(crate) fn read_of_patient(wire: wire::PatientHead) -> Result<(Token, Self), DecodeError> {
+        let patient = Token::read("patient_head.patient", wire.patient)?;
+        Ok((patient, Self::read("patient_head.head", wire.head)?))
     }
 
     pub(crate) fn read(field: &'static str, wire: Option<wire::Head>) -> Result<Self, DecodeError> {

@@ -28,6 +28,10 @@ pub struct Lease {
     pub feed_chain: Digest,
     /// The member list in force.
     pub list_version: u64,
+    /// Hash of that list's payload.
+    pub list_hash: Digest,
+    /// The log that the feed is of: after a restore another one (L-9).
+    pub log_id: Code,
     /// How long it lasts from when the member asked, by the member's own clock.
     pub duration: Millis,
 }
@@ -36,6 +40,10 @@ impl Word for Lease {
     const KIND: Kind = Kind::Lease;
     const NAME: &'static str = "lease";
     type Wire = wire::Lease;
+
+    fn addressee(&self) -> Option<&Code> {
+        Some(&self.member)
+    }
 
     fn read(wire: wire::Lease) -> Result<Self, DecodeError> {
         let bounded = (1..=limits::LEASE_MS_MAX).contains(&wire.duration_ms);
@@ -47,6 +55,8 @@ impl Word for Lease {
             feed_number: wire.feed_number,
             feed_chain: Digest::read("lease.feed_chain", &wire.feed_chain)?,
             list_version: decode::ordinal("lease.list_version", wire.list_version)?,
+            list_hash: Digest::read("lease.list_hash", &wire.list_hash)?,
+            log_id: decode::code("lease.log_id", wire.log_id)?,
             duration: Millis::new(wire.duration_ms),
         })
     }
@@ -60,6 +70,8 @@ impl Word for Lease {
             feed_chain: self.feed_chain.as_bytes().to_vec(),
             list_version: self.list_version,
             duration_ms: self.duration.get(),
+            list_hash: self.list_hash.as_bytes().to_vec(),
+            log_id: self.log_id.to_string(),
         }
     }
 }
@@ -84,6 +96,8 @@ pub enum Change {
     MemberList(u64),
     /// A credential of a patient was vouched for or revoked.
     Credential(Opening),
+    /// A document that the member has received was withdrawn.
+    Withdrawal(Opening),
 }
 
 /// The consent of one patient as it now stands (F-4).
@@ -104,8 +118,27 @@ pub struct HeadChange {
 pub struct AcceptedAct {
     /// The version of the patient's head that it led to (C-10).
     pub version: u64,
-    /// The act.
-    pub opening: Opening,
+    /// The act, or the commitment of its leaf if it does not concern the reader (F-4).
+    pub act: Told,
+}
+
+/// What a reader is told of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// All of it.
+    Opening(Opening),
+    /// That it exists.
+    Commitment(Digest),
+}
+
+impl Told {
+    /// What the act's leaf commits to: the head is over these (C-10).
+    pub fn commitment(&self) -> Digest {
+        match self {
+            Self::Opening(opening) => opening.commitment(),
+            Self::Commitment(commitment) => *commitment,
+        }
+    }
 }
 
 impl FeedItem {
@@ -121,6 +154,9 @@ impl FeedItem {
             Body::List(wire) => Change::MemberList(decode::ordinal("list_change.version", wire.version)?),
             Body::Credential(wire) => {
                 Change::Credential(Opening::read(required("credential_change.opening", wire.opening)?)?)
+            }
+            Body::Withdrawal(wire) => {
+                Change::Withdrawal(Opening::read(required("withdrawal_change.opening", wire.opening)?)?)
             }
         };
         Ok(Self {
@@ -138,6 +174,9 @@ impl FeedItem {
             Change::MemberList(version) => Body::List(calls::MemberListChange { version: *version }),
             Change::Credential(opening) => {
                 Body::Credential(calls::CredentialChange { opening: Some(opening.write()) })
+            }
+            Change::Withdrawal(opening) => {
+                Body::Withdrawal(calls::WithdrawalChange { opening: Some(opening.write()) })
             }
         };
         let previous = self.previous.as_bytes().to_vec();
@@ -174,15 +213,22 @@ impl AcceptedAct {
     /// # Errors
     /// [`DecodeError`] naming the field.
     pub fn read(wire: calls::AcceptedAct) -> Result<Self, DecodeError> {
-        Ok(Self {
-            version: decode::ordinal("accepted_act.version", wire.version)?,
-            opening: Opening::read(required("accepted_act.opening", wire.opening)?)?,
-        })
+        use calls::accepted_act::Act;
+        let act = match required("accepted_act.act", wire.act)? {
+            Act::Opening(wire) => Told::Opening(Opening::read(wire)?),
+            Act::Commitment(bytes) => Told::Commitment(Digest::read("accepted_act.commitment", &bytes)?),
+        };
+        Ok(Self { version: decode::ordinal("accepted_act.version", wire.version)?, act })
     }
 
     /// To the wire message.
     pub fn write(&self) -> calls::AcceptedAct {
-        calls::AcceptedAct { version: self.version, opening: Some(self.opening.write()) }
+        use calls::accepted_act::Act;
+        let act = match &self.act {
+            Told::Opening(opening) => Act::Opening(opening.write()),
+            Told::Commitment(commitment) => Act::Commitment(commitment.as_bytes().to_vec()),
+        };
+        calls::AcceptedAct { version: self.version, act: Some(act) }
     }
 }
 

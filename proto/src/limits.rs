@@ -1,7 +1,11 @@
 //! Every bound of the words, in one place. Sizes are bytes unless the name says otherwise.
 
-/// The largest envelope payload of any kind.
+/// The largest envelope payload of any kind: a member list, a search answer.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// The largest payload of every other kind but a referral step.
+pub const SMALL_PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+/// The largest payload of a referral step.
+pub const STEP_PAYLOAD_BYTES_MAX: usize = REFERRAL_BODY_BYTES_MAX + 1_024;
 /// The largest envelope: a payload with its key id, kind and signature.
 pub const ENVELOPE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 256;
 /// The largest signature of any suite.
@@ -42,12 +46,16 @@ pub const CODES_MAX: usize = 32;
 pub const DIRECTIVE_ENTRIES_MAX: usize = 64;
 /// Directives in force for one patient.
 pub const DIRECTIVES_MAX: usize = 256;
+/// Directives in force for one patient that one member has attested.
+pub const DIRECTIVES_OF_ONE_MAX: usize = 32;
 /// A notice version, an rpId, a clause.
 pub const LABEL_BYTES_MAX: usize = 64;
 /// A part of a passkey assertion.
-pub const ASSERTION_PART_BYTES_MAX: usize = 4_096;
+pub const ASSERTION_PART_BYTES_MAX: usize = 1_024;
+/// The bytes of a directive, a revocation or a patient's query.
+pub const ACT_BYTES_MAX: usize = 4_096;
 
-/// Entries on one page of a search answer.
+/// Entries on one page of a search answer, events on one page of a history.
 pub const SEARCH_COUNT_MAX: u32 = 256;
 /// Search answers are padded to a multiple of this, or to a power of two above it.
 pub const SEARCH_ANSWER_BYTES_MIN: usize = 4_096;
@@ -77,4 +85,8 @@ const _: () = assert!(ENVELOPE_BYTES_MAX < CALL_BYTES_MAX);
 const _: () = assert!(DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64 <= u32::MAX as u64);
 // The hashes of the largest document's chunks fit one answer.
 const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) * 32 < CALL_BYTES_MAX as u64);
-const _: () = assert!(REFERRAL_BODY_BYTES_MAX < PAYLOAD_BYTES_MAX);
+const _: () = assert!(STEP_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);
+// An act with the largest proof fits its payload; all directives of a patient fit one feed item.
+const _: () = assert!(ACT_BYTES_MAX + 4 * ASSERTION_PART_BYTES_MAX + 256 < SMALL_PAYLOAD_BYTES_MAX);
+const _: () =
+    assert!((ACT_BYTES_MAX + 4 * ASSERTION_PART_BYTES_MAX + 1_024) * DIRECTIVES_MAX < CALL_BYTES_MAX);

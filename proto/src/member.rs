@@ -33,6 +33,8 @@ pub struct MemberList {
     pub members: Vec<Member>,
     /// The keys of the token function, ascending by epoch (M-9).
     pub token_keys: Vec<TokenKey>,
+    /// The log that counts: after a restore from backup another one (L-9).
+    pub log_id: Code,
 }
 
 /// What the region has decided, as data (M-10).
@@ -54,6 +56,12 @@ pub struct Policy {
     pub evaluations_per_day: u64,
     /// Token evaluations of one member in all, beyond the daily ones (T-5).
     pub evaluations_backfill: u64,
+    /// The domain to which patients' passkeys are bound (C-9); none: no passkeys.
+    pub rp_id: Option<String>,
+    /// The origins from which passkeys sign.
+    pub origins: Vec<String>,
+    /// Members that may vouch for passkeys, ascending; empty: every custodian and portal.
+    pub vouchers: Vec<Code>,
 }
 
 /// One organisation of the region.
@@ -181,17 +189,21 @@ impl Word for MemberList {
         let ascending = members.is_sorted_by(|a, b| a.code < b.code);
         check("member_list.members", ascending, "ascending by code, none twice")?;
         check("member_list.members", keys_are_apart(&members), "no key and no peer id twice")?;
-        let policy = read_policy(&required("member_list.policy", wire.policy)?)?;
+        let policy = read_policy(required("member_list.policy", wire.policy)?)?;
         let allowed = members.iter().flat_map(suites).all(|suite| policy.suites.contains(&suite));
         check("member_list.members", allowed, "keys of the suites that the policy allows (S-2)")?;
         let authority = required("member_list.authority", wire.authority)?;
+        let authority = read_key("member_list.authority", authority.suite, &authority.public_key)?;
+        let allowed = policy.suites.contains(&authority.suite());
+        check("member_list.authority", allowed, "of a suite that the policy allows (S-2)")?;
         Ok(Self {
             version: decode::ordinal("member_list.version", wire.version)?,
             previous: read_previous("member_list.previous", wire.version, &wire.previous)?,
             issued_at: decode::time("member_list.issued_at", wire.issued_at)?,
-            authority: read_key("member_list.authority", authority.suite, &authority.public_key)?,
+            authority,
             policy,
             token_keys: read_token_keys(&wire.token_keys)?,
+            log_id: decode::code("member_list.log_id", wire.log_id)?,
             region,
             members,
         })
@@ -212,6 +224,7 @@ impl Word for MemberList {
             token_keys: (self.token_keys.iter())
                 .map(|key| wire::TokenKey { epoch: key.epoch, public_key: key.public_key.to_vec() })
                 .collect(),
+            log_id: self.log_id.to_string(),
         }
     }
 }
@@ -255,7 +268,14 @@ fn read_key(field: &'static str, suite: u32, bytes: &[u8]) -> Result<PublicKey, 
     })
 }
 
-fn read_policy(wire: &wire::Policy) -> Result<Policy, DecodeError> {
+fn read_policy(wire: wire::Policy) -> Result<Policy, DecodeError> {
+    decode::at_most("policy.origins", wire.origins.len(), limits::CODES_MAX)?;
+    decode::at_most("policy.vouchers", wire.vouchers.len(), limits::MEMBERS_MAX)?;
+    let origin = |text| decode::text("policy.origins", text, limits::NAME_BYTES_MAX);
+    let origins = wire.origins.into_iter().map(origin).collect::<Result<_, _>>()?;
+    let voucher = |code| decode::code("policy.vouchers", code);
+    let vouchers: Vec<Code> = wire.vouchers.into_iter().map(voucher).collect::<Result<_, _>>()?;
+    check("policy.vouchers", vouchers.is_sorted_by(|a, b| a < b), "ascending, none twice")?;
     let lease_is_bounded = (1_000..=limits::LEASE_MS_MAX).contains(&wire.lease_ms);
     check("policy.lease_ms", lease_is_bounded, "from 1 s to 300 s")?;
     check("policy.proofs", (1..8).contains(&wire.proofs), "at least one of three bits")?;
@@ -268,6 +288,9 @@ fn read_policy(wire: &wire::Policy) -> Result<Policy, DecodeError> {
         open_without_lease: wire.open_without_lease,
         evaluations_per_day: wire.evaluations_per_day,
         evaluations_backfill: wire.evaluations_backfill,
+        rp_id: (!wire.rp_id.is_empty()).then(|| decode::label("policy.rp_id", wire.rp_id)).transpose()?,
+        origins,
+        vouchers,
     })
 }
 
@@ -281,6 +304,9 @@ fn write_policy(policy: &Policy) -> wire::Policy {
         open_without_lease: policy.open_without_lease,
         evaluations_per_day: policy.evaluations_per_day,
         evaluations_backfill: policy.evaluations_backfill,
+        rp_id: policy.rp_id.clone().unwrap_or_default(),
+        origins: policy.origins.clone(),
+        vouchers: policy.vouchers.iter().map(Code::to_string).collect(),
     }
 }
 
@@ -312,6 +338,7 @@ fn is_vouched(region: &Code, member: &Member, sealing: &SealingKey) -> bool {
     member.signing_keys.iter().any(|signing| {
         signing.for_use == KeyUse::Words
             && signing.id() == sealing.signer
+            && !matches!(signing.state, KeyState::CompromisedSince(_))
             && signing.key.verify(&signed, &sealing.countersignature)
     })
 }

@@ -5,6 +5,7 @@ use crate::decode::{self, DecodeError, check, required};
 use crate::envelope::{Kind, Word};
 use crate::id::{Code, Digest};
 use crate::limits;
+use crate::member::{read_previous, write_optional};
 use crate::time::Timestamp;
 use crate::token::Token;
 use crate::wire::words as wire;
@@ -147,8 +148,12 @@ pub struct CredentialStatement {
     pub voucher: Code,
     /// Salted commitment to the evidence kept there.
     pub evidence_hash: Digest,
-    /// Valid, or revoked.
+    /// Valid, or revoked, which is final.
     pub state: CredentialState,
+    /// Counts the statements of this voucher about this credential, from 1.
+    pub number: u64,
+    /// Hash of the payload of the statement before; none in the first.
+    pub previous: Option<Digest>,
 }
 
 impl Word for CredentialStatement {
@@ -156,16 +161,22 @@ impl Word for CredentialStatement {
     const NAME: &'static str = "credential";
     type Wire = wire::CredentialStatement;
 
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.voucher)
+    }
+
     fn read(wire: wire::CredentialStatement) -> Result<Self, DecodeError> {
         let statement = Self {
             tokens: Token::read_list("credential.tokens", wire.tokens)?,
             algorithm: decode::one_code("credential.algorithm", wire.algorithm)?,
             public_key: part("credential.public_key", wire.public_key)?,
-            rp_id: decode::text("credential.rp_id", wire.rp_id, limits::LABEL_BYTES_MAX)?,
+            rp_id: decode::label("credential.rp_id", wire.rp_id)?,
             credential_id: part("credential.credential_id", wire.credential_id)?,
             voucher: decode::code("credential.voucher", wire.voucher)?,
             evidence_hash: Digest::read("credential.evidence_hash", &wire.evidence_hash)?,
             state: decode::one_code("credential.state", wire.state)?,
+            number: decode::ordinal("credential.number", wire.number)?,
+            previous: read_previous("credential.previous", wire.number, &wire.previous)?,
         };
         check("credential.tokens", !statement.tokens.is_empty(), "at least one")?;
         Ok(statement)
@@ -181,6 +192,8 @@ impl Word for CredentialStatement {
             voucher: self.voucher.to_string(),
             evidence_hash: self.evidence_hash.as_bytes().to_vec(),
             state: self.state.number(),
+            number: self.number,
+            previous: write_optional(self.previous.as_ref()),
         }
     }
 }

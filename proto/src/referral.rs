@@ -7,7 +7,7 @@ use crate::envelope::{Kind, Word};
 use crate::hash::domain;
 use crate::id::{Code, Digest, KeyId, ReferralId};
 use crate::limits;
-use crate::member::write_optional;
+use crate::member::{read_previous, write_optional};
 use crate::release::{SealingSecret, WrapError, open_from, seal_to};
 use crate::time::Timestamp;
 use crate::wire::words as wire;
@@ -26,10 +26,12 @@ pub struct ReferralStep {
 pub struct StepFacts {
     /// Which referral.
     pub referral: ReferralId,
-    /// Counts from 1 for each side: `(from, number)` names a step.
+    /// Counts this side's steps, from 1.
     pub number: u32,
-    /// Hash of the payload of the newest step that the sender knew; none in the first.
+    /// Hash of the payload of this side's step before; none in its first.
     pub previous: Option<Digest>,
+    /// How many steps of the other side this side had taken in.
+    pub seen: u32,
     /// Who takes the step; it signs.
     pub from: Code,
     /// The other side.
@@ -82,6 +84,7 @@ impl StepFacts {
             at: self.at.unix_ms(),
             sealing_key: self.sealing_key.as_bytes().to_vec(),
             sealed_body,
+            seen: self.seen,
         }
     }
 }
@@ -91,6 +94,14 @@ impl Word for ReferralStep {
     const NAME: &'static str = "referral_step";
     type Wire = wire::ReferralStep;
 
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.facts.from)
+    }
+
+    fn addressee(&self) -> Option<&Code> {
+        Some(&self.facts.to)
+    }
+
     fn read(wire: wire::ReferralStep) -> Result<Self, DecodeError> {
         decode::at_most_bytes(
             "referral_step.sealed_body",
@@ -99,11 +110,18 @@ impl Word for ReferralStep {
         )?;
         let act = decode::one_code("referral_step.step", wire.step)?;
         let opens = act == ReferralAct::Send;
-        check("referral_step.previous", opens == wire.previous.is_empty(), "missing exactly in a send")?;
+        check(
+            "referral_step.number",
+            !opens || (wire.number == 1 && wire.seen == 0),
+            "a send is the first step",
+        )?;
+        let answers = side_of(act) == Side::Referring || wire.seen > 0;
+        check("referral_step.seen", answers, "the receiving side has seen the send")?;
         let facts = StepFacts {
             referral: ReferralId::read("referral_step.referral", &wire.referral)?,
             number: wire.number,
-            previous: Digest::read_optional("referral_step.previous", &wire.previous)?,
+            previous: read_previous("referral_step.previous", wire.number.into(), &wire.previous)?,
+            seen: wire.seen,
             from: decode::code("referral_step.from", wire.from)?,
             to: decode::code("referral_step.to", wire.to)?,
             act,
@@ -200,21 +218,39 @@ pub const fn after(state: State, act: ReferralAct) -> Option<State> {
     })
 }
 
-/// The state that both sides compute from the steps that they know, each side's in its order.
+/// What the table needs of a step: the act, and how many of the other side's steps came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What was done.
+    pub act: ReferralAct,
+    /// How many steps of the other side its side had taken in.
+    pub seen: u32,
+}
+
+/// The state that both sides compute from the same steps, each side's in its order and without gaps.
 ///
-/// Two steps that were taken at the same time cross on the way. The receiving side's steps count first; a cancellation
-/// counts where it can, so it wins over what the receiving side did up to booking, and loses to an arrival, a refusal
-/// or an answer. A step that is not allowed where it comes is passed over. The same steps give the same state on both
-/// sides, in whatever order they came.
-pub fn state_of(referring: &[ReferralAct], receiving: &[ReferralAct]) -> State {
+/// A step counts after every step that its side had seen. Of two that crossed on the way the receiving side's counts
+/// first. A step that is not allowed where it comes is passed over. So a cancellation wins over an acceptance or a
+/// booking that it crosses and loses to an arrival or a refusal, and nothing that was done in knowledge of a cancellation
+/// undoes it. Steps that name some which are missing here wait for them.
+pub fn state_of(referring: &[Done], receiving: &[Done]) -> State {
+    let (mut referring_at, mut receiving_at) = (0, 0);
     let mut state = State::Sent;
-    for act in receiving {
-        state = after(state, *act).unwrap_or(state);
+    loop {
+        let ready = |steps: &[Done], at: usize, others: usize| {
+            steps.get(at).filter(|step| step.seen as usize <= others).copied()
+        };
+        let step = if let Some(step) = ready(receiving, receiving_at, referring_at) {
+            receiving_at += 1;
+            step
+        } else if let Some(step) = ready(referring, referring_at, receiving_at) {
+            referring_at += 1;
+            step
+        } else {
+            return state;
+        };
+        state = after(state, step.act).unwrap_or(state);
     }
-    for act in referring {
-        state = after(state, *act).unwrap_or(state);
-    }
-    state
 }
 
 #[cfg(test)]
@@ -222,17 +258,23 @@ mod tests {
     use super::*;
     use ReferralAct as Act;
 
+    const fn done(act: Act, seen: u32) -> Done {
+        Done { act, seen }
+    }
+
+    const SEND: Done = done(Act::Send, 0);
+
     #[test]
     fn r3_a_referral_runs_its_course() {
-        let receiving = [Act::Receive, Act::Accept, Act::Book, Act::Arrive, Act::Admit, Act::Answer];
+        let course = [Act::Receive, Act::Accept, Act::Book, Act::Arrive, Act::Admit, Act::Answer];
         let mut state = State::Sent;
-        for act in receiving {
+        for act in course {
             assert_eq!(side_of(act), Side::Receiving);
             state = after(state, act).unwrap();
             assert!(!state.is_final());
         }
-        assert_eq!(after(state, Act::Close), Some(State::Closed));
-        assert_eq!(state_of(&[Act::Send, Act::Close], &receiving), State::Closed);
+        let receiving = course.map(|act| done(act, 1));
+        assert_eq!(state_of(&[SEND, done(Act::Close, 6)], &receiving), State::Closed);
     }
 
     #[test]
@@ -247,9 +289,25 @@ mod tests {
 
     #[test]
     fn r4_a_cancellation_that_crosses_is_settled_alike_on_both_sides() {
-        let cancel = [Act::Send, Act::Cancel];
-        assert_eq!(state_of(&cancel, &[Act::Receive, Act::Accept, Act::Book]), State::Cancelled);
-        assert_eq!(state_of(&cancel, &[Act::Receive, Act::Accept, Act::Arrive]), State::Arrived);
-        assert_eq!(state_of(&cancel, &[Act::Receive, Act::Decline]), State::Declined);
+        let cancel = [SEND, done(Act::Cancel, 0)];
+        let [receive, accept, book] = [Act::Receive, Act::Accept, Act::Book].map(|act| done(act, 1));
+        assert_eq!(state_of(&cancel, &[receive, accept, book]), State::Cancelled);
+        assert_eq!(state_of(&cancel, &[receive, accept, done(Act::Arrive, 1)]), State::Arrived);
+        assert_eq!(state_of(&cancel, &[receive, done(Act::Decline, 1)]), State::Declined);
+    }
+
+    #[test]
+    fn r4_nobody_undoes_a_cancellation_that_he_has_seen() {
+        let cancel = [SEND, done(Act::Cancel, 0)];
+        let receiving = [done(Act::Receive, 1), done(Act::Accept, 1), done(Act::Arrive, 2)];
+        assert_eq!(state_of(&cancel, &receiving), State::Cancelled);
+    }
+
+    #[test]
+    fn r4_a_step_waits_for_those_that_it_names() {
+        let close = [SEND, done(Act::Close, 3)];
+        assert_eq!(state_of(&close, &[done(Act::Receive, 1)]), State::Received);
+        let answered = [Act::Receive, Act::Accept, Act::Answer].map(|act| done(act, 1));
+        assert_eq!(state_of(&close, &answered), State::Closed);
     }
 }

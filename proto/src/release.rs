@@ -9,13 +9,14 @@ use prost::Message;
 use zeroize::Zeroizing;
 
 use crate::codes::{LegalBasis, PersonRole, Purpose};
-use crate::decode::{self, DecodeError, required};
+use crate::decode::{self, DecodeError, check, required};
 use crate::directive::text;
 use crate::entropy::Entropy;
 use crate::envelope::{Kind, Word};
 use crate::hash::{self, domain};
 use crate::head::Head;
 use crate::id::{Code, Digest, DirectiveId, DocumentId, EntryId, KeyId, Nonce, PractitionerId, ReferralId};
+use crate::limits;
 use crate::member::write_optional;
 use crate::sealed::DocumentKey;
 use crate::time::Timestamp;
@@ -37,6 +38,10 @@ pub struct Asker {
     pub purpose: Purpose,
     /// In the course of which referral.
     pub referral: Option<ReferralId>,
+    /// The organisation attests that it is treating the patient now (D-7).
+    pub treating: bool,
+    /// Hash of the logged event by which the person broke the glass; exactly with the purpose emergency (D-8).
+    pub break_glass: Option<Digest>,
 }
 
 /// A recipient asks a holder for one document (P-1).
@@ -84,8 +89,8 @@ pub struct Terms {
     pub document: DocumentId,
     /// The patient's token by which the deciding directive applies.
     pub patient: Token,
-    /// The patient's consent head on which it was decided.
-    pub head: Head,
+    /// The consent heads on which it was decided: one for each token of the subject, ascending by token.
+    pub heads: Vec<(Token, Head)>,
     /// The directive that permits; none under a default rule.
     pub directive: Option<DirectiveId>,
     /// The referral.
@@ -94,6 +99,8 @@ pub struct Terms {
     pub basis: LegalBasis,
     /// Nothing is served under this release from then on.
     pub expires_at: Timestamp,
+    /// Hash of the lease under which it was decided.
+    pub lease: Digest,
 }
 
 /// A recipient has received one released document whole (P-7).
@@ -193,14 +200,19 @@ impl Terms {
             entry_id: self.entry_id.as_bytes().to_vec(),
             document: self.document.as_bytes().to_vec(),
             patient: Some(self.patient.write()),
-            head: Some(self.head.write()),
+            heads: self.heads.iter().map(write_head).collect(),
             directive: write_optional(self.directive.as_ref()),
             referral: write_optional(self.referral.as_ref()),
             basis: self.basis.number(),
             expires_at: self.expires_at.unix_ms(),
             wrapped_key_hash,
+            lease: self.lease.as_bytes().to_vec(),
         }
     }
+}
+
+fn write_head((patient, head): &(Token, Head)) -> wire::PatientHead {
+    wire::PatientHead { patient: Some(patient.write()), head: Some(head.write()) }
 }
 
 /// HPKE base mode (RFC 9180: DHKEM X25519, HKDF-SHA-256, AES-256-GCM): encapsulated key, then ciphertext.
@@ -247,14 +259,23 @@ pub(crate) fn open_from(
 
 impl Asker {
     pub(crate) fn read(wire: wire::Asker) -> Result<Self, DecodeError> {
-        Ok(Self {
+        let asker = Self {
             organisation: decode::code("asker.organisation", wire.organisation)?,
             department: decode::optional_code("asker.department", wire.department)?,
             practitioner: PractitionerId::read("asker.practitioner", &wire.practitioner)?,
             role: decode::one_code("asker.role", wire.role)?,
             purpose: decode::one_code("asker.purpose", wire.purpose)?,
             referral: ReferralId::read_optional("asker.referral", &wire.referral)?,
-        })
+            treating: wire.treating,
+            break_glass: Digest::read_optional("asker.break_glass", &wire.break_glass)?,
+        };
+        let emergency = asker.purpose == Purpose::Emergency;
+        check(
+            "asker.break_glass",
+            emergency == asker.break_glass.is_some(),
+            "exactly with the purpose emergency (D-8)",
+        )?;
+        Ok(asker)
     }
 
     pub(crate) fn write(&self) -> wire::Asker {
@@ -265,6 +286,8 @@ impl Asker {
             role: self.role.number(),
             purpose: self.purpose.number(),
             referral: write_optional(self.referral.as_ref()),
+            treating: self.treating,
+            break_glass: write_optional(self.break_glass.as_ref()),
         }
     }
 }
@@ -273,6 +296,14 @@ impl Word for PullRequest {
     const KIND: Kind = Kind::PullRequest;
     const NAME: &'static str = "pull_request";
     type Wire = wire::PullRequest;
+
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.asker.organisation)
+    }
+
+    fn addressee(&self) -> Option<&Code> {
+        Some(&self.holder)
+    }
 
     fn read(wire: wire::PullRequest) -> Result<Self, DecodeError> {
         Ok(Self {
@@ -304,6 +335,14 @@ impl Word for Release {
     const NAME: &'static str = "release";
     type Wire = wire::Release;
 
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.terms.holder)
+    }
+
+    fn addressee(&self) -> Option<&Code> {
+        Some(&self.terms.recipient)
+    }
+
     fn read(wire: wire::Release) -> Result<Self, DecodeError> {
         let terms = Terms {
             request: Digest::read("release.request", &wire.request)?,
@@ -313,12 +352,18 @@ impl Word for Release {
             entry_id: EntryId::read("release.entry_id", &wire.entry_id)?,
             document: DocumentId::read("release.document", &wire.document)?,
             patient: Token::read("release.patient", wire.patient)?,
-            head: Head::read("release.head", wire.head)?,
+            heads: wire.heads.into_iter().map(Head::read_of_patient).collect::<Result<_, _>>()?,
             directive: DirectiveId::read_optional("release.directive", &wire.directive)?,
             referral: ReferralId::read_optional("release.referral", &wire.referral)?,
             basis: decode::one_code("release.basis", wire.basis)?,
             expires_at: decode::time("release.expires_at", wire.expires_at)?,
+            lease: Digest::read("release.lease", &wire.lease)?,
         };
+        decode::at_most("release.heads", terms.heads.len(), limits::TOKENS_MAX)?;
+        let ascending = terms.heads.is_sorted_by(|a, b| a.0 < b.0);
+        check("release.heads", ascending, "ascending by token, none twice")?;
+        let decided = terms.heads.iter().any(|(token, _)| *token == terms.patient);
+        check("release.heads", decided, "with the head of the deciding token")?;
         Ok(Self {
             terms,
             wrapped_key_hash: Digest::read("release.wrapped_key_hash", &wire.wrapped_key_hash)?,
@@ -334,6 +379,10 @@ impl Word for Delivery {
     const KIND: Kind = Kind::Delivery;
     const NAME: &'static str = "delivery";
     type Wire = wire::Delivery;
+
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.recipient)
+    }
 
     fn read(wire: wire::Delivery) -> Result<Self, DecodeError> {
         Ok(Self {

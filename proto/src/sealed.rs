@@ -261,7 +261,8 @@ impl Map {
     /// [`SealedError::OtherChunk`] if they are not.
     pub fn verify(&self, number: u64, sealed: &[u8]) -> Result<(), SealedError> {
         let listed = usize::try_from(number).ok().and_then(|at| self.chunks.get(at));
-        let fits = listed.is_some_and(|listed| *listed == hash::blake3(&[sealed]));
+        let whole = sealed.len() == self.header.sealed_bytes(number);
+        let fits = whole && listed.is_some_and(|listed| *listed == hash::blake3(&[sealed]));
         if fits { Ok(()) } else { Err(SealedError::OtherChunk(number)) }
     }
 }

@@ -7,7 +7,7 @@ use prost::Message;
 use crate::codes::{DocumentClass, DocumentType};
 use crate::decode::{self, DecodeError, check, required};
 use crate::envelope::{Kind, Word};
-use crate::id::{Digest, Nonce};
+use crate::id::{Code, Digest, Nonce};
 use crate::limits;
 use crate::log::Opening;
 use crate::release::Asker;
@@ -57,6 +57,10 @@ impl Word for SearchQuery {
     const KIND: Kind = Kind::SearchQuery;
     const NAME: &'static str = "search_query";
     type Wire = wire::SearchQuery;
+
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.asker.organisation)
+    }
 
     fn read(wire: wire::SearchQuery) -> Result<Self, DecodeError> {
         let patients = Token::read_list("search_query.patients", wire.patients)?;
