@@ -1,0 +1,58 @@
+//! The program: what it writes and what it refuses.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use yiqiao_simnet::resident_id::REGION;
+
+fn run(arguments: &[&str], out: Option<&Path>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yiqiao-simnet"));
+    command.args(arguments);
+    if let Some(out) = out {
+        command.arg("--out").arg(out);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn residents_are_printed_one_a_line() {
+    let output = run(&["patients", "--seed", "3", "--count", "12"], None);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 12);
+    assert!(lines.iter().all(|line| line["resident_id"].as_str().unwrap().starts_with(REGION)));
+}
+
+#[test]
+fn a_feed_has_one_file_for_each_line_of_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("feed");
+    assert!(run(&["feed", "--seed", "3", "--patients", "8"], Some(&out)).status.success());
+    let truth = fs::read_to_string(out.join("truth.jsonl")).unwrap();
+    let lines: Vec<Value> = truth.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(fs::read_dir(&out).unwrap().count(), lines.len() + 1);
+    for line in &lines {
+        assert!(out.join(line["file"].as_str().unwrap()).is_file());
+        assert!(line["sent"].as_str().unwrap().ends_with("+08:00"));
+    }
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("note"), "mine").unwrap();
+    let output = run(&["feed", "--patients", "2"], Some(folder.path()));
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("give an empty or new folder"));
+}
+
+#[test]
+fn too_many_residents_are_refused_with_the_bound() {
+    let output = run(&["patients", "--count", "100001"], None);
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("at most 100000"));
+}
