@@ -107,13 +107,18 @@ pub struct HeadChange {
     pub patient: Token,
     /// The head after this change.
     pub head: Head,
-    /// Whether `acts` are all directives in force; otherwise they are the one act that led to this head.
-    pub whole: bool,
-    /// Directives in force, or the one act.
-    pub acts: Vec<AcceptedAct>,
+    /// All directives in force, in the order of the log.
+    pub directives: Vec<AcceptedAct>,
 }
 
-/// A consent act that the registry accepted.
+impl HeadChange {
+    /// The head that these directives give (C-10): it must be the one that is told.
+    pub fn computed_head(&self) -> Head {
+        Head::of(self.head.version, self.directives.iter().map(|act| (act.version, act.act.commitment())))
+    }
+}
+
+/// A directive that the registry accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedAct {
     /// The version of the patient's head that it led to (C-10).
@@ -186,14 +191,11 @@ impl FeedItem {
 
 impl HeadChange {
     pub(crate) fn read(wire: calls::HeadChange) -> Result<Self, DecodeError> {
-        let most = if wire.whole { limits::DIRECTIVES_MAX } else { 1 };
-        decode::at_most("head_change.acts", wire.acts.len(), most)?;
-        check("head_change.acts", wire.whole || wire.acts.len() == 1, "one act, or the whole")?;
+        decode::at_most("head_change.directives", wire.directives.len(), limits::DIRECTIVES_MAX)?;
         Ok(Self {
             patient: Token::read("head_change.patient", wire.patient)?,
             head: Head::read("head_change.head", wire.head)?,
-            whole: wire.whole,
-            acts: wire.acts.into_iter().map(AcceptedAct::read).collect::<Result<_, _>>()?,
+            directives: wire.directives.into_iter().map(AcceptedAct::read).collect::<Result<_, _>>()?,
         })
     }
 
@@ -201,8 +203,7 @@ impl HeadChange {
         calls::HeadChange {
             patient: Some(self.patient.write()),
             head: Some(self.head.write()),
-            whole: self.whole,
-            acts: self.acts.iter().map(AcceptedAct::write).collect(),
+            directives: self.directives.iter().map(AcceptedAct::write).collect(),
         }
     }
 }

@@ -1,0 +1,12 @@
+//! Whether data may flow. Pure and total: no clock, no store, no error that could look like a permit.
+//!
+//! [`decide`](decide::decide) answers one request from what is in force; [`record`] keeps what is in force for one
+//! patient's token as acts are accepted; [`scope`] says what a directive matches and which of two is narrower. Clauses:
+//! `docs/protocol.md`, sections C and D.
+
+pub mod decide;
+pub mod record;
+pub mod scope;
+
+pub use decide::{Clause, Decision, Document, Grounds, Patient, Request, decide};
+pub use record::{ActRefusal, InForce, Record, Witness};

@@ -1,0 +1,217 @@
+//! What is in force for one token of a patient, as acts are accepted (C-6, C-10 to C-13).
+
+use yiqiao_proto::codes::{ProofKind, Stance};
+use yiqiao_proto::directive::{Directive, Revocation};
+use yiqiao_proto::head::Head;
+use yiqiao_proto::id::{Code, Digest, DirectiveId};
+use yiqiao_proto::limits::{DIRECTIVES_MAX, DIRECTIVES_OF_ONE_MAX};
+use yiqiao_proto::member::Policy;
+use yiqiao_proto::proof::Proof;
+use yiqiao_proto::time::Timestamp;
+
+use crate::scope;
+
+/// Who stands for it that the patient said it (C-8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The patient's own passkey.
+    Passkey,
+    /// A member, by a login or at a desk.
+    Attested(ProofKind, Code),
+}
+
+impl Witness {
+    /// Who stands behind a proof.
+    pub fn of(proof: &Proof) -> Self {
+        match proof.organisation() {
+            None => Self::Passkey,
+            Some(organisation) => Self::Attested(proof.kind(), organisation.clone()),
+        }
+    }
+
+    const fn kind(&self) -> ProofKind {
+        match self {
+            Self::Passkey => ProofKind::Passkey,
+            Self::Attested(kind, _) => *kind,
+        }
+    }
+
+    /// Whether a word of this witness that widens what `gains` may get can undo a forbid of `other` (C-13).
+    ///
+    /// `gains` is `None` if every organisation gains.
+    fn may_undo(&self, other: &Self, gains: Option<&Code>) -> bool {
+        match (self, other) {
+            (Self::Passkey, _) => true,
+            (Self::Attested(..), Self::Passkey) => false,
+            (Self::Attested(_, organisation), Self::Attested(..)) => {
+                gains.is_some_and(|gains| gains != organisation)
+            }
+        }
+    }
+}
+
+/// A directive in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// What it says.
+    pub directive: Directive,
+    /// Who stands for it.
+    pub witness: Witness,
+    /// The version of the patient's head that it led to (C-10).
+    pub version: u64,
+    /// Its place in the log.
+    pub seq: u64,
+    /// What its leaf commits to.
+    pub commitment: Digest,
+}
+
+impl InForce {
+    /// Whether the signer of this one had seen the other (C-6, D-4).
+    pub const fn has_seen(&self, other: &Self) -> bool {
+        self.directive.head_version >= other.version
+    }
+
+    /// Whether C-13 lets this permit undo that forbid.
+    pub fn may_undo(&self, forbid: &Self) -> bool {
+        self.witness.may_undo(&forbid.witness, self.directive.grantee.organisation.as_ref())
+    }
+}
+
+/// Why an act is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActRefusal {
+    /// The region does not take this kind of proof for what widens.
+    #[error("the region's policy does not take this proof for it (C-8)")]
+    Proof,
+    /// Signed on a head that does not exist yet.
+    #[error("signed on a head version above the current one (C-11)")]
+    HeadAhead,
+    /// Too many are in force.
+    #[error("too many directives are in force for this patient; revoke one first (C-12)")]
+    TooMany,
+    /// No such directive is in force.
+    #[error("no such directive is in force for this patient (C-6)")]
+    NotInForce,
+    /// Another's word for the patient does not undo what the patient said.
+    #[error("this witness may not undo this forbid (C-13)")]
+    Witness,
+}
+
+/// The state of consent for one token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    version: u64,
+    in_force: Vec<InForce>,
+}
+
+impl Record {
+    /// What a feed told: all directives in force that concern the reader, in the order of the log.
+    pub const fn told(version: u64, in_force: Vec<InForce>) -> Self {
+        Self { version, in_force }
+    }
+
+    /// How many acts were accepted.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The directives in force, in the order of the log.
+    pub fn in_force(&self) -> &[InForce] {
+        &self.in_force
+    }
+
+    /// The head (C-10). Right only where all directives are known: in the registry.
+    pub fn head(&self) -> Head {
+        Head::of(self.version, self.in_force.iter().map(|act| (act.version, act.commitment)))
+    }
+
+    /// Whether a directive would be accepted now (C-8, C-11, C-12).
+    ///
+    /// # Errors
+    /// [`ActRefusal`] if not.
+    pub fn check_directive(
+        &self,
+        directive: &Directive,
+        witness: &Witness,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(), ActRefusal> {
+        if directive.stance == Stance::Permit {
+            check_widening(directive.head_version, self.version, witness, policy)?;
+        }
+        // What is over counts no longer, and goes when the next act comes.
+        let counts = |act: &&InForce| !is_over(&act.directive, now);
+        let of_one = self.in_force.iter().filter(counts).filter(|act| act.witness == *witness);
+        let attested = matches!(witness, Witness::Attested(..));
+        let too_many = self.in_force.iter().filter(counts).count() >= DIRECTIVES_MAX
+            || (attested && of_one.count() >= DIRECTIVES_OF_ONE_MAX);
+        if too_many { Err(ActRefusal::TooMany) } else { Ok(()) }
+    }
+
+    /// Takes an accepted directive, of which `act.version` is the next version. What it replaces is in force no longer (C-6).
+    pub fn accept_directive(&mut self, act: InForce, now: Timestamp) {
+        self.version = act.version;
+        self.in_force.retain(|earlier| !is_over(&earlier.directive, now) && !replaces(&act, earlier, now));
+        self.in_force.push(act);
+    }
+
+    /// Whether a revocation would be accepted now (C-6, C-8, C-11, C-13).
+    ///
+    /// # Errors
+    /// [`ActRefusal`] if not.
+    pub fn check_revocation(
+        &self,
+        revocation: &Revocation,
+        witness: &Witness,
+        policy: &Policy,
+    ) -> Result<(), ActRefusal> {
+        let revoked = self.find(revocation.directive).ok_or(ActRefusal::NotInForce)?;
+        if revoked.directive.stance == Stance::Permit {
+            return Ok(());
+        }
+        check_widening(revocation.head_version, self.version, witness, policy)?;
+        let gains = revoked.directive.grantee.organisation.as_ref();
+        if witness.may_undo(&revoked.witness, gains) { Ok(()) } else { Err(ActRefusal::Witness) }
+    }
+
+    /// Takes an accepted revocation, which leads to the next version.
+    pub fn accept_revocation(&mut self, directive: DirectiveId, now: Timestamp) {
+        self.version += 1;
+        self.in_force.retain(|act| act.directive.id != directive && !is_over(&act.directive, now));
+    }
+
+    fn find(&self, id: DirectiveId) -> Option<&InForce> {
+        self.in_force.iter().find(|act| act.directive.id == id)
+    }
+}
+
+/// C-8, C-11: what widens needs a sufficient proof, and a signer who saw no future.
+fn check_widening(
+    signed_on: u64,
+    version: u64,
+    witness: &Witness,
+    policy: &Policy,
+) -> Result<(), ActRefusal> {
+    let bit = match witness.kind() {
+        ProofKind::Passkey => 1,
+        ProofKind::AttestedLogin => 2,
+        ProofKind::DeskWitness => 4,
+    };
+    if policy.proofs & bit == 0 {
+        return Err(ActRefusal::Proof);
+    }
+    if signed_on > version { Err(ActRefusal::HeadAhead) } else { Ok(()) }
+}
+
+/// C-6, C-13.
+fn replaces(act: &InForce, earlier: &InForce, now: Timestamp) -> bool {
+    let lifts_forbid = (act.directive.stance, earlier.directive.stance) == (Stance::Permit, Stance::Forbid);
+    scope::is_same_scope(&act.directive, &earlier.directive)
+        && act.has_seen(earlier)
+        && scope::outlasts(&act.directive, &earlier.directive, now)
+        && (!lifts_forbid || act.may_undo(earlier))
+}
+
+fn is_over(directive: &Directive, now: Timestamp) -> bool {
+    directive.valid_until.is_some_and(|until| until <= now)
+}

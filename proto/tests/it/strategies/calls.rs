@@ -1,0 +1,133 @@
+//! Messages of calls. They are used as they are on the wire, so every value is one: lists, bytes and numbers of any length.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any};
+use yiqiao_proto::calls::{
+    ActNotice, ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest,
+    HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, MembersAnswer, MembersRequest, ProofAnswer,
+    ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest, SearchReply, SearchRequest, StepRequest,
+    SubmitAnswer, SubmitRequest,
+};
+use yiqiao_proto::wire::calls::{AcceptedAct, Receipt};
+use yiqiao_proto::wire::words;
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..80)
+}
+
+fn list() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    vec(bytes(), 0..5)
+}
+
+fn token() -> impl Strategy<Value = words::Token> {
+    (any::<u32>(), bytes()).prop_map(|(epoch, value)| words::Token { epoch, value })
+}
+
+fn opening() -> impl Strategy<Value = words::Opening> {
+    (any::<u64>(), any::<u64>(), any::<i64>(), bytes(), bytes()).prop_map(
+        |(seq, term, accepted_at, salt, envelope)| words::Opening { seq, term, accepted_at, salt, envelope },
+    )
+}
+
+fn accepted_act() -> impl Strategy<Value = AcceptedAct> {
+    (any::<u64>(), option::of(opening())).prop_map(|(version, opening)| AcceptedAct { version, opening })
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    (any::<u64>(), any::<u64>(), any::<i64>(), bytes(), list(), bytes()).prop_map(
+        |(seq, term, accepted_at, salt, path, checkpoint)| Receipt {
+            seq,
+            term,
+            accepted_at,
+            salt,
+            path,
+            checkpoint,
+        },
+    )
+}
+
+/// A function for each message that is one envelope or one list.
+macro_rules! of_one_field {
+    ($($name:ident: $message:ident { $field:ident: $strategy:expr };)*) => {$(
+        pub(crate) fn $name() -> impl Strategy<Value = $message> {
+            $strategy.prop_map(|$field| $message { $field })
+        }
+    )*};
+}
+
+of_one_field! {
+    submit_request: SubmitRequest { envelopes: list() };
+    submit_answer: SubmitAnswer { receipts: vec(receipt(), 0..4) };
+    search_request: SearchRequest { envelope: bytes() };
+    search_reply: SearchReply { envelope: bytes() };
+    feed_answer: FeedAnswer { items: list() };
+    lease_request: LeaseRequest { nonce: bytes() };
+    lease_answer: LeaseAnswer { envelope: bytes() };
+    members_request: MembersRequest { after_version: any::<u64>() };
+    members_answer: MembersAnswer { envelopes: list() };
+    release_request: ReleaseRequest { envelope: bytes() };
+    step_request: StepRequest { envelope: bytes() };
+    act_notice: ActNotice { envelope: bytes() };
+}
+
+pub(crate) fn evaluate_request() -> impl Strategy<Value = EvaluateRequest> {
+    (any::<u32>(), list()).prop_map(|(epoch, blinded)| EvaluateRequest { epoch, blinded })
+}
+
+pub(crate) fn evaluate_answer() -> impl Strategy<Value = EvaluateAnswer> {
+    (list(), bytes()).prop_map(|(evaluated, proof)| EvaluateAnswer { evaluated, proof })
+}
+
+pub(crate) fn feed_request() -> impl Strategy<Value = FeedRequest> {
+    (any::<u64>(), any::<u32>()).prop_map(|(after, count)| FeedRequest { after, count })
+}
+
+pub(crate) fn consent_request() -> impl Strategy<Value = ConsentRequest> {
+    (option::of(token()), any::<u64>())
+        .prop_map(|(patient, act_after_seq)| ConsentRequest { patient, act_after_seq })
+}
+
+pub(crate) fn consent_answer() -> impl Strategy<Value = ConsentAnswer> {
+    let head = (any::<u64>(), bytes()).prop_map(|(version, root)| words::Head { version, root });
+    (option::of(head), vec(accepted_act(), 0..4))
+        .prop_map(|(head, directives)| ConsentAnswer { head, directives })
+}
+
+pub(crate) fn history_request() -> impl Strategy<Value = HistoryRequest> {
+    (vec(token(), 0..4), any::<u64>(), any::<u32>())
+        .prop_map(|(patients, after_seq, count)| HistoryRequest { patients, after_seq, count })
+}
+
+pub(crate) fn history_answer() -> impl Strategy<Value = HistoryAnswer> {
+    (vec(opening(), 0..4), any::<u64>())
+        .prop_map(|(events, more_after_seq)| HistoryAnswer { events, more_after_seq })
+}
+
+pub(crate) fn proof_request() -> impl Strategy<Value = ProofRequest> {
+    (any::<u64>(), any::<u64>()).prop_map(|(seq, older_size)| ProofRequest { seq, older_size })
+}
+
+pub(crate) fn proof_answer() -> impl Strategy<Value = ProofAnswer> {
+    (bytes(), list(), list(), bytes()).prop_map(|(leaf, inclusion, consistency, checkpoint)| ProofAnswer {
+        leaf,
+        inclusion,
+        consistency,
+        checkpoint,
+    })
+}
+
+pub(crate) fn release_answer() -> impl Strategy<Value = ReleaseAnswer> {
+    (bytes(), bytes(), bytes(), list()).prop_map(|(release, wrapped_key, header, chunk_hashes)| {
+        ReleaseAnswer { release, wrapped_key, header, chunk_hashes }
+    })
+}
+
+pub(crate) fn range_request() -> impl Strategy<Value = RangeRequest> {
+    (bytes(), any::<u64>(), any::<u32>())
+        .prop_map(|(request, first_chunk, chunks)| RangeRequest { request, first_chunk, chunks })
+}
+
+pub(crate) fn done() -> impl Strategy<Value = Done> {
+    Just(Done {})
+}
