@@ -1,0 +1,342 @@
+//! Private key files, and the one source of randomness.
+//!
+//! A file holds one 32-byte seed on one line, `yiqiao-key-1 <kind> <base64> <crc>`, so that a person sees what it is and a
+//! damaged or exchanged file is noticed. Not here: what a seed is used for, encryption at rest (the folder's file
+//! system or a hardware module does that), rotation.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::limits::KEY_FILE_BYTES_MAX;
+
+const FORMAT: &str = "yiqiao-key-1";
+const SEED_BYTES: usize = 32;
+const BASE64_CHARS: usize = 44;
+
+/// `N` fresh bytes from the operating system's generator.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the operating system's generator never fails once it is seeded");
+    bytes
+}
+
+/// What a key is for: a word of `a`–`z`, `0`–`9` and `-`, at most 32 long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyKind(&'static str);
+
+impl KeyKind {
+    /// Names a kind; meant for constants, where a bad word is a compile error.
+    ///
+    /// # Panics
+    /// If `word` is no such word.
+    pub const fn new(word: &'static str) -> Self {
+        let bytes = word.as_bytes();
+        assert!(!bytes.is_empty() && bytes.len() <= 32, "a key kind has 1 to 32 characters");
+        let mut rest = bytes;
+        while let [byte, tail @ ..] = rest {
+            assert!(
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-',
+                "a key kind is of a-z, 0-9 and -"
+            );
+            rest = tail;
+        }
+        Self(word)
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// The secret that a key is made from; erased from memory when dropped, and it does not print.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Seed([u8; SEED_BYTES]);
+
+impl Seed {
+    /// A new seed from the operating system's generator.
+    pub fn fresh() -> Self {
+        Self(random())
+    }
+
+    /// The secret bytes.
+    pub const fn expose(&self) -> &[u8; SEED_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<seed>")
+    }
+}
+
+/// Why a key file was not written or not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is such a file already; a key is never overwritten.
+    #[error("{} exists already and is left as it is", file.display())]
+    Exists {
+        /// The file.
+        file: PathBuf,
+    },
+    /// There is no such file.
+    #[error("there is no {kind} key at {}", file.display())]
+    Absent {
+        /// The file.
+        file: PathBuf,
+        /// The kind asked for.
+        kind: KeyKind,
+    },
+    /// Group or others have some right to the file.
+    #[error("{} can be used by others (mode {mode:03o}): run `chmod 600 {}`", file.display(), file.display())]
+    Shared {
+        /// The file.
+        file: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Another kind of key stands in the file.
+    #[error("{} does not hold a {kind} key: check which file the configuration names", file.display())]
+    OtherKind {
+        /// The file.
+        file: PathBuf,
+        /// The kind asked for.
+        kind: KeyKind,
+    },
+    /// The line is incomplete or changed.
+    #[error("{} is damaged: restore it from its backup; if it was never used, delete it and make it anew", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot use the key file {}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// Makes a fresh key and writes it to a new file that only its owner may read.
+///
+/// The seed is handed out once the file and its name are on the disk.
+///
+/// # Errors
+/// [`KeyError::Exists`] if the file is there, [`KeyError::Io`] if it cannot be written.
+pub fn create(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
+    let seed = Seed::fresh();
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|source| {
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                KeyError::Exists { file: path.to_owned() }
+            } else {
+                KeyError::Io { file: path.to_owned(), source }
+            }
+        })?;
+    let written = file
+        .write_all(encode(kind, &seed).as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| File::open(parent(path))?.sync_all());
+    if let Err(source) = written {
+        // Nothing has used this key: an incomplete file would only stand in the way of the next attempt.
+        let _ = std::fs::remove_file(path);
+        return Err(KeyError::Io { file: path.to_owned(), source });
+    }
+    Ok(seed)
+}
+
+/// Reads the key of this kind.
+///
+/// # Errors
+/// [`KeyError`]; a file to which group or others have any right is refused, because the key may have leaked.
+pub fn load(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
+    let io_error = |source| KeyError::Io { file: path.to_owned(), source };
+    let file = File::open(path).map_err(|source| {
+        if source.kind() == io::ErrorKind::NotFound {
+            KeyError::Absent { file: path.to_owned(), kind }
+        } else {
+            io_error(source)
+        }
+    })?;
+    let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Shared { file: path.to_owned(), mode });
+    }
+    // The whole capacity at once: a buffer that grew would leave copies behind.
+    let mut line = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX));
+    file.take(KEY_FILE_BYTES_MAX as u64).read_to_string(&mut line).map_err(|source| {
+        if source.kind() == io::ErrorKind::InvalidData {
+            KeyError::Damaged { file: path.to_owned() }
+        } else {
+            io_error(source)
+        }
+    })?;
+    decode(&line, kind).map_err(|fault| match fault {
+        Fault::Damaged => KeyError::Damaged { file: path.to_owned() },
+        Fault::OtherKind => KeyError::OtherKind { file: path.to_owned(), kind },
+    })
+}
+
+/// Reads the key of this kind, or makes it if there is no such file.
+///
+/// # Errors
+/// [`KeyError`], as [`load`] and [`create`].
+pub fn load_or_create(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
+    match load(path, kind) {
+        Err(KeyError::Absent { .. }) => create(path, kind),
+        loaded => loaded,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    Damaged,
+    OtherKind,
+}
+
+fn encode(kind: KeyKind, seed: &Seed) -> Zeroizing<String> {
+    let mut base64 = Zeroizing::new([0; BASE64_CHARS]);
+    STANDARD.encode_slice(seed.expose(), base64.as_mut_slice()).expect("44 characters hold 32 bytes");
+    let base64 = str::from_utf8(base64.as_slice()).expect("base64 is ASCII");
+    let mut line = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX));
+    for part in [FORMAT, " ", kind.0, " ", base64] {
+        line.push_str(part);
+    }
+    let crc = format!(" {:08x}\n", crc32c::crc32c(line.as_bytes()));
+    line.push_str(&crc);
+    line
+}
+
+fn decode(line: &str, kind: KeyKind) -> Result<Seed, Fault> {
+    let (signed, crc) =
+        line.strip_suffix('\n').and_then(|line| line.rsplit_once(' ')).ok_or(Fault::Damaged)?;
+    if crc != format!("{:08x}", crc32c::crc32c(signed.as_bytes())) {
+        return Err(Fault::Damaged);
+    }
+    let mut parts = signed.split(' ');
+    let (Some(FORMAT), Some(found), Some(base64), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Fault::Damaged);
+    };
+    if found != kind.0 {
+        return Err(Fault::OtherKind);
+    }
+    let mut seed = Seed([0; SEED_BYTES]);
+    match STANDARD.decode_slice_unchecked(base64, &mut seed.0) {
+        Ok(SEED_BYTES) => Ok(seed),
+        Ok(_) | Err(_) => Err(Fault::Damaged),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const SIGNING: KeyKind = KeyKind::new("signing");
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("signing.key");
+        (folder, file)
+    }
+
+    #[test]
+    fn a_key_that_was_created_is_read_back() {
+        let (_folder, file) = place();
+        let made = create(&file, SIGNING).unwrap();
+        assert_eq!(load(&file, SIGNING).unwrap().expose(), made.expose());
+        assert_eq!(load_or_create(&file, SIGNING).unwrap().expose(), made.expose());
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_file_format_is_frozen() {
+        let line = encode(SIGNING, &Seed([7; 32]));
+        assert_eq!(
+            line.as_str(),
+            "yiqiao-key-1 signing BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc= c4aeb8ea\n"
+        );
+        assert_eq!(decode(&line, SIGNING).unwrap().expose(), &[7; 32]);
+    }
+
+    #[test]
+    fn a_key_is_never_overwritten() {
+        let (_folder, file) = place();
+        let first = create(&file, SIGNING).unwrap();
+        assert!(matches!(create(&file, SIGNING), Err(KeyError::Exists { .. })));
+        assert_eq!(load(&file, SIGNING).unwrap().expose(), first.expose());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused_with_the_remedy() {
+        let (_folder, file) = place();
+        create(&file, SIGNING).unwrap();
+        for mode in [0o640, 0o604, 0o660, 0o601] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            let said = load(&file, SIGNING).unwrap_err().to_string();
+            assert!(said.contains(&format!("run `chmod 600 {}`", file.display())), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_damaged_line_is_noticed() {
+        let line = encode(SIGNING, &Seed([7; 32]));
+        for length in 0..line.len() {
+            let cut = line.get(..length).unwrap();
+            assert_eq!(decode(cut, SIGNING).unwrap_err(), Fault::Damaged, "cut at {length}");
+        }
+        for at in 0..line.len() {
+            let mut bytes = line.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(decode(&changed, SIGNING).unwrap_err(), Fault::Damaged, "changed at {at}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_refused() {
+        let (_folder, file) = place();
+        create(&file, SIGNING).unwrap();
+        assert!(matches!(load(&file, KeyKind::new("link")), Err(KeyError::OtherKind { .. })));
+    }
+
+    #[test]
+    fn an_absent_key_and_a_key_that_is_no_text_are_named() {
+        let (_folder, file) = place();
+        assert!(load(&file, SIGNING).unwrap_err().to_string().starts_with("there is no signing key at "));
+        create(&file, SIGNING).unwrap();
+        std::fs::write(&file, [0xff; 40]).unwrap();
+        assert!(matches!(load(&file, SIGNING), Err(KeyError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_seed_does_not_print() {
+        assert_eq!(format!("{:?}", Seed([7; 32])), "<seed>");
+    }
+
+    #[test]
+    fn randomness_differs() {
+        assert_ne!(random::<32>(), random::<32>());
+    }
+}

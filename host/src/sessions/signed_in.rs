@@ -1,0 +1,157 @@
+//! Signing in and out over HTTP, and the extractors for whoever is signed in.
+//!
+//! The account is read anew with every request, so that disabling it, another password or other roles hold at once. Not here: the
+//! routes, and what a role may do.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+
+use super::{Session, SessionCookie, SessionError, Sessions};
+use crate::accounts::{Account, Accounts, Login, Password};
+use crate::clock::Clock;
+use crate::http::{ClientAddress, Problem, kind};
+
+/// What sign-in needs; part of a service's state (`FromRef`).
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who there is.
+    pub accounts: Accounts,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// How browsers carry it.
+    pub cookie: SessionCookie,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// An account that is signed in and may work.
+#[derive(Clone, Debug)]
+pub struct SignedIn(pub Account);
+
+/// An account that is signed in, even if it has to choose a password first: for that route, signing out, and "who am I".
+#[derive(Clone, Debug)]
+pub struct Authenticated(pub Account);
+
+impl Identity {
+    /// Checks name and password; the cookie to set comes with the account.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub async fn sign_in(
+        &self,
+        headers: &HeaderMap,
+        from: ClientAddress,
+        typed: String,
+        password: Password,
+    ) -> Result<(Account, HeaderValue), Problem> {
+        let account = self.accounts.sign_in(self.clock.now(), typed, password, from.0).await?;
+        let cookie = self.begin(headers, &account).await?;
+        Ok((account, cookie))
+    }
+
+    /// Replaces an account's own password, ends all its sessions, and begins another one for this browser.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub async fn choose_password(
+        &self,
+        headers: &HeaderMap,
+        from: ClientAddress,
+        login: Login,
+        [old, new]: [Password; 2],
+    ) -> Result<HeaderValue, Problem> {
+        new.differs_from(&old)?;
+        self.accounts.sign_in(self.clock.now(), login.to_string(), old, from.0).await?;
+        let account = self.accounts.set_password(self.clock.now(), login, new, false).await?;
+        self.end_all(account.login.clone()).await?;
+        self.begin(headers, &account).await
+    }
+
+    /// Ends the session of this browser; the value removes its cookie.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with; the session may go on then.
+    pub async fn sign_out(&self, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
+        if let Ok(token) = self.cookie.read(headers) {
+            self.blocking(move |sessions| Ok(sessions.end(&token)?)).await?;
+        }
+        Ok(self.cookie.clear())
+    }
+
+    /// Ends all sessions of an account, as after disabling it.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with; some sessions may go on then.
+    pub async fn end_all(&self, login: Login) -> Result<usize, Problem> {
+        self.blocking(move |sessions| Ok(sessions.end_all(&login)?)).await
+    }
+
+    async fn begin(&self, headers: &HeaderMap, account: &Account) -> Result<HeaderValue, Problem> {
+        let (now, account) = (self.clock.now(), account.clone());
+        let before = self.cookie.read(headers).ok();
+        let token = self.blocking(move |sessions| sessions.begin(now, &account, before.as_ref())).await?;
+        Ok(self.cookie.set(&token))
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sessions) -> Result<T, SessionError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let sessions = self.sessions.clone();
+        let done = tokio::task::spawn_blocking(move || work(&sessions)).await;
+        Ok(done.map_err(|error| Problem::internal(&error))??)
+    }
+
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Account, Problem> {
+        let signed_out = || Problem::new(&kind::SIGN_IN);
+        let token = self.cookie.read(headers).map_err(|_| signed_out())?;
+        let session = self.sessions.find(self.clock.now(), &token)?.ok_or_else(signed_out)?;
+        let account = self.accounts.find(&session.login)?.ok_or_else(signed_out)?;
+        if account.disabled || is_outdated(&session, &account) {
+            return Err(signed_out());
+        }
+        Ok(account)
+    }
+}
+
+/// Compared with what the password was when it was checked: a sign-in that raced with a new password opens nothing.
+fn is_outdated(session: &Session, account: &Account) -> bool {
+    session.password_set != account.password_set
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Authenticated
+where
+    Identity: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Identity::from_ref(state).authenticate(&parts.headers).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn
+where
+    Identity: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let account = Identity::from_ref(state).authenticate(&parts.headers)?;
+        if account.must_change_password {
+            Err(Problem::new(&kind::CHANGE_PASSWORD))
+        } else {
+            Ok(Self(account))
+        }
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Full => Self::new(&kind::UNAVAILABLE).detail(error.to_string()),
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}

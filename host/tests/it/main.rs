@@ -1,0 +1,6 @@
+//! Integration tests of the crate.
+
+mod http;
+mod identity;
+mod link;
+mod systems;
