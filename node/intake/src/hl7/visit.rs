@@ -1,0 +1,70 @@
+//! PV1: the visit of a message.
+
+use yiqiao_proto::phi::Phi;
+
+use crate::dates::{When, Zone};
+use crate::facts::{Staff, Visit, VisitClass};
+use crate::flag::Flags;
+use crate::hl7::message::{Message, Part, Segment};
+
+/// Reads the visit of a PV1 segment; `pid` lends its account number where PV1-19 is empty.
+pub(crate) fn read(pv1: Segment<'_>, pid: Option<Segment<'_>>, zone: &Zone, flags: &mut Flags) -> Visit {
+    let account = pid.and_then(|pid| pid.field(18).once().component(1).some());
+    let mut when = |field| When::parse(&pv1.field(field).once().component(1).value(), zone, flags).ok();
+    let (admitted, discharged) = (when(44), when(45));
+    Visit {
+        number: pv1.field(19).once().component(1).some().or(account).map(Phi::new),
+        class: class(&pv1.field(2).once().component(1).value()),
+        department: place(pv1.field(3)),
+        attending: staff(pv1.field(7)),
+        admitted,
+        discharged,
+    }
+}
+
+/// The visit number of a message: PV1-19, else PID-18.
+pub(crate) fn number(message: &Message<'_>) -> Option<Phi<String>> {
+    let visit = message.field("PV1", 19).once().component(1).some();
+    visit.or_else(|| message.field("PID", 18).once().component(1).some()).map(Phi::new)
+}
+
+/// Where the patient is: PV1-3, else PV1-10 (hospital service).
+pub(crate) fn department(message: &Message<'_>) -> Option<String> {
+    place(message.field("PV1", 3)).or_else(|| message.field("PV1", 10).some())
+}
+
+/// An XCN field as `code^name`, `code&name`, or the name alone.
+pub(crate) fn staff(xcn: Part<'_>) -> Option<Staff> {
+    let xcn = xcn.repetitions().find(|xcn| !xcn.is_empty())?;
+    let first = xcn.component(1);
+    let given = [2, 3].iter().filter_map(|part| xcn.component(*part).subcomponent(1).some());
+    let name = given.collect::<Vec<_>>().join(" ");
+    let (code, name) = match first.subcomponent(2).some() {
+        Some(name) => (first.subcomponent(1).value(), name),
+        None => (first.value(), name),
+    };
+    // 王  芳: blanks within a two-character name are typography.
+    let name = if name.is_ascii() { name } else { name.split_whitespace().collect() };
+    (!code.is_empty() || !name.is_empty()).then_some(Staff { code, name })
+}
+
+/// A PL field: the ward or clinic, by name where code and name stand together.
+fn place(pl: Part<'_>) -> Option<String> {
+    let pl = pl.once();
+    let named = |part: usize| {
+        let part = pl.component(part);
+        part.subcomponent(2).some().filter(|text| !text.is_ascii()).or_else(|| part.subcomponent(1).some())
+    };
+    named(1).or_else(|| named(9)).or_else(|| named(4))
+}
+
+fn class(code: &str) -> Option<VisitClass> {
+    match code.to_ascii_uppercase().as_str() {
+        "" => None,
+        "I" | "INPATIENT" | "住院" | "IMP" => Some(VisitClass::Inpatient),
+        "O" | "OUTPATIENT" | "门诊" | "AMB" => Some(VisitClass::Outpatient),
+        "E" | "EMERGENCY" | "急诊" | "EMER" => Some(VisitClass::Emergency),
+        "P" => Some(VisitClass::PreAdmission),
+        _ => Some(VisitClass::Other),
+    }
+}

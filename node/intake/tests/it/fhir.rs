@@ -1,0 +1,96 @@
+//! FHIR resources and bundles.
+
+use yiqiao_intake::facts::{Answer, Format, Payload, ReviewReason, Status, Trigger, Understood};
+use yiqiao_intake::flag::Flag;
+use yiqiao_intake::kind::Class;
+use yiqiao_intake::patient::IdKind;
+
+use crate::samples::{REPORT_BUNDLE, RESIDENT_ID, SUBMISSION, document, event, one, refusal, review};
+
+#[test]
+fn a_bundle_about_one_patient_is_one_document() {
+    let document = document(REPORT_BUNDLE);
+    assert_eq!((document.kind.class, document.format), (Class::LaboratoryReport, Format::FhirJson));
+    assert_eq!(document.kind.code.to_string(), "DiagnosticReport");
+    assert_eq!(document.patient.primary().unwrap().value.expose(), RESIDENT_ID);
+    assert_eq!(document.author.organization.as_deref(), Some("第一医院"));
+    assert_eq!((document.status, document.title.unwrap().expose().as_str()), (Status::Corrected, "血常规"));
+    assert_eq!(document.payload, Payload::Message(0..REPORT_BUNDLE.len()));
+}
+
+#[test]
+fn a_submission_yields_one_document_per_reference_with_its_content() {
+    let document = document(SUBMISSION);
+    assert_eq!((document.kind.class, document.format), (Class::DischargeSummary, Format::Text));
+    assert_eq!(document.payload, Payload::Embedded("出院".as_bytes().to_vec()));
+    assert_eq!(document.source_id.unwrap().value.expose(), "urn:oid:1.2.3");
+    assert_eq!(document.replaces.unwrap().value.expose(), "urn:oid:1.2.2");
+    assert!(document.flags.has(Flag::EmbeddedMismatch));
+    assert_eq!(document.patient.identifiers[0].kind, IdKind::ResidentId);
+}
+
+#[test]
+fn a_patient_and_an_encounter_are_events() {
+    let patient =
+        event(r#"{"resourceType":"Patient","id":"7","identifier":[{"system":"urn:h","value":"M1"}]}"#);
+    assert_eq!(
+        (patient.trigger, patient.patient.primary().unwrap().value.expose().as_str()),
+        (Trigger::Updated, "M1")
+    );
+    let encounter = event(
+        r#"{"resourceType":"Encounter","status":"in-progress","class":{"code":"IMP"},"subject":{"reference":"Patient/7"},
+            "period":{"start":"2026-03-02T08:00:00+08:00"}}"#,
+    );
+    assert_eq!(encounter.trigger, Trigger::Admitted);
+    assert!(encounter.visit.unwrap().admitted.is_some());
+}
+
+#[test]
+fn the_same_resource_in_xml_reads_the_same() {
+    let json = document(
+        r#"{"resourceType":"Composition","status":"final","date":"2026-03-04","title":"转诊单",
+        "type":{"coding":[{"system":"http://loinc.org","code":"57133-1"}]},"subject":{"reference":"Patient/7"}}"#,
+    );
+    let xml = document(
+        "<Composition xmlns='http://hl7.org/fhir'><status value='final'/><date value='2026-03-04'/><title value='转诊单'/>\
+         <type><coding><system value='http://loinc.org'/><code value='57133-1'/></coding></type>\
+         <subject><reference value='Patient/7'/></subject></Composition>",
+    );
+    assert_eq!(
+        (&json.kind, &json.patient, json.date, &json.title),
+        (&xml.kind, &xml.patient, xml.date, &xml.title)
+    );
+    assert_eq!((json.kind.class, xml.format), (Class::ReferralNote, Format::FhirXml));
+}
+
+#[test]
+fn what_is_no_record_is_answered_and_what_names_nobody_is_reviewed() {
+    let outcome = one(br#"{"resourceType":"OperationOutcome","issue":[]}"#).outcome.unwrap();
+    assert_eq!(outcome, Understood::Answer(Answer::NotAboutPatients("OperationOutcome".to_owned())));
+    assert_eq!(review(r#"{"resourceType":"Observation","status":"final"}"#).reason, ReviewReason::NoPatient);
+    let several = REPORT_BUNDLE.replace(
+        "}}]}",
+        r#"}},{"resource":{"resourceType":"Observation","subject":{"identifier":{"value":"other"}}}}]}"#,
+    );
+    assert_eq!(review(&several).reason, ReviewReason::SeveralPatients);
+    let unnumbered = several
+        .replace(r#""subject":{"identifier":{"value":"other"}}"#, r#""subject":{"reference":"urn:uuid:9"}"#);
+    assert_eq!(review(&unnumbered).reason, ReviewReason::SeveralPatients);
+}
+
+#[test]
+fn structural_nonsense_is_refused_with_its_path() {
+    assert!(refusal("[1]").contains("the root must be an object"));
+    assert!(refusal("{}").contains("resourceType"));
+    assert!(
+        refusal(r#"{"resourceType":"Bundle","entry":[{"resource":7}]}"#)
+            .contains("Bundle.entry[0].resource must be an object")
+    );
+    assert!(
+        refusal(r#"{"resourceType":"Patient","identifier":[{"value":5}]}"#)
+            .contains("Patient.identifier[0].value")
+    );
+    assert!(refusal(r#"{"resourceType":"Patient","#).contains("line 1"));
+    assert!(refusal(&("{\"a\":".repeat(100_000))).contains("JSON"));
+    assert!(refusal(r#"{"resourceType":NaN}"#).contains("JSON"));
+}
