@@ -8,6 +8,7 @@
 //! | [`mod@column`] | fixed-width items derived from a journal, rebuilt when damaged |
 //! | [`disk`] | the few operations on one directory that all of this stands on, and [`write_atomic`] |
 //! | [`os`], [`sim`] | that directory in the file system, and in memory with every fault a test asks for |
+//! | [`mod@view`] | what a core sees of stored data, and writes |
 //! | [`limits`] | how large anything may get |
 //!
 //! Not here: what a record means, when to sync, and how long to keep. There is no thread and no clock.
@@ -21,6 +22,7 @@ pub mod limits;
 pub mod os;
 pub mod register;
 pub mod sim;
+pub mod view;
 
 pub use column::Column;
 pub use disk::{Disk, DiskError, File, write_atomic};

@@ -1,0 +1,58 @@
+//! Exchange facts: counts by hour, which the bureau sees. Organisations and codes only, never a patient.
+
+use std::collections::BTreeSet;
+
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::codes::{AccessOutcome, DocumentClass};
+use yiqiao_proto::entry::Entry;
+use yiqiao_proto::time::Timestamp;
+
+use crate::state::{self, Fact, Fault, View};
+use crate::take::Standing;
+
+/// Counts an access event in the hour in which it was accepted.
+pub(crate) fn count_event(word: &Standing, event: &AccessEvent, view: &mut View) -> Result<(), Fault> {
+    let fact = Fact {
+        hour: hour_of(word.opening.accepted_at),
+        organisation: event.organisation.clone(),
+        counterpart: event.counterpart.clone(),
+        act: Some(event.act),
+        outcome: event.outcome,
+        purpose: Some(event.purpose),
+        class: only(&event.classes),
+    };
+    add(&fact, u64::from(event.documents), event.size, view)
+}
+
+/// Counts a published entry.
+pub(crate) fn count_entry(word: &Standing, entry: &Entry, view: &mut View) -> Result<(), Fault> {
+    let fact = Fact {
+        hour: hour_of(word.opening.accepted_at),
+        organisation: entry.publisher.clone(),
+        counterpart: None,
+        act: None,
+        outcome: AccessOutcome::Permitted,
+        purpose: None,
+        class: Some(entry.class),
+    };
+    add(&fact, 1, entry.size, view)
+}
+
+fn add(fact: &Fact, documents: u64, size: u64, view: &mut View) -> Result<(), Fault> {
+    let slot = state::fact(fact);
+    let mut count = view.get(&slot)?;
+    count.events += 1;
+    count.documents += documents;
+    count.size = count.size.saturating_add(size);
+    view.put(&slot, &count);
+    Ok(())
+}
+
+/// The hour of an instant, since 1970-01-01T00:00Z.
+pub fn hour_of(at: Timestamp) -> u32 {
+    u32::try_from(at.unix_ms().div_euclid(3600 * 1000)).unwrap_or(0)
+}
+
+fn only(classes: &BTreeSet<DocumentClass>) -> Option<DocumentClass> {
+    classes.first().copied().filter(|_| classes.len() == 1)
+}

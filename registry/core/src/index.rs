@@ -1,0 +1,236 @@
+//! The index: entries, withdrawals and identity statements (N-1 to N-9, I-1 to I-3).
+
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
+use yiqiao_proto::envelope::{Envelope, Verified};
+use yiqiao_proto::id::{Code, Digest, EntryId, Subject as SubjectId};
+use yiqiao_proto::lease::Change;
+use yiqiao_proto::limits::{SUBMISSION_MAX, TOKENS_MAX};
+use yiqiao_proto::token::Token;
+
+use crate::facts;
+use crate::lease::push_to;
+use crate::limits::{REPLACES_MAX, SUBJECTS_MAX};
+use crate::machine::{Stop, Work, refuse};
+use crate::patient;
+use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Subject, View};
+use crate::take::{Standing, damaged};
+
+/// N-2 to N-6: the next link, of a new id, replacing what may be replaced.
+pub(crate) fn check_entry(
+    work: &Work<'_>,
+    entry: &Entry,
+    envelope: &Envelope,
+    link: &Link,
+) -> Result<(), Stop> {
+    if entry.link != link.commitment() {
+        return Err(refuse(RefusalCode::Malformed, "N-2"));
+    }
+    if let Some(earlier) = work.view.find(&state::entry(&entry.publisher, &entry.entry_id))? {
+        let same = earlier.payload_hash == envelope.payload_hash().as_bytes();
+        if !earlier.withdrawn && !same {
+            return Err(refuse(RefusalCode::Conflict, "N-4"));
+        }
+    }
+    is_next(work, &entry.publisher, &entry.subject, link)?;
+    let Some(replaced) = link.replaces else { return Ok(()) };
+    let state = work.view.get(&state::entry(&entry.publisher, &replaced))?;
+    let open = state.subject == entry.subject.as_bytes() && !state.withdrawn && !state.replaced;
+    if open { Ok(()) } else { Err(refuse(RefusalCode::Conflict, "N-6")) }
+}
+
+/// N-7: of an entry of the same subject, once.
+pub(crate) fn check_withdrawal(work: &Work<'_>, withdrawal: &Withdrawal, link: &Link) -> Result<(), Stop> {
+    if withdrawal.link != link.commitment() || link.replaces.is_some() {
+        return Err(refuse(RefusalCode::Malformed, "N-2"));
+    }
+    is_next(work, &withdrawal.publisher, &withdrawal.subject, link)?;
+    let state = work.view.get(&state::entry(&withdrawal.publisher, &withdrawal.entry_id))?;
+    let open = state.subject == withdrawal.subject.as_bytes() && !state.withdrawn;
+    if open { Ok(()) } else { Err(refuse(RefusalCode::Conflict, "N-7")) }
+}
+
+fn is_next(work: &Work<'_>, publisher: &Code, subject: &SubjectId, link: &Link) -> Result<(), Stop> {
+    let chain = work.view.get(&state::subject(publisher, subject))?;
+    let previous = link.previous.as_ref().map_or(&[][..], |previous| previous.as_bytes());
+    let next = link.number == chain.number + 1 && previous == chain.last.as_slice();
+    if next { Ok(()) } else { Err(refuse(RefusalCode::OutOfOrder, "N-2")) }
+}
+
+/// I-1, I-2: the next statement, of tokens that have room for another subject.
+pub(crate) fn check_statement(work: &Work<'_>, statement: &Verified<IdentityStatement>) -> Result<(), Stop> {
+    let word = statement.word();
+    let subject = work.view.get(&state::subject(&word.publisher, &word.subject))?;
+    let previous = word.previous.as_ref().map_or(&[][..], |previous| previous.as_bytes());
+    if word.number != subject.statement + 1 || previous != subject.statement_hash.as_slice() {
+        return Err(refuse(RefusalCode::OutOfOrder, "I-2"));
+    }
+    for token in &word.tokens {
+        if work.view.get(&state::patient(token))?.subjects.len() >= SUBJECTS_MAX {
+            return Err(refuse(RefusalCode::OverLimit, "I-1"));
+        }
+    }
+    Ok(())
+}
+
+/// What follows from an entry.
+pub(crate) fn apply_entry(word: &Standing, entry: &Entry, view: &mut View) -> Result<(), Fault> {
+    let (publisher, link) = (&entry.publisher, word.link.as_ref().ok_or_else(damaged)?);
+    let slot = state::subject(publisher, &entry.subject);
+    let mut subject = view.get(&slot)?;
+    append_page(publisher, &entry.subject, link, word.opening.seq, view)?;
+    let first = subject.entries == 0;
+    subject.entries += 1;
+    link_up(&mut subject, word, link);
+    view.put(&slot, &subject);
+    let replaces = replaced_by(publisher, link.replaces, view)?;
+    let state = EntryState {
+        seq: word.opening.seq,
+        subject: entry.subject.as_bytes().to_vec(),
+        payload_hash: word.envelope.payload_hash().as_bytes().to_vec(),
+        replaces,
+        ..EntryState::default()
+    };
+    view.put(&state::entry(publisher, &entry.entry_id), &state);
+    facts::count_entry(word, entry, view)?;
+    if first {
+        for token in read_tokens(&subject)? {
+            patient::add_holder(&token, publisher, view)?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks the replaced entry, and gives the ids of all whose place the new one takes, the nearest first.
+fn replaced_by(publisher: &Code, replaced: Option<EntryId>, view: &mut View) -> Result<Vec<Vec<u8>>, Fault> {
+    let Some(replaced) = replaced else { return Ok(Vec::new()) };
+    let slot = state::entry(publisher, &replaced);
+    let mut state = view.get(&slot)?;
+    state.replaced = true;
+    view.put(&slot, &state);
+    let own = std::iter::once(replaced.as_bytes().to_vec());
+    Ok(own.chain(state.replaces).take(REPLACES_MAX).collect())
+}
+
+/// What follows from a withdrawal: whoever had the document is told (F-4).
+pub(crate) fn apply_withdrawal(
+    word: &Standing,
+    withdrawal: &Withdrawal,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let (publisher, link) = (&withdrawal.publisher, word.link.as_ref().ok_or_else(damaged)?);
+    let slot = state::subject(publisher, &withdrawal.subject);
+    let mut subject = view.get(&slot)?;
+    append_page(publisher, &withdrawal.subject, link, word.opening.seq, view)?;
+    link_up(&mut subject, word, link);
+    view.put(&slot, &subject);
+    let entry_slot = state::entry(publisher, &withdrawal.entry_id);
+    let mut entry = view.get(&entry_slot)?;
+    entry.withdrawn = true;
+    view.put(&entry_slot, &entry);
+    for recipient in &entry.recipients {
+        push_to(recipient, &Change::Withdrawal(word.opening.clone()), view)?;
+    }
+    Ok(())
+}
+
+/// What follows from a statement: tokens dropped and tokens added (F-5).
+pub(crate) fn apply_statement(
+    word: &Standing,
+    statement: &IdentityStatement,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let (publisher, id) = (&statement.publisher, &statement.subject);
+    let slot = state::subject(publisher, id);
+    let mut subject = view.get(&slot)?;
+    let before = read_tokens(&subject)?;
+    subject.statement = statement.number;
+    subject.statement_hash = word.envelope.payload_hash().as_bytes().to_vec();
+    subject.tokens = statement.tokens.iter().map(|token| write_token(*token)).collect();
+    view.put(&slot, &subject);
+    let has_entries = subject.entries > 0;
+    for token in before.iter().filter(|token| !statement.tokens.contains(token)) {
+        patient::drop_subject(token, publisher, id, has_entries, view)?;
+    }
+    for token in statement.tokens.iter().filter(|token| !before.contains(token)) {
+        patient::add_subject(token, publisher, id, view)?;
+        if has_entries {
+            patient::add_holder(token, publisher, view)?;
+        }
+    }
+    Ok(())
+}
+
+fn link_up(subject: &mut Subject, word: &Standing, link: &Link) {
+    subject.number = link.number;
+    subject.last = word.envelope.payload_hash().as_bytes().to_vec();
+}
+
+fn append_page(
+    publisher: &Code,
+    subject: &SubjectId,
+    link: &Link,
+    seq: u64,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let slot = state::subject_page(publisher, subject, (link.number - 1) / PAGE_LEN);
+    let mut page = view.get(&slot)?;
+    page.seqs.push(seq);
+    view.put(&slot, &page);
+    Ok(())
+}
+
+/// The tokens of a subject's current statement.
+pub(crate) fn read_tokens(subject: &Subject) -> Result<Vec<Token>, Fault> {
+    debug_assert!(subject.tokens.len() <= TOKENS_MAX, "the statement was read within its bound");
+    subject.tokens.iter().map(|token| read_token(token).ok_or_else(damaged)).collect()
+}
+
+pub(crate) fn read_token(token: &yiqiao_proto::wire::words::Token) -> Option<Token> {
+    let value = Digest::new(token.value.as_slice().try_into().ok()?)?;
+    Some(Token { epoch: token.epoch, value })
+}
+
+pub(crate) fn write_token(token: Token) -> yiqiao_proto::wire::words::Token {
+    yiqiao_proto::wire::words::Token { epoch: token.epoch, value: token.value.as_bytes().to_vec() }
+}
+
+/// A member's own words about a subject, from a number on (N-9).
+pub(crate) fn links(
+    work: &Work<'_>,
+    member: &Code,
+    subject: &SubjectId,
+    from_number: u64,
+) -> Result<Vec<Kept>, Stop> {
+    let from = from_number.max(1) - 1;
+    let chain = work.view.get(&state::subject(member, subject))?;
+    let to = chain.number.min(from.saturating_add(SUBMISSION_MAX as u64));
+    let seqs = chain_places(work.view, member, subject, from, to)?;
+    let slots: Vec<_> = seqs.iter().map(|seq| state::journal(*seq)).collect();
+    work.view.need(&slots)?;
+    slots.iter().map(|slot| Ok(work.view.get(slot)?)).collect()
+}
+
+/// Where links of a subject stand: numbers `from + 1` to `to`.
+pub(crate) fn chain_places(
+    view: &View,
+    publisher: &Code,
+    subject: &SubjectId,
+    from: u64,
+    to: u64,
+) -> Result<Vec<u64>, Fault> {
+    if from >= to {
+        return Ok(Vec::new());
+    }
+    let first_page = from / PAGE_LEN;
+    let pages = first_page..=(to - 1) / PAGE_LEN;
+    let slots: Vec<_> = pages.map(|page| state::subject_page(publisher, subject, page)).collect();
+    view.need(&slots)?;
+    let mut seqs = Vec::new();
+    for slot in &slots {
+        seqs.extend(view.get(slot)?.seqs);
+    }
+    let skip = usize::try_from(from - first_page * PAGE_LEN).unwrap_or(usize::MAX);
+    let take = usize::try_from(to - from).unwrap_or(0);
+    Ok(seqs.into_iter().skip(skip).take(take).collect())
+}

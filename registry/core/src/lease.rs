@@ -1,0 +1,110 @@
+//! Feeds and leases (F-1 to F-8).
+
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::id::{Code, Digest, Nonce};
+use yiqiao_proto::lease::{Change, FeedItem, Lease, feed_next, feed_start};
+use yiqiao_proto::limits::{CALL_BYTES_MAX, FEED_COUNT_MAX};
+
+use crate::machine::{Stop, Work, refuse};
+use crate::state::{self, Fault, Feed, FeedBytes, View};
+use crate::take::damaged;
+
+/// A member asks for a lease, and says what it knows (F-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseAsked {
+    /// The member.
+    pub member: Code,
+    /// Used once.
+    pub nonce: Nonce,
+    /// The newest term that it has seen.
+    pub term: u64,
+    /// Its place in its feed.
+    pub feed_number: u64,
+    /// The chain there.
+    pub feed_chain: Digest,
+}
+
+/// Puts a change on the feed of a member that stands in the index by its code.
+pub(crate) fn push_to(member: &str, change: &Change, view: &mut View) -> Result<(), Fault> {
+    push(&Code::new(member).map_err(|_| damaged())?, change, view)
+}
+
+/// Puts a change on a member's feed.
+pub(crate) fn push(member: &Code, change: &Change, view: &mut View) -> Result<(), Fault> {
+    let slot = state::feed(member);
+    let mut feed = view.get(&slot)?;
+    let previous = chain_of(&feed, member, view)?;
+    let item = FeedItem { number: feed.number + 1, previous, change: change.clone() }.encode();
+    let chain = feed_next(&previous, &item);
+    feed.number += 1;
+    feed.chain = chain.as_bytes().to_vec();
+    let bytes = FeedBytes { item, chain: chain.as_bytes().to_vec() };
+    view.put(&state::feed_item(member, feed.number), &bytes);
+    view.put(&slot, &feed);
+    Ok(())
+}
+
+/// The chain at the end of a feed: of an empty one its start (F-2).
+fn chain_of(feed: &Feed, member: &Code, view: &View) -> Result<Digest, Fault> {
+    if feed.chain.is_empty() {
+        return Ok(feed_start(view.region(), member));
+    }
+    feed.chain.as_slice().try_into().ok().and_then(Digest::new).ok_or_else(damaged)
+}
+
+/// Signs a lease, if the member is not ahead of this registry (F-6, F-7).
+pub(crate) fn lease(work: &Work<'_>, asked: &LeaseAsked) -> Result<Envelope, Stop> {
+    let machine = work.machine;
+    let feed = work.view.get(&state::feed(&asked.member))?;
+    let known = chain_at(work, &asked.member, &feed, asked.feed_number)?;
+    if asked.term > machine.term || known != Some(asked.feed_chain) {
+        return Err(refuse(RefusalCode::OutOfOrder, "F-7"));
+    }
+    let list = machine.directory.list();
+    let lease = Lease {
+        member: asked.member.clone(),
+        nonce: asked.nonce,
+        term: machine.term,
+        feed_number: feed.number,
+        feed_chain: chain_of(&feed, &asked.member, work.view)?,
+        list_version: list.version,
+        list_hash: machine.directory.payload_hash(),
+        log_id: list.log_id.clone(),
+        duration: list.policy.lease,
+    };
+    Ok(Envelope::sign(machine.directory.region(), &lease, &machine.keys.lease))
+}
+
+/// The chain after an item of a feed; none if the feed does not reach so far.
+fn chain_at(work: &Work<'_>, member: &Code, feed: &Feed, number: u64) -> Result<Option<Digest>, Stop> {
+    if number == 0 {
+        return Ok(Some(feed_start(work.view.region(), member)));
+    }
+    if number > feed.number {
+        return Ok(None);
+    }
+    let item = work.view.get(&state::feed_item(member, number))?;
+    Ok(item.chain.as_slice().try_into().ok().and_then(Digest::new))
+}
+
+/// Items of a feed after a number, as many as fit one answer (F-3).
+pub(crate) fn items(work: &Work<'_>, member: &Code, after: u64, count: u32) -> Result<Vec<Vec<u8>>, Stop> {
+    let feed = work.view.get(&state::feed(member))?;
+    let last = feed.number.min(after.saturating_add(count.clamp(1, FEED_COUNT_MAX).into()));
+    let slots: Vec<_> =
+        (after.saturating_add(1)..=last).map(|number| state::feed_item(member, number)).collect();
+    work.view.need(&slots)?;
+    let mut room = CALL_BYTES_MAX / 2;
+    let mut items = Vec::new();
+    for slot in &slots {
+        let item = work.view.get(slot)?.item;
+        // The first item always goes, however long it is.
+        if item.len() > room && !items.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(item.len());
+        items.push(item);
+    }
+    Ok(items)
+}

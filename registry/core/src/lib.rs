@@ -1,0 +1,21 @@
+//! The registry's machine: what it takes, keeps, tells and answers. No clock, no generator, no socket, no file.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | inputs, effects, and the one way in | [`machine`] |
+//! | what is kept, and how it is looked at | [`state`] |
+//! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`], [`patient`], [`facts`] |
+//! | what is answered | [`search`], [`lease`] |
+//!
+//! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
+
+pub mod consent;
+pub mod facts;
+pub mod index;
+pub mod lease;
+pub mod limits;
+pub mod machine;
+pub mod patient;
+pub mod search;
+pub mod state;
+pub mod take;

@@ -1,0 +1,316 @@
+//! The one way in: an input and a view go in, what is to be kept and answered comes out.
+//!
+//! The driver takes a batch of inputs, lets the machine handle each on one view, appends what is to be kept to the
+//! journal, makes it durable, signs a checkpoint over it, makes that durable, commits what the view has written, and only
+//! then gives the answers. So nothing is answered before it is durable.
+
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::decode::DecodeError;
+use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation};
+use yiqiao_proto::directory::Directory;
+use yiqiao_proto::entropy::Entropy;
+use yiqiao_proto::envelope::{Envelope, Kind, Verified};
+use yiqiao_proto::id::{Code, Subject};
+use yiqiao_proto::log::Opening;
+use yiqiao_proto::search::SearchQuery;
+use yiqiao_proto::suite::SecretKey;
+use yiqiao_proto::time::Timestamp;
+
+use crate::lease::LeaseAsked;
+use crate::search::Found;
+use crate::state::{Fault, Kept, Place, Tally, View};
+use crate::take::{Submission, Taken};
+use crate::{consent, index, lease, patient, search, state, take};
+
+/// The registry's machine.
+pub struct Machine {
+    /// The registry's own code.
+    pub(crate) code: Code,
+    pub(crate) directory: Directory,
+    pub(crate) keys: Keys,
+    /// The sequencer's term (L-10).
+    pub(crate) term: u64,
+    /// The place of the next word.
+    pub(crate) next_seq: u64,
+}
+
+/// The keys with which the registry signs.
+pub struct Keys {
+    /// Answers and access events.
+    pub words: SecretKey,
+    /// Leases.
+    pub lease: SecretKey,
+}
+
+/// What a member asks of the registry, with all signatures checked.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Words to keep.
+    Submit(Box<Submission>),
+    /// A search.
+    Search(Verified<SearchQuery>),
+    /// A patient's question.
+    PatientQuery(Verified<Act<PatientQuery>>),
+    /// A lease.
+    Lease(LeaseAsked),
+    /// Items of the asking member's feed after a number.
+    Feed {
+        /// The member.
+        member: Code,
+        /// After which number.
+        after: u64,
+        /// At most so many.
+        count: u32,
+    },
+    /// The asking member's own words about a subject.
+    Links {
+        /// The member.
+        member: Code,
+        /// The subject.
+        subject: Subject,
+        /// From which number on.
+        from_number: u64,
+    },
+    /// How many elements may be evaluated (T-5).
+    Evaluate {
+        /// The member.
+        member: Code,
+        /// How many are asked for.
+        elements: u64,
+    },
+    /// A new member list; the driver has taken it into the directory's succession already.
+    MemberList(Box<Directory>, Envelope),
+}
+
+/// What comes of an input that was not refused.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The words stand at these places; a receipt for each is due.
+    Taken(Vec<Taken>),
+    /// What a search found: an answer is due at the checkpoint that is durable then.
+    Found(Found),
+    /// The consents of a patient.
+    Consents(patient::Consents),
+    /// The events of a patient.
+    Events(patient::Events),
+    /// A signed lease.
+    Lease(Envelope),
+    /// Items of a feed.
+    Feed(Vec<Vec<u8>>),
+    /// Own words of a member, with their links.
+    Links(Vec<Kept>),
+    /// The elements may be evaluated.
+    Evaluate,
+}
+
+/// Why an input is refused; a closed code and the clause (H-2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The code.
+    pub code: RefusalCode,
+    /// The clause.
+    pub clause: &'static str,
+}
+
+/// What ends the handling of an input before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It is refused; nothing changes.
+    Refused(Refused),
+    /// The view lacks something.
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<DecodeError> for Stop {
+    fn from(_: DecodeError) -> Self {
+        refuse(RefusalCode::Malformed, "W-2")
+    }
+}
+
+/// A refusal.
+pub(crate) const fn refuse(code: RefusalCode, clause: &'static str) -> Stop {
+    Stop::Refused(Refused { code, clause })
+}
+
+/// What the handling of one input brought.
+#[derive(Clone, Debug)]
+pub struct Handled {
+    /// To be appended to the journal, in order.
+    pub records: Vec<ToKeep>,
+    /// To be answered once all is durable.
+    pub outcome: Outcome,
+}
+
+/// A record for the journal.
+#[derive(Clone, Debug)]
+pub enum ToKeep {
+    /// An accepted word, and its leaf's kind.
+    Word(Box<Kept>, Kind),
+    /// Token evaluations.
+    Tally(Tally),
+}
+
+impl Machine {
+    /// The machine of a registry, before or after its journal was read through.
+    pub const fn new(code: Code, directory: Directory, keys: Keys, term: u64, next_seq: u64) -> Self {
+        Self { code, directory, keys, term, next_seq }
+    }
+
+    /// The members in force.
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The place of the next word.
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Handles one input. The view keeps what it wrote if it is handled, and is as before if it is refused or lacks
+    /// something.
+    ///
+    /// # Errors
+    /// [`Stop`]: refused, or to be repeated with more loaded. Entropy must be fresh for every repetition that counts.
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        input: &Input,
+        entropy: &mut Entropy,
+        view: &mut View,
+    ) -> Result<Handled, Stop> {
+        let mut work = Work { machine: self, now, entropy, view, records: Vec::new(), taken: 0 };
+        let outcome = work.handle(input);
+        let Work { records, taken, .. } = work;
+        match outcome {
+            Ok(outcome) => {
+                view.keep();
+                self.next_seq += taken;
+                if let Input::MemberList(directory, _) = input {
+                    self.directory = (**directory).clone();
+                }
+                Ok(Handled { records, outcome })
+            }
+            Err(stop) => {
+                view.forget();
+                Err(stop)
+            }
+        }
+    }
+
+    /// Does again what followed from one record of the journal: how the index is rebuilt.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something, or the record is none that this machine would have kept.
+    pub fn rebuild(&mut self, record: &state::kept::record::Record, view: &mut View) -> Result<(), Fault> {
+        let redone = match record {
+            state::kept::record::Record::Kept(kept) => take::apply(kept, view).map(|()| 1),
+            state::kept::record::Record::Tally(tally) => take::apply_tally(self, tally, view).map(|()| 0),
+        };
+        match redone {
+            Ok(words) => {
+                view.keep();
+                self.next_seq += words;
+                Ok(())
+            }
+            Err(fault) => {
+                view.forget();
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// The handling of one input.
+pub(crate) struct Work<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) now: Timestamp,
+    pub(crate) entropy: &'a mut Entropy,
+    pub(crate) view: &'a mut View,
+    records: Vec<ToKeep>,
+    taken: u64,
+}
+
+impl Work<'_> {
+    fn handle(&mut self, input: &Input) -> Result<Outcome, Stop> {
+        match input {
+            Input::Submit(submission) => take::submit(self, submission).map(Outcome::Taken),
+            Input::Search(query) => search::search(self, query).map(Outcome::Found),
+            Input::PatientQuery(query) => patient::ask(self, query),
+            Input::Lease(asked) => lease::lease(self, asked).map(Outcome::Lease),
+            Input::Feed { member, after, count } => {
+                lease::items(self, member, *after, *count).map(Outcome::Feed)
+            }
+            Input::Links { member, subject, from_number } => {
+                index::links(self, member, subject, *from_number).map(Outcome::Links)
+            }
+            Input::Evaluate { member, elements } => take::tally(self, member, *elements),
+            Input::MemberList(directory, envelope) => {
+                let taken = take::member_list(self, directory, envelope)?;
+                Ok(Outcome::Taken(vec![taken]))
+            }
+        }
+    }
+
+    /// Gives a word its place, and does what follows from it.
+    pub(crate) fn keep(&mut self, word: ToTake<'_>) -> Result<Taken, Stop> {
+        let seq = self.machine.next_seq + self.taken;
+        let opening = Opening {
+            seq,
+            term: self.machine.term,
+            accepted_at: self.now,
+            salt: self.entropy.bytes(),
+            envelope: word.envelope.as_bytes().to_vec(),
+        };
+        let kept = Kept {
+            opening: Some(opening.write()),
+            signer: word.signer.to_string(),
+            link: word.link.map(yiqiao_proto::entry::Link::write),
+        };
+        take::apply(&kept, self.view)?;
+        let said = state::said(word.signer, &word.envelope.payload_hash());
+        self.view.put(&said, &Place { seq });
+        // A word that stands is read back from the view when one of the same batch asks for it.
+        self.view.put(&state::journal(seq), &kept);
+        self.records.push(ToKeep::Word(Box::new(kept), word.envelope.kind()));
+        self.taken += 1;
+        Ok(Taken { opening, repeat: false })
+    }
+
+    pub(crate) fn keep_tally(&mut self, tally: Tally) -> Result<(), Stop> {
+        take::apply_tally(self.machine, &tally, self.view)?;
+        self.records.push(ToKeep::Tally(tally));
+        Ok(())
+    }
+}
+
+/// A word that is about to be kept.
+#[derive(Clone, Copy)]
+pub(crate) struct ToTake<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) signer: &'a Code,
+    pub(crate) link: Option<&'a yiqiao_proto::entry::Link>,
+}
+
+/// Kinds of consent acts as one type, for the modules that take both.
+#[derive(Clone, Debug)]
+pub enum ConsentAct {
+    /// A directive.
+    Directive(Box<Verified<Act<Directive>>>),
+    /// A revocation.
+    Revocation(Box<Verified<Act<Revocation>>>),
+}
+
+impl ConsentAct {
+    pub(crate) fn take(&self, work: &mut Work<'_>) -> Result<Taken, Stop> {
+        match self {
+            Self::Directive(act) => consent::direct(work, act),
+            Self::Revocation(act) => consent::revoke(work, act),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What belongs to one patient's token: subjects, holders, events, and the questions that the patient asks (A-4, F-4, F-5).
+
+use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
+use yiqiao_proto::directive::{Act, PatientQuery};
+use yiqiao_proto::envelope::Verified;
+use yiqiao_proto::head::Head;
+use yiqiao_proto::id::{Code, Subject as SubjectId};
+use yiqiao_proto::lease::{AcceptedAct, Change, HeadChange, Told};
+use yiqiao_proto::log::Opening;
+use yiqiao_proto::release::Release;
+use yiqiao_proto::time::Millis;
+use yiqiao_proto::token::Token;
+
+use crate::consent::{accepted, record_of};
+use crate::lease::push;
+use crate::limits::RECIPIENTS_MAX;
+use crate::machine::{Outcome, Stop, Work, refuse};
+use crate::state::{self, Fault, Holder, PAGE_LEN, SubjectRef, View};
+use crate::take::{damaged, one, read_opening};
+
+/// How old a patient's question may be when it comes, and how far ahead of the registry's clock.
+const QUESTION_AGE_MAX: Millis = Millis::from_secs(300);
+
+/// The answer to a patient's question for the own consents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consents {
+    /// The head.
+    pub head: Head,
+    /// All directives in force.
+    pub directives: Vec<AcceptedAct>,
+}
+
+/// The answer to a patient's question for the own events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// Words that concern the patient, oldest first.
+    pub events: Vec<Opening>,
+    /// Where the next page starts.
+    pub next_seq: Option<u64>,
+}
+
+/// Answers a patient's question, which is kept: reading is an event.
+pub(crate) fn ask(work: &mut Work<'_>, query: &Verified<Act<PatientQuery>>) -> Result<Outcome, Stop> {
+    let said = &query.word().said;
+    let age = work.now.since(said.at).max(said.at.since(work.now));
+    if age > QUESTION_AGE_MAX {
+        return Err(refuse(RefusalCode::Stale, "A-4"));
+    }
+    if query.word().proof.organisation().is_none() {
+        return Err(refuse(RefusalCode::BadSignature, "C-8"));
+    }
+    one(work, query, |_| Ok(()))?;
+    let patient = work.view.get(&state::patient(&said.patient))?;
+    match said.what {
+        PatientQuestion::Consents => {
+            let record = record_of(&patient)?;
+            Ok(Outcome::Consents(Consents { head: record.head(), directives: accepted(&patient)? }))
+        }
+        PatientQuestion::Events => {
+            let events = events(work.view, &said.patient, patient.events, said.from_seq, said.count)?;
+            Ok(Outcome::Events(events))
+        }
+    }
+}
+
+fn events(view: &View, token: &Token, total: u64, from_seq: u64, count: u32) -> Result<Events, Fault> {
+    let slots: Vec<_> = (0..total.div_ceil(PAGE_LEN)).map(|page| state::event_page(token, page)).collect();
+    view.need(&slots)?;
+    let mut seqs = Vec::new();
+    for slot in &slots {
+        seqs.extend(view.get(slot)?.seqs);
+    }
+    let mut due = seqs.into_iter().filter(|seq| *seq >= from_seq);
+    let page: Vec<_> = due.by_ref().take(count as usize).collect();
+    let places: Vec<_> = page.iter().map(|seq| state::journal(*seq)).collect();
+    view.need(&places)?;
+    let read = |seq: &u64| read_opening(&view.get(&state::journal(*seq))?, *seq);
+    Ok(Events { events: page.iter().map(read).collect::<Result<_, _>>()?, next_seq: due.next() })
+}
+
+/// Adds a word to the patient's events.
+pub(crate) fn add_event(token: &Token, seq: u64, view: &mut View) -> Result<(), Fault> {
+    let slot = state::patient(token);
+    let mut patient = view.get(&slot)?;
+    let page_slot = state::event_page(token, patient.events / PAGE_LEN);
+    let mut page = view.get(&page_slot)?;
+    page.seqs.push(seq);
+    patient.events += 1;
+    view.put(&page_slot, &page);
+    view.put(&slot, &patient);
+    Ok(())
+}
+
+/// A subject has this token from now on.
+pub(crate) fn add_subject(
+    token: &Token,
+    publisher: &Code,
+    subject: &SubjectId,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let slot = state::patient(token);
+    let mut patient = view.get(&slot)?;
+    let subject = SubjectRef { publisher: publisher.to_string(), subject: subject.as_bytes().to_vec() };
+    if !patient.subjects.contains(&subject) {
+        patient.subjects.push(subject);
+    }
+    view.put(&slot, &patient);
+    Ok(())
+}
+
+/// A subject no longer has this token.
+pub(crate) fn drop_subject(
+    token: &Token,
+    publisher: &Code,
+    subject: &SubjectId,
+    had_entries: bool,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let slot = state::patient(token);
+    let mut patient = view.get(&slot)?;
+    let same =
+        |other: &SubjectRef| other.publisher == publisher.as_str() && other.subject == subject.as_bytes();
+    patient.subjects.retain(|other| !same(other));
+    if had_entries && let Some(holder) = find(&mut patient.holders, publisher.as_str()) {
+        holder.subjects = holder.subjects.saturating_sub(1);
+    }
+    patient.holders.retain(|holder| holder.subjects > 0 || holder.releases > 0);
+    view.put(&slot, &patient);
+    Ok(())
+}
+
+/// A member has documents of the patient from now on: the whole head goes on its feed (F-5).
+pub(crate) fn add_holder(token: &Token, member: &Code, view: &mut View) -> Result<(), Fault> {
+    let slot = state::patient(token);
+    let mut patient = view.get(&slot)?;
+    match find(&mut patient.holders, member.as_str()) {
+        Some(holder) => holder.subjects += 1,
+        None => patient.holders.push(Holder { member: member.to_string(), subjects: 1, releases: 0 }),
+    }
+    view.put(&slot, &patient);
+    tell_head(token, member.as_str(), view)
+}
+
+/// P-2, P-7: of an entry that stands and of a recipient that is a member.
+pub(crate) fn check_release(work: &Work<'_>, release: &Release) -> Result<(), Stop> {
+    let terms = &release.terms;
+    let known = work.view.find(&state::entry(&terms.holder, &terms.entry_id))?;
+    let standing = known.is_some_and(|entry| !entry.withdrawn);
+    let recipient = work.machine.directory.member(&terms.recipient).is_some_and(|member| !member.suspended);
+    if standing && recipient { Ok(()) } else { Err(refuse(RefusalCode::Nothing, "P-4")) }
+}
+
+/// What follows from a release: the recipient hears of the patient's consent from now on, and of a withdrawal (F-4).
+pub(crate) fn apply_release(release: &Release, view: &mut View) -> Result<(), Fault> {
+    let terms = &release.terms;
+    let slot = state::entry(&terms.holder, &terms.entry_id);
+    let mut entry = view.get(&slot)?;
+    let recipient = terms.recipient.to_string();
+    if entry.recipients.len() < RECIPIENTS_MAX && !entry.recipients.contains(&recipient) {
+        entry.recipients.push(recipient);
+        view.put(&slot, &entry);
+    }
+    for (token, _) in &terms.heads {
+        let slot = state::patient(token);
+        let mut patient = view.get(&slot)?;
+        let first = match find(&mut patient.holders, terms.recipient.as_str()) {
+            Some(holder) => {
+                holder.releases = holder.releases.saturating_add(1);
+                false
+            }
+            None => {
+                let holder = Holder { member: terms.recipient.to_string(), subjects: 0, releases: 1 };
+                patient.holders.push(holder);
+                true
+            }
+        };
+        view.put(&slot, &patient);
+        if first {
+            tell_head(token, terms.recipient.as_str(), view)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the patient's whole head on a member's feed, each directive as far as it concerns that member (F-4).
+pub(crate) fn tell_head(token: &Token, member: &str, view: &mut View) -> Result<(), Fault> {
+    let reader = Code::new(member).map_err(|_| damaged())?;
+    let patient = view.get(&state::patient(token))?;
+    let record = record_of(&patient)?;
+    let told = |(mut act, standing): (AcceptedAct, &yiqiao_consent::InForce)| {
+        if !concerns(&reader, standing) {
+            act.act = Told::Commitment(act.act.commitment());
+        }
+        act
+    };
+    let directives = accepted(&patient)?.into_iter().zip(record.in_force()).map(told).collect();
+    let change = HeadChange { patient: *token, head: record.head(), directives };
+    push(&reader, &Change::Head(change), view)
+}
+
+/// Whether a member needs to know a directive: as custodian, or as grantee.
+fn concerns(reader: &Code, act: &yiqiao_consent::InForce) -> bool {
+    let directive = &act.directive;
+    directive.custodian.as_ref().is_none_or(|custodian| custodian == reader)
+        || directive.grantee.organisation.as_ref() == Some(reader)
+}
+
+fn find<'a>(holders: &'a mut [Holder], member: &str) -> Option<&'a mut Holder> {
+    holders.iter_mut().find(|holder| holder.member == member)
+}

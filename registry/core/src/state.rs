@@ -1,0 +1,175 @@
+//! What the registry keeps: the slots through which the core sees it.
+
+use yiqiao_journal::view::fixed;
+pub use yiqiao_journal::view::{Fault, Slot, View};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId, Subject as SubjectId};
+use yiqiao_proto::token::Token;
+
+/// The messages of `schema/state.proto`.
+#[expect(missing_docs, reason = "generated; the schema describes every field")]
+pub mod kept {
+    include!(concat!(env!("OUT_DIR"), "/yiqiao.registry.rs"));
+}
+
+pub use kept::{
+    Count, Credential, EntryState, Feed, FeedBytes, Holder, Kept, Page, Patient, Place, Quota, Record,
+    Subject, SubjectRef, Tally,
+};
+
+/// Places on one page.
+pub const PAGE_LEN: u64 = 64;
+
+/// The first byte of a key. Never renumbered while an index can be older than the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Table {
+    /// The journal, by place: loaded from there, never written through a view.
+    Journal = 1,
+    /// Places by signer and payload.
+    Said = 2,
+    /// Subjects.
+    Subject = 3,
+    /// Pages of a subject's chain.
+    SubjectPage = 4,
+    /// Entries.
+    Entry = 5,
+    /// Patients by token.
+    Patient = 6,
+    /// Pages of a patient's events.
+    EventPage = 7,
+    /// Directive ids that were accepted.
+    Spent = 8,
+    /// Feeds.
+    Feed = 9,
+    /// Items of feeds.
+    FeedItem = 10,
+    /// Token quotas.
+    Quota = 11,
+    /// Credentials.
+    Credential = 12,
+    /// Counts by hour: exchange facts.
+    Fact = 13,
+}
+
+/// A word of the journal.
+pub fn journal(seq: u64) -> Slot<Kept> {
+    Slot::new(Table::Journal as u8, &[&seq.to_be_bytes()])
+}
+
+/// Where a payload of a signer stands.
+pub fn said(signer: &Code, payload: &Digest) -> Slot<Place> {
+    Slot::new(Table::Said as u8, &[payload.as_bytes(), &fixed(signer)])
+}
+
+/// A publisher's subject.
+pub fn subject(publisher: &Code, subject: &SubjectId) -> Slot<Subject> {
+    Slot::new(Table::Subject as u8, &[subject.as_bytes(), &fixed(publisher)])
+}
+
+/// A page of a subject's chain: entries and withdrawals, by number.
+pub fn subject_page(publisher: &Code, subject: &SubjectId, page: u64) -> Slot<Page> {
+    Slot::new(Table::SubjectPage as u8, &[subject.as_bytes(), &fixed(publisher), &page.to_be_bytes()])
+}
+
+/// An entry.
+pub fn entry(publisher: &Code, id: &EntryId) -> Slot<EntryState> {
+    Slot::new(Table::Entry as u8, &[id.as_bytes(), &fixed(publisher)])
+}
+
+/// A patient.
+pub fn patient(token: &Token) -> Slot<Patient> {
+    Slot::new(Table::Patient as u8, &[token.value.as_bytes(), &token.epoch.to_be_bytes()])
+}
+
+/// A page of a patient's events.
+pub fn event_page(token: &Token, page: u64) -> Slot<Page> {
+    Slot::new(
+        Table::EventPage as u8,
+        &[token.value.as_bytes(), &token.epoch.to_be_bytes(), &page.to_be_bytes()],
+    )
+}
+
+/// Whether a directive id was accepted for a patient (C-6).
+pub fn spent(token: &Token, id: &DirectiveId) -> Slot<Place> {
+    Slot::new(Table::Spent as u8, &[id.as_bytes(), token.value.as_bytes(), &token.epoch.to_be_bytes()])
+}
+
+/// A member's feed.
+pub fn feed(member: &Code) -> Slot<Feed> {
+    Slot::new(Table::Feed as u8, &[&fixed(member)])
+}
+
+/// An item of a member's feed.
+pub fn feed_item(member: &Code, number: u64) -> Slot<FeedBytes> {
+    Slot::new(Table::FeedItem as u8, &[&fixed(member), &number.to_be_bytes()])
+}
+
+/// A member's token quota.
+pub fn quota(member: &Code) -> Slot<Quota> {
+    Slot::new(Table::Quota as u8, &[&fixed(member)])
+}
+
+/// A credential of a voucher.
+pub fn credential(voucher: &Code, id: &Digest) -> Slot<Credential> {
+    Slot::new(Table::Credential as u8, &[id.as_bytes(), &fixed(voucher)])
+}
+
+/// What a count is of (exchange facts), besides its hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Hours since 1970-01-01T00:00Z.
+    pub hour: u32,
+    /// Who reports.
+    pub organisation: Code,
+    /// The other side.
+    pub counterpart: Option<Code>,
+    /// What happened; none for a published entry.
+    pub act: Option<AccessAct>,
+    /// How it ended.
+    pub outcome: AccessOutcome,
+    /// For what; none for a published entry.
+    pub purpose: Option<Purpose>,
+    /// Of which class; none if of none or several.
+    pub class: Option<DocumentClass>,
+}
+
+/// Length of a fact's key.
+pub const FACT_KEY_LEN: usize = 1 + 4 + 32 + 32 + 4;
+
+/// A count by hour.
+pub fn fact(fact: &Fact) -> Slot<Count> {
+    let code = |number: Option<u32>| u8::try_from(number.unwrap_or(0)).unwrap_or(u8::MAX);
+    let codes = [
+        code(fact.act.map(AccessAct::number)),
+        code(Some(fact.outcome.number())),
+        code(fact.purpose.map(Purpose::number)),
+        code(fact.class.map(DocumentClass::number)),
+    ];
+    let counterpart = fact.counterpart.as_ref().map(fixed).unwrap_or_default();
+    Slot::new(
+        Table::Fact as u8,
+        &[&fact.hour.to_be_bytes(), &fixed(&fact.organisation), &counterpart, &codes],
+    )
+}
+
+/// Reads a fact back from its key.
+pub fn read_fact(key: &[u8]) -> Option<Fact> {
+    let key: &[u8; FACT_KEY_LEN] = key.try_into().ok()?;
+    let (table, rest) = key.split_first()?;
+    let (hour, rest) = rest.split_first_chunk::<4>()?;
+    let (organisation, rest) = rest.split_first_chunk::<32>()?;
+    let (counterpart, codes) = rest.split_first_chunk::<32>()?;
+    let [act, outcome, purpose, class] = codes.try_into().ok()?;
+    let name = |bytes: &[u8; 32]| Code::new(std::str::from_utf8(bytes).ok()?.trim_end_matches('\0')).ok();
+    (*table == Table::Fact as u8).then_some(())?;
+    Some(Fact {
+        hour: u32::from_be_bytes(*hour),
+        organisation: name(organisation)?,
+        counterpart: name(counterpart),
+        act: AccessAct::try_from(u32::from(act)).ok(),
+        outcome: AccessOutcome::try_from(u32::from(outcome)).ok()?,
+        purpose: Purpose::try_from(u32::from(purpose)).ok(),
+        class: DocumentClass::try_from(u32::from(class)).ok(),
+    })
+}
