@@ -78,9 +78,14 @@ pub(crate) fn strict<M: Message + Default>(
     max: usize,
 ) -> Result<M, DecodeError> {
     at_most_bytes(what, bytes.len(), max)?;
-    let message =
-        M::decode(bytes).map_err(|error| DecodeError::Malformed { what, detail: error.to_string() })?;
+    let message = M::decode(bytes).map_err(|error| malformed(what, &error))?;
     if message.encode_to_vec() == bytes { Ok(message) } else { Err(DecodeError::NotCanonical { what }) }
+}
+
+/// What the protobuf decoder says, without numbers: it quotes a field key that it cannot take, which is bytes of the word.
+fn malformed(what: &'static str, error: &prost::DecodeError) -> DecodeError {
+    let detail = error.to_string().replace(|c: char| c.is_ascii_digit(), "");
+    DecodeError::Malformed { what, detail }
 }
 
 pub(crate) fn at_most_bytes(what: &'static str, bytes: usize, max: usize) -> Result<(), DecodeError> {

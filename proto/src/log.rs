@@ -1,7 +1,6 @@
-//! The log: leaves, openings, and an RFC 6962 tree with its proofs (L-1 to L-6).
+//! The log: leaves, and openings of what they commit to (L-1 to L-4).
 //!
-//! Hashes of complete subtrees are stored in one row, in the order in which they become complete (as Go's `tlog` does),
-//! so that a log appends and never rewrites: [`stored_index`] says where a subtree's hash lies.
+//! Not here: the tree over the leaves: `tree`; its signed checkpoints: `note`.
 
 use crate::decode::{self, DecodeError};
 use crate::envelope::Kind;

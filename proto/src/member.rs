@@ -188,12 +188,12 @@ impl Word for MemberList {
             wire.members.into_iter().map(|member| read_member(&region, member)).collect::<Result<_, _>>()?;
         let ascending = members.is_sorted_by(|a, b| a.code < b.code);
         check("member_list.members", ascending, "ascending by code, none twice")?;
-        check("member_list.members", keys_are_apart(&members), "no key and no peer id twice")?;
+        let authority = required("member_list.authority", wire.authority)?;
+        let authority = read_key("member_list.authority", authority.suite, &authority.public_key)?;
+        check("member_list.members", keys_are_apart(&authority, &members), "no key and no peer id twice")?;
         let policy = read_policy(required("member_list.policy", wire.policy)?)?;
         let allowed = members.iter().flat_map(suites).all(|suite| policy.suites.contains(&suite));
         check("member_list.members", allowed, "keys of the suites that the policy allows (S-2)")?;
-        let authority = required("member_list.authority", wire.authority)?;
-        let authority = read_key("member_list.authority", authority.suite, &authority.public_key)?;
         let allowed = policy.suites.contains(&authority.suite());
         check("member_list.authority", allowed, "of a suite that the policy allows (S-2)")?;
         Ok(Self {
@@ -249,8 +249,8 @@ fn suites(member: &Member) -> impl Iterator<Item = Suite> {
     signing.chain(member.sealing_keys.iter().map(|sealing| sealing.suite))
 }
 
-fn keys_are_apart(members: &[Member]) -> bool {
-    let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
+fn keys_are_apart(authority: &PublicKey, members: &[Member]) -> bool {
+    let mut seen: BTreeSet<&[u8]> = BTreeSet::from([authority.as_bytes().as_slice()]);
     let keys = members.iter().flat_map(|member| {
         let signing = member.signing_keys.iter().map(|signing| signing.key.as_bytes().as_slice());
         let sealing = member.sealing_keys.iter().map(|sealing| sealing.public_key.as_slice());
@@ -335,10 +335,12 @@ fn read_member(region: &Code, wire: wire::Member) -> Result<Member, DecodeError>
 
 fn is_vouched(region: &Code, member: &Member, sealing: &SealingKey) -> bool {
     let signed = SealingKey::signed_bytes(region, &member.code, sealing.suite, &sealing.public_key);
+    // A key that is sealed to no longer stays in the list (M-12), even if what vouched for it is in other hands by now.
+    let is_sealed_to = sealing.state == KeyState::Valid;
     member.signing_keys.iter().any(|signing| {
         signing.for_use == KeyUse::Words
             && signing.id() == sealing.signer
-            && !matches!(signing.state, KeyState::CompromisedSince(_))
+            && !(is_sealed_to && matches!(signing.state, KeyState::CompromisedSince(_)))
             && signing.key.verify(&signed, &sealing.countersignature)
     })
 }
@@ -434,5 +436,7 @@ fn read_token_keys(wire: &[wire::TokenKey]) -> Result<Vec<TokenKey>, DecodeError
     };
     let keys = wire.iter().map(read).collect::<Result<Vec<_>, DecodeError>>()?;
     check("member_list.token_keys", keys.is_sorted_by(|a, b| a.epoch < b.epoch), "ascending by epoch")?;
+    let apart: BTreeSet<[u8; 32]> = keys.iter().map(|key| key.public_key).collect();
+    check("member_list.token_keys", apart.len() == keys.len(), "a key of its own for each epoch (T-7)")?;
     Ok(keys)
 }

@@ -42,11 +42,13 @@ impl Identifier {
     /// [`IdentifierError`] if it is not one, its check digit is wrong, or it stands for nobody.
     pub fn resident_id(text: &str) -> Result<Self, IdentifierError> {
         let plain = plain(text);
+        // Before it is lengthened: the century put into it would hide a repeated digit.
+        let stands_in = plain.bytes().take(17).all(|byte| Some(byte) == plain.bytes().next());
         let whole = if plain.len() == 15 { lengthen(&plain)? } else { plain };
         if whole.len() != 18 || !whole.bytes().take(17).all(|byte| byte.is_ascii_digit()) {
             return Err(IdentifierError::Form);
         }
-        if whole.bytes().take(17).all(|byte| Some(byte) == whole.bytes().next()) {
+        if stands_in {
             return Err(IdentifierError::StandIn);
         }
         if whole.chars().last() != check_character(&whole) {

@@ -230,9 +230,9 @@ pub struct Done {
 /// The state that both sides compute from the same steps, each side's in its order and without gaps.
 ///
 /// A step counts after every step that its side had seen. Of two that crossed on the way the receiving side's counts
-/// first. A step that is not allowed where it comes is passed over. So a cancellation wins over an acceptance or a
-/// booking that it crosses and loses to an arrival or a refusal, and nothing that was done in knowledge of a cancellation
-/// undoes it. Steps that name some which are missing here wait for them.
+/// first. A step that is not allowed where it comes, or not to its side, is passed over. So a cancellation wins over
+/// an acceptance or a booking that it crosses and loses to an arrival or a refusal, and nothing that was done in knowledge
+/// of a cancellation undoes it. Steps that name some which are missing here wait for them.
 pub fn state_of(referring: &[Done], receiving: &[Done]) -> State {
     let (mut referring_at, mut receiving_at) = (0, 0);
     let mut state = State::Sent;
@@ -240,16 +240,18 @@ pub fn state_of(referring: &[Done], receiving: &[Done]) -> State {
         let ready = |steps: &[Done], at: usize, others: usize| {
             steps.get(at).filter(|step| step.seen as usize <= others).copied()
         };
-        let step = if let Some(step) = ready(receiving, receiving_at, referring_at) {
+        let (side, step) = if let Some(step) = ready(receiving, receiving_at, referring_at) {
             receiving_at += 1;
-            step
+            (Side::Receiving, step)
         } else if let Some(step) = ready(referring, referring_at, receiving_at) {
             referring_at += 1;
-            step
+            (Side::Referring, step)
         } else {
             return state;
         };
-        state = after(state, step.act).unwrap_or(state);
+        if side_of(step.act) == side {
+            state = after(state, step.act).unwrap_or(state);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Release of one document to one recipient (P-1 to P-7): the request, the signed release, the wrapped key, the
-//! delivery. `hpke` is named here and in `referral` only, through [`seal_to`] and [`open_from`].
+//! delivery. `hpke` is named here and in `referral` only, through `seal_to` and `open_from`.
 
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;

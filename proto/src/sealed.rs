@@ -138,7 +138,7 @@ impl Header {
 
     /// Where the sealed chunk begins, counted from the first chunk's start.
     pub const fn sealed_offset(&self, number: u64) -> u64 {
-        number * (self.chunk_bytes as u64 + TAG_BYTES as u64)
+        number.saturating_mul(self.chunk_bytes as u64 + TAG_BYTES as u64)
     }
 
     /// The chunk that holds the document's byte `offset`.

@@ -40,14 +40,15 @@ pub fn empty_root() -> Hash {
 
 /// How many hashes are stored for `leaves` leaves: 2n minus the number of ones in n.
 pub const fn stored_count(leaves: u64) -> u64 {
-    2 * leaves - leaves.count_ones() as u64
+    // Saturating: sizes of any height come from peers, and no store has the index that comes out for them.
+    leaves.saturating_mul(2).saturating_sub(leaves.count_ones() as u64)
 }
 
 /// Where the hash of the complete subtree lies that covers leaves `n·2^level` to `(n+1)·2^level - 1`.
 pub const fn stored_index(level: u32, n: u64) -> u64 {
     // The subtree becomes complete with its last leaf; its hash comes `level` places after that leaf's.
-    let last_leaf = ((n + 1) << level) - 1;
-    stored_count(last_leaf) + level as u64
+    let last_leaf = (n.saturating_add(1) << level) - 1;
+    stored_count(last_leaf).saturating_add(level as u64)
 }
 
 /// The hashes to append for the leaf `seq`: its own, then those of the subtrees that it completes.

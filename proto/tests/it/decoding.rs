@@ -9,11 +9,11 @@ use proptest::prelude::{Strategy, any, prop_oneof};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{self, Call};
 use yiqiao_proto::decode::DecodeError;
-use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation, Said};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Withdrawal};
-use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::envelope::{Envelope, Word};
 use yiqiao_proto::lease::{FeedItem, Lease};
-use yiqiao_proto::limits::{CALL_BYTES_MAX, ENVELOPE_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use yiqiao_proto::limits::{ACT_BYTES_MAX, CALL_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use yiqiao_proto::log::Leaf;
 use yiqiao_proto::member::MemberList;
 use yiqiao_proto::proof::CredentialStatement;
@@ -63,35 +63,35 @@ macro_rules! every_word {
 }
 
 every_word! {
-    member_list: Codec::<MemberList>::of_word(), crate::region::list(), strategies::member_list(), PAYLOAD_BYTES_MAX;
-    entry: Codec::<Entry>::of_word(), samples::entry(), strategies::entry(), PAYLOAD_BYTES_MAX;
-    withdrawal: Codec::<Withdrawal>::of_word(), samples::withdrawal(), strategies::withdrawal(), PAYLOAD_BYTES_MAX;
-    identity_statement: Codec::<IdentityStatement>::of_word(), samples::statement(), strategies::statement(), PAYLOAD_BYTES_MAX;
-    directive: Codec::<Act<Directive>>::of_word(), samples::permit(), strategies::directive_act(), PAYLOAD_BYTES_MAX;
-    revocation: Codec::<Act<Revocation>>::of_word(), samples::revocation(), strategies::revocation_act(), PAYLOAD_BYTES_MAX;
-    said_directive: said_directive(), samples::directive(), strategies::directive(), PAYLOAD_BYTES_MAX;
-    said_revocation: said_revocation(), samples::revocation().said, strategies::revocation(), PAYLOAD_BYTES_MAX;
-    credential: Codec::<CredentialStatement>::of_word(), samples::credential(), strategies::credential(), PAYLOAD_BYTES_MAX;
-    access_event: Codec::<AccessEvent>::of_word(), samples::event(), strategies::event(), PAYLOAD_BYTES_MAX;
-    release: Codec::<Release>::of_word(), samples::release(), strategies::release(), PAYLOAD_BYTES_MAX;
-    delivery: Codec::<Delivery>::of_word(), samples::delivery(), strategies::delivery(), PAYLOAD_BYTES_MAX;
-    referral_step: Codec::<ReferralStep>::of_word(), samples::step(), strategies::step(), PAYLOAD_BYTES_MAX;
-    pull_request: Codec::<PullRequest>::of_word(), samples::pull_request(), strategies::pull_request(), PAYLOAD_BYTES_MAX;
-    search_query: Codec::<SearchQuery>::of_word(), samples::query(), strategies::query(), PAYLOAD_BYTES_MAX;
-    search_answer: Codec::<SearchAnswer>::of_word(), samples::answer(), strategies::answer(), PAYLOAD_BYTES_MAX;
-    lease: Codec::<Lease>::of_word(), samples::lease(), strategies::lease(), PAYLOAD_BYTES_MAX;
+    member_list: Codec::<MemberList>::of_word(), crate::region::list(), strategies::member_list(), max::<MemberList>();
+    entry: Codec::<Entry>::of_word(), samples::entry(), strategies::entry(), max::<Entry>();
+    withdrawal: Codec::<Withdrawal>::of_word(), samples::withdrawal(), strategies::withdrawal(), max::<Withdrawal>();
+    identity_statement: Codec::<IdentityStatement>::of_word(), samples::statement(), strategies::statement(), max::<IdentityStatement>();
+    directive: Codec::<Act<Directive>>::of_word(), samples::permit(), strategies::directive_act(), max::<Act<Directive>>();
+    revocation: Codec::<Act<Revocation>>::of_word(), samples::revocation(), strategies::revocation_act(), max::<Act<Revocation>>();
+    patient_query: Codec::<Act<PatientQuery>>::of_word(), samples::patient_query(), strategies::patient_query_act(), max::<Act<PatientQuery>>();
+    said_directive: said::<Directive>(), samples::directive(), strategies::directive(), ACT_BYTES_MAX;
+    said_revocation: said::<Revocation>(), samples::revocation().said, strategies::revocation(), ACT_BYTES_MAX;
+    said_query: said::<PatientQuery>(), samples::patient_query().said, strategies::patient_query(), ACT_BYTES_MAX;
+    credential: Codec::<CredentialStatement>::of_word(), samples::credential(), strategies::credential(), max::<CredentialStatement>();
+    access_event: Codec::<AccessEvent>::of_word(), samples::event(), strategies::event(), max::<AccessEvent>();
+    release: Codec::<Release>::of_word(), samples::release(), strategies::release(), max::<Release>();
+    delivery: Codec::<Delivery>::of_word(), samples::delivery(), strategies::delivery(), max::<Delivery>();
+    referral_step: Codec::<ReferralStep>::of_word(), samples::step(), strategies::step(), max::<ReferralStep>();
+    pull_request: Codec::<PullRequest>::of_word(), samples::pull_request(), strategies::pull_request(), max::<PullRequest>();
+    search_query: Codec::<SearchQuery>::of_word(), samples::query(), strategies::query(), max::<SearchQuery>();
+    search_answer: Codec::<SearchAnswer>::of_word(), samples::answer(), strategies::answer(), max::<SearchAnswer>();
+    lease: Codec::<Lease>::of_word(), samples::lease(), strategies::lease(), max::<Lease>();
     envelope: envelope(), samples::said_entry(), strategies::envelope(), ENVELOPE_BYTES_MAX;
-    feed_item: feed_item(), samples::feed().swap_remove(2), strategies::feed_item(), CALL_BYTES_MAX;
+    feed_item: feed_item(), samples::feed().remove(2), strategies::feed_item(), CALL_BYTES_MAX;
 }
 
-fn said_directive() -> Codec<Directive> {
-    use yiqiao_proto::directive::Said;
-    Codec { name: Directive::NAME, decode: Directive::decode, encode: Directive::encode }
+const fn max<W: Word>() -> usize {
+    W::KIND.payload_bytes_max()
 }
 
-fn said_revocation() -> Codec<Revocation> {
-    use yiqiao_proto::directive::Said;
-    Codec { name: Revocation::NAME, decode: Revocation::decode, encode: Revocation::encode }
+fn said<T: Said>() -> Codec<T> {
+    Codec { name: T::NAME, decode: T::decode, encode: T::encode }
 }
 
 fn envelope() -> Codec<Envelope> {
@@ -210,8 +210,11 @@ fn l2_a_leaf_has_one_form() {
 
 #[test]
 fn z1_a_header_has_one_form() {
-    let codec =
-        Codec { name: "sealed", decode: Header::from_bytes, encode: |header: &Header| header.to_bytes().to_vec() };
+    let codec = Codec {
+        name: "sealed",
+        decode: Header::from_bytes,
+        encode: |header: &Header| header.to_bytes().to_vec(),
+    };
     for_all(64, strategies::header(), |header| fixed_form(&codec, &header));
 }
 
@@ -273,6 +276,8 @@ mod w2_calls {
         consent_answer: ConsentAnswer;
         history_request: HistoryRequest;
         history_answer: HistoryAnswer;
+        links_request: LinksRequest;
+        links_answer: LinksAnswer;
         proof_request: ProofRequest;
         proof_answer: ProofAnswer;
         release_request: ReleaseRequest;

@@ -109,6 +109,9 @@ pub(crate) fn list() -> MemberList {
             open_without_lease: false,
             evaluations_per_day: 10_000,
             evaluations_backfill: 1_000_000,
+            rp_id: Some("demo.example".to_owned()),
+            origins: vec!["https://demo.example".to_owned()],
+            vouchers: vec![code("hospital")],
         },
         members: vec![
             member("bureau", MemberRole::Bureau, BUREAU),
@@ -118,6 +121,7 @@ pub(crate) fn list() -> MemberList {
             registry,
         ],
         token_keys: vec![token_secret().public()],
+        log_id: code("log-1"),
     }
 }
 

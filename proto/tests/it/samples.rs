@@ -7,16 +7,18 @@ use std::collections::BTreeSet;
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, CredentialAlgorithm, CredentialState, DocumentClass, DocumentFormat,
-    DocumentStatus, DocumentType, FacilityKind, LegalBasis, PersonRole, PracticeSetting, Purpose,
-    ReferralAct, RevocationReason, Sensitivity, Stance, WithdrawalReason,
+    DocumentStatus, DocumentType, FacilityKind, LegalBasis, PatientQuestion, PersonRole, PracticeSetting,
+    Purpose, ReferralAct, RevocationReason, Sensitivity, Stance, WithdrawalReason,
 };
-use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, Revocation, What};
+use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Revocation, What};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Word, payload_hash};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, PractitionerId, ReferralId, Subject};
-use yiqiao_proto::lease::{AcceptedAct, Change, FeedItem, HeadChange, Lease, feed_next, feed_start};
+use yiqiao_proto::id::{
+    Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, PractitionerId, ReferralId, Subject,
+};
+use yiqiao_proto::lease::{AcceptedAct, Change, FeedItem, HeadChange, Lease, Told, feed_next, feed_start};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{Checkpoint, origin};
 use yiqiao_proto::proof::{AttestedLogin, CredentialStatement, DeskWitness, PasskeyAssertion, Proof};
@@ -46,13 +48,21 @@ pub(crate) fn opening(seq: u64, envelope: &Envelope) -> Opening {
     Opening { seq, term: 3, accepted_at: at(500), salt: [0x5a; 32], envelope: envelope.as_bytes().to_vec() }
 }
 
-fn link(number: u64, previous: Option<Digest>) -> Link {
-    Link { subject: id(Subject::new, 0xa1), number, previous }
+/// The place of [`entry`] in the chain of its subject.
+pub(crate) fn first_link() -> Link {
+    Link { number: 1, previous: None, replaces: None, salt: [0x51; 32] }
+}
+
+/// The place of [`withdrawal`].
+pub(crate) fn second_link() -> Link {
+    Link { number: 2, previous: Some(payload_hash(&entry().encode())), replaces: None, salt: [0x52; 32] }
 }
 
 pub(crate) fn entry() -> Entry {
     Entry {
-        link: link(1, None),
+        publisher: code("hospital"),
+        subject: id(Subject::new, 0xa1),
+        link: first_link().commitment(),
         entry_id: id(EntryId::new, 0xe1),
         document: id(DocumentId::new, 0xd1),
         size: 300_000,
@@ -66,21 +76,27 @@ pub(crate) fn entry() -> Entry {
         created_at: at(-3_600_000),
         sensitivity: Sensitivity::Normal,
         status: DocumentStatus::Final,
-        replaces: None,
     }
 }
 
 pub(crate) fn withdrawal() -> Withdrawal {
-    let previous = payload_hash(&entry().encode());
     Withdrawal {
-        link: link(2, Some(previous)),
+        publisher: code("hospital"),
+        subject: id(Subject::new, 0xa1),
+        link: second_link().commitment(),
         entry_id: id(EntryId::new, 0xe1),
         reason: WithdrawalReason::WrongPatient,
     }
 }
 
 pub(crate) fn statement() -> IdentityStatement {
-    IdentityStatement { link: link(1, None), tokens: vec![token(0x71), token(0x72)] }
+    IdentityStatement {
+        publisher: code("hospital"),
+        subject: id(Subject::new, 0xa1),
+        number: 1,
+        previous: None,
+        tokens: vec![token(0x71), token(0x72)],
+    }
 }
 
 pub(crate) fn directive() -> Directive {
@@ -117,7 +133,8 @@ fn passkey() -> Proof {
     Proof::Passkey(PasskeyAssertion {
         credential_id: vec![0xcd; 16],
         authenticator_data: vec![0xad; 37],
-        client_data_json: br#"{"type":"webauthn.get","challenge":"","origin":"https://demo.example"}"#.to_vec(),
+        client_data_json: br#"{"type":"webauthn.get","challenge":"","origin":"https://demo.example"}"#
+            .to_vec(),
         signature: vec![0x30; 70],
     })
 }
@@ -143,6 +160,18 @@ pub(crate) fn revocation() -> Act<Revocation> {
     Act::new(said, Proof::DeskWitness(desk))
 }
 
+pub(crate) fn patient_query() -> Act<PatientQuery> {
+    let said = PatientQuery {
+        patient: token(0x71),
+        what: PatientQuestion::Events,
+        from_seq: 9,
+        count: 20,
+        nonce: id(Nonce::new, 0x84),
+        at: at(1_100),
+    };
+    Act::new(said, logged_in(&code("portal")))
+}
+
 pub(crate) fn logged_in(organisation: &Code) -> Proof {
     Proof::AttestedLogin(AttestedLogin {
         organisation: organisation.clone(),
@@ -161,6 +190,8 @@ pub(crate) fn credential() -> CredentialStatement {
         voucher: code("hospital"),
         evidence_hash: digest(0x93),
         state: CredentialState::Valid,
+        number: 1,
+        previous: None,
     }
 }
 
@@ -182,7 +213,7 @@ pub(crate) fn event() -> AccessEvent {
         documents: 1,
         size: 300_000,
         at: at(2_000),
-        audit_line: digest(0x96),
+        audit_line: Some(digest(0x96)),
     }
 }
 
@@ -194,6 +225,8 @@ fn asker() -> Asker {
         role: PersonRole::Physician,
         purpose: Purpose::Treatment,
         referral: Some(id(ReferralId::new, 0xf1)),
+        treating: true,
+        break_glass: None,
     }
 }
 
@@ -219,11 +252,12 @@ pub(crate) fn terms() -> Terms {
         entry_id: request.entry_id,
         document: request.document,
         patient: token(0x71),
-        head: Head::of(5, [(5, digest(0x97))]),
+        heads: vec![(token(0x71), Head::of(5, [(5, digest(0x97))])), (token(0x72), Head::empty())],
         directive: Some(id(DirectiveId::new, 0xc1)),
         referral: request.asker.referral,
         basis: LegalBasis::SeparateConsent,
         expires_at: request.expires_at,
+        lease: payload_hash(&lease().encode()),
     }
 }
 
@@ -259,6 +293,7 @@ pub(crate) fn step() -> ReferralStep {
         referral: id(ReferralId::new, 0xf1),
         number: 1,
         previous: None,
+        seen: 0,
         from: code("clinic"),
         to: code("hospital"),
         act: ReferralAct::Send,
@@ -306,20 +341,27 @@ pub(crate) fn lease() -> Lease {
         feed_number: 2,
         feed_chain: digest(0x98),
         list_version: 1,
+        list_hash: digest(0x99),
+        log_id: code("log-1"),
         duration: Millis::from_secs(60),
     }
 }
 
-/// A feed of three items, each after the one before.
+/// A feed of an item of each kind, each after the one before.
 pub(crate) fn feed() -> Vec<FeedItem> {
     let act = Envelope::sign(&region::region(), &permit(), &region::key(region::PORTAL));
     let voucher = Envelope::sign(&region::region(), &credential(), &region::key(region::HOSPITAL));
-    let acts = vec![AcceptedAct { version: 5, opening: opening(4, &act) }];
-    let head = Head::of(5, acts.iter().map(|act| (act.version, act.opening.commitment())));
+    let withdrawn = Envelope::sign(&region::region(), &withdrawal(), &region::key(region::HOSPITAL));
+    let directives = vec![
+        AcceptedAct { version: 3, act: Told::Commitment(digest(0x9a)) },
+        AcceptedAct { version: 5, act: Told::Opening(opening(4, &act)) },
+    ];
+    let head = Head::of(5, directives.iter().map(|act| (act.version, act.act.commitment())));
     let changes = [
         Change::MemberList(1),
         Change::Credential(opening(5, &voucher)),
-        Change::Head(HeadChange { patient: token(0x71), head, whole: true, acts }),
+        Change::Head(HeadChange { patient: token(0x71), head, directives }),
+        Change::Withdrawal(opening(6, &withdrawn)),
     ];
     let mut chain = feed_start(&region::region(), &code("hospital"));
     let mut items = Vec::new();

@@ -2,14 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::option;
-use proptest::prelude::{Just, Strategy, any};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use yiqiao_proto::calls::{
     ActNotice, ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest,
-    HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, MembersAnswer, MembersRequest, ProofAnswer,
-    ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest, SearchReply, SearchRequest, StepRequest,
-    SubmitAnswer, SubmitRequest,
+    HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, MembersAnswer,
+    MembersRequest, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest, SearchReply,
+    SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
-use yiqiao_proto::wire::calls::{AcceptedAct, Receipt};
+use yiqiao_proto::wire::calls::{AcceptedAct, PublishedLink, Receipt, Submitted, accepted_act::Act};
 use yiqiao_proto::wire::words;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -20,10 +20,6 @@ fn list() -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec(bytes(), 0..5)
 }
 
-fn token() -> impl Strategy<Value = words::Token> {
-    (any::<u32>(), bytes()).prop_map(|(epoch, value)| words::Token { epoch, value })
-}
-
 fn opening() -> impl Strategy<Value = words::Opening> {
     (any::<u64>(), any::<u64>(), any::<i64>(), bytes(), bytes()).prop_map(
         |(seq, term, accepted_at, salt, envelope)| words::Opening { seq, term, accepted_at, salt, envelope },
@@ -31,18 +27,37 @@ fn opening() -> impl Strategy<Value = words::Opening> {
 }
 
 fn accepted_act() -> impl Strategy<Value = AcceptedAct> {
-    (any::<u64>(), option::of(opening())).prop_map(|(version, opening)| AcceptedAct { version, opening })
+    let act = prop_oneof![opening().prop_map(Act::Opening), bytes().prop_map(Act::Commitment)];
+    (any::<u64>(), option::of(act)).prop_map(|(version, act)| AcceptedAct { version, act })
+}
+
+fn link() -> impl Strategy<Value = words::Link> {
+    (any::<u64>(), bytes(), bytes(), bytes()).prop_map(|(number, previous, replaces, salt)| words::Link {
+        number,
+        previous,
+        replaces,
+        salt,
+    })
+}
+
+fn submitted() -> impl Strategy<Value = Submitted> {
+    (bytes(), option::of(link())).prop_map(|(envelope, link)| Submitted { envelope, link })
+}
+
+fn published() -> impl Strategy<Value = PublishedLink> {
+    (option::of(opening()), option::of(link())).prop_map(|(opening, link)| PublishedLink { opening, link })
 }
 
 fn receipt() -> impl Strategy<Value = Receipt> {
-    (any::<u64>(), any::<u64>(), any::<i64>(), bytes(), list(), bytes()).prop_map(
-        |(seq, term, accepted_at, salt, path, checkpoint)| Receipt {
+    (any::<u64>(), any::<u64>(), any::<i64>(), bytes(), list(), bytes(), bytes()).prop_map(
+        |(seq, term, accepted_at, salt, path, checkpoint, envelope)| Receipt {
             seq,
             term,
             accepted_at,
             salt,
             path,
             checkpoint,
+            envelope,
         },
     )
 }
@@ -57,13 +72,15 @@ macro_rules! of_one_field {
 }
 
 of_one_field! {
-    submit_request: SubmitRequest { envelopes: list() };
+    submit_request: SubmitRequest { words: vec(submitted(), 0..4) };
     submit_answer: SubmitAnswer { receipts: vec(receipt(), 0..4) };
     search_request: SearchRequest { envelope: bytes() };
     search_reply: SearchReply { envelope: bytes() };
     feed_answer: FeedAnswer { items: list() };
-    lease_request: LeaseRequest { nonce: bytes() };
     lease_answer: LeaseAnswer { envelope: bytes() };
+    consent_request: ConsentRequest { envelope: bytes() };
+    history_request: HistoryRequest { envelope: bytes() };
+    links_answer: LinksAnswer { links: vec(published(), 0..4) };
     members_request: MembersRequest { after_version: any::<u64>() };
     members_answer: MembersAnswer { envelopes: list() };
     release_request: ReleaseRequest { envelope: bytes() };
@@ -83,9 +100,14 @@ pub(crate) fn feed_request() -> impl Strategy<Value = FeedRequest> {
     (any::<u64>(), any::<u32>()).prop_map(|(after, count)| FeedRequest { after, count })
 }
 
-pub(crate) fn consent_request() -> impl Strategy<Value = ConsentRequest> {
-    (option::of(token()), any::<u64>())
-        .prop_map(|(patient, act_after_seq)| ConsentRequest { patient, act_after_seq })
+pub(crate) fn lease_request() -> impl Strategy<Value = LeaseRequest> {
+    (bytes(), any::<u64>(), any::<u64>(), bytes()).prop_map(|(nonce, term, feed_number, feed_chain)| {
+        LeaseRequest { nonce, term, feed_number, feed_chain }
+    })
+}
+
+pub(crate) fn links_request() -> impl Strategy<Value = LinksRequest> {
+    (bytes(), any::<u64>()).prop_map(|(subject, from_number)| LinksRequest { subject, from_number })
 }
 
 pub(crate) fn consent_answer() -> impl Strategy<Value = ConsentAnswer> {
@@ -94,14 +116,8 @@ pub(crate) fn consent_answer() -> impl Strategy<Value = ConsentAnswer> {
         .prop_map(|(head, directives)| ConsentAnswer { head, directives })
 }
 
-pub(crate) fn history_request() -> impl Strategy<Value = HistoryRequest> {
-    (vec(token(), 0..4), any::<u64>(), any::<u32>())
-        .prop_map(|(patients, after_seq, count)| HistoryRequest { patients, after_seq, count })
-}
-
 pub(crate) fn history_answer() -> impl Strategy<Value = HistoryAnswer> {
-    (vec(opening(), 0..4), any::<u64>())
-        .prop_map(|(events, more_after_seq)| HistoryAnswer { events, more_after_seq })
+    (vec(opening(), 0..4), any::<u64>()).prop_map(|(events, next_seq)| HistoryAnswer { events, next_seq })
 }
 
 pub(crate) fn proof_request() -> impl Strategy<Value = ProofRequest> {
@@ -124,8 +140,11 @@ pub(crate) fn release_answer() -> impl Strategy<Value = ReleaseAnswer> {
 }
 
 pub(crate) fn range_request() -> impl Strategy<Value = RangeRequest> {
-    (bytes(), any::<u64>(), any::<u32>())
-        .prop_map(|(request, first_chunk, chunks)| RangeRequest { request, first_chunk, chunks })
+    (bytes(), any::<u64>(), any::<u32>()).prop_map(|(request, first_chunk, chunks)| RangeRequest {
+        request,
+        first_chunk,
+        chunks,
+    })
 }
 
 pub(crate) fn done() -> impl Strategy<Value = Done> {
