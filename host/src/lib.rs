@@ -6,6 +6,8 @@
 //! | [`http`] | the HTTP server loop, the layers around every route, error answers |
 //! | [`accounts`], [`sessions`] | staff who sign in, and their sessions |
 //! | [`clients`] | systems that sign in: OAuth 2.0 client credentials |
+//! | [`mod@index`] | the rebuildable index of a machine, over redb |
+//! | [`joining`] | the file by which an organisation asks to join a region |
 //! | [`store`] | small durable tables over sled, on which those three stand |
 //! | [`config`], [`telemetry`], [`folder`], [`keys`], [`clock`] | what `main` sets up: settings, logs, data folder, private keys, the time |
 //! | [`limits`] | every bound, by name |
@@ -16,6 +18,8 @@ pub mod clock;
 pub mod config;
 pub mod folder;
 pub mod http;
+pub mod index;
+pub mod joining;
 pub mod keys;
 pub mod limits;
 pub mod link;

@@ -162,6 +162,11 @@ impl Machine {
         Self { code, directory, keys, term, next_seq }
     }
 
+    /// Says how many words stand in the log: where a rebuild starts.
+    pub const fn start_at(&mut self, words: u64) {
+        self.next_seq = words;
+    }
+
     /// The members in force.
     pub const fn directory(&self) -> &Directory {
         &self.directory
@@ -170,6 +175,17 @@ impl Machine {
     /// The place of the next word.
     pub const fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// The state to which [`Machine::undo`] goes back: for a batch that could not be made durable.
+    pub fn mark(&self) -> Mark {
+        Mark { directory: self.directory.clone(), next_seq: self.next_seq }
+    }
+
+    /// Goes back to a mark: what was handled since was kept nowhere.
+    pub fn undo(&mut self, mark: Mark) {
+        self.directory = mark.directory;
+        self.next_seq = mark.next_seq;
     }
 
     /// Handles one input. The view keeps what it wrote if it is handled, and is as before if it is refused or lacks
@@ -210,7 +226,7 @@ impl Machine {
     pub fn rebuild(&mut self, record: &state::kept::record::Record, view: &mut View) -> Result<(), Fault> {
         let redone = match record {
             state::kept::record::Record::Kept(kept) => take::apply(kept, view).map(|()| 1),
-            state::kept::record::Record::Tally(tally) => take::apply_tally(self, tally, view).map(|()| 0),
+            state::kept::record::Record::Tally(tally) => take::apply_tally(tally, view).map(|()| 0),
         };
         match redone {
             Ok(words) => {
@@ -224,6 +240,13 @@ impl Machine {
             }
         }
     }
+}
+
+/// A state of the machine.
+#[derive(Debug)]
+pub struct Mark {
+    directory: Directory,
+    next_seq: u64,
 }
 
 /// The handling of one input.
@@ -283,7 +306,7 @@ impl Work<'_> {
     }
 
     pub(crate) fn keep_tally(&mut self, tally: Tally) -> Result<(), Stop> {
-        take::apply_tally(self.machine, &tally, self.view)?;
+        take::apply_tally(&tally, self.view)?;
         self.records.push(ToKeep::Tally(tally));
         Ok(())
     }

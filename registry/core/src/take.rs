@@ -10,14 +10,14 @@ use yiqiao_proto::envelope::{Envelope, Kind, Verified, Word};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::lease::Change;
 use yiqiao_proto::limits::SUBMISSION_MAX;
-use yiqiao_proto::log::Opening;
+use yiqiao_proto::log::{Leaf, Opening};
 use yiqiao_proto::member::MemberList;
 use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_proto::release::{Delivery, Release};
 use yiqiao_proto::time::Timestamp;
 
 use crate::lease::push;
-use crate::machine::{ConsentAct, Machine, Outcome, Stop, ToTake, Work, refuse};
+use crate::machine::{ConsentAct, Outcome, Stop, ToTake, Work, refuse};
 use crate::state::{self, Fault, Kept, Quota, Tally, View};
 use crate::{consent, facts, index, patient};
 
@@ -177,22 +177,21 @@ pub(crate) fn tally(work: &mut Work<'_>, member: &Code, elements: u64) -> Result
     if elements > left.saturating_add(backfill_left) {
         return Err(refuse(RefusalCode::OverLimit, "T-5"));
     }
-    work.keep_tally(Tally { member: member.to_string(), day, elements })?;
+    let daily = elements.min(left);
+    work.keep_tally(Tally { member: member.to_string(), day, daily, backfill: elements - daily })?;
     Ok(Outcome::Evaluate)
 }
 
-/// What follows from a tally: the day's allowance first, then the backfill budget.
-pub(crate) fn apply_tally(machine: &Machine, tally: &Tally, view: &mut View) -> Result<(), Fault> {
+/// What follows from a tally.
+pub(crate) fn apply_tally(tally: &Tally, view: &mut View) -> Result<(), Fault> {
     let Ok(member) = Code::new(tally.member.as_str()) else { return Err(damaged()) };
     let slot = state::quota(&member);
     let mut quota = view.get(&slot)?;
     if quota.day != tally.day {
         quota = Quota { day: tally.day, used: 0, backfill: quota.backfill };
     }
-    let left = machine.directory.list().policy.evaluations_per_day.saturating_sub(quota.used);
-    let daily = tally.elements.min(left);
-    quota.used += daily;
-    quota.backfill += tally.elements - daily;
+    quota.used += tally.daily;
+    quota.backfill += tally.backfill;
     view.put(&slot, &quota);
     Ok(())
 }
@@ -265,6 +264,12 @@ impl Standing {
     pub(crate) fn read<W: Word>(&self) -> Result<W, Fault> {
         W::decode(self.envelope.payload()).map_err(|_| damaged())
     }
+}
+
+/// The leaf of a word that stands in the journal, or nothing if it is damaged.
+pub fn leaf_of(kept: &Kept, region: &Code) -> Option<Leaf> {
+    let word = Standing::of(kept).ok()?;
+    Some(word.opening.leaf(region, word.envelope.kind()))
 }
 
 /// A record of the journal is none that this machine would have kept.

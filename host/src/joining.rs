@@ -1,0 +1,250 @@
+//! How an organisation asks to join a region: a small file with its public keys, made by the node and signed into the
+//! member list by the authority. It holds no secret; who brings it must be known to the authority by other means.
+
+use std::path::Path;
+
+use libp2p::PeerId;
+use serde::{Deserialize, Serialize};
+use yiqiao_proto::codes::{KeyUse, MemberRole};
+use yiqiao_proto::id::{Code, KeyId};
+use yiqiao_proto::member::{KeyState, Member, SealingKey, SigningKey, Transport};
+use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
+
+/// The request, as the file has it. Keys are hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// The region it wants to join.
+    pub region: String,
+    /// Its code.
+    pub code: String,
+    /// Its name, for people.
+    pub name: String,
+    /// How patients reach it.
+    pub contact: String,
+    /// Roles: `custodian`, `portal`, `bureau`, `registry`.
+    pub roles: Vec<String>,
+    /// Its libp2p identity.
+    pub peer_id: String,
+    /// Where it listens: multiaddresses.
+    pub addresses: Vec<String>,
+    /// Its key for words.
+    pub words_key: String,
+    /// Its key for checkpoints: the registry only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_key: Option<String>,
+    /// Its key for leases: the registry only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_key: Option<String>,
+    /// Its sealing key and the words key's countersignature of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<(String, String)>,
+}
+
+/// What a request is made from.
+#[derive(Debug)]
+pub struct Applicant<'a> {
+    /// The region.
+    pub region: &'a Code,
+    /// Its code.
+    pub code: &'a Code,
+    /// Its name.
+    pub name: &'a str,
+    /// How patients reach it.
+    pub contact: &'a str,
+    /// Its roles.
+    pub roles: &'a [MemberRole],
+    /// Where it listens.
+    pub addresses: &'a [String],
+    /// Its libp2p identity.
+    pub peer_id: PeerId,
+    /// Its words key.
+    pub words: &'a SecretKey,
+    /// Its checkpoint and lease keys, if it is the registry.
+    pub registry_keys: Option<(&'a SecretKey, &'a SecretKey)>,
+    /// Its public sealing key, if it takes documents.
+    pub sealing: Option<[u8; 32]>,
+}
+
+/// Why a request is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The file cannot be read.
+    #[error("cannot read the join request {file}: {cause}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// A field is not what it should be.
+    #[error("the join request's field `{field}` is not valid: {rule}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What it should be.
+        rule: &'static str,
+    },
+    /// It is for another region.
+    #[error("the join request is for region {found}, this is {expected}")]
+    OtherRegion {
+        /// What it says.
+        found: String,
+        /// What is wanted.
+        expected: Code,
+    },
+}
+
+impl JoinRequest {
+    /// Makes the request of an applicant.
+    pub fn of(applicant: &Applicant<'_>) -> Self {
+        let hex = |key: &SecretKey| hex::encode(key.public().as_bytes());
+        let sealing_key = applicant.sealing.map(|public| {
+            let sealing =
+                SealingKey::countersigned(applicant.region, applicant.code, public, applicant.words);
+            (hex::encode(public), hex::encode(&sealing.countersignature))
+        });
+        Self {
+            region: applicant.region.to_string(),
+            code: applicant.code.to_string(),
+            name: applicant.name.to_owned(),
+            contact: applicant.contact.to_owned(),
+            roles: applicant.roles.iter().map(|role| role_name(*role).to_owned()).collect(),
+            peer_id: applicant.peer_id.to_string(),
+            addresses: applicant.addresses.to_vec(),
+            words_key: hex(applicant.words),
+            checkpoint_key: applicant.registry_keys.map(|(checkpoint, _)| hex(checkpoint)),
+            lease_key: applicant.registry_keys.map(|(_, lease)| hex(lease)),
+            sealing_key,
+        }
+    }
+
+    /// Reads a request file.
+    ///
+    /// # Errors
+    /// [`JoinError::File`] if it cannot be read as one.
+    pub fn read(file: &Path) -> Result<Self, JoinError> {
+        let failed = |cause: String| JoinError::File { file: file.display().to_string(), cause };
+        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| failed(error.to_string()))
+    }
+
+    /// The member that the authority is to sign, in `region`.
+    ///
+    /// # Errors
+    /// [`JoinError`] naming the field that is not valid.
+    pub fn member(&self, region: &Code) -> Result<Member, JoinError> {
+        if self.region != region.as_str() {
+            return Err(JoinError::OtherRegion { found: self.region.clone(), expected: region.clone() });
+        }
+        let code = Code::new(self.code.as_str()).map_err(|_| field("code", "1 to 32 of a-z, 0-9 and '-'"))?;
+        let roles = self.roles.iter().map(|name| role_of(name)).collect::<Option<_>>();
+        let peer_id: PeerId = self.peer_id.parse().map_err(|_| field("peer_id", "a libp2p peer id"))?;
+        Ok(Member {
+            roles: roles.ok_or_else(|| field("roles", "custodian, portal, bureau or registry"))?,
+            transports: vec![Transport { peer_id: peer_id.to_bytes(), addresses: self.addresses.clone() }],
+            signing_keys: self.signing_keys()?,
+            sealing_keys: self.sealing_keys()?,
+            code,
+            name: self.name.clone(),
+            contact: self.contact.clone(),
+            suspended: false,
+        })
+    }
+
+    fn signing_keys(&self) -> Result<Vec<SigningKey>, JoinError> {
+        let listed = [
+            ("words_key", Some(&self.words_key), KeyUse::Words),
+            ("checkpoint_key", self.checkpoint_key.as_ref(), KeyUse::Checkpoint),
+            ("lease_key", self.lease_key.as_ref(), KeyUse::Lease),
+        ];
+        let given = listed.into_iter().filter_map(|(name, text, for_use)| Some((name, text?, for_use)));
+        let read = |(name, text, for_use): (&'static str, &String, KeyUse)| {
+            let key = bytes_32(text).and_then(|bytes| PublicKey::new(Suite::International, &bytes).ok());
+            let key = key.ok_or_else(|| field(name, "an Ed25519 public key in hexadecimal digits"))?;
+            Ok(SigningKey { key, for_use, state: KeyState::Valid })
+        };
+        given.map(read).collect()
+    }
+
+    fn sealing_keys(&self) -> Result<Vec<SealingKey>, JoinError> {
+        let Some((public, countersignature)) = &self.sealing_key else { return Ok(Vec::new()) };
+        let rule = "an X25519 public key and a signature, in hexadecimal digits";
+        let public_key = bytes_32(public).ok_or_else(|| field("sealing_key", rule))?;
+        let countersignature = hex::decode(countersignature).map_err(|_| field("sealing_key", rule))?;
+        let signer: KeyId = self
+            .signing_keys()?
+            .first()
+            .map(SigningKey::id)
+            .ok_or_else(|| field("words_key", "an Ed25519 public key in hexadecimal digits"))?;
+        let (suite, state) = (Suite::International, KeyState::Valid);
+        Ok(vec![SealingKey { suite, public_key, signer, countersignature, state }])
+    }
+}
+
+const fn field(field: &'static str, rule: &'static str) -> JoinError {
+    JoinError::Field { field, rule }
+}
+
+fn bytes_32(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
+}
+
+const fn role_name(role: MemberRole) -> &'static str {
+    match role {
+        MemberRole::Custodian => "custodian",
+        MemberRole::Registry => "registry",
+        MemberRole::Portal => "portal",
+        MemberRole::Bureau => "bureau",
+    }
+}
+
+fn role_of(name: &str) -> Option<MemberRole> {
+    MemberRole::ALL.iter().copied().find(|role| role_name(*role) == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    fn request() -> JoinRequest {
+        let [region, code] = ["demo", "a"].map(|code| Code::new(code).unwrap());
+        let words = SecretKey::new(Suite::International, Zeroizing::new([3; 32]));
+        JoinRequest::of(&Applicant {
+            region: &region,
+            code: &code,
+            name: "桥州市人民医院",
+            contact: "010-0000",
+            roles: &[MemberRole::Custodian, MemberRole::Portal],
+            addresses: &["/ip4/127.0.0.1/tcp/8401".to_owned()],
+            peer_id: PeerId::random(),
+            words: &words,
+            registry_keys: None,
+            sealing: Some([5; 32]),
+        })
+    }
+
+    #[test]
+    fn a_request_survives_its_file_and_becomes_a_member() {
+        let text = toml::to_string(&request()).unwrap();
+        let read: JoinRequest = toml::from_str(&text).unwrap();
+        assert_eq!(read, toml::from_str(&toml::to_string(&read).unwrap()).unwrap());
+        let member = read.member(&Code::new("demo").unwrap()).unwrap();
+        assert_eq!((member.roles.len(), member.signing_keys.len(), member.sealing_keys.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let demo = Code::new("demo").unwrap();
+        let mut bad = request();
+        bad.roles = vec!["king".to_owned()];
+        assert_eq!(
+            bad.member(&demo).unwrap_err().to_string(),
+            "the join request's field `roles` is not valid: custodian, portal, bureau or registry"
+        );
+        let other = request().member(&Code::new("other").unwrap()).unwrap_err();
+        assert_eq!(other.to_string(), "the join request is for region demo, this is other");
+    }
+}

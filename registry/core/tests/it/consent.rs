@@ -1,0 +1,373 @@
+//! Directives, revocations and credentials as they are handed in (C-6 to C-13).
+
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
+
+use std::collections::BTreeSet;
+
+use yiqiao_proto::codes::RefusalCode::{BadSignature, Conflict, NotMember, Nothing, OutOfOrder, OverLimit};
+use yiqiao_proto::codes::{CredentialState, RefusalCode, DocumentClass, Purpose};
+use yiqiao_proto::directive::{Act, Directive, Revocation, What};
+use yiqiao_proto::envelope::{Word, payload_hash};
+use yiqiao_proto::limits::{DIRECTIVES_MAX, DIRECTIVES_OF_ONE_MAX};
+use yiqiao_proto::proof::CredentialStatement;
+use yiqiao_proto::suite::Suite;
+use yiqiao_proto::time::Millis;
+use yiqiao_registry_core::machine::ConsentAct;
+use yiqiao_registry_core::take::Submission;
+
+use crate::rig::{Rig, at};
+use crate::words::{
+    Chain, credential, desk, forbid, id, passkey, permit, query, revocation, token,
+};
+
+/// A registry where a holds one entry of patient 1; how many entries b finds.
+fn held() -> Rig {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    rig.state(&mut chain, &[token(1)]);
+    rig.publish(&mut chain, 1);
+    rig
+}
+
+fn finds(rig: &mut Rig) -> bool {
+    !rig.search(&query("b", &[token(1)])).entries.is_empty()
+}
+
+/// Version of the head of patient 1, and how many directives are in force.
+fn head(rig: &mut Rig) -> (u64, usize) {
+    let told = rig.told("a", token(1)).unwrap();
+    (told.head.version, told.directives.len())
+}
+
+fn refused_revocation(rig: &mut Rig, by: &str, revocation: &Revocation) -> (u64, &'static str) {
+    let (code, clause) = {
+        let submission = rig.revocation(by, revocation);
+        rig.refused(submission)
+    };
+    (code, clause)
+}
+
+#[test]
+fn c6_a_revocation_takes_one_directive_back() {
+    let mut rig = held();
+    rig.direct("portal", &permit(1, token(1), "b"));
+    rig.direct("portal", &permit(2, token(1), "c"));
+    assert!(finds(&mut rig));
+    rig.try_revoke("portal", &revocation(1, token(1))).unwrap();
+    assert!(!finds(&mut rig));
+    assert_eq!(head(&mut rig), (3, 1));
+}
+
+#[test]
+fn c6_what_is_not_in_force_for_this_patient_is_not_revoked() {
+    let mut rig = held();
+    rig.direct("portal", &permit(1, token(1), "b"));
+    rig.direct("portal", &permit(7, token(2), "b"));
+    rig.try_revoke("portal", &revocation(1, token(1))).unwrap();
+    for (number, patient) in [(1, 1), (2, 1), (7, 1), (1, 2), (1, 3)] {
+        let revocation = Revocation { head_version: 1, ..revocation(number, token(patient)) };
+        let expected = (Nothing, "C-6");
+        assert_eq!(refused_revocation(&mut rig, "portal", &revocation), expected);
+    }
+}
+
+#[test]
+fn c6_an_id_that_was_accepted_is_never_accepted_again() {
+    let mut rig = held();
+    let (revoked, replaced, standing) =
+        (permit(1, token(1), "b"), permit(2, token(1), "c"), permit(3, token(1), "a"));
+    let first = rig.direct("portal", &revoked);
+    rig.try_revoke("portal", &revocation(1, token(1))).unwrap();
+    let second = rig.direct("portal", &replaced);
+    rig.direct("portal", &Directive { head_version: 3, ..permit(4, token(1), "c") });
+    rig.direct("portal", &standing);
+    assert_eq!(head(&mut rig), (5, 2));
+    // The same payload gets its first place and changes nothing: what was taken back stays so.
+    for (directive, taken) in [(&revoked, first), (&replaced, second)] {
+        let again = rig.directive("portal", directive);
+        assert_eq!(rig.repeated(again).opening, taken.opening);
+    }
+    // Other words under the id are refused, whoever says them.
+    for directive in [&revoked, &replaced, &standing] {
+        let other = Directive { head_version: 1, ..directive.clone() };
+        let submission = rig.directive("portal", &other);
+        assert_eq!(rig.refused(submission), (Conflict, "C-6"));
+        let submission = rig.directive("c", directive);
+        assert_eq!(rig.refused(submission), (Conflict, "C-6"));
+    }
+    assert!(!finds(&mut rig));
+    // Of another patient the id is another one.
+    rig.direct("portal", &permit(1, token(2), "b"));
+}
+
+#[test]
+fn c6_a_repeated_revocation_takes_nothing_else_back() {
+    let mut rig = held();
+    rig.direct("portal", &permit(1, token(1), "b"));
+    rig.try_revoke("portal", &revocation(1, token(1))).unwrap();
+    rig.direct("portal", &permit(2, token(1), "b"));
+    let again = rig.revocation("portal", &revocation(1, token(1)));
+    rig.repeated(again);
+    assert!(finds(&mut rig));
+}
+
+#[test]
+fn c6_a_directive_replaces_one_of_the_same_scope_that_its_signer_had_seen() {
+    let mut rig = held();
+    rig.direct("portal", &permit(1, token(1), "b"));
+    // Signed before the first was accepted: both stand.
+    rig.direct("portal", &Directive { head_version: 0, ..permit(2, token(1), "b") });
+    assert_eq!(head(&mut rig), (2, 2));
+    rig.direct("portal", &Directive { head_version: 2, ..permit(3, token(1), "b") });
+    assert_eq!(head(&mut rig), (3, 1));
+    // A shorter validity does not cover what is left of the earlier one.
+    let short = Directive { head_version: 3, valid_until: Some(at(60_000)), ..permit(4, token(1), "b") };
+    rig.direct("portal", &short);
+    assert_eq!(head(&mut rig), (4, 2));
+    // Another scope replaces nothing.
+    let what = What { classes: BTreeSet::from([DocumentClass::Imaging]), ..What::default() };
+    rig.direct("portal", &Directive { head_version: 4, what, ..permit(5, token(1), "b") });
+    assert_eq!(head(&mut rig), (5, 3));
+}
+
+#[test]
+fn c6_what_was_replaced_stays_so_when_its_replacement_is_revoked() {
+    let mut rig = held();
+    rig.direct("portal", &permit(1, token(1), "b"));
+    let stricter = Directive {
+        grantee: permit(1, token(1), "b").grantee,
+        purposes: BTreeSet::from([Purpose::Treatment]),
+        head_version: 1,
+        ..forbid(2, token(1))
+    };
+    rig.direct("portal", &stricter);
+    assert_eq!(head(&mut rig), (2, 1));
+    rig.try_revoke("portal", &Revocation { head_version: 2, ..revocation(2, token(1)) }).unwrap();
+    assert_eq!(head(&mut rig), (3, 0));
+    assert!(!finds(&mut rig));
+}
+
+#[test]
+fn c6_directives_that_are_over_leave_the_head_with_the_next_act() {
+    let mut rig = held();
+    rig.direct("portal", &Directive { valid_until: Some(at(1_000)), ..permit(1, token(1), "b") });
+    assert!(finds(&mut rig));
+    rig.now = at(1_000);
+    assert!(!finds(&mut rig), "the end is excluded");
+    assert_eq!(head(&mut rig), (1, 1));
+    rig.direct("portal", &permit(2, token(1), "c"));
+    assert_eq!(head(&mut rig), (2, 1));
+    rig.direct("portal", &Directive { valid_until: Some(at(2_000)), ..permit(3, token(1), "b") });
+    rig.now = at(3_000);
+    rig.try_revoke("portal", &revocation(2, token(1))).unwrap();
+    assert_eq!(head(&mut rig), (4, 0));
+}
+
+#[test]
+fn c8_a_passkey_is_not_taken_unchecked() {
+    let mut rig = held();
+    let submission = rig.directive_proved("portal", &forbid(1, token(1)), passkey());
+    assert_eq!(rig.refused(submission), (BadSignature, "C-8"));
+    rig.direct("portal", &permit(2, token(1), "b"));
+    let act = rig.word("portal", &Act::new(revocation(2, token(1)), passkey()));
+    let submission = Submission::Consent(ConsentAct::Revocation(Box::new(act)));
+    assert_eq!(rig.refused(submission), (BadSignature, "C-8"));
+}
+
+#[test]
+fn c8_what_widens_needs_a_proof_that_the_policy_takes() {
+    // Passkeys and desks only.
+    let mut rig = Rig::of(Suite::International, |list| list.policy.proofs = 5);
+    let submission = rig.directive("portal", &permit(1, token(1), "b"));
+    assert_eq!(rig.refused(submission), (BadSignature, "C-8"));
+    rig.take(rig.directive_proved("a", &permit(1, token(1), "b"), desk("a")));
+    rig.direct("portal", &forbid(2, token(1)));
+    let widens = Revocation { head_version: 2, ..revocation(2, token(1)) };
+    assert_eq!(refused_revocation(&mut rig, "portal", &widens), (BadSignature, "C-8"));
+    // Taking a permit back widens nothing.
+    rig.try_revoke("portal", &revocation(1, token(1))).unwrap();
+}
+
+#[test]
+fn c11_what_widens_is_refused_on_a_head_that_does_not_exist_yet() {
+    let mut rig = held();
+    let submission = rig.directive("portal", &Directive { head_version: 1, ..permit(1, token(1), "b") });
+    assert_eq!(rig.refused(submission), (OutOfOrder, "C-11"));
+    // What narrows never is.
+    rig.direct("portal", &Directive { head_version: 900, ..forbid(2, token(1)) });
+    let early = Directive {
+        grantee: permit(0, token(1), "b").grantee,
+        head_version: 0,
+        ..forbid(3, token(1))
+    };
+    rig.direct("portal", &early);
+    let ahead = Revocation { head_version: 3, ..revocation(3, token(1)) };
+    assert_eq!(refused_revocation(&mut rig, "portal", &ahead), (OutOfOrder, "C-11"));
+    rig.try_revoke("portal", &Revocation { head_version: 2, ..ahead }).unwrap();
+}
+
+#[test]
+fn c11_a_permit_on_an_older_head_is_taken_and_beats_no_forbid_that_came_since() {
+    let mut rig = held();
+    rig.direct("portal", &forbid(1, token(1)));
+    rig.direct("portal", &permit(2, token(1), "b"));
+    assert!(!finds(&mut rig), "its signer had not seen the forbid");
+    rig.direct("portal", &Directive { head_version: 1, ..permit(3, token(1), "b") });
+    assert!(finds(&mut rig));
+}
+
+#[test]
+fn c6_anyone_who_may_say_it_revokes_a_permit() {
+    for by in ["a", "b", "c", "portal"] {
+        let mut rig = held();
+        rig.direct("portal", &permit(1, token(1), "b"));
+        rig.try_revoke(by, &Revocation { head_version: 900, ..revocation(1, token(1)) }).unwrap();
+        assert!(!finds(&mut rig), "by {by}");
+    }
+}
+
+#[test]
+fn c13_a_forbid_is_not_revoked_by_the_organisation_that_gains() {
+    let mut rig = held();
+    let against_b = Directive { grantee: permit(0, token(1), "b").grantee, ..forbid(1, token(1)) };
+    rig.direct("portal", &against_b);
+    let lifted = Revocation { head_version: 1, ..revocation(1, token(1)) };
+    assert_eq!(refused_revocation(&mut rig, "b", &lifted), (NotMember, "C-13"));
+    rig.try_revoke("c", &lifted).unwrap();
+}
+
+#[test]
+fn c13_a_forbid_against_everybody_is_revoked_by_nobodys_word_for_the_patient() {
+    let mut rig = held();
+    rig.direct("portal", &forbid(1, token(1)));
+    let lifted = Revocation { head_version: 1, ..revocation(1, token(1)) };
+    for by in ["a", "portal"] {
+        assert_eq!(refused_revocation(&mut rig, by, &lifted), (NotMember, "C-13"));
+    }
+}
+
+#[test]
+fn c13_the_organisation_that_gains_neither_beats_nor_replaces_a_forbid() {
+    let mut rig = held();
+    rig.direct("portal", &forbid(1, token(1)));
+    let against_b = Directive {
+        grantee: permit(0, token(1), "b").grantee,
+        purposes: BTreeSet::from([Purpose::Treatment]),
+        ..forbid(2, token(1))
+    };
+    rig.direct("portal", &against_b);
+    rig.direct("b", &Directive { head_version: 2, ..permit(3, token(1), "b") });
+    assert_eq!(head(&mut rig), (3, 3));
+    assert!(!finds(&mut rig));
+    rig.direct("portal", &Directive { head_version: 3, ..permit(4, token(1), "b") });
+    assert_eq!(head(&mut rig), (4, 2), "another's word replaces the forbid against b, and b's permit");
+    assert!(finds(&mut rig));
+}
+
+#[test]
+fn c12_one_member_attests_a_bounded_number_of_directives_of_a_patient() {
+    let mut rig = Rig::quick();
+    for number in 0..DIRECTIVES_OF_ONE_MAX as u64 {
+        rig.direct("a", &permit(number, token(1), "b"));
+    }
+    let one_more = permit(100, token(1), "b");
+    for directive in [one_more.clone(), forbid(100, token(1))] {
+        let submission = rig.directive("a", &directive);
+        assert_eq!(rig.refused(submission), (OverLimit, "C-12"));
+    }
+    rig.direct("c", &permit(101, token(1), "b"));
+    rig.direct("a", &permit(100, token(2), "b"));
+    rig.try_revoke("a", &revocation(0, token(1))).unwrap();
+    rig.direct("a", &one_more);
+}
+
+#[test]
+fn c12_a_patient_has_a_bounded_number_of_directives_in_force() {
+    let sayers = ["a", "b", "c", "d", "e", "f", "g", "portal"];
+    assert_eq!(sayers.len() * DIRECTIVES_OF_ONE_MAX, DIRECTIVES_MAX);
+    let mut rig = Rig::quick();
+    for (number, by) in (0..).zip(sayers.repeat(DIRECTIVES_OF_ONE_MAX)) {
+        rig.direct(by, &permit(number, token(1), "b"));
+    }
+    let submission = rig.directive("portal", &forbid(900, token(1)));
+    assert_eq!(rig.refused(submission), (OverLimit, "C-12"));
+    // The revocation of a permit never is.
+    rig.try_revoke("c", &revocation(1, token(1))).unwrap();
+}
+
+#[test]
+fn c12_what_is_over_counts_no_longer() {
+    let mut rig = Rig::quick();
+    for number in 0..DIRECTIVES_OF_ONE_MAX as u64 {
+        rig.direct("a", &Directive { valid_until: Some(at(1_000)), ..permit(number, token(1), "b") });
+    }
+    rig.now = at(0) + Millis::new(1_000);
+    rig.direct("a", &permit(100, token(1), "b"));
+}
+
+/// The statement after one of the same credential.
+fn after(statement: &CredentialStatement, state: CredentialState) -> CredentialStatement {
+    let previous = Some(payload_hash(&statement.encode()));
+    CredentialStatement { number: statement.number + 1, previous, state, ..statement.clone() }
+}
+
+fn refused_credential(rig: &mut Rig, statement: &CredentialStatement) -> (u64, &'static str) {
+    let by = statement.voucher.to_string();
+    let (code, clause) = rig.refused(Submission::Credential(rig.word(&by, statement)));
+    (code, clause)
+}
+
+#[test]
+fn c9_only_listed_vouchers_vouch_and_only_for_the_regions_domain() {
+    let mut rig = Rig::new();
+    let not_taken = (NotMember, "C-9");
+    assert_eq!(refused_credential(&mut rig, &credential("b", &[token(1)])), not_taken);
+    let elsewhere =
+        CredentialStatement { rp_id: "other.example".to_owned(), ..credential("portal", &[token(1)]) };
+    assert_eq!(refused_credential(&mut rig, &elsewhere), not_taken);
+    for voucher in ["a", "portal"] {
+        rig.take(Submission::Credential(rig.word(voucher, &credential(voucher, &[token(1)]))));
+    }
+    rig.next_list(|list| list.policy.vouchers.clear());
+    rig.take(Submission::Credential(rig.word("b", &credential("b", &[token(1)]))));
+    rig.next_list(|list| list.policy.rp_id = None);
+    assert_eq!(refused_credential(&mut rig, &credential("c", &[token(1)])), not_taken);
+}
+
+#[test]
+fn c9_statements_of_a_credential_are_chained_for_each_voucher_and_revoked_for_good() {
+    let mut rig = Rig::new();
+    let out_of_order = (OutOfOrder, "C-9");
+    let first = credential("portal", &[token(1)]);
+    let second = after(&first, CredentialState::Valid);
+    let third = after(&second, CredentialState::Revoked);
+    assert_eq!(refused_credential(&mut rig, &second), out_of_order);
+    rig.take(Submission::Credential(rig.word("portal", &first)));
+    let other_history = Some(id(yiqiao_proto::id::Digest::new, 99));
+    let forked = CredentialStatement { previous: other_history, ..second.clone() };
+    assert_eq!(refused_credential(&mut rig, &forked), out_of_order);
+    let again = CredentialStatement { public_key: vec![1; 70], ..first.clone() };
+    assert_eq!(refused_credential(&mut rig, &again), out_of_order);
+    rig.take(Submission::Credential(rig.word("portal", &second)));
+    rig.take(Submission::Credential(rig.word("portal", &third)));
+    assert_eq!(refused_credential(&mut rig, &after(&third, CredentialState::Valid)), out_of_order);
+    // Another credential, and another voucher of the same one, have chains of their own.
+    let other = CredentialStatement { credential_id: vec![0xce; 16], ..first };
+    rig.take(Submission::Credential(rig.word("portal", &other)));
+    rig.take(Submission::Credential(rig.word("a", &credential("a", &[token(1)]))));
+}
+
+#[test]
+fn c10_each_token_of_a_patient_has_a_head_of_its_own() {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    rig.state(&mut chain, &[token(1), token(2)]);
+    rig.publish(&mut chain, 1);
+    rig.direct("portal", &permit(1, token(1), "b"));
+    assert!(finds(&mut rig));
+    assert_eq!(head(&mut rig), (1, 1));
+    assert_eq!(rig.told("a", token(2)).unwrap().head.version, 0);
+    // A forbid under one token of the subject stops what a permit under the other lets.
+    rig.direct("portal", &Directive { head_version: 0, ..forbid(2, token(2)) });
+    assert!(!finds(&mut rig));
+    let told = rig.told("a", token(2)).unwrap();
+    assert_eq!((told.head.version, told.directives.len()), (1, 1));
+}

@@ -1,0 +1,108 @@
+//! Exchange facts: counts by hour, for the bureau.
+
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
+
+use std::collections::BTreeSet;
+
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
+use yiqiao_registry_core::facts::hour_of;
+use yiqiao_registry_core::state::{Count, Fact, Table, fact, read_fact};
+use yiqiao_registry_core::take::Submission;
+
+use crate::rig::{Rig, at, code};
+use crate::words::{Chain, event, query, token};
+
+/// Every fact with its count.
+fn facts(rig: &Rig) -> Vec<(Fact, Count)> {
+    let read = |key: Vec<u8>| {
+        let read = read_fact(&key).unwrap();
+        assert_eq!(fact(&read).key(), key);
+        let count = rig.find(&fact(&read)).unwrap();
+        (read, count)
+    };
+    rig.keys_of(Table::Fact).into_iter().map(read).collect()
+}
+
+#[test]
+fn entries_are_counted_by_publisher_class_and_hour() {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    let published = |class, hour| Fact {
+        hour,
+        organisation: code("a"),
+        counterpart: None,
+        act: None,
+        outcome: AccessOutcome::Permitted,
+        purpose: None,
+        class: Some(class),
+    };
+    let first = hour_of(at(0));
+    rig.publish(&mut chain, 1);
+    rig.publish(&mut chain, 2);
+    rig.publish_with(&mut chain, 3, None, |entry| entry.class = DocumentClass::Imaging);
+    rig.now = at(3_600_000);
+    rig.publish(&mut chain, 4);
+    let count = |events| Count { events, documents: events, size: events * 1_000 };
+    let expected = [
+        (published(DocumentClass::Laboratory, first), count(2)),
+        (published(DocumentClass::Imaging, first), count(1)),
+        (published(DocumentClass::Laboratory, first + 1), count(1)),
+    ];
+    assert_eq!(facts(&rig), expected);
+}
+
+#[test]
+fn repeats_and_refusals_are_not_counted() {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    let word = chain.entry(&rig, 1);
+    rig.take(Submission::Links(vec![word.clone()]));
+    rig.repeated(Submission::Links(vec![word]));
+    let conflict = chain.entry_with(&rig, 1, None, |entry| entry.size = 7);
+    rig.refused(Submission::Links(vec![conflict]));
+    assert_eq!(facts(&rig).first().map(|(_, count)| count.events), Some(1));
+}
+
+#[test]
+fn events_are_counted_by_all_that_they_say_of_organisations() {
+    let mut rig = Rig::new();
+    let mut said = event("b", token(1));
+    rig.take(Submission::Event(rig.word("b", &said)));
+    // Another patient is no other fact.
+    said.patient = token(2);
+    rig.take(Submission::Event(rig.word("b", &said)));
+    said.classes = BTreeSet::from([DocumentClass::Imaging, DocumentClass::Summary]);
+    said.size = u64::MAX;
+    rig.take(Submission::Event(rig.word("b", &said)));
+    said.patient = token(3);
+    rig.take(Submission::Event(rig.word("b", &said)));
+    let expected = |class| Fact {
+        hour: hour_of(at(0)),
+        organisation: code("b"),
+        counterpart: Some(code("portal")),
+        act: Some(AccessAct::Opening),
+        outcome: AccessOutcome::Permitted,
+        purpose: Some(Purpose::Treatment),
+        class,
+    };
+    let several = Count { events: 2, documents: 4, size: u64::MAX };
+    let one = Count { events: 2, documents: 4, size: 600 };
+    assert_eq!(facts(&rig), [(expected(None), several), (expected(Some(DocumentClass::Laboratory)), one)]);
+}
+
+#[test]
+fn a_search_is_a_fact_of_the_registry_towards_the_asker() {
+    let mut rig = Rig::new();
+    rig.search(&query("b", &[token(1), token(2)]));
+    let facts = facts(&rig);
+    let (fact, count) = facts.first().unwrap();
+    assert_eq!((&fact.organisation, &fact.counterpart), (&code("registry"), &Some(code("b"))));
+    assert_eq!((fact.act, count.events, count.documents), (Some(AccessAct::Search), 2, 0));
+}
+
+#[test]
+fn a_key_of_another_table_is_no_fact() {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    rig.publish(&mut chain, 1);
+    let keys = rig.stored().keys().filter(|key| key.first() != Some(&(Table::Fact as u8)));
+    assert!(keys.clone().count() > 0);
+    assert!(keys.into_iter().all(|key| read_fact(key).is_none()));
+}

@@ -1,0 +1,449 @@
+//! Random sequences of good and bad submissions, searches and questions, against a reference that knows only the list
+//! of all accepted words.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is missing fails the test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness, decide};
+use yiqiao_proto::codes::{DocumentClass, PatientQuestion, Sensitivity};
+use yiqiao_proto::directive::{Act, Directive, Revocation, What};
+use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
+use yiqiao_proto::envelope::{Envelope, Kind, Word};
+use yiqiao_proto::id::{Code, EntryId, Subject};
+use yiqiao_proto::log::{LEAF_BYTES, Opening};
+use yiqiao_proto::release::Release;
+use yiqiao_proto::search::SearchQuery;
+use yiqiao_proto::time::Millis;
+use yiqiao_proto::token::Token;
+use yiqiao_registry_core::machine::{Input, Outcome};
+use yiqiao_registry_core::take::{ChainWord, Submission};
+
+use crate::rig::{Rig, code, region};
+use crate::words::{
+    Chain, event, forbid, login, permit, query, question, release, revocation, token,
+};
+
+const PUBLISHERS: [&str; 3] = ["a", "b", "c"];
+const SAYERS: [&str; 3] = ["a", "c", "portal"];
+const SUBJECTS: usize = 3;
+const TOKENS: u64 = 4;
+
+/// No leaf holds a token or a subject in the clear (L-2).
+pub(crate) fn assert_leaves_tell_nothing(rig: &Rig, tokens: &[Token], subjects: &[Subject]) {
+    for (kept, kind) in rig.words() {
+        let leaf = Opening::read(kept.opening.clone().unwrap()).unwrap().leaf(&region(), *kind).to_bytes();
+        assert_eq!(leaf.len(), LEAF_BYTES);
+        let holds = |id: &[u8]| leaf.windows(id.len()).any(|window| window == id);
+        assert!(!tokens.iter().any(|token| holds(token.value.as_bytes())));
+        assert!(!subjects.iter().any(|subject| holds(subject.as_bytes())));
+    }
+}
+
+/// What is done to the registry, with numbers small enough to meet again.
+#[derive(Clone, Debug)]
+enum Step {
+    State { of: Place, tokens: u8 },
+    Publish { of: Place, entry: u64, replaces: Option<u64>, class: DocumentClass, sensitivity: Sensitivity },
+    Withdraw { of: Place, entry: u64 },
+    /// A link that is not the next one.
+    Astray { of: Place, entry: u64 },
+    Direct { by: usize, number: u64, patient: u64, forbid: bool, to: usize, from: Option<usize>, imaging: bool, seen: u64, lasts: Option<u64> },
+    Revoke { by: usize, number: u64, patient: u64, seen: u64 },
+    Release { from: usize, to: usize, entry: u64, tokens: u8 },
+    Event { patient: u64 },
+    Search { by: usize, tokens: u8, superseded: bool, from_seq: u64, count: u32 },
+    Ask { patient: u64, nonce: u64 },
+    Evaluate { by: usize, elements: u64 },
+    /// An earlier submission once more.
+    Repeat { at: prop::sample::Index },
+    Wait { ms: u64 },
+}
+
+/// A publisher's subject.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    publisher: usize,
+    subject: usize,
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    (0..PUBLISHERS.len(), 0..SUBJECTS).prop_map(|(publisher, subject)| Place { publisher, subject })
+}
+
+fn class() -> impl Strategy<Value = DocumentClass> {
+    prop::sample::select(vec![DocumentClass::Imaging, DocumentClass::Laboratory])
+}
+
+fn filing() -> impl Strategy<Value = Step> {
+    let sensitivity = prop::sample::select(Sensitivity::ALL.to_vec());
+    prop_oneof![
+        3 => (place(), 0..16_u8).prop_map(|(of, tokens)| Step::State { of, tokens }),
+        6 => (place(), 0..12_u64, prop::option::weighted(0.3, 0..12_u64), class(), sensitivity).prop_map(
+            |(of, entry, replaces, class, sensitivity)| Step::Publish { of, entry, replaces, class, sensitivity }
+        ),
+        2 => (place(), 0..12_u64).prop_map(|(of, entry)| Step::Withdraw { of, entry }),
+        1 => (place(), 0..12_u64).prop_map(|(of, entry)| Step::Astray { of, entry }),
+    ]
+}
+
+fn consenting() -> impl Strategy<Value = Step> {
+    let sayer = || 0..SAYERS.len();
+    let member = || 0..PUBLISHERS.len();
+    let scope = (any::<bool>(), member(), prop::option::of(member()), any::<bool>());
+    let validity = (0..6_u64, prop::option::weighted(0.3, 1..4_000_u64));
+    prop_oneof![
+        3 => (sayer(), 0..16_u64, 0..TOKENS, scope, validity).prop_map(
+            |(by, number, patient, (forbid, to, from, imaging), (seen, lasts))| {
+                Step::Direct { by, number, patient, forbid, to, from, imaging, seen, lasts }
+            }
+        ),
+        1 => (sayer(), 0..16_u64, 0..TOKENS, 0..6_u64)
+            .prop_map(|(by, number, patient, seen)| Step::Revoke { by, number, patient, seen }),
+    ]
+}
+
+fn using() -> impl Strategy<Value = Step> {
+    let member = || 0..PUBLISHERS.len();
+    let search = (member(), 1..16_u8, any::<bool>(), prop_oneof![Just(0), 0..60_u64], 1..6_u32);
+    prop_oneof![
+        (member(), member(), 0..12_u64, 1..16_u8)
+            .prop_map(|(from, to, entry, tokens)| Step::Release { from, to, entry, tokens }),
+        (0..TOKENS).prop_map(|patient| Step::Event { patient }),
+        search.prop_map(|(by, tokens, superseded, from_seq, count)| Step::Search {
+            by,
+            tokens,
+            superseded,
+            from_seq,
+            count
+        }),
+        (0..TOKENS, any::<u64>()).prop_map(|(patient, nonce)| Step::Ask { patient, nonce }),
+        (member(), 0..90_u64).prop_map(|(by, elements)| Step::Evaluate { by, elements }),
+        any::<prop::sample::Index>().prop_map(|at| Step::Repeat { at }),
+        (0..2_000_u64).prop_map(|ms| Step::Wait { ms }),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(prop_oneof![3 => filing(), 2 => consenting(), 2 => using()], 1..70)
+}
+
+/// The tokens of a bit set.
+fn tokens(bits: u8) -> Vec<Token> {
+    (0..TOKENS).filter(|bit| bits & (1 << bit) != 0).map(token).collect()
+}
+
+/// A registry, and its members' sides.
+struct World {
+    rig: Rig,
+    chains: [[Chain; SUBJECTS]; 3],
+    submitted: Vec<Submission>,
+}
+
+impl World {
+    fn new() -> Self {
+        let subjects = |publisher| [0, 1, 2].map(|subject| Chain::new(publisher, subject));
+        Self { rig: Rig::quick(), chains: PUBLISHERS.map(subjects), submitted: Vec::new() }
+    }
+
+    fn submit(&mut self, submission: Submission) -> bool {
+        self.submitted.push(submission.clone());
+        self.rig.submit(submission).is_ok()
+    }
+
+    /// Does to a chain what its publisher wants, and keeps it if the registry took it.
+    fn go_on(&mut self, of: Place, next: impl FnOnce(&Rig, &mut Chain) -> Submission) {
+        let mut chain = self.chains[of.publisher][of.subject];
+        let submission = next(&self.rig, &mut chain);
+        if self.submit(submission) {
+            self.chains[of.publisher][of.subject] = chain;
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::State { of, tokens: bits } => self.go_on(of, |rig, chain| {
+                let statement = chain.statement(&tokens(bits));
+                Submission::Identity(rig.word(chain.publisher, &statement))
+            }),
+            Step::Publish { of, entry, replaces, class, sensitivity } => self.go_on(of, |rig, chain| {
+                let change = |entry: &mut Entry| (entry.class, entry.sensitivity) = (class, sensitivity);
+                Submission::Links(vec![chain.entry_with(rig, entry, replaces, change)])
+            }),
+            Step::Withdraw { of, entry } => self.go_on(of, |rig, chain| {
+                Submission::Links(vec![chain.withdrawal(rig, entry)])
+            }),
+            Step::Astray { of, entry } => {
+                let chain = self.chains[of.publisher][of.subject];
+                let link = Link { number: chain.number + 2, previous: Some(yiqiao_proto::envelope::payload_hash(b"")), ..chain.link() };
+                let word = self.rig.word(chain.publisher, &chain.entry_at(&link, entry, |_| {}));
+                assert!(!self.submit(Submission::Links(vec![ChainWord::Entry(word, link)])));
+            }
+            Step::Direct { .. } | Step::Revoke { .. } => self.consent(step),
+            Step::Release { from, to, entry, tokens: bits } => {
+                let (from, to) = (PUBLISHERS[from], PUBLISHERS[to]);
+                let granted = self.rig.word(from, &release(from, to, entry, &tokens(bits)));
+                self.submit(Submission::Release(granted));
+            }
+            Step::Event { patient } => {
+                let said = self.rig.word("b", &event("b", token(patient)));
+                self.submit(Submission::Event(said));
+            }
+            Step::Search { by, tokens: bits, superseded, from_seq, count } => {
+                let query = query(PUBLISHERS[by], &tokens(bits));
+                self.search(&SearchQuery { superseded, from_seq, count, ..query });
+            }
+            Step::Ask { .. } | Step::Evaluate { .. } | Step::Wait { .. } => self.use_otherwise(step),
+            Step::Repeat { at } => {
+                if !self.submitted.is_empty() {
+                    let submission = at.get(&self.submitted).clone();
+                    let _ = self.rig.submit(submission);
+                }
+            }
+        }
+    }
+
+    fn consent(&mut self, step: &Step) {
+        let submission = match *step {
+            Step::Direct { by, number, patient, forbid: forbids, to, from, imaging, seen, lasts } => {
+                let patient = token(patient);
+                let permit = permit(number, patient, PUBLISHERS[to]);
+                let stance = if forbids && to > 0 {
+                    Directive { grantee: permit.grantee.clone(), ..forbid(number, patient) }
+                } else if forbids {
+                    forbid(number, patient)
+                } else {
+                    permit
+                };
+                let classes = if imaging { BTreeSet::from([DocumentClass::Imaging]) } else { BTreeSet::new() };
+                let directive = Directive {
+                    custodian: from.map(|from| code(PUBLISHERS[from])),
+                    what: What { classes, ..What::default() },
+                    head_version: seen,
+                    valid_until: lasts.map(|ms| self.rig.now + Millis::new(ms)),
+                    ..stance
+                };
+                self.rig.directive(SAYERS[by], &directive)
+            }
+            Step::Revoke { by, number, patient, seen } => {
+                let revocation = Revocation { head_version: seen, ..revocation(number, token(patient)) };
+                self.rig.revocation(SAYERS[by], &revocation)
+            }
+            _ => return,
+        };
+        self.submit(submission);
+    }
+
+    fn use_otherwise(&mut self, step: &Step) {
+        match *step {
+            Step::Ask { patient, nonce } => {
+                let said = question(&self.rig, token(patient), PatientQuestion::Consents, nonce);
+                let query = self.rig.word("portal", &Act::new(said, login("portal")));
+                let outcome = self.rig.handle(&Input::PatientQuery(query)).unwrap();
+                let record = Reference::of(&self.rig).record(token(patient));
+                assert!(matches!(outcome, Outcome::Consents(told) if told.head == record.head()));
+            }
+            Step::Evaluate { by, elements } => {
+                let _ = self.rig.handle(&Input::Evaluate { member: code(PUBLISHERS[by]), elements });
+            }
+            Step::Wait { ms } => self.rig.now = self.rig.now + Millis::new(ms),
+            _ => {}
+        }
+    }
+
+    /// Searches, and compares with what the reference finds.
+    fn search(&mut self, query: &SearchQuery) {
+        let expected = Reference::of(&self.rig).search(&self.rig, query);
+        let page = expected.iter().take(query.count as usize).copied().collect::<Vec<_>>();
+        let found = self.rig.search(query);
+        let seqs: Vec<u64> = found.entries.iter().map(|opening| opening.seq).collect();
+        assert_eq!(seqs, page);
+        assert_eq!(found.next_seq, expected.get(page.len()).copied());
+    }
+
+    /// All that must hold in the end.
+    fn assert_holds(&mut self) {
+        for by in PUBLISHERS {
+            for patient in 0..TOKENS {
+                self.search(&query(by, &[token(patient)]));
+            }
+        }
+        let reference = Reference::of(&self.rig);
+        for member in PUBLISHERS {
+            for patient in (0..TOKENS).map(token) {
+                let told = self.rig.told(member, patient);
+                let key = (code(member), patient);
+                assert_eq!(told.is_some(), reference.held.contains(&key), "told who never held, or not who did");
+                if reference.holds(&key) {
+                    assert_eq!(told.unwrap().head, reference.record(patient).head());
+                }
+            }
+        }
+        let subjects: Vec<_> = self.chains.as_flattened().iter().map(|chain| chain.subject).collect();
+        assert_leaves_tell_nothing(&self.rig, &tokens(u8::MAX), &subjects);
+    }
+}
+
+/// An entry as the reference keeps it.
+struct Listed {
+    seq: u64,
+    entry: Entry,
+    withdrawn: bool,
+    replaced: bool,
+    replaces: BTreeSet<EntryId>,
+}
+
+/// All that follows from the accepted words, by the shortest way from the clauses.
+#[derive(Default)]
+struct Reference {
+    entries: Vec<Listed>,
+    statements: BTreeMap<(Code, Subject), Vec<Token>>,
+    records: BTreeMap<Token, Record>,
+    /// Recipients of releases.
+    released: BTreeSet<(Code, Token)>,
+    /// Who ever was a holder.
+    held: BTreeSet<(Code, Token)>,
+}
+
+impl Reference {
+    fn of(rig: &Rig) -> Self {
+        let mut reference = Self::default();
+        for (kept, kind) in rig.words() {
+            let opening = Opening::read(kept.opening.clone().unwrap()).unwrap();
+            let envelope = Envelope::decode(&opening.envelope).unwrap();
+            let link = kept.link.as_ref().map(|link| Link::read(link).unwrap());
+            reference.take(&opening, *kind, envelope.payload(), link);
+            reference.note_holders();
+        }
+        reference
+    }
+
+    fn take(&mut self, opening: &Opening, kind: Kind, payload: &[u8], link: Option<Link>) {
+        match kind {
+            Kind::Entry => self.list(opening.seq, Entry::decode(payload).unwrap(), link.unwrap().replaces),
+            Kind::Withdrawal => {
+                let word = Withdrawal::decode(payload).unwrap();
+                self.current(&word.publisher, word.entry_id).withdrawn = true;
+            }
+            Kind::IdentityStatement => {
+                let word = IdentityStatement::decode(payload).unwrap();
+                self.statements.insert((word.publisher, word.subject), word.tokens);
+            }
+            Kind::Directive => {
+                let act = Act::<Directive>::decode(payload).unwrap();
+                let record = self.records.entry(act.said.patient).or_default();
+                let act = InForce {
+                    witness: Witness::of(&act.proof),
+                    directive: act.said,
+                    version: record.version() + 1,
+                    seq: opening.seq,
+                    commitment: opening.commitment(),
+                };
+                record.accept_directive(act, opening.accepted_at);
+            }
+            Kind::Revocation => {
+                let said = Act::<Revocation>::decode(payload).unwrap().said;
+                let record = self.records.entry(said.patient).or_default();
+                record.accept_revocation(said.directive, opening.accepted_at);
+            }
+            Kind::Release => {
+                let terms = Release::decode(payload).unwrap().terms;
+                let tokens = terms.heads.iter().map(|(token, _)| (terms.recipient.clone(), *token));
+                self.released.extend(tokens);
+            }
+            _ => {}
+        }
+    }
+
+    fn list(&mut self, seq: u64, entry: Entry, replaces: Option<EntryId>) {
+        let mut chain = BTreeSet::new();
+        if let Some(replaced) = replaces {
+            let earlier = self.current(&entry.publisher, replaced);
+            earlier.replaced = true;
+            chain.clone_from(&earlier.replaces);
+            chain.insert(replaced);
+        }
+        self.entries.push(Listed { seq, entry, withdrawn: false, replaced: false, replaces: chain });
+    }
+
+    /// The newest entry under an id.
+    fn current(&mut self, publisher: &Code, id: EntryId) -> &mut Listed {
+        let mut all = self.entries.iter_mut().rev();
+        all.find(|listed| listed.entry.publisher == *publisher && listed.entry.entry_id == id).unwrap()
+    }
+
+    fn tokens(&self, entry: &Entry) -> &[Token] {
+        let subject = (entry.publisher.clone(), entry.subject);
+        self.statements.get(&subject).map_or(&[], Vec::as_slice)
+    }
+
+    fn holders(&self) -> BTreeSet<(Code, Token)> {
+        let of_entry = |listed: &Listed| {
+            let publisher = listed.entry.publisher.clone();
+            self.tokens(&listed.entry).iter().map(move |token| (publisher.clone(), *token)).collect::<Vec<_>>()
+        };
+        self.entries.iter().flat_map(of_entry).chain(self.released.iter().cloned()).collect()
+    }
+
+    fn note_holders(&mut self) {
+        let holders = self.holders();
+        self.held.extend(holders);
+    }
+
+    fn holds(&self, key: &(Code, Token)) -> bool {
+        self.holders().contains(key)
+    }
+
+    fn record(&self, token: Token) -> Record {
+        self.records.get(&token).cloned().unwrap_or_default()
+    }
+
+    /// Places of all entries that are permitted, from the query's place on.
+    fn search(&self, rig: &Rig, query: &SearchQuery) -> Vec<u64> {
+        let due = |listed: &&Listed| {
+            let tokens = self.tokens(&listed.entry);
+            listed.seq >= query.from_seq
+                && !listed.withdrawn
+                && (query.superseded || !listed.replaced)
+                && tokens.iter().any(|token| query.patients.contains(token))
+                && self.permits(rig, query, listed)
+        };
+        self.entries.iter().filter(due).map(|listed| listed.seq).collect()
+    }
+
+    fn permits(&self, rig: &Rig, query: &SearchQuery, listed: &Listed) -> bool {
+        let entry = &listed.entry;
+        let records: Vec<_> =
+            self.tokens(entry).iter().map(|token| (*token, self.record(*token))).collect();
+        let own: Vec<_> = records.iter().map(|(token, record)| (*token, Some(record))).collect();
+        let document = Document {
+            entry_id: entry.entry_id,
+            replaced: listed.replaces.clone(),
+            class: entry.class,
+            sensitivity: entry.sensitivity,
+            service_start: entry.service_start,
+            service_end: entry.service_end,
+        };
+        let request = Request { asker: &query.asker, custodian: &entry.publisher, document: &document };
+        let patient = Patient { own: &own, linked: &[] };
+        decide(&patient, &request, &rig.directory().list().policy, rig.now).is_permit()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_sequence_of_words_leaves_index_feeds_and_searches_as_the_clauses_say(steps in steps()) {
+        let mut world = World::new();
+        for step in &steps {
+            world.step(step);
+        }
+        world.assert_holds();
+    }
+}

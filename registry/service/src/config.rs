@@ -1,0 +1,44 @@
+//! The registry's configuration file.
+
+use serde::{Deserialize, Serialize};
+use yiqiao_host::config::ConfigPath;
+use yiqiao_host::http::HttpConfig;
+use yiqiao_host::telemetry::LogConfig;
+
+/// What `registry.toml` says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The region's code.
+    pub(crate) region: String,
+    /// The authority's public key in hexadecimal digits.
+    pub(crate) authority: String,
+    /// The registry's own member code.
+    pub(crate) code: String,
+    /// The folder of member lists, `000001.list` and on.
+    pub(crate) lists: ConfigPath,
+    /// The folder of the registry's keys.
+    pub(crate) keys: ConfigPath,
+    /// The folder of log and index.
+    pub(crate) data: ConfigPath,
+    /// Where other members reach the registry: multiaddresses to listen on.
+    pub(crate) listen: Vec<String>,
+    /// Where HTTP is served, and by which names it is reached.
+    pub(crate) http: HttpConfig,
+    /// Logging.
+    #[serde(default)]
+    pub(crate) log: LogConfig,
+}
+
+/// The same file as `init` writes it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ConfigFile<'a> {
+    pub(crate) region: &'a str,
+    pub(crate) authority: &'a str,
+    pub(crate) code: &'a str,
+    pub(crate) lists: &'a str,
+    pub(crate) keys: &'a str,
+    pub(crate) data: &'a str,
+    pub(crate) listen: &'a [String],
+    pub(crate) http: HttpConfig,
+}

@@ -1,0 +1,379 @@
+//! The registry's durable state: the log's journal, its tree, its checkpoint and term, and the index that follows from it.
+//!
+//! Order is everything (L-5): words into the journal, durable; their hashes into the tree; a checkpoint signed over them,
+//! durable; the index; and only then does anybody see a receipt.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use prost::Message;
+use yiqiao_host::index::{Applied, Index, IndexError};
+use yiqiao_host::keys;
+use yiqiao_journal::column::ColumnError;
+use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
+use yiqiao_journal::register::RegisterError;
+use yiqiao_journal::{Column, DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register};
+use yiqiao_proto::id::Code;
+use yiqiao_proto::note::{Checkpoint, origin};
+use yiqiao_proto::suite::SecretKey;
+use yiqiao_proto::tree::{self, Hash, MissingHash, Stored};
+use yiqiao_registry_core::machine::{Machine, ToKeep};
+use yiqiao_registry_core::state::kept::record::Record as Kind;
+use yiqiao_registry_core::state::{Fault, Record, Table, View};
+use yiqiao_registry_core::take::record_bytes;
+
+const FORMAT: Format = Format::new("registry-log", 1, env!("CARGO_PKG_VERSION"));
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// Records that are replayed between two commits of the index.
+const REPLAY_BATCH: usize = 512;
+/// Replayed records between two lines of progress.
+const PROGRESS_EVERY: u64 = 100_000;
+
+/// Durable state.
+pub(crate) struct Ledger {
+    journal: Journal,
+    checkpoint: Register,
+    leaves: Column<8>,
+    tree: Column<32>,
+    term: Register,
+    index: Index,
+    /// How far the index was when it was opened.
+    applied: Applied,
+    key: SecretKey,
+    origin: String,
+    region: Code,
+    /// Words in the journal.
+    size: u64,
+    note: Vec<u8>,
+}
+
+/// Why the state cannot be opened or changed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub(crate) enum LedgerError {
+    #[error(transparent)]
+    Folder(#[from] yiqiao_journal::folder::FolderError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Tree(#[from] MissingHash),
+    #[error("cannot make {}: {cause}", folder.display())]
+    Make { folder: PathBuf, cause: String },
+    #[error("a value of the index is damaged")]
+    IndexDamaged,
+    #[error("a record of the log cannot be read: restore the log from a backup, under a new log id (L-9)")]
+    Record,
+    #[error(
+        "the log does not lead to its last checkpoint: restore it from a backup, under a new log id (L-9)"
+    )]
+    OtherRoot,
+}
+
+impl Ledger {
+    /// Opens the state in a folder, or makes it if there is no such folder; brings tree and index up to the journal.
+    pub(crate) fn open(
+        data: &Path,
+        region: &Code,
+        log_id: &Code,
+        key: SecretKey,
+    ) -> Result<Self, LedgerError> {
+        let log = open_folder(data)?;
+        let checkpoint = Register::open(&log, "checkpoint")?;
+        let last = checkpoint.value().and_then(read_checkpoint).unwrap_or_default();
+        let options = Options { floor: Position::new(last.position), segment_bytes_max: SEGMENT_BYTES_MAX };
+        let (journal, recovery) = Journal::open(&log, &options)?;
+        if let Some(cut) = recovery.cut {
+            tracing::warn!(?cut, "the log ended in words that nobody was answered for; they are cut (L-8)");
+        }
+        let folder = data.join("index");
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| LedgerError::Make { folder: folder.clone(), cause: error.to_string() })?;
+        let (mut index, mut applied) = Index::open(&folder, log.id())?;
+        if applied.position > journal.end().get() {
+            // The journal was cut behind it, or is an older copy.
+            (index, applied) = (index.discard()?, Applied::default());
+        }
+        let mut ledger = Self {
+            journal,
+            checkpoint,
+            leaves: Column::open(&log, "leaves")?,
+            tree: Column::open(&log, "tree")?,
+            term: Register::open(&log, "term")?,
+            index,
+            applied,
+            key,
+            origin: origin(region, log_id),
+            region: region.clone(),
+            size: 0,
+            note: last.note.clone(),
+        };
+        ledger.bring_up_tree(&last)?;
+        ledger.sign_checkpoint()?;
+        Ok(ledger)
+    }
+
+    /// The newest durable checkpoint.
+    pub(crate) fn note(&self) -> &[u8] {
+        &self.note
+    }
+
+    /// Words in the log.
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the next term, durable before anything is accepted in it (L-10).
+    pub(crate) fn next_term(&mut self) -> Result<u64, LedgerError> {
+        let last = self.term.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        self.term.set(&(last + 1).to_be_bytes())?;
+        Ok(last + 1)
+    }
+
+    /// Brings the index up to the journal, and the machine with it: one that has seen nothing yet.
+    pub(crate) fn bring_up_index(&mut self, machine: &mut Machine) -> Result<(), LedgerError> {
+        let mut applied = self.applied;
+        machine.start_at(applied.words);
+        let mut batch = Vec::new();
+        for item in self.journal.scan(Position::new(applied.position)) {
+            let (position, bytes) = item?;
+            if batch.len() == REPLAY_BATCH {
+                applied.position = position.get();
+                applied.words = self.replay(machine, &std::mem::take(&mut batch), applied)?;
+            }
+            batch.push(bytes);
+        }
+        applied.position = self.journal.end().get();
+        applied.words = self.replay(machine, &batch, applied)?;
+        Ok(self.index.sync(applied)?)
+    }
+
+    /// Does records again; `applied.position` is where the next one stands. Gives the number of words so far.
+    fn replay(
+        &mut self,
+        machine: &mut Machine,
+        batch: &[Vec<u8>],
+        applied: Applied,
+    ) -> Result<u64, LedgerError> {
+        let mut view = View::new(self.region.clone());
+        for bytes in batch {
+            let record = read_record(bytes)?;
+            loop {
+                match machine.rebuild(&record, &mut view) {
+                    Ok(()) => break,
+                    Err(Fault::Missing { keys }) => self.load(&keys, &mut view)?,
+                    Err(Fault::Damaged { .. }) => return Err(LedgerError::Record),
+                }
+            }
+        }
+        let words = machine.next_seq();
+        if words / PROGRESS_EVERY > applied.words / PROGRESS_EVERY {
+            tracing::info!(words, of = self.size, "rebuilding the index from the log");
+        }
+        self.index.commit(&for_index(view), Applied { position: applied.position, words })?;
+        Ok(words)
+    }
+
+    /// Gives a view what it lacks: words from the journal, all else from the index.
+    pub(crate) fn load(&self, keys: &[Vec<u8>], view: &mut View) -> Result<(), LedgerError> {
+        let (words, rest): (Vec<_>, Vec<_>) =
+            keys.iter().cloned().partition(|key| key.first() == Some(&(Table::Journal as u8)));
+        for key in words {
+            let value = self.word(&key)?;
+            view.load(key, value);
+        }
+        for (key, value) in rest.iter().zip(self.index.load(&rest)?) {
+            view.load(key.clone(), value);
+        }
+        Ok(())
+    }
+
+    fn word(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        let seq = key.get(1..).and_then(|seq| seq.try_into().ok()).map(u64::from_be_bytes);
+        let Some(at) = seq.map(|seq| self.leaves.get(seq)).transpose()?.flatten() else { return Ok(None) };
+        let bytes = self.journal.read(Position::new(u64::from_be_bytes(at)))?;
+        match read_record(&bytes)? {
+            Kind::Kept(kept) => Ok(Some(kept.encode_to_vec())),
+            Kind::Tally(_) => Err(LedgerError::Record),
+        }
+    }
+
+    /// Makes a batch durable: all of it or nothing. On an error from the append nothing has changed.
+    pub(crate) fn append(&mut self, records: &[ToKeep]) -> Result<(), LedgerError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bytes: Vec<Vec<u8>> = records.iter().map(record_bytes).collect();
+        let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+        let positions = self.journal.append(&slices)?;
+        self.journal.sync()?;
+        for (record, position) in records.iter().zip(positions) {
+            if let ToKeep::Word(kept, kind) = record {
+                let opening = kept.opening.clone().ok_or(LedgerError::Record)?;
+                let opening = yiqiao_proto::log::Opening::read(opening).map_err(|_| LedgerError::Record)?;
+                self.add_leaf(position, opening.leaf(&self.region, *kind).hash())?;
+            }
+        }
+        self.sign_checkpoint()
+    }
+
+    /// Brings the index to what a batch has written. Answers may go out only after this.
+    pub(crate) fn commit(&mut self, view: View) -> Result<(), LedgerError> {
+        let applied = Applied { position: self.journal.end().get(), words: self.size };
+        Ok(self.index.commit(&for_index(view), applied)?)
+    }
+
+    /// Makes the index durable: before an orderly stop.
+    pub(crate) fn close(&mut self) -> Result<(), LedgerError> {
+        let applied = Applied { position: self.journal.end().get(), words: self.size };
+        Ok(self.index.sync(applied)?)
+    }
+
+    /// Proves that a word stands under the newest checkpoint.
+    pub(crate) fn prove(&self, seq: u64) -> Result<Vec<Hash>, LedgerError> {
+        Ok(tree::prove_inclusion(&Hashes(&self.tree), seq, self.size)?)
+    }
+
+    fn add_leaf(&mut self, position: Position, leaf: Hash) -> Result<(), LedgerError> {
+        let hashes = tree::append(&Hashes(&self.tree), self.size, leaf)?;
+        for hash in &hashes {
+            self.tree.push(hash)?;
+        }
+        self.leaves.push(&position.get().to_be_bytes())?;
+        self.size += 1;
+        Ok(())
+    }
+
+    fn sign_checkpoint(&mut self) -> Result<(), LedgerError> {
+        let root = tree::root(&Hashes(&self.tree), self.size)?;
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.size, root };
+        let note = checkpoint.sign(&self.key);
+        let value =
+            [&self.journal.synced_end().get().to_be_bytes()[..], &self.size.to_be_bytes(), &note].concat();
+        self.checkpoint.set(&value)?;
+        self.note = note;
+        Ok(())
+    }
+
+    /// Takes the stored tree if it leads to the last checkpoint, else makes it anew from the journal.
+    fn bring_up_tree(&mut self, last: &LastCheckpoint) -> Result<(), LedgerError> {
+        let root = root_of_note(&last.note);
+        let stored = self.leaves.len() >= last.size && self.tree.len() >= tree::stored_count(last.size);
+        let from = if stored && root.is_some() && tree::root(&Hashes(&self.tree), last.size).ok() == root {
+            self.leaves.truncate(last.size)?;
+            self.tree.truncate(tree::stored_count(last.size))?;
+            self.size = last.size;
+            last.position
+        } else {
+            self.leaves.truncate(0)?;
+            self.tree.truncate(0)?;
+            0
+        };
+        for item in self.journal.scan(Position::new(from)) {
+            let (position, bytes) = item?;
+            match read_record(&bytes)? {
+                Kind::Kept(kept) => {
+                    let leaf = yiqiao_registry_core::take::leaf_of(&kept, &self.region)
+                        .ok_or(LedgerError::Record)?;
+                    self.add_leaf(position, leaf.hash())?;
+                }
+                Kind::Tally(_) => {}
+            }
+        }
+        let leads = root.is_none() || tree::root(&Hashes(&self.tree), last.size).ok() == root;
+        if leads { Ok(()) } else { Err(LedgerError::OtherRoot) }
+    }
+}
+
+/// The stored hashes of the tree.
+struct Hashes<'a>(&'a Column<32>);
+
+impl Stored for Hashes<'_> {
+    fn hash(&self, index: u64) -> Option<Hash> {
+        self.0.get(index).ok().flatten()
+    }
+}
+
+/// What the checkpoint's register holds.
+#[derive(Default)]
+struct LastCheckpoint {
+    position: u64,
+    size: u64,
+    note: Vec<u8>,
+}
+
+fn read_checkpoint(bytes: &[u8]) -> Option<LastCheckpoint> {
+    let (position, rest) = bytes.split_first_chunk::<8>()?;
+    let (size, note) = rest.split_first_chunk::<8>()?;
+    Some(LastCheckpoint {
+        position: u64::from_be_bytes(*position),
+        size: u64::from_be_bytes(*size),
+        note: note.to_vec(),
+    })
+}
+
+/// The root that an own note names; its signature was made here and is not checked again.
+fn root_of_note(note: &[u8]) -> Option<Hash> {
+    yiqiao_proto::note::read_unchecked(note).ok().map(|checkpoint| checkpoint.root)
+}
+
+/// The log's folder. It is made only together with the data folder around it: a volume that is not mounted never looks
+/// like a new, empty log.
+fn open_folder(data: &Path) -> Result<Folder, LedgerError> {
+    if !data.exists() {
+        make_folder(data)?;
+    }
+    Ok(Folder::open(Arc::new(OsDisk::open(data.join("log"))?), &FORMAT)?)
+}
+
+/// Makes the folder under another name first, so that it is there whole or not at all.
+fn make_folder(data: &Path) -> Result<(), LedgerError> {
+    let failed =
+        |error: std::io::Error| LedgerError::Make { folder: data.to_owned(), cause: error.to_string() };
+    let making = data.with_extension("making");
+    if making.exists() {
+        std::fs::remove_dir_all(&making).map_err(failed)?;
+    }
+    std::fs::create_dir_all(&making).map_err(failed)?;
+    Folder::create(Arc::new(OsDisk::create(making.join("log"))?), &FORMAT, keys::random())?;
+    std::fs::rename(&making, data).map_err(failed)?;
+    let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)
+}
+
+fn read_record(bytes: &[u8]) -> Result<Kind, LedgerError> {
+    Record::decode(bytes).ok().and_then(|record| record.record).ok_or(LedgerError::Record)
+}
+
+/// What a view has written, without the words, which stand in the journal.
+fn for_index(view: View) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut written = view.into_written();
+    written.retain(|key, _| key.first() != Some(&(Table::Journal as u8)));
+    written
+}
+
+impl LedgerError {
+    /// Whether nothing has changed, so that a later batch may succeed: the disk was full.
+    pub(crate) fn leaves_state_whole(&self) -> bool {
+        matches!(self, Self::Append(AppendError::Disk(error)) if error.is_full())
+    }
+
+    /// Whether only the index is unfit, which the journal makes again.
+    pub(crate) const fn is_of_index(&self) -> bool {
+        matches!(self, Self::Index(IndexError::Damaged { .. }) | Self::IndexDamaged)
+    }
+}

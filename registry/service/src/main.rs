@@ -1,0 +1,53 @@
+//! The registry of a region: one binary and one folder.
+
+mod config;
+mod door;
+mod ledger;
+mod receipt;
+mod region;
+mod sequencer;
+mod serve;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The registry of a regional health information exchange, and the authority's tools.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a new region: the authority's key, the registry's keys, the first member list, a configuration.
+    Init(region::Init),
+    /// Signs a new member list with the organisations of these join requests added.
+    Admit(region::Admit),
+    /// Signs a new member list with a member suspended, or restored.
+    Suspend(region::Suspend),
+    /// Shows the members of the newest list.
+    Members {
+        /// The region's folder.
+        #[arg(long, default_value = "region")]
+        region: PathBuf,
+    },
+    /// Runs the registry until it is told to stop (Ctrl-C, SIGTERM).
+    Serve {
+        /// The configuration file.
+        #[arg(long, default_value = "registry.toml")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Init(init) => region::init(&init),
+        Command::Admit(admit) => region::admit(&admit),
+        Command::Suspend(suspend) => region::suspend(&suspend),
+        Command::Members { region } => region::show(&region),
+        Command::Serve { config } => serve::run(&config),
+    }
+}

@@ -1,0 +1,210 @@
+//! Running the registry: opens the state, starts link and HTTP, takes new member lists as they appear, stops in order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use yiqiao_host::clock::Clock;
+use yiqiao_host::http::{self, Health, HttpConfig};
+use yiqiao_host::link::{Limits, Link, LinkConfig, PeerId, Roster};
+use yiqiao_host::{config, keys, telemetry};
+use yiqiao_proto::directory::Directory;
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::id::Code;
+use yiqiao_proto::suite::{PublicKey, Suite};
+use yiqiao_proto::token::TokenSecret;
+use yiqiao_registry_core::machine::{Input, Keys, Machine};
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::door::Door;
+use crate::ledger::{Ledger, LedgerError};
+use crate::region::{self, CHECKPOINT, LEASE, TOKENS, TRANSPORT, WORDS, secret};
+use crate::sequencer::{Job, QUEUE_MAX, Sequencer};
+
+/// How often the folder of member lists is looked at.
+const LISTS_EVERY: Duration = Duration::from_secs(2);
+
+/// Runs until told to stop.
+pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
+    let config: Config = config::load(file)?;
+    telemetry::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let region = Code::new(config.region.as_str()).context("`region` in the configuration")?;
+    let code = Code::new(config.code.as_str()).context("`code` in the configuration")?;
+    let authority = authority_key(&config.authority)?;
+    let lists = config.lists.as_path().to_owned();
+    let first =
+        region::read_list(&lists, 1)?.context("there is no first member list; run `yiqiao-registry init`")?;
+    let directory = Directory::first(&region, &authority, &first)?;
+    let key = |name: &str, kind| keys::load(&config.keys.as_path().join(format!("{name}.key")), kind);
+    let tokens = Arc::new(TokenSecret::new(1, key("tokens-1", TOKENS)?.expose())?);
+    let keys = Keys { words: secret(&key("words", WORDS)?), lease: secret(&key("lease", LEASE)?) };
+    let checkpoint = secret(&key("checkpoint", CHECKPOINT)?);
+    let transport = Zeroizing::new(*key("transport", TRANSPORT)?.expose());
+
+    let listener = bind(&config.http).await?;
+    let data = config.data.as_path().to_owned();
+    let mut ledger = Ledger::open(&data, &region, &directory.list().log_id, checkpoint)?;
+    let term = ledger.next_term()?;
+    let mut machine = Machine::new(code, directory.clone(), keys, term, 0);
+    ledger.bring_up_index(&mut machine)?;
+    tracing::info!(words = ledger.size(), term, "the log is open");
+
+    let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+    let (announce, directories) = watch::channel(directory.clone());
+    let sequencer = Sequencer::new(machine, ledger, Clock::system(), announce);
+    let mut sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
+    follow_lists(&lists, &jobs, first, directory).await?;
+    let lists_task = tokio::spawn(watch_lists(lists.clone(), jobs.clone(), directories.clone()));
+
+    let door = Door::new(jobs, directories.clone(), tokens, lists);
+    let (roster, rosters) = watch::channel(Arc::new(roster(&directories.borrow())));
+    let roster_task = tokio::spawn(follow_roster(directories, roster));
+    let listen = config.listen.iter().map(|address| address.parse()).collect::<Result<Vec<_>, _>>();
+    let listen = listen.context("`listen` in the configuration has a line that is not a multiaddress")?;
+    let link = LinkConfig { secret: transport, listen, limits: Limits::default(), clock: Clock::system() };
+    let (link, link_task) = Link::start(link, rosters, Arc::new(door)).await?;
+    tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "members can connect");
+
+    let http = tokio::spawn(serve_http(listener, config.http));
+    let ended = tokio::select! {
+        () = stop_signal() => None,
+        ended = &mut sequencer => Some(ended?),
+    };
+    lists_task.abort();
+    roster_task.abort();
+    http.abort();
+    link.shutdown().await;
+    link_task.await?;
+    match ended {
+        None => close(sequencer.await?, &data),
+        Some(result) => close(result, &data),
+    }
+}
+
+/// The sequencer has ended; an unfit index is removed, since the next start makes it again.
+fn close(result: Result<(), LedgerError>, data: &Path) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.is_of_index() => {
+            std::fs::remove_file(data.join("index/index.redb")).ok();
+            bail!("the index was damaged and has been removed: start the registry again, it is made anew");
+        }
+        result => Ok(result?),
+    }
+}
+
+fn authority_key(text: &str) -> anyhow::Result<PublicKey> {
+    let digits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ensure!(digits, "`authority` in the configuration is not a key of 64 hexadecimal digits");
+    let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(byte).collect();
+    PublicKey::new(Suite::International, &bytes.unwrap_or_default())
+        .context("`authority` in the configuration")
+}
+
+/// Hands every list that is in the folder to the sequencer, one after the other (M-2).
+async fn follow_lists(
+    lists: &Path,
+    jobs: &mpsc::Sender<Job>,
+    first: Envelope,
+    mut directory: Directory,
+) -> anyhow::Result<()> {
+    take_list(jobs, directory.clone(), first).await?;
+    while let Some(next) = region::read_list(lists, directory.list().version + 1)? {
+        directory = directory.next(&next)?;
+        take_list(jobs, directory.clone(), next).await?;
+    }
+    Ok(())
+}
+
+async fn take_list(jobs: &mpsc::Sender<Job>, directory: Directory, envelope: Envelope) -> anyhow::Result<()> {
+    let (reply, answer) = oneshot::channel();
+    let input = Input::MemberList(Box::new(directory), envelope);
+    jobs.send(Job { input, reply }).await.map_err(|_| anyhow::anyhow!("the log has closed"))?;
+    match answer.await? {
+        Ok(_) => Ok(()),
+        Err(refused) => bail!("a member list is refused: {:?} ({})", refused.code, refused.clause),
+    }
+}
+
+/// Takes new lists as the authority puts them into the folder.
+async fn watch_lists(
+    lists: std::path::PathBuf,
+    jobs: mpsc::Sender<Job>,
+    directories: watch::Receiver<Directory>,
+) {
+    let mut every = tokio::time::interval(LISTS_EVERY);
+    loop {
+        every.tick().await;
+        let directory = directories.borrow().clone();
+        let version = directory.list().version + 1;
+        let next = region::read_list(&lists, version)
+            .and_then(|next| next.map(|next| Ok((directory.next(&next)?, next))).transpose());
+        match next {
+            Ok(None) => {}
+            Ok(Some((directory, envelope))) => match take_list(&jobs, directory, envelope).await {
+                Ok(()) => tracing::info!(version, "took a member list"),
+                Err(error) => tracing::error!(version, %error, "a member list is not taken"),
+            },
+            Err(error) => tracing::error!(version, %error, "a member list is not taken"),
+        }
+    }
+}
+
+async fn follow_roster(mut directories: watch::Receiver<Directory>, rosters: watch::Sender<Arc<Roster>>) {
+    while directories.changed().await.is_ok() {
+        let roster = roster(&directories.borrow_and_update());
+        rosters.send_replace(Arc::new(roster));
+    }
+}
+
+/// The peers that may connect: those of members that are not suspended (M-7, M-11).
+fn roster(directory: &Directory) -> Roster {
+    let active = directory.list().members.iter().filter(|member| !member.suspended);
+    let transports = active.flat_map(|member| &member.transports);
+    let peer = |transport: &yiqiao_proto::member::Transport| {
+        let peer = PeerId::from_bytes(&transport.peer_id).ok()?;
+        Some((peer, transport.addresses.iter().filter_map(|address| address.parse().ok()).collect()))
+    };
+    transports.filter_map(peer).collect()
+}
+
+async fn bind(config: &HttpConfig) -> anyhow::Result<TcpListener> {
+    let address = config.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot serve HTTP at {address}: is another process there? change `http.listen` in the configuration")
+    })
+}
+
+async fn serve_http(listener: TcpListener, config: HttpConfig) {
+    let healthy = || async { Health { live: true, ready: true, version: env!("CARGO_PKG_VERSION") } };
+    let router = Router::new().route("/healthz", get(healthy)).fallback(http::not_found);
+    http::serve(listener, http::standard(router, &config), std::future::pending()).await;
+}
+
+/// Ctrl-C, or SIGTERM from a service manager.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
