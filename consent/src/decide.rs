@@ -119,14 +119,14 @@ impl Decision {
 
 /// Decides one request. Total: whatever is unknown, missing or contradictory is a denial.
 pub fn decide(patient: &Patient<'_>, request: &Request<'_>, policy: &Policy, now: Timestamp) -> Decision {
+    if request.asker.organisation == *request.custodian {
+        return deny(Clause::OwnDocument);
+    }
     if patient.own.is_empty() {
         return deny(Clause::NoToken);
     }
     if patient.own.iter().chain(patient.linked).any(|(_, record)| record.is_none()) {
         return deny(Clause::HeadUnknown);
-    }
-    if request.asker.organisation == *request.custodian {
-        return deny(Clause::OwnDocument);
     }
     let applying = Applying::of(patient, request, now);
     if request.asker.purpose == Purpose::Emergency {
@@ -177,25 +177,21 @@ impl<'a> Applying<'a> {
         }))
     }
 
-    /// Of the permits that apply, the narrowest; of several the first in the log.
+    /// Of the permits that apply, one that beats the most forbids: if any alone lets the data flow, such a one. Of several the
+    /// narrowest, and of those the first in the log.
     fn deciding_permit(&self) -> Option<(Token, &'a InForce)> {
+        let beaten = |permit| self.forbids.iter().filter(|forbid| beats(permit, forbid)).count();
+        let most = self.permits.iter().map(beaten).max()?;
+        let deciding: Vec<_> = self.permits.iter().filter(|permit| beaten(permit) == most).collect();
         let narrower_exists = |permit: &InForce| {
-            self.permits
-                .iter()
-                .any(|(_, other)| scope::is_strictly_narrower(&other.directive, &permit.directive))
+            deciding.iter().any(|(_, other)| scope::is_strictly_narrower(&other.directive, &permit.directive))
         };
-        let narrowest = self.permits.iter().filter(|(_, permit)| !narrower_exists(permit));
-        narrowest.min_by_key(|(_, permit)| permit.seq).copied()
+        let narrowest = deciding.iter().filter(|(_, permit)| !narrower_exists(permit));
+        narrowest.min_by_key(|(_, permit)| permit.seq).map(|permit| **permit)
     }
 
-    /// D-4: beaten by a narrower permit of the same token whose signer had seen the forbid, if C-13 lets it.
-    fn is_beaten(&self, (token, forbid): &(Token, &InForce)) -> bool {
-        self.permits.iter().any(|(of, permit)| {
-            of == token
-                && scope::is_strictly_narrower(&permit.directive, &forbid.directive)
-                && permit.has_seen(forbid)
-                && permit.may_undo(forbid)
-        })
+    fn is_beaten(&self, forbid: &(Token, &InForce)) -> bool {
+        self.permits.iter().any(|permit| beats(permit, forbid))
     }
 
     /// D-8: apart from all other directives, and never more than the region lets.
@@ -210,6 +206,14 @@ impl<'a> Applying<'a> {
         let directives = self.forbids.iter().map(|(_, forbid)| forbid.directive.id).collect();
         Decision::Deny(Grounds { clause: Clause::Emergency, directives, token: Some(*token), basis: None })
     }
+}
+
+/// D-4: a narrower permit of the same token whose signer had seen the forbid, if C-13 lets it.
+fn beats((of, permit): &(Token, &InForce), (token, forbid): &(Token, &InForce)) -> bool {
+    of == token
+        && scope::is_strictly_narrower(&permit.directive, &forbid.directive)
+        && permit.has_seen(forbid)
+        && permit.may_undo(forbid)
 }
 
 /// D-7.

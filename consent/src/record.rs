@@ -29,6 +29,13 @@ impl Witness {
         }
     }
 
+    const fn member(&self) -> Option<&Code> {
+        match self {
+            Self::Passkey => None,
+            Self::Attested(_, member) => Some(member),
+        }
+    }
+
     const fn kind(&self) -> ProofKind {
         match self {
             Self::Passkey => ProofKind::Passkey,
@@ -66,7 +73,7 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Whether the signer of this one had seen the other (C-6, D-4).
+    /// Whether the signer of this one had seen the other (D-4).
     pub const fn has_seen(&self, other: &Self) -> bool {
         self.directive.head_version >= other.version
     }
@@ -139,19 +146,22 @@ impl Record {
         if directive.stance == Stance::Permit {
             check_widening(directive.head_version, self.version, witness, policy)?;
         }
-        // What is over counts no longer, and goes when the next act comes.
-        let counts = |act: &&InForce| !is_over(&act.directive, now);
-        let of_one = self.in_force.iter().filter(counts).filter(|act| act.witness == *witness);
-        let attested = matches!(witness, Witness::Attested(..));
-        let too_many = self.in_force.iter().filter(counts).count() >= DIRECTIVES_MAX
-            || (attested && of_one.count() >= DIRECTIVES_OF_ONE_MAX);
+        // What is over or replaced counts no longer.
+        let stays = |act: &&InForce| !is_over(&act.directive, now) && !replaces(directive, witness, act, now);
+        let of_one =
+            |act: &&InForce| witness.member().is_some_and(|member| act.witness.member() == Some(member));
+        let too_many = self.in_force.iter().filter(stays).count() >= DIRECTIVES_MAX
+            || self.in_force.iter().filter(stays).filter(of_one).count() >= DIRECTIVES_OF_ONE_MAX;
         if too_many { Err(ActRefusal::TooMany) } else { Ok(()) }
     }
 
     /// Takes an accepted directive, of which `act.version` is the next version. What it replaces is in force no longer (C-6).
     pub fn accept_directive(&mut self, act: InForce, now: Timestamp) {
         self.version = act.version;
-        self.in_force.retain(|earlier| !is_over(&earlier.directive, now) && !replaces(&act, earlier, now));
+        let InForce { directive, witness, .. } = &act;
+        self.in_force.retain(|earlier| {
+            !is_over(&earlier.directive, now) && !replaces(directive, witness, earlier, now)
+        });
         self.in_force.push(act);
     }
 
@@ -204,12 +214,20 @@ fn check_widening(
 }
 
 /// C-6, C-13.
-fn replaces(act: &InForce, earlier: &InForce, now: Timestamp) -> bool {
-    let lifts_forbid = (act.directive.stance, earlier.directive.stance) == (Stance::Permit, Stance::Forbid);
-    scope::is_same_scope(&act.directive, &earlier.directive)
-        && act.has_seen(earlier)
-        && scope::outlasts(&act.directive, &earlier.directive, now)
-        && (!lifts_forbid || act.may_undo(earlier))
+fn replaces(new: &Directive, witness: &Witness, earlier: &InForce, now: Timestamp) -> bool {
+    let lets = match (new.stance, earlier.directive.stance) {
+        (Stance::Permit | Stance::Forbid, Stance::Permit) => true,
+        (Stance::Permit, Stance::Forbid) => {
+            witness.may_undo(&earlier.witness, new.grantee.organisation.as_ref())
+        }
+        // Otherwise another's forbid could take the place of the patient's own, and then be revoked.
+        (Stance::Forbid, Stance::Forbid) => {
+            *witness == Witness::Passkey || earlier.witness != Witness::Passkey
+        }
+    };
+    lets && scope::is_same_scope(new, &earlier.directive)
+        && new.head_version >= earlier.version
+        && scope::outlasts(new, &earlier.directive, now)
 }
 
 fn is_over(directive: &Directive, now: Timestamp) -> bool {

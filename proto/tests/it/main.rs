@@ -11,5 +11,6 @@ mod region;
 mod release;
 mod rules;
 mod samples;
+mod schema;
 mod strategies;
 mod vectors;

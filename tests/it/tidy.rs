@@ -1,0 +1,137 @@
+//! The repository keeps its own rules: clauses are tested, crates import only what stands above them, modules say what
+//! they are for, and nothing speaks of where it was made.
+
+#![expect(clippy::unwrap_used, reason = "a file of the repository that cannot be read is a failure")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Clauses whose crate does not exist yet. A clause leaves this list with its first test, and none joins it.
+const WITHOUT_TEST: &[&str] = &[
+    "A-2", "A-3", "F-8", "F-9", "H-3", "L-4", "L-7", "L-9", "L-10", "L-11",
+    "M-10", "M-11", "P-1", "P-5", "Q-6", "R-5", "T-6", "T-7",
+];
+
+/// Who may import whom: each crate only those that stand before it.
+const LADDER: &[&str] = &[
+    "yiqiao-proto",
+    "yiqiao-consent",
+    "yiqiao-journal",
+    "yiqiao-registry-core",
+    "yiqiao-intake",
+    "yiqiao-node-core",
+    "yiqiao-host",
+    "yiqiao-registry",
+    "yiqiao-node",
+    "yiqiao-simnet",
+    "yiqiao-tests",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every file below the root with this ending, without what is built or fetched.
+fn files(ending: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !matches!(name.as_str(), "target" | ".git" | "node_modules" | "run" | "dist") {
+                    walk(&path, ending, found);
+                }
+            } else if name.ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), ending, &mut found);
+    found
+}
+
+fn clauses() -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("docs/protocol.md")).unwrap();
+    let clause = |line: &str| Some(line.strip_prefix("* **")?.split_once("**")?.0.to_owned());
+    text.lines().filter_map(clause).collect()
+}
+
+/// Clauses that names of tests begin with: `fn w2_…` is of W-2, `fn n4_l1_…` of N-4 and L-1.
+fn cited() -> BTreeSet<String> {
+    let mut cited = BTreeSet::new();
+    for file in files(".rs") {
+        for line in fs::read_to_string(file).unwrap().lines() {
+            let Some(name) = line.trim_start().trim_start_matches("async ").strip_prefix("fn ") else {
+                continue;
+            };
+            for part in name.split('_') {
+                let mut letters = part.chars();
+                let letter = letters.next().filter(char::is_ascii_lowercase);
+                let number = letters.as_str();
+                let is_number =
+                    (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+                match letter.filter(|_| is_number) {
+                    Some(letter) => cited.insert(format!("{}-{number}", letter.to_ascii_uppercase())),
+                    None => break,
+                };
+            }
+        }
+    }
+    cited
+}
+
+#[test]
+fn every_clause_has_a_test_that_cites_it() {
+    let (clauses, cited) = (clauses(), cited());
+    assert!(clauses.len() > 100, "docs/protocol.md has its clauses");
+    let without: BTreeSet<String> = clauses.difference(&cited).cloned().collect();
+    let known: BTreeSet<String> = WITHOUT_TEST.iter().map(|&clause| clause.to_owned()).collect();
+    let new: Vec<_> = without.difference(&known).collect();
+    assert!(new.is_empty(), "clauses without a test: {new:?}");
+    let done: Vec<_> = known.difference(&without).collect();
+    assert!(done.is_empty(), "these have a test now, or are gone; take them off the list: {done:?}");
+}
+
+#[test]
+fn every_crate_imports_only_what_stands_above_it() {
+    for manifest in files("Cargo.toml") {
+        let text = fs::read_to_string(&manifest).unwrap();
+        let Some(name) = text.lines().find_map(|line| line.strip_prefix("name = ")) else { continue };
+        let name = name.trim_matches('"');
+        let place = LADDER.iter().position(|step| *step == name);
+        let place = place.unwrap_or_else(|| panic!("{name} has no place in the ladder"));
+        let normal = text.split("[dev-dependencies]").next().unwrap();
+        for other in LADDER.iter().skip(place) {
+            let imports = normal
+                .lines()
+                .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
+            assert!(!imports, "{name} imports {other}, which does not stand above it");
+        }
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for file in files(".rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//!"), "{} has no header", file.display());
+    }
+}
+
+#[test]
+fn nothing_speaks_of_the_place_where_it_was_made() {
+    let words = [["/wo", "rk/"].concat(), ["/tm", "p/h/"].concat(), ["shared/", "corpus"].concat()];
+    let endings = [".rs", ".toml", ".md", ".py", ".proto", ".sh", "Makefile"];
+    let texts: BTreeMap<PathBuf, String> = endings
+        .iter()
+        .flat_map(|ending| files(ending))
+        .map(|file| (file.clone(), fs::read_to_string(&file).unwrap()))
+        .collect();
+    for (file, text) in texts {
+        for word in &words {
+            assert!(!text.contains(word.as_str()), "{} speaks of {word}", file.display());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the whole workspace; see `it/`. Nothing is built from here.
