@@ -5,6 +5,7 @@
 //! restriction that a newer version adds can never be read over.
 
 use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 
 use crate::id::{Code, CodeError};
 use crate::limits;
@@ -78,8 +79,22 @@ pub(crate) fn strict<M: Message + Default>(
     max: usize,
 ) -> Result<M, DecodeError> {
     at_most_bytes(what, bytes.len(), max)?;
+    at_most_fields(what, bytes)?;
     let message = M::decode(bytes).map_err(|error| malformed(what, &error))?;
     if message.encode_to_vec() == bytes { Ok(message) } else { Err(DecodeError::NotCanonical { what }) }
+}
+
+/// Counts a message's fields before anything is allocated for them: a field of two bytes can become a hundred (W-3).
+fn at_most_fields(what: &'static str, mut bytes: &[u8]) -> Result<(), DecodeError> {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        decode_key(&mut bytes)
+            .and_then(|(tag, wire_type)| skip_field(wire_type, tag, &mut bytes, DecodeContext::default()))
+            .map_err(|error| malformed(what, &error))?;
+        count += 1;
+        at_most(what, count, limits::FIELDS_MAX)?;
+    }
+    Ok(())
 }
 
 /// What the protobuf decoder says, without numbers: it quotes a field key that it cannot take, which is bytes of the word.

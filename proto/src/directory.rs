@@ -44,6 +44,7 @@ impl Directory {
         if list.region != *region {
             return Err(ListError::OtherRegion { found: list.region });
         }
+        keeps_simulation_apart(&list, list.authority.suite())?;
         Ok(Self::index(list, payload_hash))
     }
 
@@ -90,10 +91,10 @@ impl Directory {
         self.list.members.iter().filter(|member| !member.suspended).find(has)
     }
 
-    /// The key to which to seal for a member: its newest valid one.
+    /// The key to which to seal for a member that is not suspended: its last valid one (M-4, M-7).
     pub fn sealing_key(&self, member: &Code) -> Option<&SealingKey> {
-        let keys = &self.member(member)?.sealing_keys;
-        keys.iter().rev().find(|key| key.state == KeyState::Valid)
+        let member = self.member(member).filter(|member| !member.suspended)?;
+        member.sealing_keys.iter().rev().find(|key| key.state == KeyState::Valid)
     }
 
     /// Who signs with a key, and the key itself, if it counts for a word of this kind (E-5, M-5 to M-7).
@@ -241,11 +242,15 @@ fn read_list(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Resul
     if list.region != *region {
         return Err(ListError::OtherRegion { found: list.region });
     }
-    let simulated = list.policy.suites.contains(&Suite::Simulation);
-    if simulated != (authority.suite() == Suite::Simulation) {
-        return Err(ListError::SimulationSuite);
-    }
+    keeps_simulation_apart(&list, authority.suite())?;
     Ok(list)
+}
+
+/// S-2: suite 0 is allowed exactly where the authority signs with it.
+fn keeps_simulation_apart(list: &MemberList, authority: Suite) -> Result<(), ListError> {
+    let allowed = list.policy.suites.contains(&Suite::Simulation);
+    let simulated = authority == Suite::Simulation;
+    if allowed == simulated { Ok(()) } else { Err(ListError::SimulationSuite) }
 }
 
 /// What a next list may not do: drop or rename a member or a key, give it to another, mend its state, or change a token

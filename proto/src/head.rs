@@ -43,12 +43,17 @@ impl Head {
         Ok((patient, Self::read("patient_head.head", wire.head)?))
     }
 
-    pub(crate) fn read(field: &'static str, wire: Option<wire::Head>) -> Result<Self, DecodeError> {
+    /// From the wire message, which must be there.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    pub fn read(field: &'static str, wire: Option<wire::Head>) -> Result<Self, DecodeError> {
         let wire = decode::required(field, wire)?;
         Ok(Self { version: wire.version, root: Digest::read(field, &wire.root)? })
     }
 
-    pub(crate) fn write(self) -> wire::Head {
+    /// To the wire message.
+    pub fn write(self) -> wire::Head {
         wire::Head { version: self.version, root: self.root.as_bytes().to_vec() }
     }
 }

@@ -13,6 +13,9 @@ pub const SIGNATURE_BYTES_MAX: usize = 128;
 /// The largest request or answer of a small call.
 pub const CALL_BYTES_MAX: usize = 4 << 20;
 
+/// Fields of one message, those of lists among them: as many as the chunk hashes of the largest document, and some.
+pub const FIELDS_MAX: usize = 16_384 + 64;
+
 /// Members of a region.
 pub const MEMBERS_MAX: usize = 2_000;
 /// Roles of one member.
@@ -83,6 +86,7 @@ pub const PROOF_HASHES_MAX: usize = 63;
 const _: () = assert!(RANGE_CHUNKS_MAX as u64 * CHUNK_BYTES as u64 <= CALL_BYTES_MAX as u64);
 const _: () = assert!(ENVELOPE_BYTES_MAX < CALL_BYTES_MAX);
 const _: () = assert!(DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64 <= u32::MAX as u64);
+const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) < FIELDS_MAX as u64);
 // The hashes of the largest document's chunks fit one answer.
 const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) * 32 < CALL_BYTES_MAX as u64);
 const _: () = assert!(STEP_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);

@@ -1,8 +1,11 @@
 //! What the schema promises as a whole, and the identifiers and keys that follow from fixed rules.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be made here is a failure")]
+
 use yiqiao_proto::codes::KeyUse;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::entry_id;
+use yiqiao_proto::member::SigningKey;
 use yiqiao_proto::sealed::{Header, Map, Opener, Sealer};
 use zeroize::Zeroizing;
 
@@ -43,7 +46,7 @@ fn n8_the_index_holds_no_text_but_the_publisher_s_code() {
 fn m1_a_member_s_transports_signing_keys_and_sealing_keys_stand_apart() {
     let list = list();
     let hospital = list.members.iter().find(|member| !member.sealing_keys.is_empty()).unwrap();
-    let signing = hospital.signing_keys.iter().map(|signing| signing.id());
+    let signing = hospital.signing_keys.iter().map(SigningKey::id);
     assert!(signing.into_iter().all(|id| hospital.sealing_keys.iter().all(|sealing| sealing.id() != id)));
     assert!(!hospital.transports.is_empty() && !hospital.contact.is_empty());
     let registry = list.members.iter().find(|member| member.signing_keys.len() == 3).unwrap();
@@ -93,4 +96,12 @@ fn z6_a_document_of_no_bytes_has_one_chunk_that_opens() {
     assert_eq!((map.header().chunks(), chunk.len()), (1, 16));
     Opener::new(map, &Zeroizing::new([1; 32])).unwrap().open(0, &mut chunk).unwrap();
     assert!(chunk.is_empty());
+}
+
+#[test]
+fn w3_a_call_of_very_many_empty_items_is_refused_before_they_are_made() {
+    use yiqiao_proto::calls::{Call, SubmitRequest};
+    let bytes = [0x0a, 0x00].repeat(100_000);
+    let refused = SubmitRequest::from_bytes(&bytes).unwrap_err();
+    assert_eq!(refused.to_string(), "submit_request has 16449 items, more than 16448");
 }
