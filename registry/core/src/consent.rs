@@ -11,10 +11,10 @@ use yiqiao_proto::proof::{CredentialStatement, Proof};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
-use crate::lease::push_to;
+use crate::lease::{need_feeds, push_to};
 use crate::machine::{Stop, ToTake, Work, refuse};
 use crate::patient;
-use crate::state::{self, Credential, Fault, Patient, Place, View};
+use crate::state::{self, Credential, Fault, PAGE_LEN, Patient, Place, View};
 use crate::take::{Standing, Taken, damaged, stands};
 
 /// Takes a directive (C-6 to C-8, C-11, C-12).
@@ -27,7 +27,7 @@ pub(crate) fn direct(work: &mut Work<'_>, act: &Verified<Act<Directive>>) -> Res
     if work.view.find(&state::spent(&directive.patient, &directive.id))?.is_some() {
         return Err(refuse(RefusalCode::Conflict, "C-6"));
     }
-    let record = record_of(&work.view.get(&state::patient(&directive.patient))?)?;
+    let record = record_of(&patient_of(work.view, &directive.patient)?)?;
     let policy = &work.machine.directory.list().policy;
     let witness = Witness::of(&act.word().proof);
     record.check_directive(directive, &witness, policy, work.now).map_err(refuse_act)?;
@@ -41,7 +41,7 @@ pub(crate) fn revoke(work: &mut Work<'_>, act: &Verified<Act<Revocation>>) -> Re
     }
     let revocation = &act.word().said;
     check_proof(&act.word().proof)?;
-    let record = record_of(&work.view.get(&state::patient(&revocation.patient))?)?;
+    let record = record_of(&patient_of(work.view, &revocation.patient)?)?;
     let policy = &work.machine.directory.list().policy;
     record.check_revocation(revocation, &Witness::of(&act.word().proof), policy).map_err(refuse_act)?;
     work.keep(ToTake { envelope: act.envelope(), signer: act.signer(), link: None })
@@ -70,12 +70,11 @@ fn refuse_act(refusal: yiqiao_consent::ActRefusal) -> Stop {
 pub(crate) fn apply_directive(word: &Standing, act: Act<Directive>, view: &mut View) -> Result<(), Fault> {
     let token = act.said.patient;
     view.put(&state::spent(&token, &act.said.id), &Place { seq: word.opening.seq });
-    let slot = state::patient(&token);
-    let mut patient = view.get(&slot)?;
+    let mut patient = patient_of(view, &token)?;
     let mut record = record_of(&patient)?;
     record.accept_directive(in_force(act, &word.opening, record.version() + 1), word.opening.accepted_at);
     settle(&mut patient, &record, Some(&word.opening));
-    view.put(&slot, &patient);
+    view.put(&state::patient(&token), &patient);
     patient::add_event(&token, word.opening.seq, view)?;
     tell_holders(&token, view)
 }
@@ -83,12 +82,11 @@ pub(crate) fn apply_directive(word: &Standing, act: Act<Directive>, view: &mut V
 /// What follows from a revocation: the next head, on every holder's feed.
 pub(crate) fn apply_revocation(word: &Standing, act: &Act<Revocation>, view: &mut View) -> Result<(), Fault> {
     let token = act.said.patient;
-    let slot = state::patient(&token);
-    let mut patient = view.get(&slot)?;
+    let mut patient = patient_of(view, &token)?;
     let mut record = record_of(&patient)?;
     record.accept_revocation(act.said.directive, word.opening.accepted_at);
     settle(&mut patient, &record, None);
-    view.put(&slot, &patient);
+    view.put(&state::patient(&token), &patient);
     patient::add_event(&token, word.opening.seq, view)?;
     tell_holders(&token, view)
 }
@@ -121,6 +119,14 @@ fn place_of(act: &calls::AcceptedAct) -> Option<u64> {
     }
 }
 
+/// A patient, once all that an act of the patient changes is loaded: directives are many, and decoded once.
+fn patient_of(view: &View, token: &Token) -> Result<Patient, Fault> {
+    let patient = view.get(&state::patient(token))?;
+    view.need(&[state::event_page(token, patient.events / PAGE_LEN)])?;
+    need_feeds(patient.holders.iter().map(|holder| holder.member.as_str()), view)?;
+    Ok(patient)
+}
+
 /// What is in force for a stored patient.
 pub(crate) fn record_of(patient: &Patient) -> Result<Record, Fault> {
     let acts = accepted(patient)?;
@@ -139,11 +145,9 @@ pub(crate) fn accepted(patient: &Patient) -> Result<Vec<AcceptedAct>, Fault> {
 }
 
 fn tell_holders(token: &Token, view: &mut View) -> Result<(), Fault> {
-    let patient = view.get(&state::patient(token))?;
-    for holder in &patient.holders {
-        patient::tell_head(token, &holder.member, view)?;
-    }
-    Ok(())
+    let holders = view.get(&state::patient(token))?.holders;
+    let members: Vec<_> = holders.iter().map(|holder| holder.member.as_str()).collect();
+    patient::tell_head(token, &members, view)
 }
 
 /// C-9: of a voucher that the policy lists, for the region's domain, next in its chain, never after a revocation.
@@ -175,7 +179,9 @@ pub(crate) fn apply_credential(
     view.put(&credential_slot(statement), &credential);
     for token in &statement.tokens {
         patient::add_event(token, word.opening.seq, view)?;
-        for holder in view.get(&state::patient(token))?.holders {
+        let holders = view.get(&state::patient(token))?.holders;
+        need_feeds(holders.iter().map(|holder| holder.member.as_str()), view)?;
+        for holder in holders {
             push_to(&holder.member, &Change::Credential(word.opening.clone()), view)?;
         }
     }

@@ -9,11 +9,11 @@ use yiqiao_proto::limits::{SUBMISSION_MAX, TOKENS_MAX};
 use yiqiao_proto::token::Token;
 
 use crate::facts;
-use crate::lease::push_to;
+use crate::lease::{need_feeds, push_to};
 use crate::limits::{REPLACES_MAX, SUBJECTS_MAX};
 use crate::machine::{Stop, Work, refuse};
 use crate::patient;
-use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Subject, View};
+use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Page, Slot, Subject, View};
 use crate::take::{Standing, damaged};
 
 /// N-2 to N-6: the next link, of a new id, replacing what may be replaced.
@@ -36,7 +36,11 @@ pub(crate) fn check_entry(
     let Some(replaced) = link.replaces else { return Ok(()) };
     let state = work.view.get(&state::entry(&entry.publisher, &replaced))?;
     let open = state.subject == entry.subject.as_bytes() && !state.withdrawn && !state.replaced;
-    if open { Ok(()) } else { Err(refuse(RefusalCode::Conflict, "N-6")) }
+    match open {
+        false => Err(refuse(RefusalCode::Conflict, "N-6")),
+        true if state.replaces.len() >= REPLACES_MAX => Err(refuse(RefusalCode::OverLimit, "N-6")),
+        true => Ok(()),
+    }
 }
 
 /// N-7: of an entry of the same subject, once.
@@ -65,7 +69,8 @@ pub(crate) fn check_statement(work: &Work<'_>, statement: &Verified<IdentityStat
     if word.number != subject.statement + 1 || previous != subject.statement_hash.as_slice() {
         return Err(refuse(RefusalCode::OutOfOrder, "I-2"));
     }
-    for token in &word.tokens {
+    let had = read_tokens(&subject)?;
+    for token in word.tokens.iter().filter(|token| !had.contains(token)) {
         if work.view.get(&state::patient(token))?.subjects.len() >= SUBJECTS_MAX {
             return Err(refuse(RefusalCode::OverLimit, "I-1"));
         }
@@ -109,7 +114,7 @@ fn replaced_by(publisher: &Code, replaced: Option<EntryId>, view: &mut View) -> 
     state.replaced = true;
     view.put(&slot, &state);
     let own = std::iter::once(replaced.as_bytes().to_vec());
-    Ok(own.chain(state.replaces).take(REPLACES_MAX).collect())
+    Ok(own.chain(state.replaces).collect())
 }
 
 /// What follows from a withdrawal: whoever had the document is told (F-4).
@@ -128,6 +133,7 @@ pub(crate) fn apply_withdrawal(
     let mut entry = view.get(&entry_slot)?;
     entry.withdrawn = true;
     view.put(&entry_slot, &entry);
+    need_feeds(entry.recipients.iter().map(String::as_str), view)?;
     for recipient in &entry.recipients {
         push_to(recipient, &Change::Withdrawal(word.opening.clone()), view)?;
     }
@@ -222,15 +228,19 @@ pub(crate) fn chain_places(
     if from >= to {
         return Ok(Vec::new());
     }
-    let first_page = from / PAGE_LEN;
-    let pages = first_page..=(to - 1) / PAGE_LEN;
-    let slots: Vec<_> = pages.map(|page| state::subject_page(publisher, subject, page)).collect();
+    let slots = chain_pages(publisher, subject, from, to);
     view.need(&slots)?;
     let mut seqs = Vec::new();
     for slot in &slots {
         seqs.extend(view.get(slot)?.seqs);
     }
-    let skip = usize::try_from(from - first_page * PAGE_LEN).unwrap_or(usize::MAX);
+    let skip = usize::try_from(from % PAGE_LEN).unwrap_or(usize::MAX);
     let take = usize::try_from(to - from).unwrap_or(0);
     Ok(seqs.into_iter().skip(skip).take(take).collect())
+}
+
+/// The pages that hold numbers `from + 1` to `to` of a subject's chain.
+pub(crate) fn chain_pages(publisher: &Code, subject: &SubjectId, from: u64, to: u64) -> Vec<Slot<Page>> {
+    let pages = from / PAGE_LEN..to.div_ceil(PAGE_LEN);
+    pages.map(|page| state::subject_page(publisher, subject, page)).collect()
 }

@@ -25,6 +25,12 @@ pub struct LeaseAsked {
     pub feed_chain: Digest,
 }
 
+/// Asks at once for the feeds of members that stand in the index by their codes.
+pub(crate) fn need_feeds<'m>(members: impl Iterator<Item = &'m str>, view: &View) -> Result<(), Fault> {
+    let feed = |member| Code::new(member).map(|member| state::feed(&member)).map_err(|_| damaged());
+    view.need(&members.map(feed).collect::<Result<Vec<_>, _>>()?)
+}
+
 /// Puts a change on the feed of a member that stands in the index by its code.
 pub(crate) fn push_to(member: &str, change: &Change, view: &mut View) -> Result<(), Fault> {
     push(&Code::new(member).map_err(|_| damaged())?, change, view)

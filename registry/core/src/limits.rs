@@ -2,9 +2,10 @@
 
 /// Subjects, over all members, that state one token.
 pub const SUBJECTS_MAX: usize = 512;
-/// Recipients remembered for one entry: who is told of its withdrawal.
-pub const RECIPIENTS_MAX: usize = 512;
-/// How far back an entry's chain of replacements is kept.
+/// Recipients remembered for one entry, who are told of its withdrawal: every member can be one (F-4).
+pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;
+/// Entries whose place one entry takes, one after the other. More are refused rather than forgotten: a forbid of the
+/// first stands for all (C-5).
 pub const REPLACES_MAX: usize = 64;
-/// Entries that one search looks at before it answers with what it found: the next page goes on there.
+/// Links that a search loads at a time: it goes on until its page is full.
 pub const SEARCH_LOOKS_MAX: usize = 4_096;

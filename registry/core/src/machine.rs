@@ -208,7 +208,7 @@ impl Machine {
                 view.keep();
                 self.next_seq += taken;
                 if let Input::MemberList(directory, _) = input {
-                    self.directory = (**directory).clone();
+                    self.take_list(directory);
                 }
                 Ok(Handled { records, outcome })
             }
@@ -216,6 +216,13 @@ impl Machine {
                 view.forget();
                 Err(stop)
             }
+        }
+    }
+
+    /// A list that is told again does not bring an older one back into force (M-3).
+    fn take_list(&mut self, directory: &Directory) {
+        if directory.list().version > self.directory.list().version {
+            self.directory = directory.clone();
         }
     }
 

@@ -1,7 +1,9 @@
 //! What belongs to one patient's token: subjects, holders, events, and the questions that the patient asks (A-4, F-4, F-5).
 
+use yiqiao_consent::InForce;
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::{Act, PatientQuery};
+use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::Verified;
 use yiqiao_proto::head::Head;
 use yiqiao_proto::id::{Code, Subject as SubjectId};
@@ -12,11 +14,12 @@ use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::Token;
 
 use crate::consent::{accepted, record_of};
-use crate::lease::push;
+use crate::index::read_tokens;
+use crate::lease::{need_feeds, push};
 use crate::limits::RECIPIENTS_MAX;
 use crate::machine::{Outcome, Stop, Work, refuse};
 use crate::state::{self, Fault, Holder, PAGE_LEN, SubjectRef, View};
-use crate::take::{damaged, one, read_opening};
+use crate::take::{Standing, damaged, one, read_opening};
 
 /// How old a patient's question may be when it comes, and how far ahead of the registry's clock.
 const QUESTION_AGE_MAX: Millis = Millis::from_secs(300);
@@ -138,16 +141,22 @@ pub(crate) fn add_holder(token: &Token, member: &Code, view: &mut View) -> Resul
         None => patient.holders.push(Holder { member: member.to_string(), subjects: 1, releases: 0 }),
     }
     view.put(&slot, &patient);
-    tell_head(token, member.as_str(), view)
+    tell_head(token, &[member.as_str()], view)
 }
 
-/// P-2, P-7: of an entry that stands and of a recipient that is a member.
+/// P-2, P-4: of an entry that stands, for its document and the tokens of its own subject, to a recipient that is a member.
 pub(crate) fn check_release(work: &Work<'_>, release: &Release) -> Result<(), Stop> {
     let terms = &release.terms;
     let known = work.view.find(&state::entry(&terms.holder, &terms.entry_id))?;
-    let standing = known.is_some_and(|entry| !entry.withdrawn);
     let recipient = work.machine.directory.member(&terms.recipient).is_some_and(|member| !member.suspended);
-    if standing && recipient { Ok(()) } else { Err(refuse(RefusalCode::Nothing, "P-4")) }
+    let Some(entry) = known.filter(|entry| !entry.withdrawn && recipient) else {
+        return Err(refuse(RefusalCode::Nothing, "P-4"));
+    };
+    let id = entry.subject.as_slice().try_into().ok().and_then(SubjectId::new).ok_or_else(damaged)?;
+    let tokens = read_tokens(&work.view.get(&state::subject(&terms.holder, &id))?)?;
+    let word = Standing::of(&work.view.get(&state::journal(entry.seq))?)?.read::<Entry>()?;
+    let own = terms.heads.iter().map(|(token, _)| token).eq(&tokens) && word.document == terms.document;
+    if own { Ok(()) } else { Err(refuse(RefusalCode::Malformed, "P-2")) }
 }
 
 /// What follows from a release: the recipient hears of the patient's consent from now on, and of a withdrawal (F-4).
@@ -176,30 +185,37 @@ pub(crate) fn apply_release(release: &Release, view: &mut View) -> Result<(), Fa
         };
         view.put(&slot, &patient);
         if first {
-            tell_head(token, terms.recipient.as_str(), view)?;
+            tell_head(token, &[terms.recipient.as_str()], view)?;
         }
     }
     Ok(())
 }
 
-/// Puts the patient's whole head on a member's feed, each directive as far as it concerns that member (F-4).
-pub(crate) fn tell_head(token: &Token, member: &str, view: &mut View) -> Result<(), Fault> {
-    let reader = Code::new(member).map_err(|_| damaged())?;
+/// Puts the patient's whole head on the feeds of members, each directive as far as it concerns the one (F-4).
+pub(crate) fn tell_head(token: &Token, members: &[&str], view: &mut View) -> Result<(), Fault> {
+    need_feeds(members.iter().copied(), view)?;
     let patient = view.get(&state::patient(token))?;
-    let record = record_of(&patient)?;
-    let told = |(mut act, standing): (AcceptedAct, &yiqiao_consent::InForce)| {
-        if !concerns(&reader, standing) {
-            act.act = Told::Commitment(act.act.commitment());
-        }
-        act
-    };
-    let directives = accepted(&patient)?.into_iter().zip(record.in_force()).map(told).collect();
-    let change = HeadChange { patient: *token, head: record.head(), directives };
-    push(&reader, &Change::Head(change), view)
+    let (record, acts) = (record_of(&patient)?, accepted(&patient)?);
+    let head = record.head();
+    for member in members {
+        let reader = Code::new(*member).map_err(|_| damaged())?;
+        let told = acts.iter().zip(record.in_force()).map(|(act, standing)| told_to(&reader, act, standing));
+        let change = HeadChange { patient: *token, head, directives: told.collect() };
+        push(&reader, &Change::Head(change), view)?;
+    }
+    Ok(())
+}
+
+/// A directive in force, as far as it concerns a member.
+fn told_to(reader: &Code, act: &AcceptedAct, standing: &InForce) -> AcceptedAct {
+    if concerns(reader, standing) {
+        return act.clone();
+    }
+    AcceptedAct { version: act.version, act: Told::Commitment(act.act.commitment()) }
 }
 
 /// Whether a member needs to know a directive: as custodian, or as grantee.
-fn concerns(reader: &Code, act: &yiqiao_consent::InForce) -> bool {
+fn concerns(reader: &Code, act: &InForce) -> bool {
     let directive = &act.directive;
     directive.custodian.as_ref().is_none_or(|custodian| custodian == reader)
         || directive.grantee.organisation.as_ref() == Some(reader)

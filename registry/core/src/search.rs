@@ -1,6 +1,6 @@
 //! Search: the entries that `decide` permits to the asker, and nothing that tells of others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_consent::{Document, Patient, Record, Request, decide};
 use yiqiao_proto::access::AccessEvent;
@@ -13,11 +13,11 @@ use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::token::Token;
 
 use crate::consent::record_of;
-use crate::index::{chain_places, read_tokens};
+use crate::index::{chain_pages, chain_places, read_tokens};
 use crate::limits::SEARCH_LOOKS_MAX;
 use crate::machine::{Machine, Stop, ToTake, Work};
 use crate::state::{self, EntryState, Fault, View};
-use crate::take::{Standing, damaged};
+use crate::take::{Standing, damaged, stands};
 
 /// What a search found, before the checkpoint at which it holds is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,18 +46,18 @@ impl Machine {
 /// Searches; the first page is an event that the registry says.
 pub(crate) fn search(work: &mut Work<'_>, query: &Verified<SearchQuery>) -> Result<Found, Stop> {
     let word = query.word();
-    let subjects = subjects_of(work.view, word)?;
+    let known = Known::of(work.view, word)?;
     let mut permitted = Vec::new();
-    for subject in &subjects {
-        subject.look(work, word, &mut permitted)?;
+    for places in known.places(work.view, word.from_seq)?.chunks(SEARCH_LOOKS_MAX) {
+        known.look(work, word, places, &mut permitted)?;
+        // Places ascend: one more than the page holds says where the next page starts.
+        if permitted.len() > word.count as usize {
+            break;
+        }
     }
-    permitted.sort_by_key(|opening| opening.seq);
-    permitted.dedup_by_key(|opening| opening.seq);
     let next_seq = permitted.get(word.count as usize).map(|opening| opening.seq);
     permitted.truncate(word.count as usize);
-    if word.from_seq == 0 {
-        say(work, word)?;
-    }
+    say(work, word)?;
     Ok(Found { query: query.envelope().payload_hash(), entries: permitted, next_seq })
 }
 
@@ -86,20 +86,97 @@ fn say(work: &mut Work<'_>, query: &SearchQuery) -> Result<(), Stop> {
         let region = work.machine.directory.region();
         let envelope = Envelope::sign(region, &event, &work.machine.keys.words);
         let signer = work.machine.code.clone();
-        work.keep(ToTake { envelope: &envelope, signer: &signer, link: None })?;
+        // The same search in the same millisecond is the same event (L-1).
+        if stands(work, &signer, &envelope)?.is_none() {
+            work.keep(ToTake { envelope: &envelope, signer: &signer, link: None })?;
+        }
     }
     Ok(())
 }
 
-/// One publisher's subject that has one of the tokens asked for, with what is in force for all its tokens.
+/// One publisher's subject that has one of the tokens asked for.
 struct Candidate {
     publisher: Code,
     subject: SubjectId,
     links: u64,
-    records: Vec<(Token, Option<Record>)>,
+    tokens: Vec<Token>,
 }
 
-fn subjects_of(view: &View, query: &SearchQuery) -> Result<Vec<Candidate>, Fault> {
+/// The subjects that have one of the tokens asked for, and what is in force for all tokens of theirs. Each kind of value
+/// is asked for at once: a search takes as many rounds of loading over many subjects as over one.
+struct Known {
+    candidates: Vec<Candidate>,
+    records: BTreeMap<Token, Record>,
+}
+
+impl Known {
+    fn of(view: &View, query: &SearchQuery) -> Result<Self, Fault> {
+        let candidates = candidates_of(view, query)?;
+        let tokens: BTreeSet<_> = candidates.iter().flat_map(|candidate| &candidate.tokens).collect();
+        let slots: Vec<_> = tokens.iter().map(|token| state::patient(token)).collect();
+        view.need(&slots)?;
+        let record = |(token, slot): (&Token, _)| Ok((*token, record_of(&view.get(slot)?)?));
+        let records = tokens.into_iter().zip(&slots).map(record).collect::<Result<_, _>>()?;
+        Ok(Self { candidates, records })
+    }
+
+    /// Where links of the candidates stand, from a place on, ascending.
+    fn places(&self, view: &View, from_seq: u64) -> Result<Vec<(u64, &Candidate)>, Fault> {
+        let pages =
+            self.candidates.iter().flat_map(|of| chain_pages(&of.publisher, &of.subject, 0, of.links));
+        view.need(&pages.collect::<Vec<_>>())?;
+        let mut places = Vec::new();
+        for of in &self.candidates {
+            let seqs = chain_places(view, &of.publisher, &of.subject, 0, of.links)?;
+            places.extend(seqs.into_iter().filter(|seq| *seq >= from_seq).map(|seq| (seq, of)));
+        }
+        places.sort_unstable_by_key(|(seq, _)| *seq);
+        Ok(places)
+    }
+
+    /// Adds the entries at these places that the asker may see.
+    fn look(
+        &self,
+        work: &Work<'_>,
+        query: &SearchQuery,
+        places: &[(u64, &Candidate)],
+        permitted: &mut Vec<Opening>,
+    ) -> Result<(), Stop> {
+        let entries = entries_at(work.view, places)?;
+        let slots: Vec<_> =
+            entries.iter().map(|(of, _, entry)| state::entry(&of.publisher, &entry.entry_id)).collect();
+        work.view.need(&slots)?;
+        for ((of, standing, entry), slot) in entries.into_iter().zip(&slots) {
+            let state = work.view.get(slot)?;
+            // An id that was withdrawn may stand again elsewhere: the state is of the newest.
+            let current = state.seq == standing.opening.seq && !state.withdrawn;
+            if current
+                && is_asked(query, &standing, &entry, &state)
+                && self.permits(work, query, of, &entry, &state)
+            {
+                permitted.push(standing.opening);
+            }
+        }
+        Ok(())
+    }
+
+    fn permits(
+        &self,
+        work: &Work<'_>,
+        query: &SearchQuery,
+        of: &Candidate,
+        entry: &Entry,
+        state: &EntryState,
+    ) -> bool {
+        let document = document_of(entry, state);
+        let own: Vec<_> = of.tokens.iter().map(|token| (*token, self.records.get(token))).collect();
+        let patient = Patient { own: &own, linked: &[] };
+        let request = Request { asker: &query.asker, custodian: &of.publisher, document: &document };
+        decide(&patient, &request, &work.machine.directory.list().policy, work.now).is_permit()
+    }
+}
+
+fn candidates_of(view: &View, query: &SearchQuery) -> Result<Vec<Candidate>, Fault> {
     let slots: Vec<_> = query.patients.iter().map(state::patient).collect();
     view.need(&slots)?;
     let mut named = BTreeSet::new();
@@ -115,67 +192,27 @@ fn subjects_of(view: &View, query: &SearchQuery) -> Result<Vec<Candidate>, Fault
     view.need(&slots)?;
     let candidate = |((publisher, subject), slot): ((Code, SubjectId), &state::Slot<state::Subject>)| {
         let state = view.get(slot)?;
-        let records = records_of(view, &read_tokens(&state)?)?;
-        Ok(Candidate { publisher, subject, links: state.number, records })
+        Ok(Candidate { publisher, subject, links: state.number, tokens: read_tokens(&state)? })
     };
     named.into_iter().zip(&slots).map(candidate).collect()
 }
 
-fn records_of(view: &View, tokens: &[Token]) -> Result<Vec<(Token, Option<Record>)>, Fault> {
-    let slots: Vec<_> = tokens.iter().map(state::patient).collect();
+/// The entries among the links at these places.
+fn entries_at<'a>(
+    view: &View,
+    places: &[(u64, &'a Candidate)],
+) -> Result<Vec<(&'a Candidate, Standing, Entry)>, Fault> {
+    let slots: Vec<_> = places.iter().map(|(seq, _)| state::journal(*seq)).collect();
     view.need(&slots)?;
-    let record = |(token, slot): (&Token, &state::Slot<state::Patient>)| {
-        Ok((*token, Some(record_of(&view.get(slot)?)?)))
-    };
-    tokens.iter().zip(&slots).map(record).collect()
-}
-
-impl Candidate {
-    /// Adds the entries of this subject that the asker may see.
-    fn look(&self, work: &Work<'_>, query: &SearchQuery, permitted: &mut Vec<Opening>) -> Result<(), Stop> {
-        let looks = self.links.min(SEARCH_LOOKS_MAX as u64);
-        let seqs = chain_places(work.view, &self.publisher, &self.subject, 0, looks)?;
-        let places: Vec<_> = seqs.iter().map(|seq| state::journal(*seq)).collect();
-        work.view.need(&places)?;
-        let entries = self.entries(work.view, &places)?;
-        let slots: Vec<_> =
-            entries.iter().map(|(_, entry)| state::entry(&self.publisher, &entry.entry_id)).collect();
-        work.view.need(&slots)?;
-        for ((standing, entry), slot) in entries.iter().zip(&slots) {
-            let state = work.view.get(slot)?;
-            // An id that was withdrawn may stand again elsewhere: the state is of the newest.
-            let current = state.seq == standing.opening.seq && !state.withdrawn;
-            if current && is_asked(query, standing, entry, &state) && self.permits(work, query, entry, &state)
-            {
-                permitted.push(standing.opening.clone());
-            }
+    let mut entries = Vec::new();
+    for ((_, of), slot) in places.iter().zip(&slots) {
+        let standing = Standing::of(&view.get(slot)?)?;
+        if standing.envelope.kind() == Kind::Entry {
+            let entry = standing.read::<Entry>()?;
+            entries.push((*of, standing, entry));
         }
-        Ok(())
     }
-
-    fn entries(
-        &self,
-        view: &View,
-        places: &[state::Slot<state::Kept>],
-    ) -> Result<Vec<(Standing, Entry)>, Fault> {
-        let mut entries = Vec::new();
-        for place in places {
-            let standing = Standing::of(&view.get(place)?)?;
-            if standing.envelope.kind() == Kind::Entry {
-                let entry = standing.read::<Entry>()?;
-                entries.push((standing, entry));
-            }
-        }
-        Ok(entries)
-    }
-
-    fn permits(&self, work: &Work<'_>, query: &SearchQuery, entry: &Entry, state: &EntryState) -> bool {
-        let document = document_of(entry, state);
-        let own: Vec<_> = self.records.iter().map(|(token, record)| (*token, record.as_ref())).collect();
-        let patient = Patient { own: &own, linked: &[] };
-        let request = Request { asker: &query.asker, custodian: &self.publisher, document: &document };
-        decide(&patient, &request, &work.machine.directory.list().policy, work.now).is_permit()
-    }
+    Ok(entries)
 }
 
 /// Whether an entry is of those asked for.

@@ -11,14 +11,14 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::lease::Change;
 use yiqiao_proto::limits::SUBMISSION_MAX;
 use yiqiao_proto::log::{Leaf, Opening};
-use yiqiao_proto::member::MemberList;
+use yiqiao_proto::member::{Member, MemberList};
 use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_proto::release::{Delivery, Release};
 use yiqiao_proto::time::Timestamp;
 
-use crate::lease::push;
+use crate::lease::{need_feeds, push};
 use crate::machine::{ConsentAct, Outcome, Stop, ToTake, Work, refuse};
-use crate::state::{self, Fault, Kept, Quota, Tally, View};
+use crate::state::{self, EntryState, Fault, Kept, Quota, Slot, Tally, View};
 use crate::{consent, facts, index, patient};
 
 /// Words that a member hands in, each checked.
@@ -86,7 +86,20 @@ fn links(work: &mut Work<'_>, words: &[ChainWord]) -> Result<Vec<Taken>, Stop> {
     if subjects.any(|subject| Some(subject) != first) {
         return Err(refuse(RefusalCode::Malformed, "N-5"));
     }
+    need_links(work.view, words)?;
     words.iter().map(|word| link(work, word)).collect()
+}
+
+/// Asks at once for what each link looks at, so that a full submission takes no more rounds than a short one.
+fn need_links(view: &View, words: &[ChainWord]) -> Result<(), Fault> {
+    let said: Vec<_> = words.iter().map(ChainWord::said).collect();
+    view.need(&said)?;
+    let mut standing = Vec::new();
+    for slot in &said {
+        standing.extend(view.find(slot)?.map(|place| state::journal(place.seq)));
+    }
+    view.need(&standing)?;
+    view.need(&words.iter().flat_map(ChainWord::entries).collect::<Vec<_>>())
 }
 
 fn link(work: &mut Work<'_>, word: &ChainWord) -> Result<Taken, Stop> {
@@ -122,6 +135,22 @@ impl ChainWord {
             Self::Withdrawal(withdrawal, _) => (withdrawal.signer(), withdrawal.word().subject),
         }
     }
+
+    fn said(&self) -> Slot<state::Place> {
+        match self {
+            Self::Entry(entry, _) => state::said(entry.signer(), &entry.envelope().payload_hash()),
+            Self::Withdrawal(word, _) => state::said(word.signer(), &word.envelope().payload_hash()),
+        }
+    }
+
+    /// The entries that it publishes, replaces or withdraws.
+    fn entries(&self) -> impl Iterator<Item = Slot<EntryState>> {
+        let (publisher, id, replaced) = match self {
+            Self::Entry(entry, link) => (entry.signer(), entry.word().entry_id, link.replaces),
+            Self::Withdrawal(word, link) => (word.signer(), word.word().entry_id, link.replaces),
+        };
+        std::iter::once(id).chain(replaced).map(move |id| state::entry(publisher, &id))
+    }
 }
 
 /// Takes one word: what stands already is answered as it stands, what is new is checked and kept.
@@ -147,7 +176,7 @@ pub(crate) fn stands(work: &Work<'_>, signer: &Code, envelope: &Envelope) -> Res
     Ok(Some(Taken { opening: read_opening(&kept, place.seq)?, repeat: true }))
 }
 
-/// A new member list, which all members are told of (F-4).
+/// A new member list, which all custodians are told of (F-4).
 pub(crate) fn member_list(
     work: &mut Work<'_>,
     directory: &Directory,
@@ -236,8 +265,10 @@ pub(crate) fn apply(kept: &Kept, view: &mut View) -> Result<(), Fault> {
 }
 
 fn tell_all(list: &MemberList, view: &mut View) -> Result<(), Fault> {
-    let holders = list.members.iter().filter(|member| member.roles.contains(&MemberRole::Custodian));
-    for member in holders {
+    let custodian = |member: &&Member| member.roles.contains(&MemberRole::Custodian);
+    let custodians: Vec<_> = list.members.iter().filter(custodian).collect();
+    need_feeds(custodians.iter().map(|member| member.code.as_str()), view)?;
+    for member in custodians {
         push(&member.code, &Change::MemberList(list.version), view)?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::codes::RefusalCode::{BadSignature, Conflict, NotMember, Nothing, OutOfOrder, OverLimit};
-use yiqiao_proto::codes::{CredentialState, RefusalCode, DocumentClass, Purpose};
+use yiqiao_proto::codes::{CredentialState, DocumentClass, Purpose, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, Revocation, What};
 use yiqiao_proto::envelope::{Word, payload_hash};
 use yiqiao_proto::limits::{DIRECTIVES_MAX, DIRECTIVES_OF_ONE_MAX};
@@ -16,9 +16,7 @@ use yiqiao_registry_core::machine::ConsentAct;
 use yiqiao_registry_core::take::Submission;
 
 use crate::rig::{Rig, at};
-use crate::words::{
-    Chain, credential, desk, forbid, id, passkey, permit, query, revocation, token,
-};
+use crate::words::{Chain, credential, desk, forbid, id, login, passkey, permit, query, revocation, token};
 
 /// A registry where a holds one entry of patient 1; how many entries b finds.
 fn held() -> Rig {
@@ -38,12 +36,9 @@ fn head(rig: &mut Rig) -> (u64, usize) {
     (told.head.version, told.directives.len())
 }
 
-fn refused_revocation(rig: &mut Rig, by: &str, revocation: &Revocation) -> (u64, &'static str) {
-    let (code, clause) = {
-        let submission = rig.revocation(by, revocation);
-        rig.refused(submission)
-    };
-    (code, clause)
+fn refused_revocation(rig: &mut Rig, by: &str, revocation: &Revocation) -> (RefusalCode, &'static str) {
+    let submission = rig.revocation(by, revocation);
+    rig.refused(submission)
 }
 
 #[test]
@@ -194,11 +189,8 @@ fn c11_what_widens_is_refused_on_a_head_that_does_not_exist_yet() {
     assert_eq!(rig.refused(submission), (OutOfOrder, "C-11"));
     // What narrows never is.
     rig.direct("portal", &Directive { head_version: 900, ..forbid(2, token(1)) });
-    let early = Directive {
-        grantee: permit(0, token(1), "b").grantee,
-        head_version: 0,
-        ..forbid(3, token(1))
-    };
+    let early =
+        Directive { grantee: permit(0, token(1), "b").grantee, head_version: 0, ..forbid(3, token(1)) };
     rig.direct("portal", &early);
     let ahead = Revocation { head_version: 3, ..revocation(3, token(1)) };
     assert_eq!(refused_revocation(&mut rig, "portal", &ahead), (OutOfOrder, "C-11"));
@@ -271,8 +263,10 @@ fn c12_one_member_attests_a_bounded_number_of_directives_of_a_patient() {
     }
     let one_more = permit(100, token(1), "b");
     for directive in [one_more.clone(), forbid(100, token(1))] {
-        let submission = rig.directive("a", &directive);
-        assert_eq!(rig.refused(submission), (OverLimit, "C-12"));
+        for proof in [login("a"), desk("a")] {
+            let submission = rig.directive_proved("a", &directive, proof);
+            assert_eq!(rig.refused(submission), (OverLimit, "C-12"));
+        }
     }
     rig.direct("c", &permit(101, token(1), "b"));
     rig.direct("a", &permit(100, token(2), "b"));
@@ -310,10 +304,9 @@ fn after(statement: &CredentialStatement, state: CredentialState) -> CredentialS
     CredentialStatement { number: statement.number + 1, previous, state, ..statement.clone() }
 }
 
-fn refused_credential(rig: &mut Rig, statement: &CredentialStatement) -> (u64, &'static str) {
+fn refused_credential(rig: &mut Rig, statement: &CredentialStatement) -> (RefusalCode, &'static str) {
     let by = statement.voucher.to_string();
-    let (code, clause) = rig.refused(Submission::Credential(rig.word(&by, statement)));
-    (code, clause)
+    rig.refused(Submission::Credential(rig.word(&by, statement)))
 }
 
 #[test]

@@ -66,9 +66,11 @@ fn a_full_submission_takes_about_as_many_rounds_as_a_single_link() {
         rig.take(Submission::Links(words));
         let fresh = rig.rounds;
         let replaced = |number: u64| chain.entry_with(&rig, 100 + number, Some(number), |_| {});
-        let words = (0..links).map(replaced).collect();
-        rig.take(Submission::Links(words));
-        (fresh, rig.rounds)
+        let words: Vec<_> = (0..links).map(replaced).collect();
+        rig.take(Submission::Links(words.clone()));
+        let replacing = rig.rounds;
+        rig.repeated(Submission::Links(words));
+        (fresh, replacing, rig.rounds)
     });
     assert_eq!(rounds.first(), rounds.last());
 }

@@ -1,13 +1,14 @@
 //! Feeds: who is told what, and when (F-1 to F-5, C-9, C-10).
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 use std::collections::BTreeSet;
 
 use yiqiao_proto::codes::MemberRole;
 use yiqiao_proto::directive::Directive;
 use yiqiao_proto::head::Head;
-use yiqiao_proto::lease::{Change, Told};
+use yiqiao_proto::lease::{Change, FeedItem, Told};
+use yiqiao_proto::member::Member;
 use yiqiao_proto::suite::Suite;
 use yiqiao_registry_core::machine::{Input, Outcome};
 use yiqiao_registry_core::take::Submission;
@@ -233,11 +234,11 @@ fn f4_a_withdrawal_is_told_to_whoever_had_a_release_of_the_document() {
     let withdrawn = rig.withdraw(&mut chain, 1);
     let told = |rig: &mut Rig, member: &str| {
         let items = rig.feed(member);
-        let withdrawals = items.into_iter().filter_map(|item| match item.change {
-            Change::Withdrawal(opening) => Some(opening),
-            _ => None,
-        });
-        withdrawals.collect::<Vec<_>>()
+        let withdrawal = |item: FeedItem| {
+            let Change::Withdrawal(opening) = item.change else { return None };
+            Some(opening)
+        };
+        items.into_iter().filter_map(withdrawal).collect::<Vec<_>>()
     };
     assert_eq!(told(&mut rig, "b"), [withdrawn.opening]);
     assert_eq!([told(&mut rig, "a").len(), told(&mut rig, "c").len()], [0, 0]);
@@ -258,4 +259,30 @@ fn f4_credentials_are_told_to_every_holder_of_one_of_their_tokens() {
     let taken = rig.take(Submission::Credential(rig.word("portal", &statement)));
     assert_eq!(rig.feed("a").pop().unwrap().change, Change::Credential(taken.opening));
     assert_eq!(rig.feed("c").len(), 2, "it holds nothing of these tokens");
+}
+
+#[test]
+fn f4_every_recipient_is_told_of_a_withdrawal_however_many_there_are() {
+    let names: Vec<String> = (100..620).map(|number| format!("m{number}")).collect();
+    let mut rig = Rig::of(Suite::Simulation, |list| {
+        let like = list.members[0].clone();
+        let more = names.iter().map(|name| Member {
+            code: code(name),
+            signing_keys: Vec::new(),
+            roles: BTreeSet::from([MemberRole::Portal]),
+            ..like.clone()
+        });
+        list.members.extend(more.collect::<Vec<_>>());
+        list.members.sort_by(|a, b| a.code.cmp(&b.code));
+    });
+    let mut chain = Chain::new("a", 1);
+    rig.state(&mut chain, &[token(1)]);
+    rig.publish(&mut chain, 1);
+    for name in &names {
+        rig.take(Submission::Release(rig.word("a", &release("a", name, 1, &[token(1)]))));
+    }
+    rig.withdraw(&mut chain, 1);
+    for name in &names {
+        assert_eq!(rig.feed(name).len(), 2, "{name}: the head, then the withdrawal");
+    }
 }

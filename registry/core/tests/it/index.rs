@@ -1,6 +1,6 @@
 //! Entries and withdrawals: which links are taken (N-2 to N-9).
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 use yiqiao_proto::codes::RefusalCode::{Conflict, Malformed, OutOfOrder, OverLimit};
 use yiqiao_proto::entry::Link;
@@ -307,10 +307,9 @@ fn n7_any_words_key_of_the_member_withdraws_and_replaces() {
 /// The words that a member reads back about a subject.
 fn read_back(rig: &mut Rig, member: &str, chain: &Chain, from_number: u64) -> Vec<Kept> {
     let (member, subject) = (code(member), chain.subject);
-    match rig.handle(&Input::Links { member, subject, from_number }).unwrap() {
-        Outcome::Links(links) => links,
-        _ => Vec::new(),
-    }
+    let outcome = rig.handle(&Input::Links { member, subject, from_number }).unwrap();
+    let Outcome::Links(links) = outcome else { unreachable!("{outcome:?} for links") };
+    links
 }
 
 #[test]

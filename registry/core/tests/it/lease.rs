@@ -25,13 +25,10 @@ fn asked() -> LeaseAsked {
 }
 
 fn ask(rig: &mut Rig, asked: LeaseAsked) -> Result<Lease, Refused> {
-    match rig.handle(&Input::Lease(asked))? {
-        Outcome::Lease(envelope) => {
-            let lease: Verified<Lease> = Verified::check(envelope, rig.directory(), Said::Now).unwrap();
-            Ok(lease.meant_for(&code("a")).unwrap().word().clone())
-        }
-        other => panic!("{other:?} for a lease"),
-    }
+    let outcome = rig.handle(&Input::Lease(asked))?;
+    let Outcome::Lease(envelope) = outcome else { panic!("{outcome:?} for a lease") };
+    let lease: Verified<Lease> = Verified::check(envelope, rig.directory(), Said::Now).unwrap();
+    Ok(lease.meant_for(&code("a")).unwrap().word().clone())
 }
 
 /// The chain of a's feed after each of its items, its start first.

@@ -1,12 +1,10 @@
 //! The log: places, repeats, member lists (L-1, M-2).
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing fails the test")]
-
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
-use yiqiao_proto::envelope::{Kind, Verified, Word};
+use yiqiao_proto::envelope::{Kind, Verified, Word, payload_hash};
 use yiqiao_registry_core::machine::{ConsentAct, Input, Outcome, Refused};
-use yiqiao_registry_core::take::{ChainWord, Submission};
+use yiqiao_registry_core::take::{ChainWord, Submission, Taken};
 
 use crate::rig::{Rig, TERM, at};
 use crate::words::{
@@ -42,10 +40,8 @@ fn l1_a_repeat_of_every_kind_gets_the_first_opening_under_another_key_too() {
     takes_once(&mut rig, "b", &event("b", token(1)), Submission::Event);
     takes_once(&mut rig, "portal", &credential("portal", &[token(1)]), Submission::Credential);
     let revoked = Act::new(revocation(1, token(1)), login("b"));
-    takes_once(&mut rig, "b", &revoked, |act| {
-        Submission::Consent(ConsentAct::Revocation(Box::new(act)))
-    });
-    let link = { chain.number = 1; chain.last = Some(yiqiao_proto::envelope::payload_hash(&entry.encode())); chain.link() };
+    takes_once(&mut rig, "b", &revoked, |act| Submission::Consent(ConsentAct::Revocation(Box::new(act))));
+    let link = Chain { number: 1, last: Some(payload_hash(&entry.encode())), ..chain }.link();
     let withdrawal = chain.withdrawal_at(&link, 1);
     takes_once(&mut rig, "a", &withdrawal, |word| Submission::Links(vec![ChainWord::Withdrawal(word, link)]));
 }
@@ -76,10 +72,11 @@ fn l1_the_same_word_twice_in_one_batch_stands_once() {
     let mut rig = Rig::new();
     let input = Input::Submit(Box::new(rig.directive("portal", &forbid(1, token(1)))));
     let outcomes = rig.handle_batch(&[input.clone(), input]);
-    let taken: Vec<_> = outcomes.into_iter().map(|outcome| match outcome {
+    let first = |outcome| match outcome {
         Ok(Outcome::Taken(taken)) => taken[0].clone(),
         other => unreachable!("{other:?}"),
-    });
+    };
+    let taken: Vec<Taken> = outcomes.into_iter().map(first).collect();
     assert_eq!(taken[0].opening, taken[1].opening);
     assert_eq!(rig.kinds_after(1), [Kind::Directive]);
 }
@@ -88,7 +85,7 @@ fn l1_the_same_word_twice_in_one_batch_stands_once() {
 fn l1_a_refused_input_leaves_the_rest_of_its_batch_alone() {
     let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
     let submit = |words| Input::Submit(Box::new(Submission::Links(words)));
-    let mut gap = Chain { number: 9, last: Some(yiqiao_proto::envelope::payload_hash(b"x")), ..chain };
+    let mut gap = Chain { number: 9, last: Some(payload_hash(b"x")), ..chain };
     let inputs = [
         submit(vec![chain.entry(&rig, 1)]),
         submit(vec![gap.entry(&rig, 2)]),
@@ -98,6 +95,18 @@ fn l1_a_refused_input_leaves_the_rest_of_its_batch_alone() {
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
     assert_eq!(outcomes[1].as_ref().unwrap_err().clause, "N-2");
     assert_eq!(rig.kinds_after(1), [Kind::Entry, Kind::Entry]);
+}
+
+#[test]
+fn a_batch_that_was_lost_is_taken_as_if_it_had_never_come() {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    let list = rig.list_after(|_| {});
+    let word = chain.entry(&rig, 1);
+    let submission = Input::Submit(Box::new(Submission::Links(vec![word.clone()])));
+    rig.lose(&[submission, list.clone()]);
+    assert_eq!((rig.machine().next_seq(), rig.directory().list().version), (1, 1));
+    rig.handle(&list).unwrap();
+    assert_eq!(rig.take(Submission::Links(vec![word])).opening.seq, 2);
 }
 
 #[test]

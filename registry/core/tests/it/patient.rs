@@ -25,18 +25,16 @@ fn ask(rig: &mut Rig, by: &str, said: PatientQuery, proof: Proof) -> Result<Outc
 }
 
 fn events(rig: &mut Rig, said: PatientQuery) -> Events {
-    match ask(rig, "portal", said, login("portal")).unwrap() {
-        Outcome::Events(events) => events,
-        other => panic!("{other:?} for events"),
-    }
+    let outcome = ask(rig, "portal", said, login("portal")).unwrap();
+    let Outcome::Events(events) = outcome else { panic!("{outcome:?} for events") };
+    events
 }
 
 fn consents(rig: &mut Rig, patient: u64, nonce: u64) -> Consents {
     let said = question(rig, token(patient), PatientQuestion::Consents, nonce);
-    match ask(rig, "portal", said, login("portal")).unwrap() {
-        Outcome::Consents(consents) => consents,
-        other => panic!("{other:?} for consents"),
-    }
+    let outcome = ask(rig, "portal", said, login("portal")).unwrap();
+    let Outcome::Consents(consents) = outcome else { panic!("{outcome:?} for consents") };
+    consents
 }
 
 fn kinds(events: &Events) -> Vec<Kind> {
@@ -147,11 +145,8 @@ fn a4_events_are_read_by_pages() {
         let (mut read, mut from) = (Vec::new(), Some(0));
         while let Some(from_seq) = from {
             let nonce = u64::from(count) * 1_000 + from_seq;
-            let asked = PatientQuery {
-                from_seq,
-                count,
-                ..question(&rig, token(1), PatientQuestion::Events, nonce)
-            };
+            let asked =
+                PatientQuery { from_seq, count, ..question(&rig, token(1), PatientQuestion::Events, nonce) };
             let page = events(&mut rig, asked);
             assert!(page.events.len() <= count as usize);
             read.extend(page.events.iter().map(|opening| opening.seq));

@@ -71,3 +71,18 @@ fn p7_a_delivery_is_kept_beside_its_release() {
     rig.take(Submission::Delivery(rig.word("b", &delivery(&granted))));
     assert_eq!(rig.kinds_after(words), [Kind::Release, Kind::Delivery]);
 }
+
+#[test]
+fn p2_a_release_names_the_entry_s_own_document_and_the_heads_of_its_subject() {
+    let (mut rig, _) = held();
+    let malformed = (RefusalCode::Malformed, "P-2");
+    let others = [release("a", "b", 1, &[token(2)]), release("a", "b", 1, &[token(1), token(2)])];
+    for other in others {
+        let word = rig.word("a", &other);
+        assert_eq!(rig.refused(Submission::Release(word)), malformed);
+    }
+    let mut foreign = release("a", "b", 1, &[token(1)]);
+    foreign.terms.document = release("a", "b", 9, &[token(1)]).terms.document;
+    let word = rig.word("a", &foreign);
+    assert_eq!(rig.refused(Submission::Release(word)), malformed);
+}

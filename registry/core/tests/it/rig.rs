@@ -72,11 +72,8 @@ fn keys(suite: Suite) -> Keys {
 }
 
 fn member(suite: Suite, (name, role, seed): (&str, MemberRole, u8)) -> Member {
-    let signing = |seed, for_use| SigningKey {
-        key: secret(suite, seed).public(),
-        for_use,
-        state: KeyState::Valid,
-    };
+    let signing =
+        |seed, for_use| SigningKey { key: secret(suite, seed).public(), for_use, state: KeyState::Valid };
     let mut signing_keys = vec![signing(seed, KeyUse::Words), signing(seed + 1, KeyUse::Words)];
     if role == MemberRole::Registry {
         signing_keys.push(signing(seed + 2, KeyUse::Checkpoint));
@@ -233,6 +230,18 @@ impl Rig {
         outcomes
     }
 
+    /// Handles inputs of a batch that could not be made durable, and undoes it.
+    pub(crate) fn lose(&mut self, inputs: &[Input]) {
+        let (mark, words, records) = (self.machine.mark(), self.words.len(), self.journal.len());
+        let mut view = View::new(region());
+        for input in inputs {
+            self.handle_on(&mut view, input).unwrap();
+        }
+        self.machine.undo(mark);
+        self.words.truncate(words);
+        self.journal.truncate(records);
+    }
+
     fn handle_on(&mut self, view: &mut View, input: &Input) -> Result<Outcome, Refused> {
         let mut loaded = BTreeSet::new();
         for round in 1..=ROUNDS_MAX {
@@ -252,7 +261,7 @@ impl Rig {
                         Stop::Refused(refused) => return Err(refused),
                         Stop::Fault(Fault::Damaged { .. }) => panic!("{stop:?}"),
                         Stop::Fault(Fault::Missing { keys }) => {
-                            for key in keys {
+                            for key in keys.into_iter().collect::<BTreeSet<_>>() {
                                 assert!(loaded.insert(key.clone()), "asked for what was given");
                                 let value = self.load(&key);
                                 view.load(key, value);
@@ -276,7 +285,11 @@ impl Rig {
         for record in records {
             self.journal.push(record_bytes(&record));
             if let yiqiao_registry_core::machine::ToKeep::Word(kept, kind) = record {
-                assert_eq!(kept.opening.as_ref().unwrap().seq, self.words.len() as u64, "places have no gaps");
+                assert_eq!(
+                    kept.opening.as_ref().unwrap().seq,
+                    self.words.len() as u64,
+                    "places have no gaps"
+                );
                 self.words.push((*kept, kind));
             }
         }
@@ -319,10 +332,9 @@ impl Rig {
     // ---- What a member does ----
 
     pub(crate) fn submit(&mut self, submission: Submission) -> Result<Vec<Taken>, Refused> {
-        match self.handle(&Input::Submit(Box::new(submission)))? {
-            Outcome::Taken(taken) => Ok(taken),
-            other => panic!("{other:?} for a submission"),
-        }
+        let outcome = self.handle(&Input::Submit(Box::new(submission)))?;
+        let Outcome::Taken(taken) = outcome else { panic!("{outcome:?} for a submission") };
+        Ok(taken)
     }
 
     /// Submits what must be new, and gives the first of it.
@@ -352,10 +364,9 @@ impl Rig {
     pub(crate) fn search(&mut self, query: &yiqiao_proto::search::SearchQuery) -> Found {
         let asker = query.asker.organisation.to_string();
         let query = self.word(&asker, query);
-        match self.handle(&Input::Search(query)).unwrap() {
-            Outcome::Found(found) => found,
-            other => panic!("{other:?} for a search"),
-        }
+        let outcome = self.handle(&Input::Search(query)).unwrap();
+        let Outcome::Found(found) = outcome else { panic!("{outcome:?} for a search") };
+        found
     }
 
     /// Puts the next member list in force.
@@ -403,9 +414,9 @@ impl Rig {
 
     /// All that a member was told of a patient's consent, oldest first.
     pub(crate) fn heads(&mut self, member: &str, token: Token) -> Vec<HeadChange> {
-        let head = |item: FeedItem| match item.change {
-            Change::Head(change) if change.patient == token => Some(change),
-            _ => None,
+        let head = |item: FeedItem| {
+            let Change::Head(change) = item.change else { return None };
+            (change.patient == token).then_some(change)
         };
         self.feed(member).into_iter().filter_map(head).collect()
     }

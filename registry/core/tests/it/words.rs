@@ -50,8 +50,8 @@ pub(crate) struct Chain {
     pub(crate) subject: Subject,
     pub(crate) number: u64,
     pub(crate) last: Option<Digest>,
-    statement: u64,
-    statement_hash: Option<Digest>,
+    pub(crate) statement: u64,
+    pub(crate) statement_hash: Option<Digest>,
 }
 
 impl Chain {
