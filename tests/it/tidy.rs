@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Clauses whose crate does not exist yet. A clause leaves this list with its first test, and none joins it.
 const WITHOUT_TEST: &[&str] = &[
-    "A-2", "A-3", "F-8", "F-9", "H-3", "L-4", "L-7", "L-9", "L-10", "L-11",
-    "M-10", "M-11", "P-1", "P-5", "Q-6", "R-5", "T-6", "T-7",
+    "A-2", "A-3", "F-8", "F-9", "H-3", "L-4", "L-7", "L-9", "L-10", "L-11", "M-10", "M-11", "P-1", "P-5",
+    "Q-6", "R-5", "T-6", "T-7",
 ];
 
 /// Who may import whom: each crate only those that stand before it.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use prost::Message;
+use prost::encoding::{self, DecodeContext};
 use tokio::sync::{mpsc, oneshot, watch};
 use yiqiao_host::keys;
 use yiqiao_host::link::{PeerId, PullAnswer, Refusal, Service};
@@ -14,13 +15,14 @@ use yiqiao_proto::calls::{
     Call, ConsentRequest, EvaluateAnswer, EvaluateRequest, FeedRequest, HistoryRequest, LeaseRequest,
     LinksRequest, MembersAnswer, MembersRequest, Method, SearchRequest, SubmitRequest,
 };
-use yiqiao_proto::codes::{MemberRole, RefusalCode};
+use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
+use yiqiao_proto::directive::{Act, PatientQuery};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::Link;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, Nonce, Subject};
-use yiqiao_proto::limits::{CALL_BYTES_MAX, SUBMISSION_MAX};
+use yiqiao_proto::limits::{CALL_BYTES_MAX, EVALUATION_MAX, SUBMISSION_MAX};
 use yiqiao_proto::token::TokenSecret;
 use yiqiao_proto::wire::calls::{Refused as RefusedWire, Submitted};
 use yiqiao_registry_core::lease::LeaseAsked;
@@ -36,6 +38,8 @@ const BUSY_MS: u64 = 200;
 const FAILED_MS: u64 = 10_000;
 /// Member lists in one answer.
 const LISTS_MAX: u64 = 64;
+/// Fields of one request, one for each item of a list: more than any request that is not refused.
+const FIELDS_MAX: usize = 2 * EVALUATION_MAX;
 
 /// What answers members' calls.
 #[derive(Clone)]
@@ -76,11 +80,11 @@ impl Door {
             }
             Method::Consent => {
                 let request: ConsentRequest = read(&request)?;
-                self.ask(Input::PatientQuery(check(&directory, &asker, &request.envelope)?)).await
+                self.ask(question(&directory, &asker, &request.envelope, PatientQuestion::Consents)?).await
             }
             Method::History => {
                 let request: HistoryRequest = read(&request)?;
-                self.ask(Input::PatientQuery(check(&directory, &asker, &request.envelope)?)).await
+                self.ask(question(&directory, &asker, &request.envelope, PatientQuestion::Events)?).await
             }
             Method::Lease => self.ask(Input::Lease(lease(asker, &read(&request)?)?)).await,
             Method::Feed => {
@@ -102,7 +106,8 @@ impl Door {
     async fn ask(&self, input: Input) -> Result<Vec<u8>, Refused> {
         let (reply, answer) = oneshot::channel();
         self.jobs.try_send(Job { input, reply }).map_err(|_| refused(RefusalCode::Busy, "H-2"))?;
-        let answer = answer.await.map_err(|_| refused(RefusalCode::Failed, "H-2"))??;
+        // The log has ended on the way: whether the input was taken is known after the next start, so it may come again (H-3).
+        let answer = answer.await.map_err(|_| refused(RefusalCode::Busy, "H-2"))??;
         let fits = answer.len() <= CALL_BYTES_MAX;
         if fits { Ok(answer) } else { Err(refused(RefusalCode::OverLimit, "W-3")) }
     }
@@ -113,9 +118,18 @@ impl Door {
         let last = newest.min(request.after_version.saturating_add(LISTS_MAX));
         let read = |version| region::read_list(&self.lists, version).ok().flatten();
         let lists = (request.after_version.saturating_add(1)..=last).map(read);
-        let lists: Option<Vec<Envelope>> = lists.collect();
-        let lists = lists.ok_or(refused(RefusalCode::Failed, "M-2"))?;
-        let envelopes = lists.iter().map(|list| list.as_bytes().to_vec()).collect();
+        let mut envelopes = Vec::new();
+        let mut room = CALL_BYTES_MAX / 2;
+        for list in lists {
+            let list: Envelope = list.ok_or(refused(RefusalCode::Failed, "M-2"))?;
+            let bytes = list.as_bytes().to_vec();
+            // The first list always goes: two of the largest fit one answer.
+            if bytes.len() > room && !envelopes.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(bytes.len());
+            envelopes.push(bytes);
+        }
         Ok(MembersAnswer { envelopes }.encode_to_vec())
     }
 
@@ -123,6 +137,9 @@ impl Door {
     async fn evaluate(self, member: Code, request: EvaluateRequest) -> Result<Vec<u8>, Refused> {
         if request.epoch != self.tokens.public().epoch {
             return Err(refused(RefusalCode::Malformed, "T-7"));
+        }
+        if !(1..=EVALUATION_MAX).contains(&request.blinded.len()) {
+            return Err(refused(RefusalCode::OverLimit, "T-3"));
         }
         let elements = request.blinded.len() as u64;
         self.ask(Input::Evaluate { member, elements }).await?;
@@ -139,16 +156,17 @@ impl Door {
 impl Service for Door {
     fn call(&self, peer: PeerId, method: u16, request: Bytes) -> BoxFuture<'static, Result<Bytes, Refusal>> {
         let door = self.clone();
-        async move { door.answer(peer, method, request).await.map(Bytes::from).map_err(tell) }.boxed()
+        async move { door.answer(peer, method, request).await.map(Bytes::from).map_err(|error| tell(&error)) }
+            .boxed()
     }
 
     fn pull(&self, _: PeerId, _: Bytes) -> BoxFuture<'static, Result<PullAnswer, Refusal>> {
-        async { Err(tell(refused(RefusalCode::Nothing, "P-4"))) }.boxed()
+        async { Err(tell(&refused(RefusalCode::Nothing, "P-4"))) }.boxed()
     }
 }
 
 /// A refusal as it goes over the link (H-2).
-fn tell(refused: Refused) -> Refusal {
+fn tell(refused: &Refused) -> Refusal {
     let retry_after_ms = match refused.code {
         RefusalCode::Busy => BUSY_MS,
         RefusalCode::Failed => FAILED_MS,
@@ -172,10 +190,27 @@ const fn refused(code: RefusalCode, clause: &'static str) -> Refused {
 }
 
 fn read<C: Call>(bytes: &[u8]) -> Result<C, Refused> {
+    if !has_few_fields(bytes) {
+        return Err(refused(RefusalCode::OverLimit, "W-3"));
+    }
     C::from_bytes(bytes).map_err(|error| {
         tracing::debug!(%error, "a call cannot be read");
         refused(RefusalCode::Malformed, "W-2")
     })
+}
+
+/// Whether a request has no more than [`FIELDS_MAX`] fields. Two bytes make an item of a list that takes a hundred once it is
+/// decoded: so the bound on bytes alone bounds no memory.
+fn has_few_fields(mut bytes: &[u8]) -> bool {
+    for _ in 0..FIELDS_MAX {
+        let skipped = encoding::decode_key(&mut bytes)
+            .and_then(|(tag, wire)| encoding::skip_field(wire, tag, &mut bytes, DecodeContext::default()));
+        // What is no field is refused when it is decoded; what comes before it is within the bound.
+        if skipped.is_err() {
+            return true;
+        }
+    }
+    bytes.is_empty()
 }
 
 fn custodian(directory: &Directory, member: &Code) -> Result<(), Refused> {
@@ -191,6 +226,18 @@ fn check<W: Word>(directory: &Directory, asker: &Code, envelope: &[u8]) -> Resul
     let verified =
         Verified::check(envelope, directory, Said::Now).map_err(|error| envelope_refused(&error))?;
     own(asker, verified)
+}
+
+/// A patient's question, in the call whose answer it asks for.
+fn question(
+    directory: &Directory,
+    asker: &Code,
+    envelope: &[u8],
+    what: PatientQuestion,
+) -> Result<Input, Refused> {
+    let query: Verified<Act<PatientQuery>> = check(directory, asker, envelope)?;
+    let fits = query.word().said.what == what;
+    if fits { Ok(Input::PatientQuery(query)) } else { Err(refused(RefusalCode::Malformed, "A-4")) }
 }
 
 /// A member hands in its own words only.
@@ -237,7 +284,7 @@ fn submission(directory: &Directory, asker: &Code, request: &SubmitRequest) -> R
     }
     let [envelope] =
         <[Envelope; 1]>::try_from(envelopes).map_err(|_| refused(RefusalCode::Malformed, "N-5"))?;
-    one(directory, asker, envelope)
+    one(directory, asker, &envelope)
 }
 
 fn links(
@@ -271,20 +318,20 @@ fn links(
     kinds.into_iter().zip(places).map(word).collect()
 }
 
-fn one(directory: &Directory, asker: &Code, envelope: Envelope) -> Result<Submission, Refused> {
-    let bytes = envelope.as_bytes().to_vec();
+fn one(directory: &Directory, asker: &Code, envelope: &Envelope) -> Result<Submission, Refused> {
+    let bytes = envelope.as_bytes();
     Ok(match envelope.kind() {
-        Kind::IdentityStatement => Submission::Identity(check(directory, asker, &bytes)?),
+        Kind::IdentityStatement => Submission::Identity(check(directory, asker, bytes)?),
         Kind::Directive => {
-            Submission::Consent(ConsentAct::Directive(Box::new(check(directory, asker, &bytes)?)))
+            Submission::Consent(ConsentAct::Directive(Box::new(check(directory, asker, bytes)?)))
         }
         Kind::Revocation => {
-            Submission::Consent(ConsentAct::Revocation(Box::new(check(directory, asker, &bytes)?)))
+            Submission::Consent(ConsentAct::Revocation(Box::new(check(directory, asker, bytes)?)))
         }
-        Kind::CredentialStatement => Submission::Credential(check(directory, asker, &bytes)?),
-        Kind::AccessEvent => Submission::Event(check(directory, asker, &bytes)?),
-        Kind::Release => Submission::Release(check(directory, asker, &bytes)?),
-        Kind::Delivery => Submission::Delivery(check(directory, asker, &bytes)?),
+        Kind::CredentialStatement => Submission::Credential(check(directory, asker, bytes)?),
+        Kind::AccessEvent => Submission::Event(check(directory, asker, bytes)?),
+        Kind::Release => Submission::Release(check(directory, asker, bytes)?),
+        Kind::Delivery => Submission::Delivery(check(directory, asker, bytes)?),
         Kind::MemberList
         | Kind::Entry
         | Kind::Withdrawal

@@ -14,14 +14,16 @@ use yiqiao_journal::column::ColumnError;
 use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
 use yiqiao_journal::register::RegisterError;
 use yiqiao_journal::{Column, DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register};
+use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
+use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{Checkpoint, origin};
 use yiqiao_proto::suite::SecretKey;
 use yiqiao_proto::tree::{self, Hash, MissingHash, Stored};
 use yiqiao_registry_core::machine::{Machine, ToKeep};
 use yiqiao_registry_core::state::kept::record::Record as Kind;
-use yiqiao_registry_core::state::{Fault, Record, Table, View};
-use yiqiao_registry_core::take::record_bytes;
+use yiqiao_registry_core::state::{Fault, Kept, Record, Table, View};
+use yiqiao_registry_core::take::{leaf_of, record_bytes};
 
 const FORMAT: Format = Format::new("registry-log", 1, env!("CARGO_PKG_VERSION"));
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
@@ -45,12 +47,13 @@ pub(crate) struct Ledger {
     region: Code,
     /// Words in the journal.
     size: u64,
+    /// What the newest durable checkpoint says.
+    root: Hash,
     note: Vec<u8>,
 }
 
 /// Why the state cannot be opened or changed.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub(crate) enum LedgerError {
     #[error(transparent)]
     Folder(#[from] yiqiao_journal::folder::FolderError),
@@ -76,6 +79,8 @@ pub(crate) enum LedgerError {
     Make { folder: PathBuf, cause: String },
     #[error("a value of the index is damaged")]
     IndexDamaged,
+    #[error("a stored place or hash of the tree is damaged")]
+    TreeDamaged,
     #[error("a record of the log cannot be read: restore the log from a backup, under a new log id (L-9)")]
     Record,
     #[error(
@@ -120,6 +125,7 @@ impl Ledger {
             origin: origin(region, log_id),
             region: region.clone(),
             size: 0,
+            root: tree::empty_root(),
             note: last.note.clone(),
         };
         ledger.bring_up_tree(&last)?;
@@ -205,10 +211,11 @@ impl Ledger {
     fn word(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
         let seq = key.get(1..).and_then(|seq| seq.try_into().ok()).map(u64::from_be_bytes);
         let Some(at) = seq.map(|seq| self.leaves.get(seq)).transpose()?.flatten() else { return Ok(None) };
-        let bytes = self.journal.read(Position::new(u64::from_be_bytes(at)))?;
-        match read_record(&bytes)? {
-            Kind::Kept(kept) => Ok(Some(kept.encode_to_vec())),
-            Kind::Tally(_) => Err(LedgerError::Record),
+        let bytes = self.journal.read(Position::new(u64::from_be_bytes(at)));
+        // Places have no checksums: a wrong one leads nowhere, or to another word.
+        match read_record(&bytes.map_err(|_| LedgerError::TreeDamaged)?)? {
+            Kind::Kept(kept) if place_of(&kept) == seq => Ok(Some(kept.encode_to_vec())),
+            Kind::Kept(_) | Kind::Tally(_) => Err(LedgerError::TreeDamaged),
         }
     }
 
@@ -224,7 +231,7 @@ impl Ledger {
         for (record, position) in records.iter().zip(positions) {
             if let ToKeep::Word(kept, kind) = record {
                 let opening = kept.opening.clone().ok_or(LedgerError::Record)?;
-                let opening = yiqiao_proto::log::Opening::read(opening).map_err(|_| LedgerError::Record)?;
+                let opening = Opening::read(opening).map_err(|_| LedgerError::Record)?;
                 self.add_leaf(position, opening.leaf(&self.region, *kind).hash())?;
             }
         }
@@ -237,15 +244,22 @@ impl Ledger {
         Ok(self.index.commit(&for_index(view), applied)?)
     }
 
-    /// Makes the index durable: before an orderly stop.
+    /// Makes tree and index durable: before an orderly stop.
     pub(crate) fn close(&mut self) -> Result<(), LedgerError> {
+        self.leaves.sync()?;
+        self.tree.sync()?;
         let applied = Applied { position: self.journal.end().get(), words: self.size };
         Ok(self.index.sync(applied)?)
     }
 
-    /// Proves that a word stands under the newest checkpoint.
-    pub(crate) fn prove(&self, seq: u64) -> Result<Vec<Hash>, LedgerError> {
-        Ok(tree::prove_inclusion(&Hashes(&self.tree), seq, self.size)?)
+    /// Proves that a word stands under the newest checkpoint. Stored hashes have no checksums, so the proof is checked: one that
+    /// leads elsewhere is never given (L-7).
+    pub(crate) fn prove(&self, opening: &Opening) -> Result<Vec<Hash>, LedgerError> {
+        let path = tree::prove_inclusion(&Hashes(&self.tree), opening.seq, self.size)?;
+        let envelope = Envelope::decode(&opening.envelope).map_err(|_| LedgerError::Record)?;
+        let leaf = opening.leaf(&self.region, envelope.kind()).hash();
+        let leads = tree::verify_inclusion(&path, opening.seq, leaf, self.size, &self.root);
+        if leads { Ok(path) } else { Err(LedgerError::TreeDamaged) }
     }
 
     fn add_leaf(&mut self, position: Position, leaf: Hash) -> Result<(), LedgerError> {
@@ -265,37 +279,51 @@ impl Ledger {
         let value =
             [&self.journal.synced_end().get().to_be_bytes()[..], &self.size.to_be_bytes(), &note].concat();
         self.checkpoint.set(&value)?;
-        self.note = note;
+        (self.note, self.root) = (note, root);
         Ok(())
     }
 
-    /// Takes the stored tree if it leads to the last checkpoint, else makes it anew from the journal.
+    /// Goes on from the stored tree if that leads to the last checkpoint, else makes it anew from the journal.
     fn bring_up_tree(&mut self, last: &LastCheckpoint) -> Result<(), LedgerError> {
         let root = root_of_note(&last.note);
-        let stored = self.leaves.len() >= last.size && self.tree.len() >= tree::stored_count(last.size);
-        let from = if stored && root.is_some() && tree::root(&Hashes(&self.tree), last.size).ok() == root {
-            self.leaves.truncate(last.size)?;
-            self.tree.truncate(tree::stored_count(last.size))?;
-            self.size = last.size;
-            last.position
-        } else {
-            self.leaves.truncate(0)?;
-            self.tree.truncate(0)?;
-            0
-        };
+        let leads = |tree: &Column<32>| root.is_none() || tree::root(&Hashes(tree), last.size).ok() == root;
+        if self.grow_tree(self.stored_words(last.size)).is_ok() && leads(&self.tree) {
+            return Ok(());
+        }
+        self.grow_tree(0)?;
+        if leads(&self.tree) { Ok(()) } else { Err(LedgerError::OtherRoot) }
+    }
+
+    /// Words, at most so many, of which place and hashes are stored: after a kill the last ones are not.
+    fn stored_words(&self, most: u64) -> u64 {
+        let mut words = most.min(self.leaves.len()).min(self.tree.len());
+        while tree::stored_count(words) > self.tree.len() {
+            words -= 1;
+        }
+        words
+    }
+
+    /// Keeps so many words of the tree, and adds those that follow them in the journal.
+    fn grow_tree(&mut self, kept: u64) -> Result<(), LedgerError> {
+        self.leaves.truncate(kept)?;
+        self.tree.truncate(tree::stored_count(kept))?;
+        self.size = kept;
+        let last = kept.checked_sub(1).map(|last| self.leaves.get(last)).transpose()?.flatten();
+        let from = last.map_or(0, u64::from_be_bytes);
+        let mut known = last.map(|_| kept - 1);
         for item in self.journal.scan(Position::new(from)) {
             let (position, bytes) = item?;
-            match read_record(&bytes)? {
-                Kind::Kept(kept) => {
-                    let leaf = yiqiao_registry_core::take::leaf_of(&kept, &self.region)
-                        .ok_or(LedgerError::Record)?;
-                    self.add_leaf(position, leaf.hash())?;
-                }
-                Kind::Tally(_) => {}
+            let Kind::Kept(word) = read_record(&bytes)? else { continue };
+            let expected = known.take();
+            if place_of(&word) != Some(expected.unwrap_or(self.size)) {
+                return Err(LedgerError::TreeDamaged);
+            }
+            if expected.is_none() {
+                let leaf = leaf_of(&word, &self.region).ok_or(LedgerError::Record)?;
+                self.add_leaf(position, leaf.hash())?;
             }
         }
-        let leads = root.is_none() || tree::root(&Hashes(&self.tree), last.size).ok() == root;
-        if leads { Ok(()) } else { Err(LedgerError::OtherRoot) }
+        Ok(())
     }
 }
 
@@ -355,6 +383,11 @@ fn make_folder(data: &Path) -> Result<(), LedgerError> {
     std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)
 }
 
+/// The place that a stored word has in the log.
+fn place_of(kept: &Kept) -> Option<u64> {
+    kept.opening.as_ref().map(|opening| opening.seq)
+}
+
 fn read_record(bytes: &[u8]) -> Result<Kind, LedgerError> {
     Record::decode(bytes).ok().and_then(|record| record.record).ok_or(LedgerError::Record)
 }
@@ -372,8 +405,23 @@ impl LedgerError {
         matches!(self, Self::Append(AppendError::Disk(error)) if error.is_full())
     }
 
-    /// Whether only the index is unfit, which the journal makes again.
-    pub(crate) const fn is_of_index(&self) -> bool {
-        matches!(self, Self::Index(IndexError::Damaged { .. }) | Self::IndexDamaged)
+    /// The files below the data folder that are unfit, if they are such as the journal makes again.
+    pub(crate) const fn unfit(&self) -> &'static [&'static str] {
+        match self {
+            Self::Index(IndexError::Damaged { .. }) | Self::IndexDamaged => &["index/index.redb"],
+            Self::Tree(_) | Self::TreeDamaged => &["log/leaves-8.column", "log/tree-32.column"],
+            Self::Folder(_)
+            | Self::Disk(_)
+            | Self::Open(_)
+            | Self::Append(_)
+            | Self::Sync(_)
+            | Self::Read(_)
+            | Self::Register(_)
+            | Self::Column(_)
+            | Self::Index(IndexError::Failed { .. })
+            | Self::Make { .. }
+            | Self::Record
+            | Self::OtherRoot => &[],
+        }
     }
 }

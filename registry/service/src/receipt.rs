@@ -47,7 +47,7 @@ pub(crate) fn answer(outcome: Outcome, ledger: &Ledger, machine: &Machine) -> Re
 /// A receipt (L-7). The envelope goes with a repeat, whose sender may have signed it anew.
 fn receipt(taken: &Taken, ledger: &Ledger) -> Result<Receipt, LedgerError> {
     let opening = &taken.opening;
-    let path = ledger.prove(opening.seq)?;
+    let path = ledger.prove(opening)?;
     Ok(Receipt {
         seq: opening.seq,
         term: opening.term,

@@ -75,7 +75,10 @@ impl Sequencer {
             self.machine.undo(mark);
             return refuse_all(handled, error);
         }
-        self.ledger.commit(view)?;
+        // Only what is kept changes the index; what is merely read must be answered on a full disk, too.
+        if !records.is_empty() {
+            self.ledger.commit(view)?;
+        }
         self.directory.send_if_modified(|known| {
             let newer = known.list().version != self.machine.directory().list().version;
             if newer {

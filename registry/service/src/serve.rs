@@ -57,14 +57,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut ledger = Ledger::open(&data, &region, &directory.list().log_id, checkpoint)?;
     let term = ledger.next_term()?;
     let mut machine = Machine::new(code, directory.clone(), keys, term, 0);
-    ledger.bring_up_index(&mut machine)?;
+    close(ledger.bring_up_index(&mut machine), &data)?;
     tracing::info!(words = ledger.size(), term, "the log is open");
 
     let (jobs, queue) = mpsc::channel(QUEUE_MAX);
     let (announce, directories) = watch::channel(directory.clone());
     let sequencer = Sequencer::new(machine, ledger, Clock::system(), announce);
     let mut sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
-    follow_lists(&lists, &jobs, first, directory).await?;
+    if let Err(error) = follow_lists(&lists, &jobs, first, directory).await {
+        drop(jobs);
+        close(sequencer.await?, &data)?;
+        return Err(error);
+    }
     let lists_task = tokio::spawn(watch_lists(lists.clone(), jobs.clone(), directories.clone()));
 
     let door = Door::new(jobs, directories.clone(), tokens, lists);
@@ -86,21 +90,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     http.abort();
     link.shutdown().await;
     link_task.await?;
+    // The last senders go with the link: then the sequencer has handled all that came, and ends.
+    drop(link);
     match ended {
         None => close(sequencer.await?, &data),
         Some(result) => close(result, &data),
     }
 }
 
-/// The sequencer has ended; an unfit index is removed, since the next start makes it again.
+/// What the log said when it was brought up, or when it ended; unfit files are removed, since the next start makes them again.
 fn close(result: Result<(), LedgerError>, data: &Path) -> anyhow::Result<()> {
-    match result {
-        Err(error) if error.is_of_index() => {
-            std::fs::remove_file(data.join("index/index.redb")).ok();
-            bail!("the index was damaged and has been removed: start the registry again, it is made anew");
-        }
-        result => Ok(result?),
+    let Err(error) = result else { return Ok(()) };
+    if error.unfit().is_empty() {
+        return Err(error.into());
     }
+    for file in error.unfit() {
+        std::fs::remove_file(data.join(file)).ok();
+    }
+    bail!("{error}; the file has been removed: start the registry again, it is made anew")
 }
 
 fn authority_key(text: &str) -> anyhow::Result<PublicKey> {

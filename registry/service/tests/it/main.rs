@@ -1,0 +1,14 @@
+//! The real registry process in a region made by the real commands, and members that talk to it over real links.
+
+mod bad_input;
+mod crash;
+mod disk;
+mod member;
+mod rig;
+mod story;
+mod words;
+
+/// The program under test.
+pub(crate) fn registry() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_BIN_EXE_yiqiao-registry"))
+}

@@ -1,0 +1,287 @@
+//! A patient's way through a region: tokens, entries, consent, search, revocation; and members that come and go.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what cannot happen here fails the test")]
+
+use std::path::Path;
+
+use yiqiao_host::link::CallError;
+use yiqiao_proto::calls::{MembersAnswer, MembersRequest, Method};
+use yiqiao_proto::codes::{DocumentClass, PatientQuestion, RefusalCode};
+use yiqiao_proto::directive::Act;
+use yiqiao_proto::entry::Entry;
+use yiqiao_proto::envelope::{Envelope, Kind};
+use yiqiao_proto::id::Digest;
+use yiqiao_proto::lease::feed_start;
+use yiqiao_proto::token::Token;
+
+use crate::member::{Failure, Feed, Member, Signed, Stands};
+use crate::rig::{Region, region, text, until};
+use crate::words::{Chain, desk, forbid, id, now, patient, permit, query, question, revocation, stranger};
+
+/// Two hospitals that know the same patient, and a third that does not.
+struct Town {
+    region: Region,
+    a: Member,
+    b: Member,
+    c: Member,
+    at_a: Chain,
+    at_b: Chain,
+    token: Token,
+    /// All that was taken, to be handed in once more.
+    taken: Vec<(&'static str, Vec<Signed>, Vec<Stands>)>,
+}
+
+impl Town {
+    async fn new() -> Self {
+        let region = Region::started(&["a", "b", "c"]).await;
+        let [a, b, c] = [
+            Member::connected(&region, "a").await,
+            Member::connected(&region, "b").await,
+            Member::connected(&region, "c").await,
+        ];
+        let token = a.tokens(&[patient()]).await[0];
+        assert_eq!(b.tokens(&[patient()]).await, [token], "two hospitals find the same name for one person");
+        let (at_a, at_b) = (Chain::new("a", 1), Chain::new("b", 2));
+        let mut town = Self { region, a, b, c, at_a, at_b, token, taken: Vec::new() };
+        let stated = town.at_a.statement(&town.a, &[token]);
+        town.say("a", vec![stated]).await;
+        let stated = town.at_b.statement(&town.b, &[token]);
+        town.say("b", vec![stated]).await;
+        town
+    }
+
+    fn member(&self, name: &str) -> &Member {
+        match name {
+            "a" => &self.a,
+            "b" => &self.b,
+            _ => &self.c,
+        }
+    }
+
+    /// Hands in what must be taken.
+    async fn say(&mut self, by: &'static str, words: Vec<Signed>) -> Vec<Stands> {
+        let stands = self.member(by).submit(&words).await.unwrap();
+        self.taken.push((by, words, stands.clone()));
+        stands
+    }
+
+    /// Two laboratory reports and a discharge summary at each of the two hospitals.
+    async fn publish(&mut self) {
+        let summary = |entry: &mut Entry| entry.class = DocumentClass::Summary;
+        let (at_a, at_b) = (&mut self.at_a, &mut self.at_b);
+        let from_a = vec![at_a.entry(&self.a, 1), at_a.entry_of(&self.a, 2, summary), at_a.entry(&self.a, 3)];
+        let from_b = vec![at_b.entry(&self.b, 4), at_b.entry_of(&self.b, 5, summary)];
+        self.say("a", from_a).await;
+        self.say("b", from_b).await;
+    }
+
+    /// The places of what c finds, and the length of the answer.
+    async fn found(&self) -> (Vec<u64>, usize) {
+        let (entries, bytes) = self.c.search(&query("c", self.token)).await.unwrap();
+        assert!(entries.iter().all(|(_, entry)| entry.class == DocumentClass::Laboratory));
+        (entries.into_iter().map(|(seq, _)| seq).collect(), bytes)
+    }
+
+    async fn permit(&mut self, number: u64, witness: &'static str, head_version: u64) {
+        let act = Act::new(permit(number, self.token, "c", head_version), desk(witness));
+        let signed = self.member(witness).signed(&act);
+        self.say(witness, vec![signed]).await;
+    }
+
+    async fn revoke(&mut self, number: u64, witness: &'static str, head_version: u64) {
+        let act = Act::new(revocation(number, self.token, head_version), desk(witness));
+        let signed = self.member(witness).signed(&act);
+        self.say(witness, vec![signed]).await;
+    }
+
+    /// The feed of a and b tell the same head; gives its version and how many directives are in force.
+    async fn head(&self) -> (u64, usize) {
+        let (of_a, of_b) = (self.a.feed().await.unwrap(), self.b.feed().await.unwrap());
+        let (head, other) = (of_a.head(self.token), of_b.head(self.token));
+        assert_eq!((head.head, head.directives.len()), (other.head, other.directives.len()));
+        (head.head.version, head.directives.len())
+    }
+
+    /// The places of the laboratory reports.
+    fn reports(&self) -> Vec<u64> {
+        let [from_a, from_b] = [&self.taken[2].2, &self.taken[3].2];
+        vec![from_a[0].seq, from_a[2].seq, from_b[0].seq]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q5_before_consent_a_search_finds_as_little_as_one_for_a_stranger() {
+    let mut town = Town::new().await;
+    town.publish().await;
+    let (found, bytes) = town.found().await;
+    assert_eq!(found, [0_u64; 0]);
+    let nobody = town.c.tokens(&[stranger()]).await[0];
+    let (entries, of_nobody) = town.c.search(&query("c", nobody)).await.unwrap();
+    assert_eq!((entries.len(), of_nobody), (0, bytes), "the answers cannot be told apart by their size");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c13_a_permit_opens_a_forbid_closes_and_no_hospital_helps_itself() {
+    let mut town = Town::new().await;
+    town.publish().await;
+    let reports = town.reports();
+
+    town.permit(1, "c", 0).await;
+    assert_eq!(town.found().await.0, reports, "a walk-in permit at c shows what it names and nothing else");
+    assert_eq!(town.head().await, (1, 1));
+
+    town.revoke(1, "b", 1).await;
+    assert_eq!(town.found().await.0, [0_u64; 0], "a revocation at b's desk holds at once");
+    assert_eq!(town.head().await, (2, 0), "both holders are told the new head");
+
+    let act = Act::new(forbid(2, town.token, 2), desk("a"));
+    let signed = town.a.signed(&act);
+    town.say("a", vec![signed]).await;
+    town.permit(3, "c", 3).await;
+    assert_eq!(town.found().await.0, [0_u64; 0], "c's own word does not beat the patient's forbid");
+    let undo = town.c.signed(&Act::new(revocation(2, town.token, 4), desk("c")));
+    assert_eq!(town.c.submit(&[undo]).await.unwrap_err().refusal(), (RefusalCode::NotMember, "C-13"));
+
+    town.permit(4, "b", 4).await;
+    assert_eq!(town.found().await.0, reports, "the word of a hospital that gains nothing does");
+    history_shows_all(&town).await;
+    every_word_is_taken_once(&mut town).await;
+}
+
+/// the patient reads searches, consents and the revocation at any desk, and the reading too.
+async fn history_shows_all(town: &Town) {
+    let mut events = question("a", town.token, PatientQuestion::Events, now());
+    events.said.count = 5;
+    let mut kinds = Vec::new();
+    loop {
+        let page = town.a.history(&Act::new(events.said.clone(), events.proof.clone())).await.unwrap();
+        let kind = |opening: &yiqiao_proto::wire::words::Opening| {
+            Envelope::decode(&opening.envelope).unwrap().kind()
+        };
+        kinds.extend(page.events.iter().map(kind));
+        if page.next_seq == 0 {
+            break;
+        }
+        events.said.from_seq = page.next_seq;
+        events.said.nonce = question("a", town.token, PatientQuestion::Events, now()).said.nonce;
+    }
+    let count = |kind| kinds.iter().filter(|other| **other == kind).count();
+    assert_eq!((count(Kind::Directive), count(Kind::Revocation)), (4, 1));
+    assert_eq!(count(Kind::AccessEvent), 4, "every search of the patient is an event (Q-2)");
+    assert!(count(Kind::PatientQuery) >= 1, "reading is an event (A-4)");
+    let consents = question("b", town.token, PatientQuestion::Consents, now());
+    let consents = town.b.consents(&consents).await.unwrap();
+    let head = town.a.feed().await.unwrap().head(town.token).head;
+    assert_eq!(consents.head, Some(head.write()), "the patient is told what the holders are told");
+}
+
+/// L-1, N-4, H-3: a repeat gives the same place under a checkpoint that is not smaller.
+async fn every_word_is_taken_once(town: &mut Town) {
+    for (by, words, before) in &town.taken {
+        let after = town.member(by).submit(words).await.unwrap();
+        for (before, after) in before.iter().zip(after) {
+            assert_eq!((before.seq, before.leaf), (after.seq, after.leaf));
+            assert!(before.size <= after.size);
+        }
+    }
+    let other = town.at_a.entry_of(&town.a, 1, |entry| entry.size = 7);
+    let refused = town.a.submit(&[other]).await.unwrap_err();
+    assert_eq!(refused.refusal(), (RefusalCode::Conflict, "N-4"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f7_a_lease_names_the_end_of_the_feed_that_its_member_has_applied() {
+    let mut town = Town::new().await;
+    town.publish().await;
+    town.permit(1, "a", 0).await;
+    for member in [&town.a, &town.b, &town.c] {
+        let Feed { items, chain } = member.feed().await.unwrap();
+        let lease = member.lease(1, items.len() as u64, chain).await.unwrap();
+        assert_eq!((lease.feed_number, lease.feed_chain), (items.len() as u64, chain));
+        assert_eq!((lease.term, lease.duration.get()), (1, 30_000));
+        assert_eq!(lease.list_version, member.directory.list().version);
+        assert_eq!(lease.list_hash, member.directory.payload_hash());
+        let behind = member.lease(1, 0, feed_start(&region(), &member.code)).await.unwrap();
+        assert_eq!(behind.feed_chain, chain, "who is behind learns where the feed ends");
+        for (term, number, chain) in [
+            (2, items.len() as u64, chain),
+            (1, items.len() as u64 + 1, chain),
+            (1, items.len() as u64, id(Digest::new, 9)),
+        ] {
+            let refused = member.lease(term, number, chain).await.unwrap_err();
+            assert_eq!(refused.refusal(), (RefusalCode::OutOfOrder, "F-7"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m7_a_suspended_member_is_cut_off_until_it_is_restored() {
+    let town = Town::new().await;
+    let (a, b) = (&town.a, &town.b);
+    let suspended = town.region.command("suspend", &[Path::new("b")]);
+    assert!(suspended.status.success());
+    let gone = b.link.until(|status| !status.is_connected(&b.registry));
+    tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.unwrap();
+    let refused = b.ask::<MembersAnswer>(Method::Members, &MembersRequest { after_version: 0 });
+    assert_cut_off(&refused.await.unwrap_err());
+    let shown = text(&town.region.command("members", &[]).stdout);
+    assert!(shown.contains("b                suspended"), "{shown}");
+    let feed = a.feed().await.unwrap();
+    assert_eq!(a.lease(1, feed.number(), feed.chain).await.unwrap().list_version, 3);
+
+    let restored = town.region.command("suspend", &[Path::new("b"), Path::new("--restore")]);
+    assert!(restored.status.success());
+    let feed = until("the restored member", async || back(b).await).await;
+    assert!(feed.number() >= 3, "its feed went on while it was away");
+}
+
+/// M-11: the connection is closed, before or after the greeting.
+fn assert_cut_off(failure: &Failure) {
+    let closed = [CallError::TurnedAway, CallError::Disconnected].map(Failure::Link);
+    assert!(closed.contains(failure), "{failure:?}");
+}
+
+/// Whether a member is let in again: then its whole feed.
+async fn back(member: &Member) -> Option<Feed> {
+    let request = MembersRequest { after_version: 0 };
+    member.ask::<MembersAnswer>(Method::Members, &request).await.ok()?;
+    member.feed().await.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m2_lists_that_do_not_fit_one_answer_come_in_several() {
+    let mut region = Region::new(&["a"]);
+    let crowd: Vec<String> = (0..330).map(|number| format!("crowd-{number}")).collect();
+    let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
+    region.admit_at(&crowd, &vec![format!("/dns4/{}/tcp/8400", "x".repeat(230)); 8]);
+    for round in 0..3 {
+        let arguments = [&[Path::new("crowd-1")][..], &[Path::new("crowd-1"), Path::new("--restore")]];
+        for arguments in arguments {
+            let changed = region.command("suspend", arguments);
+            assert!(changed.status.success(), "{round}: {}", text(&changed.stderr));
+        }
+    }
+    region.start().await;
+    let mut a = Member::new(&region, "a").await;
+    let first = a.follow_lists().await.unwrap();
+    assert!(first < 9, "the lists fit one answer: there is nothing to test");
+    while a.follow_lists().await.unwrap() < 9 {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m2_a_running_registry_takes_a_new_member_in() {
+    let mut town = Town::new().await;
+    let mut d = Member::new(&town.region, "d").await;
+    assert_cut_off(&d.follow_lists().await.unwrap_err());
+    town.region.admit(&["d"]);
+    until("the new member", async || back(&d).await).await;
+    assert_eq!(d.follow_lists().await.unwrap(), 3);
+    let mut at_d = Chain::new("d", 9);
+    let token = d.tokens(&[patient()]).await;
+    d.say(&at_d.statement(&d, &token)).await;
+    let stands = d.say(&at_d.entry(&d, 90)).await;
+    town.permit(1, "c", 0).await;
+    town.c.follow_lists().await.unwrap();
+    assert_eq!(town.found().await.0, [stands.seq]);
+    town.region.stop().await;
+}
