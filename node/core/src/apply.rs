@@ -1,0 +1,431 @@
+//! What follows from a record of the journal. Depends on the record and on what stood before alone: the same journal gives
+//! the same index, with no key and no clock.
+
+use yiqiao_proto::envelope::payload_hash;
+use yiqiao_proto::id::{Code, Digest, EntryId, Subject};
+
+use crate::intake::Verdict;
+use crate::limits::{HOLDERS_MAX, RETIRED_MAX};
+use crate::state::kept::{self, change};
+use crate::state::{
+    self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
+    VaultUse, View, damaged, read_digest, read_document_id, read_entry_id, read_subject,
+};
+use crate::{queue, words};
+
+/// Does what follows from a record.
+pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
+    let at = record.at;
+    match record.record.as_ref().ok_or_else(damaged)? {
+        Body::Received(received) => {
+            for change in &received.changes {
+                apply_change(change, at, view)?;
+            }
+            apply_received(received, &received.changes, at, view)
+        }
+        Body::Changed(changed) => {
+            changed.changes.iter().try_for_each(|change| apply_change(change, at, view))
+        }
+        Body::Evaluated(evaluated) => apply_evaluated(evaluated, view),
+        Body::Stated(stated) => apply_stated(stated, at, view),
+        Body::Linked(linked) => apply_linked(linked, view),
+        Body::Receipted(receipted) => apply_receipted(receipted, at, view),
+        Body::Adopted(adopted) => apply_adopted(adopted, view),
+        Body::Parked(parked) => apply_parked(parked, at, view),
+        Body::Withdrawn(withdrawn) => apply_withdrawn(withdrawn, at, view),
+        Body::ReviewDone(done) => close_review(done.number, REVIEW_DONE, view),
+        Body::Resumed(resumed) => apply_resumed(resumed.problem, at, view),
+        Body::Members(members) => {
+            view.put(&state::members(), members);
+            if members.new_epochs { change_ledger(view, |ledger| ledger.swept = 0) } else { Ok(()) }
+        }
+        Body::Swept(swept) => apply_swept(swept.to, at, view),
+    }
+}
+
+/// State of a review: nobody has settled it.
+pub(crate) const REVIEW_OPEN: u32 = 0;
+/// The same message came again and was understood.
+pub(crate) const REVIEW_REPLAYED: u32 = 1;
+/// Staff settled it.
+pub(crate) const REVIEW_DONE: u32 = 2;
+
+/// Does what follows from one change.
+pub(crate) fn apply_change(change: &kept::Change, at: i64, view: &mut View) -> Result<(), Fault> {
+    match change.change.as_ref().ok_or_else(damaged)? {
+        change::Change::Person(person) => apply_person(person, at, view),
+        change::Change::Merge(merge) => apply_merge(merge, at, view),
+        change::Change::Filing(filing) => apply_filing(filing, at, view),
+        change::Change::Withdrawn(withdrawn) => apply_withdrawn(withdrawn, at, view),
+    }
+}
+
+/// The message itself, after its changes. One that was refused or kept for review before moves to its new counter.
+pub(crate) fn apply_received(
+    received: &kept::Received,
+    changes: &[kept::Change],
+    at: i64,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let system = Code::new(received.system.as_str()).map_err(|_| damaged())?;
+    let slot = state::message(&read_digest(&received.message)?);
+    let before = view.find(&slot)?;
+    let counters_slot = state::counters(&system);
+    let mut counters = view.get(&counters_slot)?;
+    if let Some(before) = &before {
+        let counter = counter(&mut counters, before.verdict)?;
+        *counter = counter.saturating_sub(1);
+        if before.review != 0 {
+            close_review(before.review, REVIEW_REPLAYED, view)?;
+        }
+    } else if !received.control.is_empty() {
+        let slot = state::control(&read_digest(&received.control)?);
+        let messages = view.get(&slot)?.messages + 1;
+        view.put(&slot, &state::Control { messages });
+    }
+    *counter(&mut counters, received.verdict)? += 1;
+    let filings = changes.iter().filter(|change| matches!(change.change, Some(change::Change::Filing(_))));
+    counters.documents += filings.count() as u64;
+    view.put(&counters_slot, &counters);
+    let review = match &received.original {
+        Some(original) => open_review(original, &received.system, at, view)?,
+        None => 0,
+    };
+    let (remarks, entries) = (received.remarks.clone(), received.entries.clone());
+    view.put(&slot, &Message { verdict: received.verdict, review, remarks, entries });
+    Ok(())
+}
+
+fn counter(counters: &mut Counters, verdict: u32) -> Result<&mut u64, Fault> {
+    Ok(match Verdict::from_number(verdict).ok_or_else(damaged)? {
+        Verdict::Indexed => &mut counters.indexed,
+        Verdict::Applied => &mut counters.applied,
+        Verdict::Answered => &mut counters.answered,
+        Verdict::Review => &mut counters.review,
+        Verdict::Refused => &mut counters.refused,
+    })
+}
+
+fn open_review(original: &kept::Original, system: &str, at: i64, view: &mut View) -> Result<u64, Fault> {
+    let mut number = 0;
+    change_ledger(view, |ledger| {
+        ledger.reviews += 1;
+        number = ledger.reviews;
+    })?;
+    let review = Review {
+        reason: original.reason,
+        system: system.to_owned(),
+        document: original.document.clone(),
+        wrapped_key: original.wrapped_key.clone(),
+        size: original.size,
+        at,
+        state: REVIEW_OPEN,
+    };
+    view.put(&state::review(number), &review);
+    let document = read_document_id(&original.document)?;
+    view.put(&state::vault(&document), &VaultUse { entry_id: Vec::new(), review: number });
+    Ok(number)
+}
+
+fn close_review(number: u64, as_state: u32, view: &mut View) -> Result<(), Fault> {
+    let slot = state::review(number);
+    let mut review = view.get(&slot)?;
+    review.state = as_state;
+    view.put(&slot, &review);
+    Ok(())
+}
+
+fn apply_person(person: &kept::Person, at: i64, view: &mut View) -> Result<(), Fault> {
+    let subject = read_subject(&person.subject)?;
+    let slot = state::patient(&subject);
+    let known = view.find(&slot)?;
+    let is_new = known.is_none();
+    let mut patient = known.unwrap_or_default();
+    if is_new {
+        change_ledger(view, |ledger| {
+            // A patient that comes now is looked at anyway.
+            ledger.swept += u64::from(ledger.swept == ledger.subjects);
+            ledger.subjects += 1;
+            patient.ordinal = ledger.subjects;
+        })?;
+        view.put(&state::ordinal(patient.ordinal), &subject_ref(&subject));
+    }
+    for number in &person.numbers {
+        view.put(&state::number(&read_digest(number)?), &subject_ref(&subject));
+    }
+    let changed = patient.identifiers != person.identifiers;
+    move_holder(&subject, &patient.identifiers, &person.identifiers, view)?;
+    patient.data.clone_from(&person.data);
+    patient.identifiers.clone_from(&person.identifiers);
+    patient.remarks.clone_from(&person.remarks);
+    view.put(&slot, &patient);
+    if changed { disturb_all(&subject, &patient.retired, at, view) } else { Ok(()) }
+}
+
+/// Files a patient under the identifiers it has now, and no longer under those it had.
+fn move_holder(subject: &Subject, before: &[Vec<u8>], now: &[Vec<u8>], view: &mut View) -> Result<(), Fault> {
+    let own = subject.as_bytes().to_vec();
+    for tag in before.iter().filter(|tag| !now.contains(tag)) {
+        let slot = state::identifier(&read_digest(tag)?);
+        let mut holders = view.get(&slot)?;
+        holders.subjects.retain(|other| *other != own);
+        view.put(&slot, &holders);
+    }
+    for tag in now.iter().filter(|tag| !before.contains(tag)) {
+        let slot = state::identifier(&read_digest(tag)?);
+        let mut holders = view.get(&slot)?;
+        if holders.subjects.len() < HOLDERS_MAX && !holders.subjects.contains(&own) {
+            holders.subjects.push(own.clone());
+        }
+        view.put(&slot, &holders);
+    }
+    Ok(())
+}
+
+/// The retired patient, and all that were merged into it, follow the survivor.
+fn apply_merge(merge: &kept::Merge, at: i64, view: &mut View) -> Result<(), Fault> {
+    let (survivor, retired) = (read_subject(&merge.survivor)?, read_subject(&merge.retired)?);
+    let retired_slot = state::patient(&retired);
+    let mut gone = view.get(&retired_slot)?;
+    let moved = std::mem::take(&mut gone.retired);
+    gone.survivor = survivor.as_bytes().to_vec();
+    gone.apart = merge.apart;
+    view.put(&retired_slot, &gone);
+    let all: Vec<_> = std::iter::once(merge.retired.clone()).chain(moved).collect();
+    for earlier in all.iter().skip(1) {
+        let slot = state::patient(&read_subject(earlier)?);
+        let mut patient = view.get(&slot)?;
+        patient.survivor.clone_from(&merge.survivor);
+        patient.apart |= merge.apart;
+        view.put(&slot, &patient);
+    }
+    let slot = state::patient(&survivor);
+    let mut patient = view.get(&slot)?;
+    let new: Vec<_> = all.into_iter().filter(|id| !patient.retired.contains(id)).collect();
+    patient.retired.extend(new);
+    debug_assert!(patient.retired.len() <= RETIRED_MAX, "a merge beyond the bound is not made");
+    view.put(&slot, &patient);
+    disturb_all(&survivor, &patient.retired, at, view)
+}
+
+/// The identity statements of a patient, and of all merged into it, may have to change.
+fn disturb_all(subject: &Subject, retired: &[Vec<u8>], at: i64, view: &mut View) -> Result<(), Fault> {
+    disturb(subject, at, view)?;
+    for retired in retired {
+        disturb(&read_subject(retired)?, at, view)?;
+    }
+    Ok(())
+}
+
+fn disturb(subject: &Subject, at: i64, view: &mut View) -> Result<(), Fault> {
+    change_chain(subject, view, |chain| chain.stale = true)?;
+    queue::settle(subject, at, view)
+}
+
+fn apply_filing(filing: &kept::Filing, at: i64, view: &mut View) -> Result<(), Fault> {
+    let entry = filing.entry.as_ref().ok_or_else(damaged)?;
+    let (id, subject) = (read_entry_id(&entry.entry_id)?, read_subject(&entry.subject)?);
+    let item = add_item(&subject, &id, 0, view)?;
+    let document = Document {
+        entry: filing.entry.clone(),
+        wrapped_key: filing.wrapped_key.clone(),
+        system: filing.system.clone(),
+        remarks: filing.remarks.clone(),
+        data: filing.data.clone(),
+        replaces: filing.replaces.clone(),
+        replaced: false,
+        withdrawn: false,
+        item,
+        filed_at: at,
+    };
+    view.put(&state::document(&id), &document);
+    let vault = VaultUse { entry_id: entry.entry_id.clone(), review: 0 };
+    view.put(&state::vault(&read_document_id(&entry.document)?), &vault);
+    for source in &filing.sources {
+        view.put(
+            &state::source(&read_digest(source)?),
+            &state::EntryRef { entry_id: entry.entry_id.clone() },
+        );
+    }
+    if !filing.replaces.is_empty() {
+        let slot = state::document(&read_entry_id(&filing.replaces)?);
+        let mut earlier = view.get(&slot)?;
+        earlier.replaced = true;
+        view.put(&slot, &earlier);
+    }
+    queue::settle(&subject, at, view)
+}
+
+fn apply_withdrawn(withdrawn: &kept::Withdrawn, at: i64, view: &mut View) -> Result<(), Fault> {
+    let id = read_entry_id(&withdrawn.entry_id)?;
+    let slot = state::document(&id);
+    let mut document = view.get(&slot)?;
+    let subject = read_subject(&document.entry.as_ref().ok_or_else(damaged)?.subject)?;
+    document.withdrawn = true;
+    view.put(&slot, &document);
+    add_item(&subject, &id, withdrawn.reason, view)?;
+    queue::settle(&subject, at, view)
+}
+
+/// Appends to what is to be published of a subject.
+fn add_item(subject: &Subject, id: &EntryId, reason: u32, view: &mut View) -> Result<u64, Fault> {
+    let mut number = 0;
+    change_chain(subject, view, |chain| {
+        chain.items += 1;
+        // The first document of a patient is what makes it known to the region at all.
+        chain.stale |= chain.items == 1;
+        number = chain.items;
+    })?;
+    let item = Item { entry_id: id.as_bytes().to_vec(), reason, link: None, receipt: None };
+    view.put(&state::item(subject, number), &item);
+    change_ledger(view, |ledger| ledger.words_waiting += 1)?;
+    Ok(number)
+}
+
+fn apply_evaluated(evaluated: &kept::Evaluated, view: &mut View) -> Result<(), Fault> {
+    for (tag, value) in evaluated.identifiers.iter().zip(&evaluated.values) {
+        let token = yiqiao_proto::wire::words::Token { epoch: evaluated.epoch, value: value.clone() };
+        view.put(&state::token(&read_digest(tag)?, evaluated.epoch), &token);
+    }
+    Ok(())
+}
+
+fn apply_stated(stated: &kept::Stated, at: i64, view: &mut View) -> Result<(), Fault> {
+    let subject = read_subject(&stated.subject)?;
+    let slot = state::chain(&subject);
+    let mut chain = view.get(&slot)?;
+    chain.stale = false;
+    if !stated.payload.is_empty() {
+        chain.statement += 1;
+        chain.statement_previous = std::mem::replace(&mut chain.statement_last, stated.payload.clone());
+        chain.tokens.clone_from(&stated.tokens);
+        chain.stating = true;
+    }
+    view.put(&slot, &chain);
+    queue::settle(&subject, at, view)
+}
+
+fn apply_linked(linked: &kept::Linked, view: &mut View) -> Result<(), Fault> {
+    let subject = read_subject(&linked.subject)?;
+    let slot = state::chain(&subject);
+    let mut chain = view.get(&slot)?;
+    for salt in &linked.salts {
+        chain.linked += 1;
+        let item_slot = state::item(&subject, chain.linked);
+        let mut item = view.get(&item_slot)?;
+        let document = view.get(&state::document(&read_entry_id(&item.entry_id)?))?;
+        let replaces = if item.reason == 0 { document.replaces.clone() } else { Vec::new() };
+        chain.number += 1;
+        let link = yiqiao_proto::wire::words::Link {
+            number: chain.number,
+            previous: chain.last.clone(),
+            replaces,
+            salt: salt.clone(),
+        };
+        item.link = Some(link);
+        view.put(&item_slot, &item);
+        let payload = words::payload(&item, &document)?;
+        chain.last = payload_hash(&payload).as_bytes().to_vec();
+    }
+    view.put(&slot, &chain);
+    Ok(())
+}
+
+fn apply_receipted(receipted: &kept::Receipted, at: i64, view: &mut View) -> Result<(), Fault> {
+    let subject = read_subject(&receipted.subject)?;
+    let slot = state::chain(&subject);
+    let mut chain = view.get(&slot)?;
+    if receipted.statement {
+        chain.stating = false;
+    } else {
+        for receipt in &receipted.receipts {
+            chain.receipted += 1;
+            let item_slot = state::item(&subject, chain.receipted);
+            let mut item = view.get(&item_slot)?;
+            item.receipt = Some(*receipt);
+            chain.receipted_number = item.link.as_ref().ok_or_else(damaged)?.number;
+            view.put(&item_slot, &item);
+        }
+        let done = receipted.receipts.len() as u64;
+        change_ledger(view, |ledger| ledger.words_waiting = ledger.words_waiting.saturating_sub(done))?;
+    }
+    view.put(&slot, &chain);
+    if let Some(checkpoint) = &receipted.checkpoint {
+        change_ledger(view, |ledger| ledger.checkpoint = Some(checkpoint.clone()))?;
+    }
+    queue::settle(&subject, at, view)
+}
+
+/// Items that have a link but no receipt get another one, after the registry's newest word.
+fn apply_adopted(adopted: &kept::Adopted, view: &mut View) -> Result<(), Fault> {
+    change_chain(&read_subject(&adopted.subject)?, view, |chain| {
+        chain.linked = chain.receipted;
+        chain.number = adopted.number;
+        chain.receipted_number = adopted.number;
+        chain.last.clone_from(&adopted.last);
+    })
+}
+
+fn apply_parked(parked: &kept::Parked, at: i64, view: &mut View) -> Result<(), Fault> {
+    let subject = read_subject(&parked.subject)?;
+    let mut number = 0;
+    change_ledger(view, |ledger| {
+        ledger.problems += 1;
+        number = ledger.problems;
+    })?;
+    let problem = Problem {
+        subject: parked.subject.clone(),
+        code: parked.code,
+        clause: parked.clause.clone(),
+        at,
+        resumed: false,
+    };
+    view.put(&state::problem(number), &problem);
+    change_chain(&subject, view, |chain| chain.problem = number)?;
+    queue::settle(&subject, at, view)
+}
+
+fn apply_resumed(number: u64, at: i64, view: &mut View) -> Result<(), Fault> {
+    let slot = state::problem(number);
+    let mut problem = view.get(&slot)?;
+    problem.resumed = true;
+    view.put(&slot, &problem);
+    let subject = read_subject(&problem.subject)?;
+    change_chain(&subject, view, |chain| chain.problem = 0)?;
+    queue::settle(&subject, at, view)
+}
+
+/// A new epoch asks for a new statement of every patient (T-7).
+fn apply_swept(to: u64, at: i64, view: &mut View) -> Result<(), Fault> {
+    let from = view.get(&state::ledger())?.swept;
+    let slots: Vec<_> = (from + 1..=to).map(state::ordinal).collect();
+    view.need(&slots)?;
+    for slot in &slots {
+        disturb(&read_subject(&view.get(slot)?.subject)?, at, view)?;
+    }
+    change_ledger(view, |ledger| ledger.swept = to)
+}
+
+pub(crate) fn change_ledger(view: &mut View, change: impl FnOnce(&mut state::Ledger)) -> Result<(), Fault> {
+    let slot = state::ledger();
+    let mut ledger = view.get(&slot)?;
+    change(&mut ledger);
+    view.put(&slot, &ledger);
+    Ok(())
+}
+
+fn change_chain(subject: &Subject, view: &mut View, change: impl FnOnce(&mut Chain)) -> Result<(), Fault> {
+    let slot = state::chain(subject);
+    let mut chain = view.get(&slot)?;
+    change(&mut chain);
+    view.put(&slot, &chain);
+    Ok(())
+}
+
+fn subject_ref(subject: &Subject) -> SubjectRef {
+    SubjectRef { subject: subject.as_bytes().to_vec() }
+}
+
+pub(crate) fn tag_bytes(tags: &[Digest]) -> Vec<Vec<u8>> {
+    tags.iter().map(|tag| tag.as_bytes().to_vec()).collect()
+}

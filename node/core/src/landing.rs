@@ -1,0 +1,182 @@
+//! What the registry's answers mean: tokens, receipts, refusals, and its own account of a subject (T-3, L-7, L-11, N-9).
+
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::envelope::payload_hash;
+use yiqiao_proto::id::{Digest, Subject};
+use yiqiao_proto::time::Millis;
+use yiqiao_proto::token::Token;
+
+use crate::machine::{Checkpoint, Effect, Outcome, Receipt, Stop, Work};
+use crate::outbox::{Call, Flight, Pause, begin};
+use crate::state::kept;
+use crate::state::{self, Body, Chain, Fault, read_entry_id};
+use crate::words;
+
+/// Tokens have come.
+pub(crate) fn evaluated(work: &mut Work<'_>, ticket: u64, tokens: &[Token]) -> Result<Outcome, Stop> {
+    let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
+    let Call::Evaluate { epoch, tags, places } = flight.call else { return Ok(Outcome::Done) };
+    let fits = tokens.len() == tags.len() && tokens.iter().all(|token| token.epoch == epoch);
+    work.turn.again.extend(places);
+    if !fits {
+        pause_submitting(work, None);
+        return Ok(Outcome::Done);
+    }
+    work.turn.evaluating = Some(Pause::default());
+    let values = tokens.iter().map(|token| token.value.as_bytes().to_vec()).collect();
+    let identifiers = tags.iter().map(|tag| tag.as_bytes().to_vec()).collect();
+    work.keep(Body::Evaluated(kept::Evaluated { epoch, identifiers, values }))?;
+    Ok(Outcome::Done)
+}
+
+/// Words stand in the log. Receipts at a smaller tree than was known when they were asked for, or at another tree of the
+/// same size, are not taken (L-11); the words are sent again later.
+pub(crate) fn receipted(
+    work: &mut Work<'_>,
+    ticket: u64,
+    receipts: &[Receipt],
+    checkpoint: &Checkpoint,
+) -> Result<Outcome, Stop> {
+    let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
+    let (place, subject, count, statement) = match flight.call {
+        Call::Statement { place, subject } => (place, subject, 1, true),
+        Call::Items { place, subject, count } => (place, subject, count, false),
+        Call::Evaluate { .. } | Call::OwnWords { .. } => return Ok(Outcome::Done),
+    };
+    work.turn.again.push(place);
+    let log_id = work.machine.directory.list().log_id.as_str();
+    let known = work.view.get(&state::ledger())?.checkpoint.filter(|known| known.log_id == log_id);
+    let other = known.as_ref().is_some_and(|known| {
+        checkpoint.size < flight.tree_size.min(known.size)
+            || (checkpoint.size == known.size && known.root != checkpoint.root.as_bytes())
+    });
+    if other || receipts.len() != count {
+        pause_submitting(work, None);
+        return Ok(if other { Outcome::OtherLog } else { Outcome::Done });
+    }
+    let newer = known.is_none_or(|known| known.size < checkpoint.size);
+    let newest = kept::Checkpoint {
+        log_id: log_id.to_owned(),
+        size: checkpoint.size,
+        root: checkpoint.root.as_bytes().to_vec(),
+    };
+    let kept_receipt = |receipt: &Receipt| kept::Receipt {
+        seq: receipt.seq,
+        term: receipt.term,
+        accepted_at: receipt.accepted_at.unix_ms(),
+        tree_size: checkpoint.size,
+    };
+    work.turn.submitting = Some(Pause::default());
+    work.keep(Body::Receipted(kept::Receipted {
+        subject: subject.as_bytes().to_vec(),
+        statement,
+        receipts: receipts.iter().map(kept_receipt).collect(),
+        checkpoint: newer.then_some(newest),
+    }))?;
+    Ok(Outcome::Done)
+}
+
+/// The registry's own account of a subject, after it had refused the next link (N-9). Words that this node has lost are
+/// followed from then on; if there are none, the two disagree about the past, which a person must look at.
+pub(crate) fn own_words(work: &mut Work<'_>, ticket: u64, words: &[(u64, Digest)]) -> Result<Outcome, Stop> {
+    let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
+    let Call::OwnWords { place, subject } = flight.call else { return Ok(Outcome::Done) };
+    let chain = work.view.get(&state::chain(&subject))?;
+    let numbers = (chain.receipted_number + 1..).zip(words).all(|(number, word)| word.0 == number);
+    let own = next_payload(work, &subject, &chain)?;
+    let (Some((number, last)), true) = (words.last(), numbers) else {
+        return park(work, &subject, RefusalCode::OutOfOrder, "N-9");
+    };
+    if words.first().is_some_and(|(_, payload)| Some(*payload) == own) {
+        return park(work, &subject, RefusalCode::OutOfOrder, "N-9");
+    }
+    work.turn.again.push(place);
+    let (subject, last) = (subject.as_bytes().to_vec(), last.as_bytes().to_vec());
+    work.keep(Body::Adopted(kept::Adopted { subject, number: *number, last }))?;
+    Ok(Outcome::Done)
+}
+
+/// The hash of the first item's payload that has a link and no receipt.
+fn next_payload(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Option<Digest>, Fault> {
+    if chain.linked == chain.receipted {
+        return Ok(None);
+    }
+    let item = work.view.get(&state::item(subject, chain.receipted + 1))?;
+    let document = work.view.get(&state::document(&read_entry_id(&item.entry_id)?))?;
+    Ok(Some(payload_hash(&words::payload(&item, &document)?)))
+}
+
+/// A call was refused, or had no answer.
+pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>) -> Result<Outcome, Stop> {
+    let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
+    let wait = refusal.and_then(|refusal| refusal.retry_after);
+    let (place, subject, items) = match flight.call {
+        Call::Evaluate { places, .. } => {
+            evaluation_failed(work, places, refusal, wait);
+            return Ok(Outcome::Done);
+        }
+        Call::Items { place, subject, .. } => (place, subject, true),
+        Call::Statement { place, subject } | Call::OwnWords { place, subject } => (place, subject, false),
+    };
+    match refusal {
+        Some(refusal) if items && refusal.code == RefusalCode::OutOfOrder => {
+            let from_number = work.view.get(&state::chain(&subject))?.receipted_number + 1;
+            let ticket = begin(work, Call::OwnWords { place, subject });
+            work.effects.push(Effect::OwnWords { ticket, subject, from_number });
+            Ok(Outcome::Done)
+        }
+        Some(refusal) if stops_subject(refusal.code) => park(work, &subject, refusal.code, refusal.clause),
+        _ => {
+            work.turn.again.push(place);
+            pause_submitting(work, wait);
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Over the day's quota only tokens wait; words go on (T-5).
+fn evaluation_failed(work: &mut Work<'_>, places: Vec<u64>, refusal: Option<&Refusal>, wait: Option<Millis>) {
+    if refusal.is_some_and(|refusal| refusal.code == RefusalCode::OverLimit) {
+        let chance = u64::from_be_bytes(work.entropy.bytes());
+        let pause = work.machine.outbox.evaluating.longer(work.now, wait, chance);
+        work.turn.evaluating = Some(pause);
+        work.turn.starved.extend(places);
+    } else {
+        work.turn.again.extend(places);
+        pause_submitting(work, wait);
+    }
+}
+
+fn pause_submitting(work: &mut Work<'_>, wait: Option<Millis>) {
+    let chance = u64::from_be_bytes(work.entropy.bytes());
+    work.turn.submitting = Some(work.machine.outbox.submitting.longer(work.now, wait, chance));
+}
+
+/// Stops a subject until a person has looked at it; the others go on.
+fn park(work: &mut Work<'_>, subject: &Subject, code: RefusalCode, clause: &str) -> Result<Outcome, Stop> {
+    let subject = subject.as_bytes().to_vec();
+    work.keep(Body::Parked(kept::Parked { subject, code: code.number(), clause: clause.to_owned() }))?;
+    Ok(Outcome::Done)
+}
+
+/// The call that an answer is to; none if it was asked before a restart.
+fn landed(work: &mut Work<'_>, ticket: u64) -> Option<Flight> {
+    let flight = work.machine.outbox.flights.get(&ticket).cloned();
+    work.turn.landed = flight.as_ref().map(|_| ticket);
+    flight
+}
+
+/// Whether a refusal of words stops the subject they are of, until a person has looked at it.
+const fn stops_subject(code: RefusalCode) -> bool {
+    match code {
+        RefusalCode::Malformed
+        | RefusalCode::Conflict
+        | RefusalCode::OutOfOrder
+        | RefusalCode::OverLimit
+        | RefusalCode::Nothing
+        | RefusalCode::Stale
+        | RefusalCode::Stopped => true,
+        RefusalCode::NotMember | RefusalCode::BadSignature | RefusalCode::Busy | RefusalCode::Failed => false,
+    }
+}

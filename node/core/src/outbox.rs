@@ -1,0 +1,409 @@
+//! What is sent to the registry, and when (N-1 to N-7, I-2, T-3).
+//!
+//! Of one subject in this order: tokens, the identity statement if they changed, entries and withdrawals in the order of
+//! their chain. Only one call is under way for a subject. What a word says is in the journal before it is sent, so a
+//! repetition after a crash sends the same payload. What is here is in memory only: after a restart the queue is walked
+//! again from its front. Not here: what answers mean: `landing`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiqiao_proto::envelope::{Envelope, Word, payload_hash};
+use yiqiao_proto::id::{Digest, Subject};
+use yiqiao_proto::limits::{EVALUATION_MAX, SUBMISSION_MAX, TOKENS_MAX};
+use yiqiao_proto::person::Identifier;
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_proto::token::Token;
+
+use crate::limits::{
+    BACKOFF_MAX, BACKOFF_MIN, FLIGHTS_MAX, LOOKS_MAX, RETRY_AFTER_MAX, STARVED_MAX, SWEEP_STEP,
+};
+use crate::machine::{Effect, Outcome, Stop, Work};
+use crate::person;
+use crate::queue;
+use crate::state::kept;
+use crate::state::{
+    self, Body, Chain, Fault, Ledger, read_digest, read_entry_id, read_subject, read_token, write_token,
+};
+use crate::words::{self, ItemWord};
+
+/// What is under way, and what waits.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    next_ticket: u64,
+    pub(crate) flights: BTreeMap<u64, Flight>,
+    /// The place of the queue that was looked at last.
+    cursor: u64,
+    /// Places before it that are to be looked at again.
+    again: BTreeSet<u64>,
+    /// Places of subjects whose tokens may not be asked for now (T-5).
+    starved: BTreeSet<u64>,
+    pub(crate) submitting: Pause,
+    pub(crate) evaluating: Pause,
+}
+
+/// A call that is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Flight {
+    pub(crate) call: Call,
+    /// The tree that was known when it began: its answer must not be at a smaller one.
+    pub(crate) tree_size: u64,
+}
+
+/// What was asked, and for which places of the queue.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Evaluate { epoch: u32, tags: Vec<Digest>, places: Vec<u64> },
+    Statement { place: u64, subject: Subject },
+    Items { place: u64, subject: Subject, count: usize },
+    OwnWords { place: u64, subject: Subject },
+}
+
+/// A stop after failures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pause {
+    until: Option<Timestamp>,
+    failures: u32,
+}
+
+/// What handling one input changes here, once it is handled.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) landed: Option<u64>,
+    begun: Vec<(u64, Flight)>,
+    cursor: Option<u64>,
+    looked: Vec<u64>,
+    pub(crate) again: Vec<u64>,
+    pub(crate) starved: Vec<u64>,
+    fed: bool,
+    pub(crate) submitting: Option<Pause>,
+    pub(crate) evaluating: Option<Pause>,
+}
+
+impl Outbox {
+    pub(crate) fn from(front: u64) -> Self {
+        Self { cursor: front, ..Self::default() }
+    }
+
+    /// Looks at all that waits once more, because what it depends on has changed.
+    pub(crate) fn start_over(&mut self, front: u64) {
+        self.cursor = front;
+        self.again.clear();
+        self.starved.clear();
+        self.submitting = Pause::default();
+        self.evaluating = Pause::default();
+    }
+
+    pub(crate) fn next_wakeup(&self, ledger: &Ledger) -> Option<Timestamp> {
+        let further = self.cursor < ledger.queue_tail && self.starved.len() < STARVED_MAX;
+        let walk = further || !self.again.is_empty();
+        let ready = (walk || ledger.swept < ledger.subjects) && self.flights.len() < FLIGHTS_MAX;
+        let starved = self.evaluating.until.filter(|_| !self.starved.is_empty());
+        let next = ready.then(|| self.submitting.until.unwrap_or(Timestamp::MIN));
+        [next, starved].into_iter().flatten().min()
+    }
+
+    pub(crate) fn take(&mut self, turn: Turn) {
+        if let Some(ticket) = turn.landed {
+            self.flights.remove(&ticket);
+        }
+        for (ticket, flight) in turn.begun {
+            self.next_ticket = self.next_ticket.max(ticket + 1);
+            self.flights.insert(ticket, flight);
+        }
+        if turn.fed {
+            self.again.append(&mut self.starved);
+        }
+        for place in turn.looked {
+            self.again.remove(&place);
+        }
+        self.cursor = turn.cursor.unwrap_or(self.cursor);
+        self.again.extend(turn.again);
+        self.starved.extend(turn.starved);
+        self.submitting = turn.submitting.unwrap_or(self.submitting);
+        self.evaluating = turn.evaluating.unwrap_or(self.evaluating);
+    }
+
+    /// Places of which a call is under way.
+    fn busy(&self) -> BTreeSet<u64> {
+        let places = |flight: &Flight| match &flight.call {
+            Call::Evaluate { places, .. } => places.clone(),
+            Call::Statement { place, .. } | Call::Items { place, .. } | Call::OwnWords { place, .. } => {
+                vec![*place]
+            }
+        };
+        self.flights.values().flat_map(places).collect()
+    }
+}
+
+impl Pause {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Twice as long after each failure, half of it by chance, and not before the registry's own time.
+    pub(crate) fn longer(self, now: Timestamp, asked: Option<Millis>, chance: u64) -> Self {
+        let doubled = BACKOFF_MIN.get().saturating_mul(1 << self.failures.min(20)).min(BACKOFF_MAX.get());
+        let wait = doubled / 2 + chance % (doubled / 2 + 1);
+        let asked = asked.unwrap_or_default().min(RETRY_AFTER_MAX);
+        let until = now + Millis::new(wait).max(asked);
+        Self { until: Some(until), failures: self.failures.saturating_add(1) }
+    }
+}
+
+/// Walks the queue and begins what can be begun.
+pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
+    let outbox = &work.machine.outbox;
+    sweep(work)?;
+    if !outbox.submitting.is_over(work.now) {
+        return Ok(Outcome::Done);
+    }
+    let fed = outbox.evaluating.is_over(work.now);
+    work.turn.fed = fed;
+    let mut walk = Walk::of(work, fed);
+    let places = walk.places(work)?;
+    for place in places {
+        walk.look(work, place)?;
+    }
+    walk.finish(work);
+    Ok(Outcome::Done)
+}
+
+/// After the token epochs have changed, some more patients get new statements (T-7).
+fn sweep(work: &mut Work<'_>) -> Result<(), Fault> {
+    let ledger = work.view.get(&state::ledger())?;
+    if ledger.swept < ledger.subjects {
+        let to = ledger.subjects.min(ledger.swept + SWEEP_STEP);
+        work.keep(Body::Swept(kept::Swept { to }))?;
+    }
+    Ok(())
+}
+
+/// One walk over the queue.
+struct Walk {
+    busy: BTreeSet<u64>,
+    room: usize,
+    fed: bool,
+    wanted: BTreeMap<u32, Wanted>,
+}
+
+/// What one evaluation asks for.
+#[derive(Default)]
+struct Wanted {
+    identifiers: BTreeMap<Digest, Identifier>,
+    places: Vec<u64>,
+}
+
+/// The tokens of a subject in all epochs; or what is missing of the first epoch that is not complete.
+enum Tokens {
+    All(Vec<Token>),
+    Missing(u32, Vec<Digest>),
+}
+
+impl Walk {
+    fn of(work: &Work<'_>, fed: bool) -> Self {
+        let outbox = &work.machine.outbox;
+        let room = FLIGHTS_MAX.saturating_sub(outbox.flights.len());
+        Self { busy: outbox.busy(), room, fed, wanted: BTreeMap::new() }
+    }
+
+    /// The places to look at: those of before first, then the next ones.
+    fn places(&self, work: &mut Work<'_>) -> Result<Vec<u64>, Fault> {
+        let tail = work.view.get(&state::ledger())?.queue_tail;
+        let outbox = &work.machine.outbox;
+        let starved = if self.fed { Some(&outbox.starved) } else { None };
+        let mut places: Vec<u64> =
+            outbox.again.iter().chain(starved.into_iter().flatten()).copied().collect();
+        places.truncate(LOOKS_MAX);
+        let end = tail.min(outbox.cursor + (LOOKS_MAX - places.len()) as u64);
+        if outbox.starved.len() < STARVED_MAX {
+            places.extend(outbox.cursor + 1..=end);
+        }
+        places.retain(|place| !self.busy.contains(place));
+        let slots: Vec<_> = places.iter().map(|place| state::queue(*place)).collect();
+        work.view.need(&slots)?;
+        Ok(places)
+    }
+
+    fn look(&mut self, work: &mut Work<'_>, place: u64) -> Result<(), Fault> {
+        if self.room == 0 {
+            return Ok(());
+        }
+        work.turn.looked.push(place);
+        if place > work.machine.outbox.cursor {
+            work.turn.cursor = Some(place);
+        }
+        let queued = work.view.get(&state::queue(place))?;
+        if queued.subject.is_empty() {
+            return Ok(());
+        }
+        let subject = read_subject(&queued.subject)?;
+        let chain = work.view.get(&state::chain(&subject))?;
+        if chain.stale && !chain.stating {
+            return self.restate(work, place, subject, &chain);
+        }
+        self.send(work, place, subject, &chain)
+    }
+
+    /// Sends what is next of a subject whose tokens are stated, or whose statement is under way.
+    fn send(
+        &mut self,
+        work: &mut Work<'_>,
+        place: u64,
+        subject: Subject,
+        chain: &Chain,
+    ) -> Result<(), Fault> {
+        let (call, words) = if chain.stating {
+            (Call::Statement { place, subject }, vec![(sign_statement(work, &subject, chain)?, None)])
+        } else {
+            let words = next_items(work, &subject)?;
+            (Call::Items { place, subject, count: words.len() }, words)
+        };
+        if !words.is_empty() {
+            self.room -= 1;
+            let ticket = begin(work, call);
+            work.effects.push(Effect::Submit { ticket, words });
+        }
+        Ok(())
+    }
+
+    /// Says anew which tokens a subject has, if it has others than it was said to have.
+    fn restate(
+        &mut self,
+        work: &mut Work<'_>,
+        place: u64,
+        subject: Subject,
+        chain: &Chain,
+    ) -> Result<(), Fault> {
+        let tokens = match tokens_of(work, &subject)? {
+            Tokens::All(tokens) => tokens,
+            Tokens::Missing(epoch, tags) => return self.want(work, place, &subject, epoch, &tags),
+        };
+        if tokens.is_empty() && chain.statement == 0 {
+            // The member list has no token key yet: the next one is waited for.
+            return Ok(());
+        }
+        let known = chain.tokens.iter().map(read_token).collect::<Result<Vec<_>, _>>()?;
+        let mut payload = Vec::new();
+        if chain.statement == 0 || known != tokens {
+            let publisher = &work.machine.config.organisation;
+            let next = words::next_statement(publisher, &subject, chain, tokens.clone())?;
+            payload = payload_hash(&next.encode()).as_bytes().to_vec();
+        }
+        let tokens = tokens.iter().map(write_token).collect();
+        work.keep(Body::Stated(kept::Stated { subject: subject.as_bytes().to_vec(), tokens, payload }))?;
+        let chain = work.view.get(&state::chain(&subject))?;
+        if chain.queued == place { self.send(work, place, subject, &chain) } else { Ok(()) }
+    }
+
+    /// Adds the missing tokens of a subject to the next evaluation of their epoch.
+    fn want(
+        &mut self,
+        work: &mut Work<'_>,
+        place: u64,
+        subject: &Subject,
+        epoch: u32,
+        tags: &[Digest],
+    ) -> Result<(), Fault> {
+        if !self.fed {
+            work.turn.starved.push(place);
+            return Ok(());
+        }
+        if !self.wanted.contains_key(&epoch) {
+            self.room -= 1;
+        }
+        let wanted = self.wanted.entry(epoch).or_default();
+        if wanted.identifiers.len() + tags.len() > EVALUATION_MAX {
+            work.turn.again.push(place);
+            return Ok(());
+        }
+        let known = person::load(work.machine, work.view, person::root(work.view, *subject)?)?;
+        let at_rest = &work.machine.keys.at_rest;
+        let own = person::tokenable(&known.data).0.into_iter();
+        let own = own.map(|identifier| (person::identifier_tag(at_rest, &identifier), identifier));
+        wanted.identifiers.extend(own.filter(|(tag, _)| tags.contains(tag)));
+        wanted.places.push(place);
+        Ok(())
+    }
+
+    /// Begins the evaluations.
+    fn finish(self, work: &mut Work<'_>) {
+        for (epoch, wanted) in self.wanted {
+            let (tags, identifiers): (Vec<_>, Vec<_>) = wanted.identifiers.into_iter().unzip();
+            let ticket = begin(work, Call::Evaluate { epoch, tags, places: wanted.places });
+            work.effects.push(Effect::Evaluate { ticket, epoch, identifiers });
+        }
+    }
+}
+
+pub(crate) fn begin(work: &mut Work<'_>, call: Call) -> u64 {
+    let ticket = work.machine.outbox.next_ticket + work.turn.begun.len() as u64;
+    let tree_size = work.machine.ledger.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    work.turn.begun.push((ticket, Flight { call, tree_size }));
+    ticket
+}
+
+/// The tokens of a subject: of each identifier one for every epoch, the newest epochs first if there are too many (T-7).
+fn tokens_of(work: &Work<'_>, subject: &Subject) -> Result<Tokens, Fault> {
+    let tags = queue::identifiers(subject, work.view)?;
+    let tags = tags.iter().map(|tag| read_digest(tag)).collect::<Result<Vec<_>, _>>()?;
+    let keys = &work.machine.directory.list().token_keys;
+    let epochs = keys.iter().rev().map(|key| key.epoch).take(TOKENS_MAX / tags.len().max(1));
+    let mut tokens = Vec::new();
+    for epoch in epochs {
+        let mut missing = Vec::new();
+        for tag in &tags {
+            match work.view.find(&state::token(tag, epoch))? {
+                Some(token) => tokens.push(read_token(&token)?),
+                None => missing.push(*tag),
+            }
+        }
+        if !missing.is_empty() {
+            return Ok(Tokens::Missing(epoch, missing));
+        }
+    }
+    tokens.sort_unstable();
+    tokens.dedup();
+    Ok(Tokens::All(tokens))
+}
+
+fn sign_statement(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Envelope, Fault> {
+    let machine = work.machine;
+    let statement = words::statement(&machine.config.organisation, subject, chain)?;
+    Ok(Envelope::sign(machine.directory.region(), &statement, &machine.keys.words))
+}
+
+/// The next items of a subject, signed. Those that have no link yet get one, which is kept before anything is sent.
+fn next_items(
+    work: &mut Work<'_>,
+    subject: &Subject,
+) -> Result<Vec<(Envelope, Option<yiqiao_proto::entry::Link>)>, Fault> {
+    let slot = state::chain(subject);
+    let mut chain = work.view.get(&slot)?;
+    if chain.linked == chain.receipted && chain.linked < chain.items {
+        let until = chain.items.min(chain.linked + SUBMISSION_MAX as u64);
+        need_items(work, subject, chain.linked + 1, until)?;
+        let salts = (chain.linked..until).map(|_| work.entropy.bytes::<32>().to_vec()).collect();
+        work.keep(Body::Linked(kept::Linked { subject: subject.as_bytes().to_vec(), salts }))?;
+        chain = work.view.get(&slot)?;
+    }
+    need_items(work, subject, chain.receipted + 1, chain.linked)?;
+    let (region, key) = (work.machine.directory.region(), &work.machine.keys.words);
+    let mut signed = Vec::new();
+    for number in chain.receipted + 1..=chain.linked {
+        let item = work.view.get(&state::item(subject, number))?;
+        let document = work.view.get(&state::document(&read_entry_id(&item.entry_id)?))?;
+        signed.push(ItemWord::of(&item, &document)?.sign(region, key));
+    }
+    Ok(signed)
+}
+
+/// Asks for items and their documents in two rounds.
+fn need_items(work: &Work<'_>, subject: &Subject, from: u64, to: u64) -> Result<(), Fault> {
+    let slots: Vec<_> = (from..=to).map(|number| state::item(subject, number)).collect();
+    work.view.need(&slots)?;
+    let mut documents = Vec::new();
+    for slot in &slots {
+        documents.push(state::document(&read_entry_id(&work.view.get(slot)?.entry_id)?));
+    }
+    work.view.need(&documents)
+}

@@ -1,0 +1,430 @@
+//! Patients inside the hospital: numbers to subjects, what is known of a person, and which identifiers become tokens.
+//!
+//! A register's message (ADT) changes what is known; a document only adds what was not. Not here: who may look at it.
+
+use prost::Message;
+use yiqiao_intake::facts::{PatientEvent, Trigger, VisitClass};
+use yiqiao_intake::patient::{self, IdKind, PartialDate, Sex};
+use yiqiao_proto::id::{Digest, Subject};
+use yiqiao_proto::person::Identifier;
+use yiqiao_proto::time::Timestamp;
+
+use crate::apply::tag_bytes;
+use crate::at_rest::{AtRest, Tag};
+use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX, VISITS_MAX};
+use crate::machine::{Machine, Refused, Stop, Work};
+use crate::remark::{self, Remark, Remarks};
+use crate::state::kept::{self, BirthDate, PersonData, PersonIdentifier, change::Change};
+use crate::state::{self, Fault, View, damaged, read_subject};
+
+/// A patient, looked up through all merges.
+pub(crate) struct Known {
+    pub(crate) subject: Subject,
+    pub(crate) state: state::Patient,
+    pub(crate) data: PersonData,
+}
+
+/// Finds the patient of a document, or files a new one; what is known already stays.
+pub(crate) fn of_document(work: &mut Work<'_>, said: &patient::Patient) -> Result<(Subject, Remarks), Stop> {
+    change(work, said, |data, said| {
+        let contradicts = contradicts(data, said);
+        learn(data, said, false);
+        if contradicts { Remarks::from([Remark::IdentifierContradicts]) } else { Remarks::new() }
+    })
+}
+
+/// Applies an event of the hospital's register.
+pub(crate) fn event(work: &mut Work<'_>, event: &PatientEvent) -> Result<Remarks, Stop> {
+    let now = work.now;
+    let (subject, mut remarks) =
+        change(work, &event.patient, |data, said| apply_event(data, said, event, now))?;
+    if matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged) {
+        for from in &event.merged_from {
+            remarks.extend(merge(work, &subject, from)?);
+        }
+    }
+    Ok(remarks)
+}
+
+/// Changes what is known of a patient, who is filed if new.
+fn change(
+    work: &mut Work<'_>,
+    said: &patient::Patient,
+    edit: impl FnOnce(&mut PersonData, &patient::Patient) -> Remarks,
+) -> Result<(Subject, Remarks), Stop> {
+    let primary = said.primary().ok_or(Refused::NoPatient)?;
+    let tag = number_tag(work.machine, primary);
+    let Some(mut known) = by_number(work.machine, work.view, &tag)? else {
+        let found = by_identifiers(work, said)?;
+        let mut known = found.map_or_else(|| new_patient(work), Ok)?;
+        let remarks = edit(&mut known.data, said);
+        put(work, &known, &[tag], &remarks)?;
+        return Ok((known.subject, remarks));
+    };
+    let before = known.data.clone();
+    let remarks = edit(&mut known.data, said);
+    let noted = remark::read(&known.state.remarks);
+    if known.data != before || !remarks.is_subset(&noted) {
+        put(work, &known, &[], &remarks)?;
+    }
+    Ok((known.subject, remarks))
+}
+
+/// A patient under a subject of whom nothing can be stored, because it was drawn by chance just now (I-1). The view is told so:
+/// a repetition draws another, and would have to load for ever.
+fn new_patient(work: &mut Work<'_>) -> Result<Known, Fault> {
+    let subject = Subject::new(work.entropy.bytes()).ok_or_else(damaged)?;
+    work.view.load(state::patient(&subject).key().to_vec(), None);
+    work.view.load(state::chain(&subject).key().to_vec(), None);
+    Ok(Known { subject, state: state::Patient::default(), data: PersonData::default() })
+}
+
+/// Two numbers are one person from now on: both lead to the survivor, and both subjects are told under its tokens. No entry
+/// is touched (I-3).
+fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) -> Result<Remarks, Stop> {
+    let tag = number_tag(work.machine, from);
+    let Some(gone) = by_number(work.machine, work.view, &tag)? else {
+        let known = load(work.machine, work.view, *survivor)?;
+        put(work, &known, &[tag], &Remarks::new())?;
+        return Ok(Remarks::new());
+    };
+    if gone.subject == *survivor {
+        return Ok(Remarks::new());
+    }
+    let mut known = load(work.machine, work.view, *survivor)?;
+    if known.state.retired.len() + gone.state.retired.len() >= RETIRED_MAX {
+        return Ok(Remarks::from([Remark::MergeTooMany]));
+    }
+    let apart = differ(&known.data, &gone.data);
+    let mut remarks = Remarks::new();
+    if apart {
+        // Which of the two is wrong, only a person can say: until then one of them is told under no token.
+        remarks.insert(Remark::MergeContradicts);
+    } else {
+        join(&mut known.data, &gone.data);
+    }
+    put(work, &known, &[], &remarks)?;
+    let (survivor, retired) = (survivor.as_bytes().to_vec(), gone.subject.as_bytes().to_vec());
+    work.change(Change::Merge(kept::Merge { survivor, retired, apart }))?;
+    Ok(remarks)
+}
+
+/// A doubtful merge is none any more.
+pub(crate) fn confirm_merge(work: &mut Work<'_>, retired: &Subject) -> Result<(), Fault> {
+    let mut known = load(work.machine, work.view, root(work.view, *retired)?)?;
+    known.state.remarks.retain(|remark| *remark != Remark::MergeContradicts.number());
+    put(work, &known, &[], &Remarks::new())?;
+    let (survivor, retired) = (known.subject.as_bytes().to_vec(), retired.as_bytes().to_vec());
+    work.change(Change::Merge(kept::Merge { survivor, retired, apart: false }))
+}
+
+/// Keeps what is known of a patient, encrypted; `numbers` lead to it from now on.
+fn put(work: &mut Work<'_>, known: &Known, numbers: &[Digest], new: &Remarks) -> Result<(), Fault> {
+    let (identifiers, judged) = tokenable(&known.data);
+    let tags: Vec<Digest> =
+        identifiers.iter().map(|id| identifier_tag(&work.machine.keys.at_rest, id)).collect();
+    let mut remarks = remark::read(&known.state.remarks);
+    remarks.retain(|remark| !matches!(remark, Remark::NoToken | Remark::NumberOfAnother));
+    remarks.extend(judged);
+    remarks.extend(new);
+    let context = known.subject.as_bytes();
+    let data = work.machine.keys.at_rest.seal(context, &known.data.encode_to_vec(), work.entropy);
+    work.change(Change::Person(kept::Person {
+        subject: context.to_vec(),
+        numbers: tag_bytes(numbers),
+        data,
+        identifiers: tag_bytes(&tags),
+        remarks: remark::numbers(&remarks),
+    }))
+}
+
+/// The patient with a number, or whom it was merged into.
+pub(crate) fn by_number(machine: &Machine, view: &View, tag: &Digest) -> Result<Option<Known>, Fault> {
+    let Some(found) = view.find(&state::number(tag))? else { return Ok(None) };
+    let subject = root(view, read_subject(&found.subject)?)?;
+    load(machine, view, subject).map(Some)
+}
+
+/// The one patient who has the identifiers of a message with a number that is not known: many systems do not write the
+/// register's number. Two numbers of the register are two patients until the register merges them.
+fn by_identifiers(work: &Work<'_>, said: &patient::Patient) -> Result<Option<Known>, Fault> {
+    let mut stated = PersonData::default();
+    learn(&mut stated, said, false);
+    let mut found = None;
+    for id in tokenable(&stated).0 {
+        let tag = identifier_tag(&work.machine.keys.at_rest, &id);
+        for subject in work.view.get(&state::identifier(&tag))?.subjects {
+            let subject = root(work.view, read_subject(&subject)?)?;
+            if found.is_some_and(|other| other != subject) {
+                return Ok(None);
+            }
+            found = Some(subject);
+        }
+    }
+    let Some(subject) = found else { return Ok(None) };
+    let known = load(work.machine, work.view, subject)?;
+    let both_registered = is_registered(&known.data) && is_registered(&stated);
+    // A newborn is often sent with its mother's card.
+    let births = known.data.birth.zip(stated.birth);
+    let born_apart = births.is_some_and(|(one, other)| one != other);
+    let plausible = !both_registered && !born_apart && !differ(&known.data, &stated);
+    Ok(plausible.then_some(known))
+}
+
+fn is_registered(data: &PersonData) -> bool {
+    data.identifiers.iter().any(|id| id.kind == kind_number(IdKind::Local))
+}
+
+/// The patient that a subject was merged into; itself if into none.
+pub(crate) fn root(view: &View, subject: Subject) -> Result<Subject, Fault> {
+    let survivor = view.get(&state::patient(&subject))?.survivor;
+    if survivor.is_empty() { Ok(subject) } else { read_subject(&survivor) }
+}
+
+pub(crate) fn load(machine: &Machine, view: &View, subject: Subject) -> Result<Known, Fault> {
+    let state = view.get(&state::patient(&subject))?;
+    let plain = machine.keys.at_rest.open(subject.as_bytes(), &state.data).map_err(|_| damaged())?;
+    let data = PersonData::decode(plain.as_slice()).map_err(|_| damaged())?;
+    Ok(Known { subject, state, data })
+}
+
+/// The tag of a number: of its kind, who assigned it, and itself.
+pub(crate) fn number_tag(machine: &Machine, id: &patient::Identifier) -> Digest {
+    let assigner = machine.config.assigners.get(&id.assigner).unwrap_or(&id.assigner);
+    let resident = id.resident_id();
+    // A resident identity number is the same whoever wrote it down.
+    let (assigner, value) = match &resident {
+        Some(resident) => ("", resident.as_str()),
+        None => (assigner.as_str(), id.value.expose().as_str()),
+    };
+    let kind = kind_number(id.kind).to_be_bytes();
+    machine.keys.at_rest.tag(Tag::Number, &[&kind, assigner.as_bytes(), value.as_bytes()])
+}
+
+/// The tag of an identifier that becomes a token.
+pub(crate) fn identifier_tag(at_rest: &AtRest, id: &Identifier) -> Digest {
+    let kind = (id.kind() as u32).to_be_bytes();
+    at_rest.tag(Tag::Identifier, &[&kind, id.value().expose().as_bytes()])
+}
+
+/// Which identifiers become tokens: one of each kind, of the right form, and plausibly the patient's own (T-2).
+pub(crate) fn tokenable(data: &PersonData) -> (Vec<Identifier>, Remarks) {
+    let mut remarks = Remarks::new();
+    let mut found = Vec::new();
+    for kind in [IdKind::ResidentId, IdKind::HealthCard] {
+        let of_kind = data.identifiers.iter().filter(|id| id.kind == kind_number(kind));
+        let mut good = of_kind.filter_map(|id| normalised(kind, &id.value).map(|known| (id, known)));
+        if let Some((id, known)) = good.next() {
+            if kind == IdKind::ResidentId && !is_own(data, id) {
+                remarks.insert(Remark::NumberOfAnother);
+            } else {
+                found.push(known);
+            }
+        }
+    }
+    if found.is_empty() {
+        remarks.insert(Remark::NoToken);
+    }
+    (found, remarks)
+}
+
+fn normalised(kind: IdKind, value: &str) -> Option<Identifier> {
+    match kind {
+        IdKind::ResidentId => Identifier::resident_id(value).ok(),
+        IdKind::HealthCard => Identifier::health_card(value).ok(),
+        IdKind::HealthRecord
+        | IdKind::Local
+        | IdKind::OutpatientNo
+        | IdKind::InpatientNo
+        | IdKind::Passport
+        | IdKind::Other => None,
+    }
+}
+
+/// Whether a resident identity number has the patient's birth date: a newborn is often sent with its mother's.
+fn is_own(data: &PersonData, id: &PersonIdentifier) -> bool {
+    let said = patient::Identifier::new(IdKind::ResidentId, &id.value, "");
+    let number = said.and_then(|id| id.resident_id());
+    let birth = data.birth.as_ref().and_then(read_birth);
+    number.is_some_and(|number| birth.is_none_or(|birth| birth.covers(number.birth_date())))
+}
+
+/// Whether a document names another identifier of a kind that is known.
+fn contradicts(data: &PersonData, said: &patient::Patient) -> bool {
+    let mut stated = PersonData::default();
+    learn(&mut stated, said, false);
+    stated.birth.clone_from(&data.birth);
+    differ(data, &stated)
+}
+
+/// Whether two have an identifier of one kind each, and not the same.
+fn differ(one: &PersonData, other: &PersonData) -> bool {
+    let (one, other) = (tokenable(one).0, tokenable(other).0);
+    one.iter().any(|id| other.iter().any(|known| known.kind() == id.kind() && known != id))
+}
+
+/// Adds to what is known of the survivor what is known of the retired one only.
+fn join(data: &mut PersonData, gone: &PersonData) {
+    for id in &gone.identifiers {
+        let known =
+            data.identifiers.iter().any(|known| known.kind == id.kind && known.assigner == id.assigner);
+        if !known && data.identifiers.len() < IDENTIFIERS_MAX {
+            data.identifiers.push(id.clone());
+        }
+    }
+    let visits = std::mem::take(&mut data.visits);
+    data.visits = gone.visits.iter().cloned().chain(visits).collect();
+    trim_visits(data);
+}
+
+/// Takes over what a message says of a person. If it does not `replace`, what is known stays.
+fn learn(data: &mut PersonData, said: &patient::Patient, replace: bool) {
+    for id in said.identifiers.iter().filter(|id| !id.is_placeholder()) {
+        learn_identifier(data, id, replace);
+    }
+    let text = |text: &Option<yiqiao_proto::phi::Phi<String>>| {
+        text.as_ref().map(|text| clip(text.expose())).unwrap_or_default()
+    };
+    for (known, said) in [
+        (&mut data.name, text(&said.name)),
+        (&mut data.pinyin, text(&said.pinyin)),
+        (&mut data.phone, text(&said.phone)),
+        (&mut data.address, text(&said.address)),
+    ] {
+        if !said.is_empty() && (replace || known.is_empty()) {
+            *known = said;
+        }
+    }
+    if let Some(sex) = &said.sex
+        && (replace || data.sex == 0)
+    {
+        data.sex = sex_number(*sex.expose());
+    }
+    if let Some(birth) = &said.birth_date
+        && (replace || data.birth.is_none())
+    {
+        data.birth = Some(write_birth(*birth.expose()));
+    }
+}
+
+/// One resident identity number and one health card; of other kinds one of each assigner.
+fn learn_identifier(data: &mut PersonData, said: &patient::Identifier, replace: bool) {
+    let kind = kind_number(said.kind);
+    let single = matches!(said.kind, IdKind::ResidentId | IdKind::HealthCard);
+    let new = PersonIdentifier { kind, value: said.value.expose().clone(), assigner: clip(&said.assigner) };
+    let same =
+        |known: &&mut PersonIdentifier| known.kind == kind && (single || known.assigner == new.assigner);
+    let room = data.identifiers.len() < IDENTIFIERS_MAX;
+    match data.identifiers.iter_mut().find(same) {
+        Some(known) if replace => *known = new,
+        None if room => data.identifiers.push(new),
+        Some(_) | None => {}
+    }
+}
+
+/// An event older than the newest one only adds.
+fn apply_event(
+    data: &mut PersonData,
+    said: &patient::Patient,
+    event: &PatientEvent,
+    now: Timestamp,
+) -> Remarks {
+    let at = event.date.map_or(now, |date| date.at).unix_ms();
+    let newest = data.as_of.is_none_or(|as_of| as_of <= at);
+    learn(data, said, newest);
+    if newest {
+        data.as_of = Some(at);
+    }
+    if let Some(visit) = &event.visit {
+        apply_visit(data, visit, event.trigger, at);
+    }
+    let noted = [(Trigger::VisitMoved, Remark::VisitMoved), (Trigger::PersonDeleted, Remark::PersonDeleted)];
+    noted.into_iter().filter(|(trigger, _)| *trigger == event.trigger).map(|(_, remark)| remark).collect()
+}
+
+fn apply_visit(data: &mut PersonData, said: &yiqiao_intake::facts::Visit, trigger: Trigger, at: i64) {
+    let Some(number) = said.number.as_ref().map(|number| clip(number.expose())) else { return };
+    if trigger == Trigger::VisitCancelled {
+        data.visits.retain(|visit| visit.number != number);
+        return;
+    }
+    let at_place = data.visits.iter().position(|visit| visit.number == number);
+    let mut visit = at_place.map_or_else(kept::Visit::default, |place| data.visits.remove(place));
+    visit.number = number;
+    visit.class = said.class.map_or(visit.class, class_number);
+    if let Some(department) = &said.department {
+        visit.department = clip(department);
+    }
+    if let Some(staff) = &said.attending {
+        visit.attending = Some(write_staff(staff));
+    }
+    visit.admitted = said.admitted.map(|when| when.at.unix_ms()).or(visit.admitted);
+    let discharged = said.discharged.map(|when| when.at.unix_ms());
+    if trigger == Trigger::DischargeCancelled {
+        visit.discharged = None;
+    } else {
+        let implied = if trigger == Trigger::Discharged { Some(at) } else { visit.discharged };
+        visit.discharged = discharged.or(implied);
+    }
+    data.visits.push(visit);
+    trim_visits(data);
+}
+
+fn trim_visits(data: &mut PersonData) {
+    let surplus = data.visits.len().saturating_sub(VISITS_MAX);
+    data.visits.drain(..surplus);
+}
+
+pub(crate) fn write_staff(staff: &yiqiao_intake::facts::Staff) -> kept::Staff {
+    kept::Staff { code: clip(&staff.code), name: clip(&staff.name) }
+}
+
+/// At most [`TEXT_BYTES_MAX`] bytes, cut between characters.
+pub(crate) fn clip(text: &str) -> String {
+    let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Kinds of identifiers by number; numbers are never reused.
+pub(crate) const fn kind_number(kind: IdKind) -> u32 {
+    match kind {
+        IdKind::ResidentId => 1,
+        IdKind::HealthCard => 2,
+        IdKind::HealthRecord => 3,
+        IdKind::Local => 4,
+        IdKind::OutpatientNo => 5,
+        IdKind::InpatientNo => 6,
+        IdKind::Passport => 7,
+        IdKind::Other => 8,
+    }
+}
+
+const fn class_number(class: VisitClass) -> u32 {
+    match class {
+        VisitClass::Inpatient => 1,
+        VisitClass::Outpatient => 2,
+        VisitClass::Emergency => 3,
+        VisitClass::PreAdmission => 4,
+        VisitClass::Other => 5,
+    }
+}
+
+/// GB/T 2261.1, one higher: 0 is not said at all.
+const fn sex_number(sex: Sex) -> u32 {
+    match sex {
+        Sex::Unknown => 1,
+        Sex::Male => 2,
+        Sex::Female => 3,
+        Sex::NotStated => 10,
+    }
+}
+
+fn write_birth(birth: PartialDate) -> BirthDate {
+    let part = |part: Option<i8>| part.and_then(|part| u32::try_from(part).ok()).unwrap_or(0);
+    BirthDate { year: birth.year.into(), month: part(birth.month), day: part(birth.day) }
+}
+
+fn read_birth(birth: &BirthDate) -> Option<PartialDate> {
+    let part = |part: u32| if part == 0 { None } else { i8::try_from(part).ok() };
+    PartialDate::new(i16::try_from(birth.year).ok()?, part(birth.month), part(birth.day))
+}

@@ -1,0 +1,319 @@
+//! What reaches the registry, in which order, and what its refusals lead to.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use yiqiao_intake::facts::Status;
+use yiqiao_node_core::ask::{self, Depth, Problem};
+use yiqiao_node_core::machine::{Checkpoint, Effect, Input, Outcome, Receipt, Refused};
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::{DocumentClass, RefusalCode, WithdrawalReason};
+use yiqiao_proto::entry::{Entry, Link};
+use yiqiao_proto::envelope::{Envelope, Kind};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{Digest, EntryId, Subject};
+use yiqiao_proto::limits::SUBMISSION_MAX;
+use yiqiao_proto::time::Millis;
+
+use crate::region::{HOSPITAL, Registry, at, code, key, list, refusal, signed, token_secret};
+use crate::rig::{Msg, Node, Says, document, patient, report};
+
+fn node_with(reports: usize) -> Node {
+    let mut node = Node::new(&list(1_000));
+    for number in 0..reports {
+        node.receive(&report(&format!("{number}"), patient("p", Some(1)), &format!("r{number}")));
+    }
+    node
+}
+
+fn depth(node: &Node) -> Depth {
+    node.ask(|_, view| ask::depth(view))
+}
+
+fn problems(node: &Node) -> Vec<Problem> {
+    node.ask(|_, view| ask::problems(0, view))
+}
+
+#[test]
+fn a_subject_is_published_as_tokens_then_statement_then_its_chain() {
+    let mut node = node_with(SUBMISSION_MAX + 3);
+    let mut registry = Registry::new(&list(1_000));
+    let first = node.due().unwrap();
+    assert!(
+        matches!(first.as_slice(), [Effect::Evaluate { epoch: 1, identifiers, .. }] if identifiers.len() == 1)
+    );
+    assert_eq!(node.due().unwrap().len(), 0, "one call for a subject at a time");
+    let answer = registry.answer(node.now, &first[0]);
+    node.decide(&answer).unwrap();
+    node.publish(&mut registry);
+    let kinds: Vec<Kind> = registry.log().map(|word| word.kind()).collect();
+    assert_eq!((kinds[0], kinds.len()), (Kind::IdentityStatement, SUBMISSION_MAX + 4));
+    assert!(kinds[1..].iter().all(|kind| *kind == Kind::Entry));
+    assert_eq!(depth(&node), Depth { subjects: 0, words: 0, oldest: None });
+    assert_eq!((registry.words, registry.evaluated), (kinds.len(), 1), "nothing was sent twice");
+}
+
+#[test]
+fn receipts_are_kept_with_their_documents() {
+    let mut node = Node::new(&list(100));
+    let mut registry = Registry::new(&list(100));
+    let entry = node.receive(&report("1", patient("p", Some(1)), "r")).entries[0];
+    let look = |node: &Node| node.ask(move |machine, view| machine.document(&entry, view)).unwrap();
+    assert!(look(&node).receipt.is_none());
+    assert_eq!((depth(&node).subjects, depth(&node).words, depth(&node).oldest), (1, 1, Some(at(0))));
+    node.publish(&mut registry);
+    assert_eq!(look(&node).receipt.map(|receipt| (receipt.seq, receipt.tree_size)), Some((1, 2)));
+}
+
+#[test]
+fn tokens_of_many_subjects_are_asked_for_together_and_once() {
+    let mut node = Node::new(&list(1_000));
+    let mut registry = Registry::new(&list(1_000));
+    for order in 0..30 {
+        node.receive(&report(&format!("{order}"), patient(&format!("p{order}"), Some(order)), "r"));
+        node.receive(&report(&format!("x{order}"), patient(&format!("q{order}"), Some(order)), "s"));
+    }
+    let effects = node.due().unwrap();
+    assert!(matches!(effects.as_slice(), [Effect::Evaluate { identifiers, .. }] if identifiers.len() == 30));
+    let answer = registry.answer(node.now, &effects[0]);
+    node.decide(&answer).unwrap();
+    node.publish(&mut registry);
+    assert_eq!((registry.evaluated, registry.entries().len(), registry.statements().len()), (30, 60, 60));
+}
+
+#[test]
+fn n7_a_withdrawal_follows_its_entry_even_unpublished() {
+    let mut node = Node::new(&list(100));
+    let mut registry = Registry::new(&list(100));
+    let entry = node.receive(&report("1", patient("p", Some(1)), "r")).entries[0];
+    node.decide(&Input::Withdraw { entry, reason: WithdrawalReason::WrongPatient }).unwrap();
+    let unknown =
+        Input::Withdraw { entry: EntryId::new([9; 32]).unwrap(), reason: WithdrawalReason::Erasure };
+    assert_eq!(node.decide(&unknown), Err(Refused::UnknownEntry));
+    node.publish(&mut registry);
+    let kinds: Vec<Kind> = registry.log().map(|word| word.kind()).collect();
+    assert_eq!(kinds, [Kind::IdentityStatement, Kind::Entry, Kind::Withdrawal]);
+    let subject = node.patient("p").unwrap().subject;
+    let items = node.ask(|_, view| ask::items(&subject, 0, view));
+    assert_eq!(items[1].withdrawal, Some(WithdrawalReason::WrongPatient));
+    assert!(items.iter().all(|item| item.receipt.is_some()));
+}
+
+#[test]
+fn n6_replacements_reach_the_registry_in_their_order() {
+    let mut node = Node::new(&list(100));
+    let mut registry = Registry::new(&list(100));
+    for (control, status) in [("1", Status::Preliminary), ("2", Status::Final), ("3", Status::Corrected)] {
+        let says = Says::Documents(vec![document(patient("p", Some(1)), "r", status)]);
+        node.receive(&Msg::new(control, says));
+    }
+    node.publish(&mut registry);
+    let entries = registry.entries();
+    let replaces: Vec<_> = entries.iter().map(|(_, link)| link.replaces).collect();
+    assert_eq!(replaces, [None, Some(entries[0].0.entry_id), Some(entries[1].0.entry_id)]);
+}
+
+#[test]
+fn without_an_answer_the_node_waits_longer_each_time_and_at_most_five_minutes() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    let mut waits = Vec::new();
+    for _ in 0..14 {
+        registry.refuse.push(None);
+        let effects = node.due().unwrap();
+        assert_eq!(effects.len(), 1);
+        let answer = registry.answer(node.now, &effects[0]);
+        node.decide(&answer).unwrap();
+        let next = node.next_wakeup().unwrap();
+        waits.push(next.since(node.now).get());
+        node.now = next;
+    }
+    for (failures, wait) in waits.iter().enumerate() {
+        let longest = (1_000 << failures).min(300_000);
+        assert!((longest / 2..=longest).contains(wait), "{failures} failures, {wait} ms");
+    }
+    node.publish(&mut registry);
+    assert_eq!(registry.entries().len(), 1);
+}
+
+#[test]
+fn h2_the_registrys_own_time_is_waited_for() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    let wait = Millis::from_secs(3_600);
+    registry.refuse.push(Some(Refusal { code: RefusalCode::Busy, clause: "H-2", retry_after: Some(wait) }));
+    let effects = node.due().unwrap();
+    let answer = registry.answer(node.now, &effects[0]);
+    node.decide(&answer).unwrap();
+    assert_eq!(node.next_wakeup(), Some(node.now + wait));
+    assert!(node.due().unwrap().is_empty());
+}
+
+#[test]
+fn t5_over_the_quota_tokens_wait_and_words_go_on() {
+    let mut node = Node::new(&list(1));
+    let mut registry = Registry::new(&list(1));
+    node.receive(&report("1", patient("p", Some(1)), "r1"));
+    node.publish(&mut registry);
+    node.receive(&report("2", patient("q", Some(2)), "r2"));
+    let start = node.now;
+    let effects = node.due().unwrap();
+    let answer = registry.answer(node.now, &effects[0]);
+    node.decide(&answer).unwrap();
+    node.receive(&report("3", patient("p", Some(1)), "r3"));
+    let effects = node.due().unwrap();
+    assert!(matches!(effects.as_slice(), [Effect::Submit { .. }]));
+    let answer = registry.answer(node.now, &effects[0]);
+    node.decide(&answer).unwrap();
+    assert_eq!(registry.entries().len(), 2);
+    node.publish(&mut registry);
+    assert_eq!(registry.entries().len(), 3);
+    assert!(node.now.since(start).get() > 3_600_000, "on the next day");
+}
+
+#[test]
+fn n4_a_conflict_stops_its_subject_until_staff_resume_it_and_no_other() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    node.receive(&report("other", patient("q", Some(2)), "s"));
+    let effects = node.due().unwrap();
+    let answer = registry.answer(node.now, &effects[0]);
+    node.decide(&answer).unwrap();
+    registry.refuse.push(refusal(RefusalCode::Conflict));
+    node.publish(&mut registry);
+    assert_eq!(registry.entries().len(), 1);
+    let parked = problems(&node);
+    assert_eq!((parked.len(), parked[0].code, parked[0].resumed), (1, Some(RefusalCode::Conflict), false));
+    assert_eq!(node.decide(&Input::Resume(2)), Err(Refused::NotOpen(2)));
+    node.decide(&Input::Resume(1)).unwrap();
+    assert_eq!(node.decide(&Input::Resume(1)), Err(Refused::NotOpen(1)));
+    node.publish(&mut registry);
+    assert_eq!(registry.entries().len(), 2);
+    assert!(problems(&node)[0].resumed);
+}
+
+#[test]
+fn every_refusal_leads_to_a_wait_or_to_a_problem_and_nothing_is_lost() {
+    for code in RefusalCode::ALL {
+        let mut node = node_with(3);
+        let mut registry = Registry::new(&list(100));
+        let mut resumed = 0;
+        for _ in 0..4 {
+            registry.refuse.push(refusal(*code));
+        }
+        for _ in 0..8 {
+            node.publish(&mut registry);
+            for problem in problems(&node).iter().filter(|problem| !problem.resumed) {
+                node.decide(&Input::Resume(problem.number)).unwrap();
+                resumed += 1;
+            }
+        }
+        assert_eq!(registry.entries().len(), 3, "{code:?}, resumed {resumed} times");
+        registry.check_payloads();
+    }
+}
+
+/// An entry of the hospital that its node knows nothing of any more.
+fn lost_entry(subject: Subject, link: &Link) -> Entry {
+    Entry {
+        publisher: code("hospital"),
+        subject,
+        link: link.commitment(),
+        entry_id: EntryId::new([77; 32]).unwrap(),
+        document: yiqiao_proto::id::DocumentId::new([78; 32]).unwrap(),
+        size: 1,
+        class: DocumentClass::Laboratory,
+        document_type: yiqiao_proto::codes::DocumentType::OTHER,
+        format: yiqiao_proto::codes::DocumentFormat::Text,
+        facility: yiqiao_proto::codes::FacilityKind::GeneralHospital,
+        practice: yiqiao_proto::codes::PracticeSetting::NotStated,
+        service_start: None,
+        service_end: None,
+        created_at: at(0),
+        sensitivity: yiqiao_proto::codes::Sensitivity::Normal,
+        status: yiqiao_proto::codes::DocumentStatus::Final,
+    }
+}
+
+#[test]
+fn n9_words_that_the_node_has_lost_are_followed() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    node.publish(&mut registry);
+    let subject = node.patient("p").unwrap().subject;
+    let previous = registry.log().last().map(|word| word.payload_hash());
+    let link = Link { number: 2, previous, replaces: None, salt: [4; 32] };
+    let entry = lost_entry(subject, &link);
+    registry.put(node.now, &[(Envelope::sign(&code("demo"), &entry, &key(HOSPITAL)), Some(link))]);
+    node.receive(&report("new", patient("p", Some(1)), "new"));
+    node.publish(&mut registry);
+    let numbers: Vec<u64> = registry.entries().iter().map(|(_, link)| link.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert!(problems(&node).is_empty());
+}
+
+#[test]
+fn n9_a_registry_that_has_less_than_its_receipts_say_is_a_problem() {
+    let mut node = node_with(1);
+    node.publish(&mut Registry::new(&list(100)));
+    node.receive(&report("new", patient("p", Some(1)), "new"));
+    node.publish(&mut Registry::new(&list(100)));
+    let parked = problems(&node);
+    assert_eq!((parked.len(), parked[0].clause.as_str()), (1, "N-9"));
+}
+
+#[test]
+fn l11_receipts_at_a_smaller_tree_are_not_taken() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    node.publish(&mut registry);
+    node.receive(&report("new", patient("p", Some(1)), "new"));
+    let effects = node.due().unwrap();
+    let [Effect::Submit { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let root = Digest::new(hash::sha256_plain(&[b"other"])).unwrap();
+    for size in [1, 2] {
+        let receipts = vec![Receipt { seq: 2, term: 1, accepted_at: at(0) }];
+        let input = Input::Receipted { ticket: *ticket, receipts, checkpoint: Checkpoint { size, root } };
+        let handled = node.handle(&input).unwrap().unwrap();
+        let expected = if size == 1 { Outcome::OtherLog } else { Outcome::Done };
+        assert_eq!(handled.outcome, expected, "a ticket is answered once");
+        assert!(handled.records.is_empty());
+    }
+    node.publish(&mut registry);
+    assert_eq!(registry.entries().len(), 2);
+}
+
+#[test]
+fn t7_a_new_epoch_brings_a_new_statement_of_every_patient() {
+    let mut node = Node::new(&list(1_000));
+    let mut registry = Registry::new(&list(1_000));
+    for order in 0..70 {
+        node.receive(&report(&format!("{order}"), patient(&format!("p{order}"), Some(order)), "r"));
+    }
+    node.publish(&mut registry);
+    let mut next = list(1_000);
+    next.version = 2;
+    next.previous = Some(signed(&list(1_000)).payload_hash());
+    next.token_keys.push(token_secret(2).public());
+    assert_eq!(node.decide(&Input::MemberList(signed(&next))), Ok(()));
+    assert_eq!(node.decide(&Input::MemberList(signed(&next))), Ok(()), "the list in force is nothing new");
+    node.rebuild();
+    node.publish(&mut registry);
+    let statements = registry.statements();
+    assert_eq!((statements.len(), registry.evaluated, registry.entries().len()), (70, 140, 70));
+    assert!(statements.values().all(|tokens| tokens.len() == 2));
+}
+
+#[test]
+fn m3_a_list_that_does_not_follow_is_refused_and_the_newest_outlives_a_restart() {
+    let mut node = Node::new(&list(100));
+    let mut next = list(100);
+    next.version = 2;
+    next.previous = Some(signed(&list(100)).payload_hash());
+    node.decide(&Input::MemberList(signed(&next))).unwrap();
+    let old = node.decide(&Input::MemberList(signed(&list(100))));
+    assert!(matches!(old, Err(Refused::List(_))));
+    for restart in [Node::resume, Node::rebuild] {
+        restart(&mut node);
+        assert_eq!(node.ask(|machine, _| Ok(machine.directory().list().version)), 2);
+    }
+}

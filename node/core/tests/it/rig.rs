@@ -1,0 +1,344 @@
+//! A node on a store in memory, with a journal that can be cut, and the messages it is given.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use yiqiao_intake::dates::{Period, Precision, When};
+use yiqiao_intake::facts::{
+    Author, Document, Format, PatientEvent, Payload, ReviewReason, SourceId, Status, Trigger, Understood,
+};
+use yiqiao_intake::flag::Flags;
+use yiqiao_intake::intake::Item;
+use yiqiao_intake::kind::DocumentKind;
+use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient};
+use yiqiao_node_core::ask;
+use yiqiao_node_core::at_rest::AtRest;
+use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::intake::{Answered, Content, Received, Sealed};
+use yiqiao_node_core::machine::{Config, Effect, Handled, Input, Keys, Machine, Outcome, Refused, Stop};
+use yiqiao_node_core::state::{Counters, Fault, Record, View};
+use yiqiao_proto::codes::FacilityKind;
+use yiqiao_proto::entropy::Entropy;
+use yiqiao_proto::hash;
+use yiqiao_proto::id::DocumentId;
+use yiqiao_proto::member::MemberList;
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::{Millis, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::region::{HOSPITAL, Registry, at, code, directory, key};
+
+/// A node.
+pub(crate) struct Node {
+    machine: Machine,
+    store: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The records as they lie in the journal.
+    pub(crate) journal: Vec<Vec<u8>>,
+    /// The journal ends here: what would come after is lost, and with it the process.
+    pub(crate) power_cut: Option<usize>,
+    list: MemberList,
+    entropy: Entropy,
+    pub(crate) now: Timestamp,
+    sealed: u64,
+}
+
+/// The power went.
+#[derive(Debug)]
+pub(crate) struct PowerCut;
+
+impl Node {
+    pub(crate) fn new(list: &MemberList) -> Self {
+        let store = BTreeMap::new();
+        let mut node = Self {
+            machine: machine(list),
+            store,
+            journal: Vec::new(),
+            power_cut: None,
+            list: list.clone(),
+            entropy: Entropy::new([5; 32]),
+            now: at(0),
+            sealed: 0,
+        };
+        node.resume();
+        node
+    }
+
+    /// Starts again with what the journal has: the index is rebuilt from it.
+    pub(crate) fn rebuild(&mut self) {
+        self.power_cut = None;
+        self.store.clear();
+        self.machine = machine(&self.list);
+        for bytes in self.journal.clone() {
+            let record = Record::decode(bytes.as_slice()).unwrap();
+            let mut view = View::new(code("demo"));
+            loop {
+                match self.machine.rebuild(&record, &mut view) {
+                    Ok(()) => break,
+                    Err(Fault::Missing { keys }) => self.load(keys, &mut view),
+                    Err(fault) => panic!("{fault}"),
+                }
+            }
+            self.store.extend(view.into_written());
+        }
+    }
+
+    /// Starts again with the index as it stands.
+    pub(crate) fn resume(&mut self) {
+        self.machine = machine(&self.list);
+        let mut view = View::new(code("demo"));
+        while let Err(fault) = self.machine.resume(&view) {
+            let Fault::Missing { keys } = fault else { panic!("{fault}") };
+            self.load(keys, &mut view);
+        }
+    }
+
+    fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {
+        for key in keys {
+            let value = self.store.get(&key).cloned();
+            view.load(key, value);
+        }
+    }
+
+    /// Handles an input; what it brings is durable when this returns.
+    pub(crate) fn handle(&mut self, input: &Input) -> Result<Result<Handled, Refused>, PowerCut> {
+        let mut view = View::new(code("demo"));
+        loop {
+            match self.machine.handle(self.now, input, &mut self.entropy, &mut view) {
+                Ok(handled) => {
+                    self.journal.extend(handled.records.iter().map(Message::encode_to_vec));
+                    if self.power_cut.is_some_and(|at| self.journal.len() > at) {
+                        self.journal.truncate(self.power_cut.unwrap());
+                        return Err(PowerCut);
+                    }
+                    self.store.extend(view.into_written());
+                    return Ok(Ok(handled));
+                }
+                Err(Stop::Refused(refused)) => return Ok(Err(refused)),
+                Err(Stop::Fault(Fault::Missing { keys })) => self.load(keys, &mut view),
+                Err(Stop::Fault(fault)) => panic!("{fault}"),
+            }
+        }
+    }
+
+    pub(crate) fn try_receive(&mut self, message: &Msg) -> Result<Answered, PowerCut> {
+        let received = message.seal(&mut || self.seal());
+        match self.handle(&Input::Received(Box::new(received)))?.unwrap().outcome {
+            Outcome::Received(answered) => Ok(answered),
+            other @ (Outcome::Done | Outcome::OtherLog) => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn receive(&mut self, message: &Msg) -> Answered {
+        self.try_receive(message).unwrap()
+    }
+
+    /// An input that brings nothing to send.
+    pub(crate) fn decide(&mut self, input: &Input) -> Result<(), Refused> {
+        self.handle(input).unwrap().map(|handled| assert!(handled.effects.is_empty()))
+    }
+
+    /// A sealed file: its identity is another one each time, as with a random key.
+    fn seal(&mut self) -> Sealed {
+        self.sealed += 1;
+        let id = hash::sha256_plain(&[b"sealed", &self.sealed.to_be_bytes()]);
+        Sealed { document: DocumentId::new(id).unwrap(), size: 100, wrapped_key: id[..4].to_vec() }
+    }
+
+    /// Does what is due now: the effects.
+    pub(crate) fn due(&mut self) -> Result<Vec<Effect>, PowerCut> {
+        match self.machine.next_wakeup() {
+            Some(time) if time <= self.now => Ok(self.handle(&Input::Wakeup)?.unwrap().effects),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) fn next_wakeup(&self) -> Option<Timestamp> {
+        self.machine.next_wakeup()
+    }
+
+    /// Lets node and registry talk, and time pass, until the node wants nothing more or a week has gone.
+    pub(crate) fn try_publish(&mut self, registry: &mut Registry) -> Result<(), PowerCut> {
+        let end = self.now + Millis::from_secs(7 * 24 * 3600);
+        while let Some(time) = self.machine.next_wakeup().filter(|time| *time < end) {
+            self.now = self.now.max(time);
+            let mut effects = self.due()?;
+            while let Some(effect) = effects.pop() {
+                let answer = registry.answer(self.now, &effect);
+                effects.extend(self.handle(&answer)?.unwrap().effects);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn publish(&mut self, registry: &mut Registry) {
+        self.try_publish(registry).unwrap();
+    }
+
+    /// Asks a question, loading what it needs.
+    pub(crate) fn ask<T>(&self, question: impl Fn(&Machine, &View) -> Result<T, Fault>) -> T {
+        let mut view = View::new(code("demo"));
+        loop {
+            match question(&self.machine, &view) {
+                Ok(answer) => return answer,
+                Err(Fault::Missing { keys }) => self.load(keys, &mut view),
+                Err(fault) => panic!("{fault}"),
+            }
+        }
+    }
+
+    pub(crate) fn counters(&self, system: &str) -> Counters {
+        self.ask(|_, view| ask::counters(&code(system), view))
+    }
+
+    pub(crate) fn patient(&self, number: &str) -> Option<ask::Patient> {
+        let id = Identifier::new(IdKind::Local, number, "").unwrap();
+        self.ask(|machine, view| machine.patient_by_number(&id, view))
+    }
+
+    /// The index as it stands.
+    pub(crate) fn index(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
+        &self.store
+    }
+}
+
+fn machine(list: &MemberList) -> Machine {
+    let config = Config {
+        organisation: code("hospital"),
+        coding: Coding::new(FacilityKind::GeneralHospital),
+        assigners: BTreeMap::new(),
+    };
+    let keys = Keys { words: key(HOSPITAL), at_rest: AtRest::new(&Zeroizing::new([8; 32])) };
+    Machine::new(config, keys, directory(list))
+}
+
+pub(crate) fn sum(counters: &Counters) -> u64 {
+    counters.indexed + counters.applied + counters.answered + counters.review + counters.refused
+}
+
+/// A message of the hospital, before its documents are sealed.
+#[derive(Clone, Debug)]
+pub(crate) struct Msg {
+    pub(crate) system: &'static str,
+    pub(crate) control: Option<String>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) says: Says,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Says {
+    Documents(Vec<Document>),
+    Events(Vec<PatientEvent>),
+    Answer,
+    Review(ReviewReason),
+    Refused,
+}
+
+impl Msg {
+    pub(crate) fn new(control: &str, says: Says) -> Self {
+        Self { system: "his", control: Some(control.to_owned()), bytes: control.as_bytes().to_vec(), says }
+    }
+
+    pub(crate) fn bytes(self, bytes: &str) -> Self {
+        Self { bytes: bytes.as_bytes().to_vec(), ..self }
+    }
+
+    /// What a reader of the hospital's formats understood.
+    pub(crate) fn of(system: &'static str, input: &[u8], item: Item) -> Self {
+        let says = match item.outcome {
+            Ok(Understood::Documents(documents)) => Says::Documents(documents),
+            Ok(Understood::Events(events)) => Says::Events(events),
+            Ok(Understood::Answer(_)) => Says::Answer,
+            Ok(Understood::Review(review)) => Says::Review(review.reason),
+            Err(_) => Says::Refused,
+        };
+        let control = item.envelope.map(|envelope| envelope.control_id);
+        Self { system, control, bytes: input[item.span].to_vec(), says }
+    }
+
+    fn seal(&self, seal: &mut impl FnMut() -> Sealed) -> Received {
+        let content = match &self.says {
+            Says::Documents(documents) => {
+                Content::Documents(documents.iter().map(|document| (document.clone(), seal())).collect())
+            }
+            Says::Events(events) => Content::Events(events.clone()),
+            Says::Answer => Content::Answer,
+            Says::Review(reason) => Content::Review(*reason, seal()),
+            Says::Refused => Content::Refused,
+        };
+        Received {
+            system: code(self.system),
+            control_id: self.control.clone(),
+            digest: hash::blake3(&[&self.bytes]),
+            content,
+        }
+    }
+}
+
+/// A resident identity number of this order, of somebody born on 1990-01-01.
+pub(crate) fn resident_id(order: u32) -> String {
+    let digits = format!("99999919900101{order:03}");
+    format!("{digits}{}", yiqiao_proto::person::check_character(&digits).unwrap())
+}
+
+/// A patient with a number of the hospital, and an identity number if `order` is given.
+pub(crate) fn patient(number: &str, order: Option<u32>) -> Patient {
+    let mut patient = Patient { name: Some(Phi::new(format!("患者{number}"))), ..Patient::default() };
+    patient.birth_date = PartialDate::new(1990, Some(1), Some(1)).map(Phi::new);
+    patient.identify(Identifier::new(IdKind::Local, number, ""));
+    if let Some(order) = order {
+        patient.identify(Identifier::new(IdKind::ResidentId, &resident_id(order), "MPS"));
+    }
+    patient
+}
+
+pub(crate) fn when(ms: i64) -> When {
+    When { at: at(ms), precision: Precision::Second }
+}
+
+pub(crate) fn document(patient: Patient, source: &str, status: Status) -> Document {
+    Document {
+        patient,
+        source_id: SourceId::new("", source),
+        also_known_as: Vec::new(),
+        kind: DocumentKind::from_shared_document("C0007").unwrap(),
+        title: Some(Phi::new("血常规".to_owned())),
+        format: Format::Cda,
+        date: Some(when(0)),
+        created: None,
+        service: Period::default(),
+        author: Author::default(),
+        status,
+        replaces: None,
+        visit: None,
+        confidentiality: None,
+        lab: Vec::new(),
+        payload: Payload::Message(0..1),
+        flags: Flags::none(),
+    }
+}
+
+/// A message with one final document.
+pub(crate) fn report(control: &str, patient: Patient, source: &str) -> Msg {
+    Msg::new(control, Says::Documents(vec![document(patient, source, Status::Final)]))
+}
+
+pub(crate) fn event(trigger: Trigger, patient: Patient, ms: i64) -> PatientEvent {
+    PatientEvent {
+        trigger,
+        code: "ADT".to_owned(),
+        patient,
+        visit: None,
+        merged_from: Vec::new(),
+        date: Some(when(ms)),
+        flags: Flags::none(),
+    }
+}
+
+/// A40: `from` is `into` from now on.
+pub(crate) fn merge(control: &str, into: Patient, from: &str) -> Msg {
+    let mut event = event(Trigger::Merged, into, 0);
+    event.merged_from = vec![Identifier::new(IdKind::Local, from, "").unwrap()];
+    Msg::new(control, Says::Events(vec![event]))
+}
