@@ -69,12 +69,15 @@ pub trait Call: Message + Default {
     /// Its name in errors.
     const NAME: &'static str;
 
+    /// How many fields it may have, items of lists counted.
+    const FIELDS_MAX: usize = limits::CALL_FIELDS_MAX;
+
     /// From bytes, by the strict rule (W-2, W-3).
     ///
     /// # Errors
     /// [`DecodeError`] naming the message, or the field.
     fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        decode::strict(Self::NAME, bytes, limits::CALL_BYTES_MAX)
+        decode::strict_of_few(Self::NAME, bytes, limits::CALL_BYTES_MAX, Self::FIELDS_MAX)
     }
 }
 
@@ -110,11 +113,18 @@ calls! {
     LinksRequest = "links_request",
     LinksAnswer = "links_answer",
     ReleaseRequest = "release_request",
-    ReleaseAnswer = "release_answer",
     RangeRequest = "range_request",
     StepRequest = "step_request",
     ActNotice = "act_notice",
     Done = "done",
+}
+
+pub use wire::ReleaseAnswer;
+
+impl Call for ReleaseAnswer {
+    const NAME: &'static str = "release_answer";
+    /// The hashes of all chunks travel in one answer.
+    const FIELDS_MAX: usize = limits::FIELDS_MAX;
 }
 
 /// Why a call was refused.

@@ -78,21 +78,31 @@ pub(crate) fn strict<M: Message + Default>(
     bytes: &[u8],
     max: usize,
 ) -> Result<M, DecodeError> {
+    strict_of_few(what, bytes, max, limits::FIELDS_MAX)
+}
+
+/// Decodes as [`strict`] does, a message of at most so many fields.
+pub(crate) fn strict_of_few<M: Message + Default>(
+    what: &'static str,
+    bytes: &[u8],
+    max: usize,
+    fields_max: usize,
+) -> Result<M, DecodeError> {
     at_most_bytes(what, bytes.len(), max)?;
-    at_most_fields(what, bytes)?;
+    at_most_fields(what, bytes, fields_max)?;
     let message = M::decode(bytes).map_err(|error| malformed(what, &error))?;
     if message.encode_to_vec() == bytes { Ok(message) } else { Err(DecodeError::NotCanonical { what }) }
 }
 
 /// Counts a message's fields before anything is allocated for them: a field of two bytes can become a hundred (W-3).
-fn at_most_fields(what: &'static str, mut bytes: &[u8]) -> Result<(), DecodeError> {
+fn at_most_fields(what: &'static str, mut bytes: &[u8], max: usize) -> Result<(), DecodeError> {
     let mut count = 0;
     while !bytes.is_empty() {
         decode_key(&mut bytes)
             .and_then(|(tag, wire_type)| skip_field(wire_type, tag, &mut bytes, DecodeContext::default()))
             .map_err(|error| malformed(what, &error))?;
         count += 1;
-        at_most(what, count, limits::FIELDS_MAX)?;
+        at_most(what, count, max)?;
     }
     Ok(())
 }

@@ -16,6 +16,9 @@ pub const CALL_BYTES_MAX: usize = 4 << 20;
 /// Fields of one message, those of lists among them: as many as the chunk hashes of the largest document, and some.
 pub const FIELDS_MAX: usize = 16_384 + 64;
 
+/// Fields of one request or answer of a small call.
+pub const CALL_FIELDS_MAX: usize = 512;
+
 /// Members of a region.
 pub const MEMBERS_MAX: usize = 2_000;
 /// Roles of one member.
@@ -87,6 +90,9 @@ const _: () = assert!(RANGE_CHUNKS_MAX as u64 * CHUNK_BYTES as u64 <= CALL_BYTES
 const _: () = assert!(ENVELOPE_BYTES_MAX < CALL_BYTES_MAX);
 const _: () = assert!(DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64 <= u32::MAX as u64);
 const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) < FIELDS_MAX as u64);
+const _: () = assert!(EVALUATION_MAX + 8 < CALL_FIELDS_MAX && FEED_COUNT_MAX as usize + 8 < CALL_FIELDS_MAX);
+const _: () =
+    assert!(DIRECTIVES_MAX + 8 < CALL_FIELDS_MAX && SEARCH_COUNT_MAX as usize + 8 < CALL_FIELDS_MAX);
 // The hashes of the largest document's chunks fit one answer.
 const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) * 32 < CALL_BYTES_MAX as u64);
 const _: () = assert!(STEP_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Clauses whose crate does not exist yet. A clause leaves this list with its first test, and none joins it.
 const WITHOUT_TEST: &[&str] = &[
-    "A-2", "A-3", "F-8", "F-9", "H-3", "L-4", "L-7", "L-9", "L-10", "L-11", "M-10", "M-11", "P-1", "P-5",
-    "Q-6", "R-5", "T-6", "T-7",
+    "A-2", "A-3", "F-8", "F-9", "H-3", "L-4", "L-7", "L-9", "L-10", "M-10", "M-11", "P-1", "P-5", "Q-6",
+    "R-5", "T-6",
 ];
 
 /// Who may import whom: each crate only those that stand before it.
@@ -54,8 +54,9 @@ fn files(ending: &str) -> Vec<PathBuf> {
 
 fn clauses() -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("docs/protocol.md")).unwrap();
+    let (clauses, _) = text.split_once("\n## Open").unwrap_or((&text, ""));
     let clause = |line: &str| Some(line.strip_prefix("* **")?.split_once("**")?.0.to_owned());
-    text.lines().filter_map(clause).collect()
+    clauses.lines().filter_map(clause).collect()
 }
 
 /// Clauses that names of tests begin with: `fn w2_…` is of W-2, `fn n4_l1_…` of N-4 and L-1.

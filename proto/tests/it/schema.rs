@@ -103,5 +103,5 @@ fn w3_a_call_of_very_many_empty_items_is_refused_before_they_are_made() {
     use yiqiao_proto::calls::{Call, SubmitRequest};
     let bytes = [0x0a, 0x00].repeat(100_000);
     let refused = SubmitRequest::from_bytes(&bytes).unwrap_err();
-    assert_eq!(refused.to_string(), "submit_request has 16449 items, more than 16448");
+    assert_eq!(refused.to_string(), "submit_request has 513 items, more than 512");
 }

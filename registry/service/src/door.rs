@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use prost::Message;
-use prost::encoding::{self, DecodeContext};
 use tokio::sync::{mpsc, oneshot, watch};
 use yiqiao_host::keys;
 use yiqiao_host::link::{PeerId, PullAnswer, Refusal, Service};
@@ -16,6 +15,7 @@ use yiqiao_proto::calls::{
     LinksRequest, MembersAnswer, MembersRequest, Method, SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
+use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directive::{Act, PatientQuery};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
@@ -38,8 +38,6 @@ const BUSY_MS: u64 = 200;
 const FAILED_MS: u64 = 10_000;
 /// Member lists in one answer.
 const LISTS_MAX: u64 = 64;
-/// Fields of one request, one for each item of a list: more than any request that is not refused.
-const FIELDS_MAX: usize = 2 * EVALUATION_MAX;
 
 /// What answers members' calls.
 #[derive(Clone)]
@@ -190,27 +188,11 @@ const fn refused(code: RefusalCode, clause: &'static str) -> Refused {
 }
 
 fn read<C: Call>(bytes: &[u8]) -> Result<C, Refused> {
-    if !has_few_fields(bytes) {
-        return Err(refused(RefusalCode::OverLimit, "W-3"));
-    }
     C::from_bytes(bytes).map_err(|error| {
         tracing::debug!(%error, "a call cannot be read");
-        refused(RefusalCode::Malformed, "W-2")
+        let over = matches!(error, DecodeError::TooMany { .. } | DecodeError::TooLarge { .. });
+        if over { refused(RefusalCode::OverLimit, "W-3") } else { refused(RefusalCode::Malformed, "W-2") }
     })
-}
-
-/// Whether a request has no more than [`FIELDS_MAX`] fields. Two bytes make an item of a list that takes a hundred once it is
-/// decoded: so the bound on bytes alone bounds no memory.
-fn has_few_fields(mut bytes: &[u8]) -> bool {
-    for _ in 0..FIELDS_MAX {
-        let skipped = encoding::decode_key(&mut bytes)
-            .and_then(|(tag, wire)| encoding::skip_field(wire, tag, &mut bytes, DecodeContext::default()));
-        // What is no field is refused when it is decoded; what comes before it is within the bound.
-        if skipped.is_err() {
-            return true;
-        }
-    }
-    bytes.is_empty()
 }
 
 fn custodian(directory: &Directory, member: &Code) -> Result<(), Refused> {
