@@ -1,4 +1,4 @@
-# Two commands are for users: `make demo` (not yet: see README) and `make test`. The rest is for who works on it.
+# `make test` is for everybody; the rest is for who works on it.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -50,3 +50,5 @@ corpus: $(VENV)/ready ## reads every file below DIR, and compares with independe
 bench: ## figures, each beside its limit in the same run
 	$(CARGO) run --locked --release -p yiqiao-journal --example append
 	$(CARGO) run --locked --release -p yiqiao-host --example link_bench
+	$(CARGO) build --locked --release -p yiqiao-registry --bins --examples
+	target/release/examples/publish_bench
