@@ -46,7 +46,7 @@ pub enum PasswordFault {
 }
 
 impl Password {
-    /// Checks a new password for this account: the mix of characters is what 等保 level 3 (GB/T 22239 8.1.4.1) asks for.
+    /// Checks a new password for this account: the mix of characters is what 等保 level 3 (GB/T 22239) asks for.
     ///
     /// # Errors
     /// The first [`PasswordFault`] found.

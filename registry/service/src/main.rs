@@ -8,7 +8,9 @@ mod region;
 mod sequencer;
 mod serve;
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -42,7 +44,21 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+/// What goes wrong is said in one sentence on standard error, whatever the environment says of backtraces.
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    // Who closed standard error cannot be told anything more.
+    let _untold = writeln!(std::io::stderr().lock(), "error: {sentence}");
+    ExitCode::FAILURE
+}
+
+fn run() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Init(init) => region::init(&init),
         Command::Admit(admit) => region::admit(&admit),

@@ -201,7 +201,11 @@ pub(crate) fn admit(admit: &Admit) -> anyhow::Result<()> {
 pub(crate) fn suspend(suspend: &Suspend) -> anyhow::Result<()> {
     change(&suspend.region, |list| {
         let named = list.members.iter_mut().find(|member| member.code.as_str() == suspend.member);
-        named.with_context(|| format!("{} is no member", suspend.member))?.suspended = !suspend.restore;
+        named
+            .with_context(|| {
+                format!("{} is no member; `yiqiao-registry members` lists them", suspend.member)
+            })?
+            .suspended = !suspend.restore;
         Ok(())
     })
 }
@@ -211,7 +215,7 @@ fn change(
     region_folder: &Path,
     change: impl FnOnce(&mut MemberList) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let authority = secret(&keys::load(&region_folder.join(AUTHORITY_KEY), AUTHORITY)?);
+    let authority = authority(region_folder)?;
     let lists = region_folder.join("registry/lists");
     let newest = newest(&lists, &authority.public())?;
     let mut list = newest.list().clone();
@@ -225,7 +229,7 @@ fn change(
 
 /// Shows the members.
 pub(crate) fn show(region_folder: &Path) -> anyhow::Result<()> {
-    let authority = secret(&keys::load(&region_folder.join(AUTHORITY_KEY), AUTHORITY)?);
+    let authority = authority(region_folder)?;
     let newest = newest(&region_folder.join("registry/lists"), &authority.public())?;
     let line = |member: &Member| {
         let state = if member.suspended { "suspended" } else { "active" };
@@ -233,6 +237,11 @@ pub(crate) fn show(region_folder: &Path) -> anyhow::Result<()> {
     };
     let lines: Vec<String> = newest.list().members.iter().map(line).collect();
     say(&format!("member list version {}\n{}", newest.list().version, lines.join("\n")))
+}
+
+fn authority(region_folder: &Path) -> anyhow::Result<SecretKey> {
+    let seed = keys::load(&region_folder.join(AUTHORITY_KEY), AUTHORITY);
+    Ok(secret(&seed.context("name the folder that `yiqiao-registry init` made with --region")?))
 }
 
 fn newest(lists: &Path, authority: &PublicKey) -> anyhow::Result<Directory> {

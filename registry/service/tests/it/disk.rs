@@ -75,6 +75,7 @@ async fn l5_a_file_that_may_not_grow_loses_nothing_that_was_answered_for() {
 async fn h2_a_full_disk_refuses_words_until_there_is_room_and_goes_on_with_the_rest() {
     let mounts = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
     if !mounts.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "where CI runs, this must be tested");
         eprintln!("this machine lets nobody mount a file system of his own: nothing is tested");
         return;
     }

@@ -1,6 +1,7 @@
 //! The real registry process in a region made by the real commands, and members that talk to it over real links.
 
 mod bad_input;
+mod commands;
 mod crash;
 mod disk;
 mod member;

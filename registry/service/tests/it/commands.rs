@@ -1,0 +1,44 @@
+//! What goes wrong with a command is one sentence that names it, and nothing is changed.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be run or read here is a failure")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// What a command that must fail says, where the environment asks for backtraces.
+fn refused(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yiqiao-registry"));
+    let output = command.args(arguments).env("RUST_BACKTRACE", "1").output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_mistake_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, nowhere) = (path(folder.path(), ""), path(folder.path(), "nowhere"));
+    let none = path(folder.path(), "none.toml");
+    let cases: [(&[&str], &str); 5] = [
+        (&["init", "--region", "Demo", "--folder", &nowhere], "a code has 1 to 32 of a-z, 0-9 and '-'"),
+        (
+            &["init", "--region", "demo", "--folder", &there],
+            "exists already; name a new folder with --folder",
+        ),
+        (&["admit", "--region", &there, &none], "cannot read the join request"),
+        (
+            &["members", "--region", &nowhere],
+            "name the folder that `yiqiao-registry init` made with --region",
+        ),
+        (&["serve", "--config", &none], "cannot read the configuration file"),
+    ];
+    for (arguments, sentence) in cases {
+        let said = refused(arguments);
+        assert!(said.starts_with("error: ") && said.contains(sentence), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    assert!(!Path::new(&nowhere).exists(), "nothing was begun");
+}
