@@ -137,6 +137,7 @@ pub fn decide(patient: &Patient<'_>, request: &Request<'_>, policy: &Policy, now
 
 /// The directives that apply to a request (D-1), each with the token under which it stands.
 struct Applying<'a> {
+    now: Timestamp,
     permits: Vec<(Token, &'a InForce)>,
     forbids: Vec<(Token, &'a InForce)>,
 }
@@ -153,7 +154,7 @@ impl<'a> Applying<'a> {
         // INVARIANT (links widen forbids only, I-4): permits come from the decider's own tokens.
         let permits = find(patient.own, Stance::Permit).collect();
         let forbids = find(patient.own, Stance::Forbid).chain(find(patient.linked, Stance::Forbid)).collect();
-        Self { permits, forbids }
+        Self { now, permits, forbids }
     }
 
     /// Directives decide, if any applies (D-3).
@@ -180,18 +181,20 @@ impl<'a> Applying<'a> {
     /// Of the permits that apply, one that beats the most forbids: if any alone lets the data flow, such a one. Of several the
     /// narrowest, and of those the first in the log.
     fn deciding_permit(&self) -> Option<(Token, &'a InForce)> {
-        let beaten = |permit| self.forbids.iter().filter(|forbid| beats(permit, forbid)).count();
+        let beaten = |permit| self.forbids.iter().filter(|forbid| beats(permit, forbid, self.now)).count();
         let most = self.permits.iter().map(beaten).max()?;
         let deciding: Vec<_> = self.permits.iter().filter(|permit| beaten(permit) == most).collect();
         let narrower_exists = |permit: &InForce| {
-            deciding.iter().any(|(_, other)| scope::is_strictly_narrower(&other.directive, &permit.directive))
+            let narrower =
+                |other: &InForce| scope::is_strictly_narrower(&other.directive, &permit.directive, self.now);
+            deciding.iter().any(|(_, other)| narrower(other))
         };
         let narrowest = deciding.iter().filter(|(_, permit)| !narrower_exists(permit));
         narrowest.min_by_key(|(_, permit)| permit.seq).map(|permit| **permit)
     }
 
     fn is_beaten(&self, forbid: &(Token, &InForce)) -> bool {
-        self.permits.iter().any(|permit| beats(permit, forbid))
+        self.permits.iter().any(|permit| beats(permit, forbid, self.now))
     }
 
     /// D-8: apart from all other directives, and never more than the region lets.
@@ -209,9 +212,9 @@ impl<'a> Applying<'a> {
 }
 
 /// D-4: a narrower permit of the same token whose signer had seen the forbid, if C-13 lets it.
-fn beats((of, permit): &(Token, &InForce), (token, forbid): &(Token, &InForce)) -> bool {
+fn beats((of, permit): &(Token, &InForce), (token, forbid): &(Token, &InForce), now: Timestamp) -> bool {
     of == token
-        && scope::is_strictly_narrower(&permit.directive, &forbid.directive)
+        && scope::is_strictly_narrower(&permit.directive, &forbid.directive, now)
         && permit.has_seen(forbid)
         && permit.may_undo(forbid)
 }

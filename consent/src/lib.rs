@@ -9,4 +9,4 @@ pub mod record;
 pub mod scope;
 
 pub use decide::{Clause, Decision, Document, Grounds, Patient, Request, decide};
-pub use record::{ActRefusal, InForce, Record, Witness};
+pub use record::{ActRefusal, InForce, Record, Revoked, Witness};

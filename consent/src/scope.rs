@@ -77,9 +77,9 @@ fn is_listed<T: Ord>(list: &BTreeSet<T>, item: &T) -> bool {
     list.is_empty() || list.contains(item)
 }
 
-/// Whether `a` matches nothing that `b` does not, and in one dimension less (D-5).
-pub fn is_strictly_narrower(a: &Directive, b: &Directive) -> bool {
-    is_within(a, b) && !is_within(b, a)
+/// Whether from `now` on `a` matches nothing that `b` does not, and in one dimension less (D-5).
+pub fn is_strictly_narrower(a: &Directive, b: &Directive, now: Timestamp) -> bool {
+    is_within(a, b, now) && !is_within(b, a, now)
 }
 
 /// Whether both match alike but for the valid period: grantee, custodian, what and purposes (C-6).
@@ -94,12 +94,12 @@ pub fn outlasts(a: &Directive, b: &Directive, now: Timestamp) -> bool {
     is_over || (a.valid_from <= from && ends_no_later(b.valid_until, a.valid_until))
 }
 
-fn is_within(a: &Directive, b: &Directive) -> bool {
+fn is_within(a: &Directive, b: &Directive, now: Timestamp) -> bool {
     is_grantee_within(&a.grantee, &b.grantee)
         && is_option_within(a.custodian.as_ref(), b.custodian.as_ref())
         && is_what_within(&a.what, &b.what)
         && are_purposes_within(&a.purposes, &b.purposes)
-        && a.valid_from >= b.valid_from
+        && a.valid_from.max(now) >= b.valid_from.max(now)
         && ends_no_later(a.valid_until, b.valid_until)
 }
 

@@ -426,6 +426,36 @@ codes! {
         Expire = 12,
     }
 
+    /// Sex (GB/T 2261.1, one higher). Of a referral form.
+    Sex {
+        /// Not known.
+        Unknown = 1,
+        /// Male.
+        Male = 2,
+        /// Female.
+        Female = 3,
+        /// Not stated.
+        NotStated = 10,
+    }
+
+    /// How fast a referral wants to be answered.
+    Urgency {
+        /// In its turn.
+        Routine = 1,
+        /// Within days.
+        Urgent = 2,
+        /// At once.
+        Emergency = 3,
+    }
+
+    /// Which way a patient is referred (双向转诊).
+    Way {
+        /// To a larger institution (上转).
+        Up = 1,
+        /// Back to a smaller one (下转).
+        Down = 2,
+    }
+
     /// Why a call was refused. What must look alike has one code (Q-5, P-4).
     RefusalCode {
         /// The asker is not a current member, or not in this role.

@@ -38,7 +38,7 @@ pub struct Directive {
     pub custodian: Option<Code>,
     /// Which data.
     pub what: What,
-    /// For which purposes; empty, in a forbid only: for every purpose but an emergency (D-8).
+    /// For which purposes; empty, in a forbid only: for every purpose but an emergency, which no permit names (D-8).
     pub purposes: BTreeSet<Purpose>,
     /// From when it counts.
     pub valid_from: Timestamp,
@@ -46,7 +46,7 @@ pub struct Directive {
     pub valid_until: Option<Timestamp>,
     /// The notice that the patient was shown.
     pub notice: Notice,
-    /// Whether the grantee may learn that something exists which it may not see.
+    /// Whether the grantee may learn that something exists which it may not see; in a permit only.
     pub existence_visible: bool,
     /// Legal basis.
     pub basis: LegalBasis,
@@ -246,13 +246,16 @@ impl Directive {
                 check("directive.grantee", names_one, "a permit names one organisation (C-7)")?;
                 check("directive.purposes", !self.purposes.is_empty(), "a permit names its purposes (C-7)")?;
                 let consent = matches!(self.basis, LegalBasis::SeparateConsent | LegalBasis::GuardianConsent);
-                check("directive.basis", consent, "a permit rests on consent (C-7)")
+                check("directive.basis", consent, "a permit rests on consent (C-7)")?;
+                let ordinary = !self.purposes.contains(&Purpose::Emergency);
+                check("directive.purposes", ordinary, "no permit is for an emergency (C-7, D-8)")
             }
-            Stance::Forbid => check(
-                "directive.basis",
-                self.basis == LegalBasis::Objection,
-                "a forbid is an objection (C-7)",
-            ),
+            Stance::Forbid => {
+                let objects = self.basis == LegalBasis::Objection;
+                check("directive.basis", objects, "a forbid is an objection (C-7)")?;
+                let hides = !self.existence_visible;
+                check("directive.existence_visible", hides, "a forbid makes nothing visible (C-7)")
+            }
         }
     }
 }

@@ -123,7 +123,8 @@ impl Kind {
     /// The largest payload of this kind, in bytes (W-3).
     pub const fn payload_bytes_max(self) -> usize {
         match self {
-            Self::MemberList | Self::SearchAnswer => limits::PAYLOAD_BYTES_MAX,
+            Self::MemberList => limits::PAYLOAD_BYTES_MAX,
+            Self::SearchAnswer => limits::ANSWER_PAYLOAD_BYTES_MAX,
             Self::ReferralStep => limits::STEP_PAYLOAD_BYTES_MAX,
             Self::Entry
             | Self::Withdrawal

@@ -10,7 +10,7 @@
 //! | the log and its proofs | [`log`], [`tree`], [`note`] |
 //! | documents on the way | [`sealed`], [`release`] |
 //! | consent: what was said, and that it is known | [`directive`], [`proof`], [`head`], [`lease`] |
-//! | referrals, access events | [`referral`], [`access`] |
+//! | referrals and what their steps say, access events | [`referral`], [`form`], [`access`] |
 //! | calls between processes | [`calls`] |
 
 pub mod access;
@@ -22,6 +22,7 @@ pub mod directory;
 pub mod entropy;
 pub mod entry;
 pub mod envelope;
+pub mod form;
 pub mod hash;
 pub mod head;
 pub mod id;

@@ -1,7 +1,9 @@
 //! Every bound of the words, in one place. Sizes are bytes unless the name says otherwise.
 
-/// The largest envelope payload of any kind: a member list, a search answer.
-pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// The largest envelope payload of any kind, a member list: 2,000 members each with eleven keys of each kind.
+pub const PAYLOAD_BYTES_MAX: usize = CALL_BYTES_MAX - 4_096;
+/// The largest search answer.
+pub const ANSWER_PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// The largest payload of every other kind but a referral step.
 pub const SMALL_PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 /// The largest payload of a referral step.
@@ -30,7 +32,7 @@ pub const ADDRESSES_MAX: usize = 8;
 /// One multiaddress.
 pub const ADDRESS_BYTES_MAX: usize = 256;
 /// Keys of one kind of one member, retired ones among them.
-pub const KEYS_MAX: usize = 32;
+pub const KEYS_MAX: usize = 128;
 /// A member's name or contact, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 256;
 /// Token epochs kept in a member list.
@@ -50,10 +52,16 @@ pub const EVALUATION_MAX: usize = 256;
 pub const CODES_MAX: usize = 32;
 /// Documents that one directive names.
 pub const DIRECTIVE_ENTRIES_MAX: usize = 64;
-/// Directives in force for one patient.
-pub const DIRECTIVES_MAX: usize = 256;
+/// Directives in force for one patient that members have attested.
+pub const DIRECTIVES_ATTESTED_MAX: usize = 256;
 /// Directives in force for one patient that one member has attested.
 pub const DIRECTIVES_OF_ONE_MAX: usize = 32;
+/// Directives in force for one patient that the patient's own passkey proved.
+pub const DIRECTIVES_BY_PASSKEY_MAX: usize = 64;
+/// Directives in force for one patient.
+pub const DIRECTIVES_MAX: usize = DIRECTIVES_ATTESTED_MAX + DIRECTIVES_BY_PASSKEY_MAX;
+/// Revocations of directives that had not come, by one sayer for one patient.
+pub const REVOCATIONS_AHEAD_MAX: u32 = 32;
 /// A notice version, an rpId, a clause.
 pub const LABEL_BYTES_MAX: usize = 64;
 /// A part of a passkey assertion.
@@ -80,6 +88,18 @@ pub const WRAPPED_KEY_BYTES_MAX: usize = 256;
 pub const REQUEST_LIFE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// The sealed body of a referral step.
 pub const REFERRAL_BODY_BYTES_MAX: usize = 256 * 1024;
+/// One line of a referral form or reply, in bytes of UTF-8.
+pub const FORM_LINE_BYTES_MAX: usize = 256;
+/// A text of several lines of a referral form or reply.
+pub const FORM_TEXT_BYTES_MAX: usize = 8 * 1024;
+/// Documents that a referral form lists.
+pub const FORM_DOCUMENTS_MAX: usize = 256;
+/// Directives that a referral form names.
+pub const FORM_DIRECTIVES_MAX: usize = 16;
+/// Impressions of a referral form.
+pub const FORM_IMPRESSIONS_MAX: usize = 16;
+/// Identifiers of a referral form.
+pub const FORM_IDENTIFIERS_MAX: usize = 2;
 
 /// A checkpoint note.
 pub const NOTE_BYTES_MAX: usize = 16 * 1024;
@@ -95,7 +115,17 @@ const _: () =
     assert!(DIRECTIVES_MAX + 8 < CALL_FIELDS_MAX && SEARCH_COUNT_MAX as usize + 8 < CALL_FIELDS_MAX);
 // The hashes of the largest document's chunks fit one answer.
 const _: () = assert!((DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64) * 32 < CALL_BYTES_MAX as u64);
-const _: () = assert!(STEP_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);
+const _: () = assert!(STEP_PAYLOAD_BYTES_MAX < ANSWER_PAYLOAD_BYTES_MAX);
+// The largest form fits the body of a step, sealed; its lists fit a call's fields.
+const _: () = assert!(
+    FORM_DOCUMENTS_MAX * (FORM_LINE_BYTES_MAX + 256)
+        + 8 * FORM_TEXT_BYTES_MAX
+        + FORM_IMPRESSIONS_MAX * 2 * FORM_LINE_BYTES_MAX
+        + 4_096
+        < REFERRAL_BODY_BYTES_MAX - 64
+);
+const _: () = assert!(FORM_DOCUMENTS_MAX + FORM_DIRECTIVES_MAX + FORM_IMPRESSIONS_MAX + 64 < CALL_FIELDS_MAX);
+const _: () = assert!(ANSWER_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);
 // An act with the largest proof fits its payload; all directives of a patient fit one feed item.
 const _: () = assert!(ACT_BYTES_MAX + 4 * ASSERTION_PART_BYTES_MAX + 256 < SMALL_PAYLOAD_BYTES_MAX);
 const _: () =

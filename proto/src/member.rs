@@ -188,6 +188,11 @@ impl Word for MemberList {
             wire.members.into_iter().map(|member| read_member(&region, member)).collect::<Result<_, _>>()?;
         let ascending = members.is_sorted_by(|a, b| a.code < b.code);
         check("member_list.members", ascending, "ascending by code, none twice")?;
+        check(
+            "member_list.members",
+            has_one_registry(&members),
+            "one keeps the index, and is nothing else (M-9)",
+        )?;
         let authority = required("member_list.authority", wire.authority)?;
         let authority = read_key("member_list.authority", authority.suite, &authority.public_key)?;
         check("member_list.members", keys_are_apart(&authority, &members), "no key and no peer id twice")?;
@@ -242,6 +247,12 @@ pub(crate) fn read_previous(
 
 pub(crate) fn write_optional(id: Option<&impl AsRef<[u8]>>) -> Vec<u8> {
     id.map(|id| id.as_ref().to_vec()).unwrap_or_default()
+}
+
+/// M-9: whoever answers for the region keeps no documents and asks for none.
+fn has_one_registry(members: &[Member]) -> bool {
+    let mut registries = members.iter().filter(|member| member.roles.contains(&MemberRole::Registry));
+    registries.next().is_some_and(|registry| registry.roles.len() == 1) && registries.next().is_none()
 }
 
 fn suites(member: &Member) -> impl Iterator<Item = Suite> {

@@ -258,7 +258,11 @@ pub(crate) fn open_from(
 }
 
 impl Asker {
-    pub(crate) fn read(wire: wire::Asker) -> Result<Self, DecodeError> {
+    /// From the wire message.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    pub fn read(wire: wire::Asker) -> Result<Self, DecodeError> {
         let asker = Self {
             organisation: decode::code("asker.organisation", wire.organisation)?,
             department: decode::optional_code("asker.department", wire.department)?,
@@ -278,7 +282,8 @@ impl Asker {
         Ok(asker)
     }
 
-    pub(crate) fn write(&self) -> wire::Asker {
+    /// To the wire message.
+    pub fn write(&self) -> wire::Asker {
         wire::Asker {
             organisation: self.organisation.to_string(),
             department: text(self.department.as_ref()),

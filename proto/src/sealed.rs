@@ -118,6 +118,11 @@ impl Header {
         Ok(header)
     }
 
+    /// Whether this is the header of a document under this key (Z-2).
+    pub fn is_of(&self, key: &DocumentKey) -> bool {
+        hash::hkdf::<32>(key, &self.salt, domain::COMMIT) == self.commitment
+    }
+
     /// How many chunks there are: at least one, and the last may be empty only if the document is.
     pub const fn chunks(&self) -> u64 {
         let whole = self.length.div_ceil(self.chunk_bytes as u64);
@@ -279,7 +284,7 @@ impl Opener {
     /// # Errors
     /// [`SealedError::OtherKey`] if it is not.
     pub fn new(map: Map, key: &DocumentKey) -> Result<Self, SealedError> {
-        if hash::hkdf::<32>(key, &map.header.salt, domain::COMMIT) != map.header.commitment {
+        if !map.header.is_of(key) {
             return Err(SealedError::OtherKey);
         }
         let stream = Stream::new(&map.header, key);

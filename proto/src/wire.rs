@@ -7,6 +7,11 @@ pub mod words {
     include!(concat!(env!("OUT_DIR"), "/yiqiao.words.rs"));
 }
 
+/// The sealed bodies of referral steps.
+pub mod referral {
+    include!(concat!(env!("OUT_DIR"), "/yiqiao.referral.rs"));
+}
+
 /// What processes say to each other over the link.
 pub mod calls {
     include!(concat!(env!("OUT_DIR"), "/yiqiao.calls.rs"));

@@ -17,7 +17,7 @@ use yiqiao_proto::member::Policy;
 use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::model::may_undo;
-use crate::universe::{accepted, at, code, desk, directive, id, login, permit, policy};
+use crate::universe::{accepted, at, code, desk, directive, id, is_custodian, login, permit, policy};
 
 /// When these histories begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(20).unwrap();
@@ -26,6 +26,8 @@ pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(20).unwrap();
 enum Taken {
     Directive(Box<InForce>, Timestamp),
     Revocation(DirectiveId, Timestamp),
+    /// A revocation of what had not come.
+    Ahead(DirectiveId, Witness, Timestamp),
 }
 
 /// Everything that was accepted for one token, in the order of the log.
@@ -51,9 +53,35 @@ impl History {
         self.in_force().into_iter().find(|act| act.directive.id == id)
     }
 
-    /// C-6: an id that was accepted is never accepted again.
-    fn knows(&self, id: DirectiveId) -> bool {
-        self.0.iter().any(|taken| matches!(taken, Taken::Directive(act, _) if act.directive.id == id))
+    /// What was accepted under an id.
+    fn accepted(&self, id: DirectiveId) -> Option<&InForce> {
+        let mut acts = self.0.iter().filter_map(|taken| match taken {
+            Taken::Directive(act, _) => Some(act.as_ref()),
+            Taken::Revocation(..) | Taken::Ahead(..) => None,
+        });
+        acts.find(|act| act.directive.id == id)
+    }
+
+    fn was_revoked_ahead(&self, id: DirectiveId) -> bool {
+        self.0.iter().any(|taken| matches!(taken, Taken::Ahead(ahead, ..) if *ahead == id))
+    }
+
+    /// C-6: an id that was accepted is never accepted again, one that was revoked before not for a permit.
+    fn is_spent(&self, said: &Directive) -> bool {
+        let forbids = said.stance == Stance::Forbid;
+        self.accepted(said.id).is_some() || (!forbids && self.was_revoked_ahead(said.id))
+    }
+
+    /// C-11: the version that the last revocation of a permit led to.
+    fn floor(&self) -> u64 {
+        let takes_permit_back = |taken: &Taken| match taken {
+            Taken::Directive(..) => false,
+            Taken::Revocation(id, _) => {
+                self.accepted(*id).is_some_and(|act| act.directive.stance == Stance::Permit)
+            }
+            Taken::Ahead(..) => true,
+        };
+        self.0.iter().rposition(takes_permit_back).map_or(0, |place| place as u64 + 1)
     }
 
     /// Why a directive is refused, for every reason that the text has.
@@ -63,6 +91,7 @@ impl History {
         let mut reasons = Vec::new();
         reasons.extend((widens && !suffices(witness, policy)).then_some(ActRefusal::Proof));
         reasons.extend((widens && directive.head_version > self.version()).then_some(ActRefusal::HeadAhead));
+        reasons.extend((widens && directive.head_version < self.floor()).then_some(ActRefusal::HeadBehind));
         reasons.extend(self.would_be_too_many(act, now).then_some(ActRefusal::TooMany));
         reasons
     }
@@ -73,9 +102,20 @@ impl History {
         let in_force = self.in_force();
         let stays: Vec<_> =
             in_force.into_iter().filter(|earlier| !next.puts_out(earlier)).chain([act]).collect();
-        let Witness::Attested(_, member) = &act.witness else { return stays.len() > 256 };
+        let (own, attested): (Vec<_>, Vec<_>) =
+            stays.into_iter().partition(|act| act.witness == Witness::Passkey);
+        let Witness::Attested(_, member) = &act.witness else { return own.len() > 64 };
         let theirs = |act: &&&InForce| matches!(&act.witness, Witness::Attested(_, other) if other == member);
-        stays.len() > 256 || stays.iter().filter(theirs).count() > 32
+        attested.len() > 256 || attested.iter().filter(theirs).count() > 32
+    }
+
+    /// C-12, of revocations of what had not come.
+    fn has_revoked_too_many_ahead(&self, witness: &Witness) -> bool {
+        let same = |other: &Witness| match (witness, other) {
+            (Witness::Attested(_, one), Witness::Attested(_, other)) => one == other,
+            (one, other) => one == other,
+        };
+        self.0.iter().filter(|taken| matches!(taken, Taken::Ahead(_, by, _) if same(by))).count() >= 32
     }
 
     fn revocation_refusals(&self, said: &Revocation, witness: &Witness, policy: &Policy) -> Vec<ActRefusal> {
@@ -107,6 +147,7 @@ impl Taken {
         let (undone, now) = match self {
             Self::Directive(act, now) => (replaces(act, earlier, *now), *now),
             Self::Revocation(id, now) => (*id == earlier.directive.id, *now),
+            Self::Ahead(_, _, now) => (false, *now),
         };
         undone || earlier.directive.valid_until.is_some_and(|until| until <= now)
     }
@@ -236,7 +277,7 @@ impl Registry {
 
     fn propose_directive(&mut self, said: &Directive, witness: &Witness, policy: &Policy) {
         // The registry's part: a record forgets what is in force no longer.
-        if self.history.knows(said.id) {
+        if self.history.is_spent(said) {
             return;
         }
         let act = InForce { directive: said.clone(), ..accepted(said, self.history.version() + 1, witness) };
@@ -249,15 +290,32 @@ impl Registry {
     }
 
     fn propose_revocation(&mut self, said: &Revocation, witness: &Witness, policy: &Policy) {
-        let answer = self.record.check_revocation(said, witness, policy);
+        let answer = self.record.check_revocation(said, witness, policy, is_custodian);
         assert_same(answer, &self.history.revocation_refusals(said, witness, policy));
+        let never_came = self.history.accepted(said.directive).is_none()
+            && !self.history.was_revoked_ahead(said.directive);
+        if answer.is_err() && never_came {
+            self.propose_ahead(said.directive, witness);
+        }
         if answer.is_ok() {
             self.record.accept_revocation(said.directive, self.now);
             self.history.0.push(Taken::Revocation(said.directive, self.now));
         }
     }
 
+    fn propose_ahead(&mut self, directive: DirectiveId, witness: &Witness) {
+        let too_many = self.history.has_revoked_too_many_ahead(witness);
+        let reasons: Vec<_> = too_many.then_some(ActRefusal::TooManyAhead).into_iter().collect();
+        let answer = self.record.check_ahead(witness);
+        assert_same(answer, &reasons);
+        if answer.is_ok() {
+            self.record.accept_ahead(directive, witness, self.now);
+            self.history.0.push(Taken::Ahead(directive, witness.clone(), self.now));
+        }
+    }
+
     fn compare(&self) {
+        assert_eq!(self.record.revoked().version, self.history.floor());
         assert_eq!(self.record.in_force().iter().collect::<Vec<_>>(), self.history.in_force());
         assert_eq!(self.record.version(), self.history.version());
         assert_eq!(self.record.head().version, self.history.version());

@@ -9,6 +9,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "every meaning has one place for each question of its universe")]
 
+use std::collections::BTreeMap;
+
 use yiqiao_consent::{Clause, Decision, Document, InForce, Patient, Record, Request, Witness, decide};
 use yiqiao_proto::codes::{DefaultRule, LegalBasis, Purpose, Sensitivity, Stance};
 use yiqiao_proto::directive::Directive;
@@ -17,6 +19,8 @@ use yiqiao_proto::member::Policy;
 use yiqiao_proto::release::Asker;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
+
+use crate::universe::is_custodian;
 
 /// One concrete question at one instant.
 #[derive(Clone, Debug)]
@@ -32,9 +36,10 @@ pub(crate) struct Question {
 pub(crate) struct Meaning {
     /// The questions to which it applies (D-1), by the rules of its stance (C-5, D-6).
     applies: Vec<bool>,
-    /// The questions within its limits, read as in a permit whatever its stance: what D-5 compares. Otherwise a permit of
-    /// the very same limits were narrower than its forbid, which stands also for what is not stated.
-    scope: Vec<bool>,
+    /// The questions within its limits by the instant at which they are asked, read as in a permit whatever its stance:
+    /// what D-5 compares. Otherwise a permit of the very same limits were narrower than its forbid, which stands also for
+    /// what is not stated.
+    scope: BTreeMap<Timestamp, Vec<bool>>,
 }
 
 /// A directive in force, with what it means.
@@ -66,23 +71,31 @@ pub(crate) enum Expected {
 /// A patient as the decider knows it, with the forbids that are beaten worked out.
 pub(crate) struct Case<'a> {
     known: Vec<Known<'a>>,
-    /// The forbids that can apply, each with the permits that beat it where they apply too.
-    forbids: Vec<(Held<'a>, Vec<Held<'a>>)>,
+    /// The forbids that can apply, each with the permits that beat it where they apply too, by instant.
+    forbids: Vec<(Held<'a>, Beaters<'a>)>,
     /// The permits that can apply.
     permits: Vec<Held<'a>>,
 }
 
+/// Permits by the instant from which on they are compared.
+type Beaters<'a> = BTreeMap<Timestamp, Vec<Held<'a>>>;
+
 impl Meaning {
     pub(crate) fn of(directive: &Directive, questions: &[Question]) -> Self {
         let forbid = directive.stance == Stance::Forbid;
-        let ask = |wide| questions.iter().map(|question| speaks_of(directive, question, wide)).collect();
-        Self { applies: ask(forbid), scope: ask(false) }
+        let applies = questions.iter().map(|question| speaks_of(directive, question, forbid)).collect();
+        let mut scope = BTreeMap::<_, Vec<bool>>::new();
+        for question in questions {
+            scope.entry(question.at).or_default().push(speaks_of(directive, question, false));
+        }
+        Self { applies, scope }
     }
 
-    /// D-5: within the other, and less.
-    fn is_strictly_within(&self, other: &Self) -> bool {
-        let mut pairs = self.scope.iter().zip(&other.scope);
-        self.scope != other.scope && pairs.all(|(mine, theirs)| *theirs || !*mine)
+    /// D-5: of the questions from now on within the other, and less.
+    fn is_strictly_within(&self, other: &Self, now: Timestamp) -> bool {
+        let left = |meaning: &Self| meaning.scope.range(now..).flat_map(|(_, asked)| asked.clone()).collect();
+        let (mine, theirs): (Vec<bool>, Vec<bool>) = (left(self), left(other));
+        mine != theirs && mine.iter().zip(&theirs).all(|(mine, theirs)| *theirs || !*mine)
     }
 }
 
@@ -131,24 +144,24 @@ fn names(directive: &Directive, purpose: Purpose) -> bool {
 }
 
 /// C-13: whether a permit, or the revocation of a forbid, may undo a forbid. `gaining` is the organisation that gets
-/// more by it; none: every organisation.
+/// more by it; none: every organisation that can ask for documents.
 pub(crate) fn may_undo(witness: &Witness, gaining: Option<&Code>, forbid: &Witness) -> bool {
     match witness {
         Witness::Passkey => true,
         Witness::Attested(_, member) => {
-            let gains = gaining.is_none_or(|organisation| organisation == member);
+            let gains = gaining.map_or_else(|| is_custodian(member), |organisation| organisation == member);
             !gains && *forbid != Witness::Passkey
         }
     }
 }
 
 /// D-4, but for whether the permit applies.
-fn beats(permit: &Held<'_>, forbid: &Held<'_>) -> bool {
+fn beats(permit: &Held<'_>, forbid: &Held<'_>, now: Timestamp) -> bool {
     let gaining = permit.act.directive.grantee.organisation.as_ref();
     permit.act.directive.patient == forbid.act.directive.patient
         && permit.act.directive.head_version >= forbid.act.version
         && may_undo(&permit.act.witness, gaining, &forbid.act.witness)
-        && permit.meaning.is_strictly_within(forbid.meaning)
+        && permit.meaning.is_strictly_within(forbid.meaning, now)
 }
 
 impl<'a> Case<'a> {
@@ -160,8 +173,10 @@ impl<'a> Case<'a> {
         };
         // I-4: the permits of other tokens are nothing to this patient.
         let permits = of(Stance::Permit, true);
-        let beaten =
-            |forbid: &Held<'_>| permits.iter().filter(|permit| beats(permit, forbid)).copied().collect();
+        let beaten = |forbid: &Held<'_>| -> Beaters<'a> {
+            let at = |now| permits.iter().filter(|permit| beats(permit, forbid, now)).copied().collect();
+            forbid.meaning.scope.keys().map(|now| (*now, at(*now))).collect()
+        };
         let forbids = of(Stance::Forbid, false).into_iter().map(|forbid| (forbid, beaten(&forbid))).collect();
         Self { known, forbids, permits }
     }
@@ -183,11 +198,13 @@ impl<'a> Case<'a> {
         let applying = |held: &&Held<'_>| held.meaning.applies[at];
         let permits: Vec<_> = self.permits.iter().filter(applying).copied().collect();
         let forbids: Vec<_> = self.forbids.iter().filter(|(forbid, _)| forbid.meaning.applies[at]).collect();
-        let stands = forbids.iter().filter(|(_, permits)| !permits.iter().any(|permit| applying(&permit)));
+        let stands = forbids
+            .iter()
+            .filter(|(_, beaters)| !beaters[&question.at].iter().any(|permit| applying(&permit)));
         let stands = ids(stands.map(|(forbid, _)| forbid));
         match (stands.is_empty(), permits.is_empty()) {
             (false, _) => Expected::Deny(Clause::Directives, stands),
-            (true, false) => Expected::Permit(Clause::Directives, deciding(&permits, &forbids)),
+            (true, false) => Expected::Permit(Clause::Directives, deciding(&permits, &forbids, question.at)),
             (true, true) => default(question, policy),
         }
     }
@@ -291,8 +308,8 @@ fn ids<'a>(held: impl Iterator<Item = &'a Held<'a>>) -> Vec<DirectiveId> {
 
 /// D-9: of permits that together beat all these forbids, those that can be named for it. If any beats them alone, that one
 /// decided; if none does, one that beats some.
-fn deciding(permits: &[Held<'_>], forbids: &[&(Held<'_>, Vec<Held<'_>>)]) -> Vec<DirectiveId> {
-    let beats = |permit: &Held<'_>, (forbid, _): &(Held<'_>, Vec<Held<'_>>)| beats(permit, forbid);
+fn deciding(permits: &[Held<'_>], forbids: &[&(Held<'_>, Beaters<'_>)], now: Timestamp) -> Vec<DirectiveId> {
+    let beats = |permit: &Held<'_>, (forbid, _): &(Held<'_>, Beaters<'_>)| beats(permit, forbid, now);
     let alone = |permit: &&Held<'_>| forbids.iter().all(|forbid| beats(permit, forbid));
     let some = |permit: &&Held<'_>| forbids.iter().any(|forbid| beats(permit, forbid));
     let of_all = ids(permits.iter().filter(alone));

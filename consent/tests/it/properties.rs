@@ -13,7 +13,7 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
 use crate::model::Question;
-use crate::scenes::{Heads, directives, heads_token, organisations, scenes, witnesses};
+use crate::scenes::{Heads, directives, heads_token, organisations, scenes, times, witnesses};
 use crate::universe::{accepted, desk, directive, entry, policies, token};
 
 fn ask(heads: &Heads, question: &Question, policy: &Policy) -> Decision {
@@ -248,8 +248,8 @@ proptest! {
     }
 
     #[test]
-    fn d5_narrower_is_a_strict_order(all in vec(directives(), 3)) {
-        let narrower = |a: usize, b: usize| scope::is_strictly_narrower(&all[a], &all[b]);
+    fn d5_narrower_is_a_strict_order(all in vec(directives(), 3), now in times()) {
+        let narrower = |a: usize, b: usize| scope::is_strictly_narrower(&all[a], &all[b], now);
         prop_assert!(!narrower(0, 0));
         prop_assert!(!(narrower(0, 1) && narrower(1, 0)));
         prop_assert!(!(narrower(0, 1) && narrower(1, 2)) || narrower(0, 2));

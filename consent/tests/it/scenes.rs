@@ -3,8 +3,6 @@
 
 #![expect(clippy::indexing_slicing, reason = "places are drawn below the length")]
 
-use std::collections::BTreeSet;
-
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -28,7 +26,7 @@ pub(crate) type Heads = [Option<Vec<InForce>>; 4];
 /// A patient, a question and a region.
 pub(crate) type Scene = (Heads, Question, Policy);
 
-fn times() -> impl Strategy<Value = Timestamp> {
+pub(crate) fn times() -> impl Strategy<Value = Timestamp> {
     select(vec![Timestamp::MIN, at(-1), at(0), at(10), at(20), Timestamp::MAX])
 }
 
@@ -100,11 +98,14 @@ pub(crate) fn directives() -> impl Strategy<Value = Directive> {
     )
 }
 
-/// C-7: a permit names one organisation and its purposes.
+/// C-7: a permit names one organisation and its purposes, no emergency among them.
 fn as_permit(said: Directive) -> Directive {
     let organisation = said.grantee.organisation.or_else(|| Some(code("a")));
-    let purposes =
-        if said.purposes.is_empty() { BTreeSet::from([Purpose::Treatment]) } else { said.purposes };
+    let mut purposes = said.purposes;
+    purposes.remove(&Purpose::Emergency);
+    if purposes.is_empty() {
+        purposes.insert(Purpose::Treatment);
+    }
     let grantee = Grantee { organisation, ..said.grantee };
     Directive { grantee, purposes, basis: LegalBasis::SeparateConsent, ..said }
 }

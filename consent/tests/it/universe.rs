@@ -271,6 +271,11 @@ pub(crate) fn policies() -> Vec<Policy> {
     policies
 }
 
+/// Every member here but the portal `v`.
+pub(crate) fn is_custodian(member: &Code) -> bool {
+    member.as_str() != "v"
+}
+
 pub(crate) fn desk(member: &str) -> Witness {
     Witness::Attested(ProofKind::DeskWitness, code(member))
 }

@@ -1,6 +1,7 @@
 //! The rules of what patients say, each broken in an otherwise valid act, and refused by its name (C-2 to C-8, W-9).
 
 use prost::Message;
+use yiqiao_proto::codes::Purpose;
 use yiqiao_proto::directive::Act;
 use yiqiao_proto::wire::words as wire;
 
@@ -70,7 +71,29 @@ fn c7_a_permit_names_one_organisation_and_only_a_forbid_is_an_objection() {
     assert_eq!(directive_refusal(|wire| wire.stance = 2), objection);
     let forbid = |wire: &mut wire::Directive| {
         everybody(wire);
-        (wire.stance, wire.basis) = (2, 5);
+        (wire.stance, wire.basis, wire.existence_visible) = (2, 5, false);
+    };
+    assert_eq!(directive_refusal(forbid), "taken");
+}
+
+#[test]
+fn c7_q6_only_a_permit_makes_existence_visible() {
+    assert_eq!(directive_refusal(|wire| wire.existence_visible = true), "taken");
+    let forbid = |wire: &mut wire::Directive| (wire.stance, wire.basis) = (2, 5);
+    let visible = "directive.existence_visible is not valid: a forbid makes nothing visible (C-7)";
+    assert_eq!(directive_refusal(forbid), visible);
+}
+
+#[test]
+fn c7_d8_only_a_forbid_names_an_emergency() {
+    let emergency = Purpose::Emergency.number();
+    let treatment = Purpose::Treatment.number();
+    let ordinary = "directive.purposes is not valid: no permit is for an emergency (C-7, D-8)";
+    assert_eq!(directive_refusal(|wire| wire.purposes = vec![emergency]), ordinary);
+    assert_eq!(directive_refusal(|wire| wire.purposes = vec![treatment, emergency]), ordinary);
+    let forbid = |wire: &mut wire::Directive| {
+        (wire.stance, wire.basis, wire.existence_visible) = (2, 5, false);
+        wire.purposes = vec![emergency];
     };
     assert_eq!(directive_refusal(forbid), "taken");
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_proto::codes::KeyUse;
+use yiqiao_proto::codes::{KeyUse, MemberRole};
 use yiqiao_proto::directory::{Directory, ListError};
 use yiqiao_proto::envelope::{Envelope, Word};
-use yiqiao_proto::member::{KeyState, MemberList, SealingKey};
+use yiqiao_proto::id::Code;
+use yiqiao_proto::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX};
+use yiqiao_proto::member::{KeyState, Member, MemberList, SealingKey, SigningKey, Transport};
 use yiqiao_proto::suite::{SecretKey, Suite};
 use zeroize::Zeroizing;
 
@@ -87,6 +89,68 @@ fn m4_no_key_and_no_peer_stands_twice() {
     let authority =
         with(&|list| member_of(list, "bureau").signing_keys.push(signing(AUTHORITY, KeyUse::Words)));
     assert_eq!(authority, twice, "the authority's key is no member's");
+}
+
+#[test]
+fn m9_one_member_is_the_registry_and_is_nothing_else() {
+    let refused = "member_list.members is not valid: one keeps the index, and is nothing else (M-9)";
+    let with = |change: &dyn Fn(&mut MemberList)| {
+        let mut list = list();
+        change(&mut list);
+        MemberList::decode(&list.encode()).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(with(&|_| ()), Ok(()));
+    let also = |name: &str, role| with(&|list| assert!(member_of(list, name).roles.insert(role)));
+    assert_eq!(also("registry", MemberRole::Custodian), Err(refused.to_owned()));
+    assert_eq!(also("bureau", MemberRole::Registry), Err(refused.to_owned()), "two of them");
+    let none = with(&|list| member_of(list, "registry").roles = BTreeSet::from([MemberRole::Bureau]));
+    assert_eq!(none, Err(refused.to_owned()));
+    assert_eq!(with(&|list| member_of(list, "registry").suspended = true), Ok(()));
+}
+
+/// Years of a region: a member's names, a transport identity, and keys that were exchanged once a year.
+fn old_member(region: &Code, number: u32, years: u8) -> Member {
+    let secret = |year: u8| {
+        let mut seed = [year; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        SecretKey::new(Suite::Simulation, Zeroizing::new(seed))
+    };
+    let code = code(&format!("hospital-{number:05}"));
+    let state = |year| if year == years { KeyState::Valid } else { KeyState::Retired };
+    let signing =
+        |year| SigningKey { key: secret(year).public(), for_use: KeyUse::Words, state: state(year) };
+    let sealing = |year: u8| {
+        let key =
+            SealingKey::countersigned(region, &code, *secret(100 + year).public().as_bytes(), &secret(year));
+        SealingKey {
+            state: state(year),
+            countersignature: [key.countersignature, vec![0; 32]].concat(),
+            ..key
+        }
+    };
+    let peer_id = [[0, 36, 8, 1, 18, 32].as_slice(), secret(99).public().as_bytes()].concat();
+    Member {
+        name: "示范市第一人民医院滨江院区".to_owned(),
+        contact: "0571-00000000 隐私保护办公室".to_owned(),
+        roles: BTreeSet::from([MemberRole::Custodian]),
+        suspended: false,
+        transports: vec![Transport { peer_id, addresses: vec![format!("/dns4/{code}.example.cn/tcp/7400")] }],
+        signing_keys: (1..=years).map(signing).collect(),
+        sealing_keys: (1..=years).map(sealing).collect(),
+        code,
+    }
+}
+
+#[test]
+fn m12_w3_a_region_of_2000_members_has_room_for_eleven_years_of_keys() {
+    let mut list = list();
+    let region = list.region.clone();
+    list.members.extend((0..1_995).map(|number| old_member(&region, number, 11)));
+    list.members.sort_by(|a, b| a.code.cmp(&b.code));
+    assert_eq!(list.members.len(), MEMBERS_MAX);
+    let bytes = list.encode().len();
+    assert!(bytes <= PAYLOAD_BYTES_MAX, "{bytes} bytes");
+    assert!(bytes > PAYLOAD_BYTES_MAX * 9 / 10, "{bytes} bytes: there is room for more years");
 }
 
 // ---- One list after another ----

@@ -150,8 +150,8 @@ fn w3_every_list_and_text_has_a_bound() {
         |wire| wire.members[0].name = "x".repeat(257) => "member.name has 257 bytes, more than 256",
         |wire| wire.members[0].contact = "a\nb".to_owned() =>
             "member.contact is not valid: without control characters",
-        |wire| wire.members[0].signing_keys = vec![wire::SigningKey::default(); 33] =>
-            "member.signing_keys has 33 items, more than 32",
+        |wire| wire.members[0].signing_keys = vec![wire::SigningKey::default(); 129] =>
+            "member.signing_keys has 129 items, more than 128",
         |wire| wire.members[0].transports[0].addresses = vec![String::new(); 9] =>
             "transport.addresses has 9 items, more than 8",
         |wire| wire.members[0].transports[0].peer_id = vec![1; 65] =>
@@ -302,8 +302,8 @@ fn f2_an_item_that_is_not_whole_is_refused() {
         }
         FeedItem::decode(&item.encode_to_vec()).unwrap_err().to_string()
     };
-    let many = refusal(&|head| head.directives = vec![head.directives[0].clone(); 257]);
-    assert_eq!(many, "head_change.directives has 257 items, more than 256");
+    let many = refusal(&|head| head.directives = vec![head.directives[0].clone(); 321]);
+    assert_eq!(many, "head_change.directives has 321 items, more than 320");
     let of_none = refusal(&|head| head.directives[0].version = 0);
     assert_eq!(of_none, "accepted_act.version is not valid: counts from 1");
     assert_eq!(refusal(&|head| head.directives[0].act = None), "accepted_act.act is missing");

@@ -1,20 +1,24 @@
 //! Consent acts and credentials (C-6 to C-13): which are taken, and the patient's head that follows.
 
-use yiqiao_consent::record::{InForce, Record, Witness};
-use yiqiao_proto::codes::RefusalCode;
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiqiao_consent::ActRefusal;
+use yiqiao_consent::record::{InForce, Record, Revoked, Witness};
+use yiqiao_proto::codes::{MemberRole, RefusalCode, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::envelope::{Envelope, Verified, Word};
-use yiqiao_proto::id::Digest;
+use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::lease::{AcceptedAct, Change, Told};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::proof::{CredentialStatement, Proof};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
+use crate::index::{read_token, write_token};
 use crate::lease::{need_feeds, push_to};
 use crate::machine::{Stop, ToTake, Work, refuse};
 use crate::patient;
-use crate::state::{self, Credential, Fault, PAGE_LEN, Patient, Place, View};
+use crate::state::{self, Ahead, Consent, Credential, Fault, PAGE_LEN, Spent, View};
 use crate::take::{Standing, Taken, damaged, stands};
 
 /// Takes a directive (C-6 to C-8, C-11, C-12).
@@ -24,27 +28,42 @@ pub(crate) fn direct(work: &mut Work<'_>, act: &Verified<Act<Directive>>) -> Res
     }
     let directive = &act.word().said;
     check_proof(&act.word().proof)?;
-    if work.view.find(&state::spent(&directive.patient, &directive.id))?.is_some() {
+    let spent = work.view.find(&state::spent(&directive.patient, &directive.id))?;
+    // Who takes back what never came means a permit: a forbid is not forestalled.
+    if spent.is_some_and(|spent| !spent.ahead || directive.stance == Stance::Permit) {
         return Err(refuse(RefusalCode::Conflict, "C-6"));
     }
-    let record = record_of(&patient_of(work.view, &directive.patient)?)?;
+    let record = record_of(&consent_of(work.view, &directive.patient)?)?;
     let policy = &work.machine.directory.list().policy;
     let witness = Witness::of(&act.word().proof);
     record.check_directive(directive, &witness, policy, work.now).map_err(refuse_act)?;
     work.keep(ToTake { envelope: act.envelope(), signer: act.signer(), link: None })
 }
 
-/// Takes a revocation (C-6, C-8, C-11, C-13).
+/// Takes a revocation (C-6, C-8, C-11 to C-13).
 pub(crate) fn revoke(work: &mut Work<'_>, act: &Verified<Act<Revocation>>) -> Result<Taken, Stop> {
     if let Some(taken) = stands(work, act.signer(), act.envelope())? {
         return Ok(taken);
     }
     let revocation = &act.word().said;
     check_proof(&act.word().proof)?;
-    let record = record_of(&patient_of(work.view, &revocation.patient)?)?;
-    let policy = &work.machine.directory.list().policy;
-    record.check_revocation(revocation, &Witness::of(&act.word().proof), policy).map_err(refuse_act)?;
+    let spent = work.view.find(&state::spent(&revocation.patient, &revocation.directive))?;
+    let record = record_of(&consent_of(work.view, &revocation.patient)?)?;
+    let witness = Witness::of(&act.word().proof);
+    if spent.is_some() {
+        let policy = &work.machine.directory.list().policy;
+        let asks = |member: &Code| asks(work, member);
+        record.check_revocation(revocation, &witness, policy, asks).map_err(refuse_act)?;
+    } else {
+        record.check_ahead(&witness).map_err(refuse_act)?;
+    }
     work.keep(ToTake { envelope: act.envelope(), signer: act.signer(), link: None })
+}
+
+/// Whether a member can ask for documents, by the list in force (E-5).
+fn asks(work: &Work<'_>, member: &Code) -> bool {
+    let member = work.machine.directory.member(member);
+    member.is_none_or(|member| member.roles.contains(&MemberRole::Custodian))
 }
 
 /// Passkeys are not taken before this registry can check their assertions: an unchecked proof proves nothing (C-8).
@@ -55,12 +74,12 @@ fn check_proof(proof: &Proof) -> Result<(), Stop> {
     }
 }
 
-fn refuse_act(refusal: yiqiao_consent::ActRefusal) -> Stop {
-    use yiqiao_consent::ActRefusal as R;
+const fn refuse_act(refusal: ActRefusal) -> Stop {
+    use ActRefusal as R;
     match refusal {
         R::Proof => refuse(RefusalCode::BadSignature, "C-8"),
-        R::HeadAhead => refuse(RefusalCode::OutOfOrder, "C-11"),
-        R::TooMany => refuse(RefusalCode::OverLimit, "C-12"),
+        R::HeadAhead | R::HeadBehind => refuse(RefusalCode::OutOfOrder, "C-11"),
+        R::TooMany | R::TooManyAhead => refuse(RefusalCode::OverLimit, "C-12"),
         R::NotInForce => refuse(RefusalCode::Nothing, "C-6"),
         R::Witness => refuse(RefusalCode::NotMember, "C-13"),
     }
@@ -69,12 +88,12 @@ fn refuse_act(refusal: yiqiao_consent::ActRefusal) -> Stop {
 /// What follows from a directive: the next head, on every holder's feed.
 pub(crate) fn apply_directive(word: &Standing, act: Act<Directive>, view: &mut View) -> Result<(), Fault> {
     let token = act.said.patient;
-    view.put(&state::spent(&token, &act.said.id), &Place { seq: word.opening.seq });
-    let mut patient = patient_of(view, &token)?;
-    let mut record = record_of(&patient)?;
+    view.put(&state::spent(&token, &act.said.id), &Spent { seq: word.opening.seq, ahead: false });
+    let mut consent = consent_of(view, &token)?;
+    let mut record = record_of(&consent)?;
     record.accept_directive(in_force(act, &word.opening, record.version() + 1), word.opening.accepted_at);
-    settle(&mut patient, &record, Some(&word.opening));
-    view.put(&state::patient(&token), &patient);
+    settle(&mut consent, &record, Some(&word.opening));
+    view.put(&state::consent(&token), &consent);
     patient::add_event(&token, word.opening.seq, view)?;
     tell_holders(&token, view)
 }
@@ -82,11 +101,17 @@ pub(crate) fn apply_directive(word: &Standing, act: Act<Directive>, view: &mut V
 /// What follows from a revocation: the next head, on every holder's feed.
 pub(crate) fn apply_revocation(word: &Standing, act: &Act<Revocation>, view: &mut View) -> Result<(), Fault> {
     let token = act.said.patient;
-    let mut patient = patient_of(view, &token)?;
-    let mut record = record_of(&patient)?;
-    record.accept_revocation(act.said.directive, word.opening.accepted_at);
-    settle(&mut patient, &record, None);
-    view.put(&state::patient(&token), &patient);
+    let mut consent = consent_of(view, &token)?;
+    let mut record = record_of(&consent)?;
+    let spent = state::spent(&token, &act.said.directive);
+    if view.find(&spent)?.is_some() {
+        record.accept_revocation(act.said.directive, word.opening.accepted_at);
+    } else {
+        view.put(&spent, &Spent { seq: word.opening.seq, ahead: true });
+        record.accept_ahead(act.said.directive, &Witness::of(&act.proof), word.opening.accepted_at);
+    }
+    settle(&mut consent, &record, None);
+    view.put(&state::consent(&token), &consent);
     patient::add_event(&token, word.opening.seq, view)?;
     tell_holders(&token, view)
 }
@@ -102,14 +127,21 @@ fn in_force(act: Act<Directive>, opening: &Opening, version: u64) -> InForce {
 }
 
 /// Brings the stored directives to what the record says is in force.
-fn settle(patient: &mut Patient, record: &Record, new: Option<&Opening>) {
-    let stands = |seq: u64| record.in_force().iter().any(|act| act.seq == seq);
-    patient.directives.retain(|act| place_of(act).is_some_and(stands));
+fn settle(consent: &mut Consent, record: &Record, new: Option<&Opening>) {
+    let stands: BTreeSet<u64> = record.in_force().iter().map(|act| act.seq).collect();
+    consent.directives.retain(|act| place_of(act).is_some_and(|seq| stands.contains(&seq)));
     if let Some(opening) = new {
         let told = AcceptedAct { version: record.version(), act: Told::Opening(opening.clone()) };
-        patient.directives.push(told.write());
+        consent.directives.push(told.write());
     }
-    patient.version = record.version();
+    consent.version = record.version();
+    let Revoked { version, ahead } = record.revoked();
+    consent.revoked_version = *version;
+    let write = |(member, count): (&Option<Code>, &u32)| Ahead {
+        member: member.as_ref().map(Code::to_string).unwrap_or_default(),
+        count: *count,
+    };
+    consent.ahead = ahead.iter().map(write).collect();
 }
 
 fn place_of(act: &calls::AcceptedAct) -> Option<u64> {
@@ -119,33 +151,45 @@ fn place_of(act: &calls::AcceptedAct) -> Option<u64> {
     }
 }
 
-/// A patient, once all that an act of the patient changes is loaded: directives are many, and decoded once.
-fn patient_of(view: &View, token: &Token) -> Result<Patient, Fault> {
-    let patient = view.get(&state::patient(token))?;
-    view.need(&[state::event_page(token, patient.events / PAGE_LEN)])?;
-    need_feeds(patient.holders.iter().map(|holder| holder.member.as_str()), view)?;
-    Ok(patient)
+/// A patient's consent, once all that an act of the patient changes is loaded: directives are many, and decoded once.
+fn consent_of(view: &View, token: &Token) -> Result<Consent, Fault> {
+    view.need(&[state::consent(token)])?;
+    let events = view.get(&state::event_count(token))?.events;
+    view.need(&[state::event_page(token, events / PAGE_LEN)])?;
+    let holders = view.get(&state::holders(token))?.holders;
+    need_feeds(holders.iter().map(|holder| holder.member.as_str()), view)?;
+    view.get(&state::consent(token))
 }
 
-/// What is in force for a stored patient.
-pub(crate) fn record_of(patient: &Patient) -> Result<Record, Fault> {
-    let acts = accepted(patient)?;
+/// What is in force for a patient, as it is stored.
+pub(crate) fn record_of(consent: &Consent) -> Result<Record, Fault> {
+    let acts = accepted(consent)?;
     let in_force = acts.iter().map(|act| {
         let Told::Opening(opening) = &act.act else { return Err(damaged()) };
         let envelope = Envelope::decode(&opening.envelope).map_err(|_| damaged())?;
         let directive = Act::<Directive>::decode(envelope.payload()).map_err(|_| damaged())?;
         Ok(in_force(directive, opening, act.version))
     });
-    Ok(Record::told(patient.version, in_force.collect::<Result<_, _>>()?))
+    let in_force = in_force.collect::<Result<_, _>>()?;
+    let revoked = Revoked { version: consent.revoked_version, ahead: ahead_of(consent)? };
+    Ok(Record::kept(consent.version, in_force, revoked))
 }
 
-pub(crate) fn accepted(patient: &Patient) -> Result<Vec<AcceptedAct>, Fault> {
+fn ahead_of(consent: &Consent) -> Result<BTreeMap<Option<Code>, u32>, Fault> {
+    let read = |ahead: &Ahead| match ahead.member.as_str() {
+        "" => Ok((None, ahead.count)),
+        member => Ok((Some(Code::new(member).map_err(|_| damaged())?), ahead.count)),
+    };
+    consent.ahead.iter().map(read).collect()
+}
+
+pub(crate) fn accepted(consent: &Consent) -> Result<Vec<AcceptedAct>, Fault> {
     let read = |act: &calls::AcceptedAct| AcceptedAct::read(act.clone()).map_err(|_| damaged());
-    patient.directives.iter().map(read).collect()
+    consent.directives.iter().map(read).collect()
 }
 
 fn tell_holders(token: &Token, view: &mut View) -> Result<(), Fault> {
-    let holders = view.get(&state::patient(token))?.holders;
+    let holders = view.get(&state::holders(token))?.holders;
     let members: Vec<_> = holders.iter().map(|holder| holder.member.as_str()).collect();
     patient::tell_head(token, &members, view)
 }
@@ -165,21 +209,28 @@ pub(crate) fn check_credential(work: &Work<'_>, statement: &CredentialStatement)
     Ok(())
 }
 
-/// What follows from a credential: every holder of the patient's documents is told.
+/// What follows from a credential: every holder is told of the patient's documents, of whom it was said before and of whom
+/// it is said now. So no passkey passes from one patient to another unnoticed.
 pub(crate) fn apply_credential(
     word: &Standing,
     statement: &CredentialStatement,
     view: &mut View,
 ) -> Result<(), Fault> {
+    let slot = credential_slot(statement);
+    let before = view.get(&slot)?.tokens;
+    let before = before.iter().map(|token| read_token(token).ok_or_else(damaged));
+    let mut tokens = before.collect::<Result<BTreeSet<_>, _>>()?;
+    tokens.extend(&statement.tokens);
     let credential = Credential {
         number: statement.number,
         last: word.envelope.payload_hash().as_bytes().to_vec(),
         revoked: statement.state == yiqiao_proto::codes::CredentialState::Revoked,
+        tokens: statement.tokens.iter().map(|token| write_token(*token)).collect(),
     };
-    view.put(&credential_slot(statement), &credential);
-    for token in &statement.tokens {
+    view.put(&slot, &credential);
+    for token in &tokens {
         patient::add_event(token, word.opening.seq, view)?;
-        let holders = view.get(&state::patient(token))?.holders;
+        let holders = view.get(&state::holders(token))?.holders;
         need_feeds(holders.iter().map(|holder| holder.member.as_str()), view)?;
         for holder in holders {
             push_to(&holder.member, &Change::Credential(word.opening.clone()), view)?;

@@ -1,13 +1,15 @@
 //! Exchange facts: counts by hour, which the bureau sees. Organisations and codes only, never a patient.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
+use prost::Message;
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{AccessOutcome, DocumentClass};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::time::Timestamp;
 
-use crate::state::{self, Fact, Fault, View};
+use crate::state::{self, Count, Fact, Fault, Table, View};
 use crate::take::Standing;
 
 /// Counts an access event in the hour in which it was accepted.
@@ -36,6 +38,17 @@ pub(crate) fn count_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
         class: Some(entry.class),
     };
     add(&fact, 1, entry.size, view)
+}
+
+/// The keys of all facts of these hours, and what ends them.
+pub fn keys(hours: &Range<u32>) -> Range<Vec<u8>> {
+    let key = |hour: u32| [&[Table::Fact as u8][..], &hour.to_be_bytes()].concat();
+    key(hours.start)..key(hours.end)
+}
+
+/// Reads a stored fact and its count; nothing if it is none.
+pub fn read(key: &[u8], value: &[u8]) -> Option<(Fact, Count)> {
+    Some((state::read_fact(key)?, Count::decode(value).ok()?))
 }
 
 fn add(fact: &Fact, documents: u64, size: u64, view: &mut View) -> Result<(), Fault> {

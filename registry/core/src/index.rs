@@ -10,7 +10,7 @@ use yiqiao_proto::token::Token;
 
 use crate::facts;
 use crate::lease::{need_feeds, push_to};
-use crate::limits::{REPLACES_MAX, SUBJECTS_MAX};
+use crate::limits::{REPLACES_MAX, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
 use crate::machine::{Stop, Work, refuse};
 use crate::patient;
 use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Page, Slot, Subject, View};
@@ -71,7 +71,9 @@ pub(crate) fn check_statement(work: &Work<'_>, statement: &Verified<IdentityStat
     }
     let had = read_tokens(&subject)?;
     for token in word.tokens.iter().filter(|token| !had.contains(token)) {
-        if work.view.get(&state::patient(token))?.subjects.len() >= SUBJECTS_MAX {
+        let subjects = work.view.get(&state::subjects(token))?.subjects;
+        let own = subjects.iter().filter(|subject| subject.publisher == word.publisher.as_str()).count();
+        if subjects.len() >= SUBJECTS_MAX || own >= SUBJECTS_OF_ONE_MAX {
             return Err(refuse(RefusalCode::OverLimit, "I-1"));
         }
     }

@@ -4,10 +4,11 @@ use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, Digest, Nonce};
 use yiqiao_proto::lease::{Change, FeedItem, Lease, feed_next, feed_start};
-use yiqiao_proto::limits::{CALL_BYTES_MAX, FEED_COUNT_MAX};
+use yiqiao_proto::limits::FEED_COUNT_MAX;
 
+use crate::limits::ANSWER_BYTES_MAX;
 use crate::machine::{Stop, Work, refuse};
-use crate::state::{self, Fault, Feed, FeedBytes, View};
+use crate::state::{self, Fault, Feed, FeedBytes, PAGE_LEN, View};
 use crate::take::damaged;
 
 /// A member asks for a lease, and says what it knows (F-7).
@@ -25,10 +26,13 @@ pub struct LeaseAsked {
     pub feed_chain: Digest,
 }
 
-/// Asks at once for the feeds of members that stand in the index by their codes.
+/// Asks at once for the ends of the feeds of members that stand in the index by their codes.
 pub(crate) fn need_feeds<'m>(members: impl Iterator<Item = &'m str>, view: &View) -> Result<(), Fault> {
-    let feed = |member| Code::new(member).map(|member| state::feed(&member)).map_err(|_| damaged());
-    view.need(&members.map(feed).collect::<Result<Vec<_>, _>>()?)
+    let code = |member| Code::new(member).map_err(|_| damaged());
+    let members = members.map(code).collect::<Result<Vec<_>, _>>()?;
+    view.need(&members.iter().map(state::feed).collect::<Vec<_>>())?;
+    let page = |member| Ok(state::feed_sizes(member, view.get(&state::feed(member))?.number / PAGE_LEN));
+    view.need(&members.iter().map(page).collect::<Result<Vec<_>, Fault>>()?)
 }
 
 /// Puts a change on the feed of a member that stands in the index by its code.
@@ -43,6 +47,10 @@ pub(crate) fn push(member: &Code, change: &Change, view: &mut View) -> Result<()
     let previous = chain_of(&feed, member, view)?;
     let item = FeedItem { number: feed.number + 1, previous, change: change.clone() }.encode();
     let chain = feed_next(&previous, &item);
+    let page = state::feed_sizes(member, feed.number / PAGE_LEN);
+    let mut sizes = view.get(&page)?;
+    sizes.bytes.push(u32::try_from(item.len()).unwrap_or(u32::MAX));
+    view.put(&page, &sizes);
     feed.number += 1;
     feed.chain = chain.as_bytes().to_vec();
     let bytes = FeedBytes { item, chain: chain.as_bytes().to_vec() };
@@ -98,19 +106,53 @@ fn chain_at(work: &Work<'_>, member: &Code, feed: &Feed, number: u64) -> Result<
 pub(crate) fn items(work: &Work<'_>, member: &Code, after: u64, count: u32) -> Result<Vec<Vec<u8>>, Stop> {
     let feed = work.view.get(&state::feed(member))?;
     let last = feed.number.min(after.saturating_add(count.clamp(1, FEED_COUNT_MAX).into()));
-    let slots: Vec<_> =
-        (after.saturating_add(1)..=last).map(|number| state::feed_item(member, number)).collect();
+    let fits = fitting(work.view, member, after, last)?;
+    let slots: Vec<_> = (1..=fits).map(|place| state::feed_item(member, after + place)).collect();
     work.view.need(&slots)?;
-    let mut room = CALL_BYTES_MAX / 2;
-    let mut items = Vec::new();
-    for slot in &slots {
-        let item = work.view.get(slot)?.item;
-        // The first item always goes, however long it is.
-        if item.len() > room && !items.is_empty() {
-            break;
-        }
-        room = room.saturating_sub(item.len());
-        items.push(item);
+    slots.iter().map(|slot| Ok(work.view.get(slot)?.item)).collect()
+}
+
+/// How many of the items after a number fit one answer, by their sizes alone: heads are long, and only what is answered
+/// is loaded.
+fn fitting(view: &View, member: &Code, after: u64, last: u64) -> Result<u64, Fault> {
+    if after >= last {
+        return Ok(0);
     }
-    Ok(items)
+    let pages = after / PAGE_LEN..last.div_ceil(PAGE_LEN);
+    let slots: Vec<_> = pages.map(|page| state::feed_sizes(member, page)).collect();
+    view.need(&slots)?;
+    let mut sizes = Vec::new();
+    for slot in &slots {
+        sizes.extend(view.get(slot)?.bytes);
+    }
+    let skip = usize::try_from(after % PAGE_LEN).unwrap_or(usize::MAX);
+    let take = usize::try_from(last - after).unwrap_or(0);
+    Ok(answered(sizes.into_iter().skip(skip).take(take).map(|bytes| bytes as usize)) as u64)
+}
+
+/// How many of these sizes fit one answer, in order. The first always goes, however long it is.
+pub(crate) fn answered(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut sum = 0_usize;
+    let fits = sizes.enumerate().take_while(|(place, bytes)| {
+        sum = sum.saturating_add(*bytes);
+        *place == 0 || sum <= ANSWER_BYTES_MAX
+    });
+    fits.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f3_a4_an_answer_holds_what_fits_and_at_least_the_first() {
+        let of = |sizes: &[usize]| answered(sizes.iter().copied());
+        let half = ANSWER_BYTES_MAX / 2;
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[half, half]), 2);
+        assert_eq!(of(&[half, half, 1]), 2);
+        assert_eq!(of(&[half, half + 1, 1]), 1);
+        assert_eq!(of(&[usize::MAX, 1]), 1);
+        assert_eq!(of(&[1; 300]), 300);
+    }
 }

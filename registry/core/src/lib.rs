@@ -5,17 +5,20 @@
 //! | inputs, effects, and the one way in | [`machine`] |
 //! | what is kept, and how it is looked at | [`state`] |
 //! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`], [`patient`], [`facts`] |
-//! | what is answered | [`search`], [`lease`] |
+//! | what the registry says itself | [`say`] |
+//! | what is answered | [`search`] (and `decoys`), [`lease`] |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
 
 pub mod consent;
+mod decoys;
 pub mod facts;
 pub mod index;
 pub mod lease;
 pub mod limits;
 pub mod machine;
 pub mod patient;
+pub mod say;
 pub mod search;
 pub mod state;
 pub mod take;

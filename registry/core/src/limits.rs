@@ -2,6 +2,8 @@
 
 /// Subjects, over all members, that state one token.
 pub const SUBJECTS_MAX: usize = 512;
+/// Subjects of one member that state one token: so no member takes the places of all others.
+pub const SUBJECTS_OF_ONE_MAX: usize = 64;
 /// Recipients remembered for one entry, who are told of its withdrawal: every member can be one (F-4).
 pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;
 /// Entries whose place one entry takes, one after the other. More are refused rather than forgotten: a forbid of the
@@ -9,3 +11,7 @@ pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;
 pub const REPLACES_MAX: usize = 64;
 /// Links that a search loads at a time: it goes on until its page is full.
 pub const SEARCH_LOOKS_MAX: usize = 4_096;
+/// What a search reads of each kind at least, however little there is to find.
+pub const SEARCH_READS_MIN: usize = 16;
+/// Bytes of items or events in one answer, unless the first alone is longer.
+pub const ANSWER_BYTES_MAX: usize = yiqiao_proto::limits::CALL_BYTES_MAX / 2;

@@ -14,7 +14,7 @@ use yiqiao_proto::id::{Code, Subject};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::suite::SecretKey;
-use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::lease::LeaseAsked;
 use crate::search::Found;
@@ -110,6 +110,15 @@ pub struct Refused {
     pub code: RefusalCode,
     /// The clause.
     pub clause: &'static str,
+    /// After which time it may be tried again, if waiting helps.
+    pub retry_after: Option<Millis>,
+}
+
+impl Refused {
+    /// A refusal that waiting does not change.
+    pub const fn new(code: RefusalCode, clause: &'static str) -> Self {
+        Self { code, clause, retry_after: None }
+    }
 }
 
 /// What ends the handling of an input before its end.
@@ -135,7 +144,7 @@ impl From<DecodeError> for Stop {
 
 /// A refusal.
 pub(crate) const fn refuse(code: RefusalCode, clause: &'static str) -> Stop {
-    Stop::Refused(Refused { code, clause })
+    Stop::Refused(Refused::new(code, clause))
 }
 
 /// What the handling of one input brought.

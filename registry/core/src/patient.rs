@@ -15,7 +15,7 @@ use yiqiao_proto::token::Token;
 
 use crate::consent::{accepted, record_of};
 use crate::index::read_tokens;
-use crate::lease::{need_feeds, push};
+use crate::lease::{answered, need_feeds, push};
 use crate::limits::RECIPIENTS_MAX;
 use crate::machine::{Outcome, Stop, Work, refuse};
 use crate::state::{self, Fault, Holder, PAGE_LEN, SubjectRef, View};
@@ -53,44 +53,64 @@ pub(crate) fn ask(work: &mut Work<'_>, query: &Verified<Act<PatientQuery>>) -> R
         return Err(refuse(RefusalCode::BadSignature, "C-8"));
     }
     one(work, query, |_| Ok(()))?;
-    let patient = work.view.get(&state::patient(&said.patient))?;
     match said.what {
         PatientQuestion::Consents => {
-            let record = record_of(&patient)?;
-            Ok(Outcome::Consents(Consents { head: record.head(), directives: accepted(&patient)? }))
+            let consent = work.view.get(&state::consent(&said.patient))?;
+            let record = record_of(&consent)?;
+            Ok(Outcome::Consents(Consents { head: record.head(), directives: accepted(&consent)? }))
         }
-        PatientQuestion::Events => {
-            let events = events(work.view, &said.patient, patient.events, said.from_seq, said.count)?;
-            Ok(Outcome::Events(events))
-        }
+        PatientQuestion::Events => events(work.view, &said.patient, said.from_seq, said.count)
+            .map(Outcome::Events)
+            .map_err(Stop::from),
     }
 }
 
-fn events(view: &View, token: &Token, total: u64, from_seq: u64, count: u32) -> Result<Events, Fault> {
-    let slots: Vec<_> = (0..total.div_ceil(PAGE_LEN)).map(|page| state::event_page(token, page)).collect();
+/// A page of a patient's events: so many words, or as many of them as fit one answer.
+fn events(view: &View, token: &Token, from_seq: u64, count: u32) -> Result<Events, Fault> {
+    let due = event_places(view, token, from_seq, u64::from(count) + 1)?;
+    let slots: Vec<_> = due.iter().take(count as usize).map(|seq| state::journal(*seq)).collect();
     view.need(&slots)?;
-    let mut seqs = Vec::new();
-    for slot in &slots {
-        seqs.extend(view.get(slot)?.seqs);
+    let read = |(seq, slot)| read_opening(&view.get(slot)?, seq);
+    let mut events: Vec<Opening> = due.iter().copied().zip(&slots).map(read).collect::<Result<_, Fault>>()?;
+    events.truncate(answered(events.iter().map(|opening| opening.envelope.len())));
+    let next_seq = due.get(events.len()).copied();
+    Ok(Events { events, next_seq })
+}
+
+/// The first so many places of a patient's events from a place on, or some more. Places ascend: the page where they begin
+/// is found by halves, and none before it is read.
+fn event_places(view: &View, token: &Token, from_seq: u64, count: u64) -> Result<Vec<u64>, Fault> {
+    let pages = view.get(&state::event_count(token))?.events.div_ceil(PAGE_LEN);
+    let (mut first, mut end) = (0, pages);
+    while first < end {
+        let middle = first + (end - first) / 2;
+        let seqs = view.get(&state::event_page(token, middle))?.seqs;
+        if seqs.last().is_some_and(|last| *last < from_seq) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
     }
-    let mut due = seqs.into_iter().filter(|seq| *seq >= from_seq);
-    let page: Vec<_> = due.by_ref().take(count as usize).collect();
-    let places: Vec<_> = page.iter().map(|seq| state::journal(*seq)).collect();
-    view.need(&places)?;
-    let read = |seq: &u64| read_opening(&view.get(&state::journal(*seq))?, *seq);
-    Ok(Events { events: page.iter().map(read).collect::<Result<_, _>>()?, next_seq: due.next() })
+    let last = pages.min(first + count.div_ceil(PAGE_LEN) + 1);
+    let slots: Vec<_> = (first..last).map(|page| state::event_page(token, page)).collect();
+    view.need(&slots)?;
+    let mut places = Vec::new();
+    for slot in &slots {
+        places.extend(view.get(slot)?.seqs.into_iter().filter(|seq| *seq >= from_seq));
+    }
+    Ok(places)
 }
 
 /// Adds a word to the patient's events.
 pub(crate) fn add_event(token: &Token, seq: u64, view: &mut View) -> Result<(), Fault> {
-    let slot = state::patient(token);
-    let mut patient = view.get(&slot)?;
-    let page_slot = state::event_page(token, patient.events / PAGE_LEN);
+    let slot = state::event_count(token);
+    let mut count = view.get(&slot)?;
+    let page_slot = state::event_page(token, count.events / PAGE_LEN);
     let mut page = view.get(&page_slot)?;
     page.seqs.push(seq);
-    patient.events += 1;
+    count.events += 1;
     view.put(&page_slot, &page);
-    view.put(&slot, &patient);
+    view.put(&slot, &count);
     Ok(())
 }
 
@@ -101,13 +121,13 @@ pub(crate) fn add_subject(
     subject: &SubjectId,
     view: &mut View,
 ) -> Result<(), Fault> {
-    let slot = state::patient(token);
-    let mut patient = view.get(&slot)?;
+    let slot = state::subjects(token);
+    let mut known = view.get(&slot)?;
     let subject = SubjectRef { publisher: publisher.to_string(), subject: subject.as_bytes().to_vec() };
-    if !patient.subjects.contains(&subject) {
-        patient.subjects.push(subject);
+    if !known.subjects.contains(&subject) {
+        known.subjects.push(subject);
     }
-    view.put(&slot, &patient);
+    view.put(&slot, &known);
     Ok(())
 }
 
@@ -119,28 +139,34 @@ pub(crate) fn drop_subject(
     had_entries: bool,
     view: &mut View,
 ) -> Result<(), Fault> {
-    let slot = state::patient(token);
-    let mut patient = view.get(&slot)?;
+    let slot = state::subjects(token);
+    let mut known = view.get(&slot)?;
     let same =
         |other: &SubjectRef| other.publisher == publisher.as_str() && other.subject == subject.as_bytes();
-    patient.subjects.retain(|other| !same(other));
-    if had_entries && let Some(holder) = find(&mut patient.holders, publisher.as_str()) {
+    known.subjects.retain(|other| !same(other));
+    view.put(&slot, &known);
+    if !had_entries {
+        return Ok(());
+    }
+    let slot = state::holders(token);
+    let mut known = view.get(&slot)?;
+    if let Some(holder) = find(&mut known.holders, publisher.as_str()) {
         holder.subjects = holder.subjects.saturating_sub(1);
     }
-    patient.holders.retain(|holder| holder.subjects > 0 || holder.releases > 0);
-    view.put(&slot, &patient);
+    known.holders.retain(|holder| holder.subjects > 0 || holder.releases > 0);
+    view.put(&slot, &known);
     Ok(())
 }
 
 /// A member has documents of the patient from now on: the whole head goes on its feed (F-5).
 pub(crate) fn add_holder(token: &Token, member: &Code, view: &mut View) -> Result<(), Fault> {
-    let slot = state::patient(token);
-    let mut patient = view.get(&slot)?;
-    match find(&mut patient.holders, member.as_str()) {
+    let slot = state::holders(token);
+    let mut known = view.get(&slot)?;
+    match find(&mut known.holders, member.as_str()) {
         Some(holder) => holder.subjects += 1,
-        None => patient.holders.push(Holder { member: member.to_string(), subjects: 1, releases: 0 }),
+        None => known.holders.push(Holder { member: member.to_string(), subjects: 1, releases: 0 }),
     }
-    view.put(&slot, &patient);
+    view.put(&slot, &known);
     tell_head(token, &[member.as_str()], view)
 }
 
@@ -170,20 +196,20 @@ pub(crate) fn apply_release(release: &Release, view: &mut View) -> Result<(), Fa
         view.put(&slot, &entry);
     }
     for (token, _) in &terms.heads {
-        let slot = state::patient(token);
-        let mut patient = view.get(&slot)?;
-        let first = match find(&mut patient.holders, terms.recipient.as_str()) {
+        let slot = state::holders(token);
+        let mut known = view.get(&slot)?;
+        let first = match find(&mut known.holders, terms.recipient.as_str()) {
             Some(holder) => {
                 holder.releases = holder.releases.saturating_add(1);
                 false
             }
             None => {
                 let holder = Holder { member: terms.recipient.to_string(), subjects: 0, releases: 1 };
-                patient.holders.push(holder);
+                known.holders.push(holder);
                 true
             }
         };
-        view.put(&slot, &patient);
+        view.put(&slot, &known);
         if first {
             tell_head(token, &[terms.recipient.as_str()], view)?;
         }
@@ -194,8 +220,8 @@ pub(crate) fn apply_release(release: &Release, view: &mut View) -> Result<(), Fa
 /// Puts the patient's whole head on the feeds of members, each directive as far as it concerns the one (F-4).
 pub(crate) fn tell_head(token: &Token, members: &[&str], view: &mut View) -> Result<(), Fault> {
     need_feeds(members.iter().copied(), view)?;
-    let patient = view.get(&state::patient(token))?;
-    let (record, acts) = (record_of(&patient)?, accepted(&patient)?);
+    let consent = view.get(&state::consent(token))?;
+    let (record, acts) = (record_of(&consent)?, accepted(&consent)?);
     let head = record.head();
     for member in members {
         let reader = Code::new(*member).map_err(|_| damaged())?;

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_consent::{Document, Patient, Record, Request, decide};
-use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, AccessOutcome};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Kind, Verified};
 use yiqiao_proto::id::{Code, Digest, EntryId, Subject as SubjectId};
@@ -13,11 +11,13 @@ use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::token::Token;
 
 use crate::consent::record_of;
+use crate::decoys::Decoys;
 use crate::index::{chain_pages, chain_places, read_tokens};
 use crate::limits::SEARCH_LOOKS_MAX;
-use crate::machine::{Machine, Stop, ToTake, Work};
+use crate::machine::{Machine, Stop, Work};
+use crate::say;
 use crate::state::{self, EntryState, Fault, View};
-use crate::take::{Standing, damaged, stands};
+use crate::take::{Standing, damaged};
 
 /// What a search found, before the checkpoint at which it holds is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,52 +46,29 @@ impl Machine {
 /// Searches; the first page is an event that the registry says.
 pub(crate) fn search(work: &mut Work<'_>, query: &Verified<SearchQuery>) -> Result<Found, Stop> {
     let word = query.word();
-    let known = Known::of(work.view, word)?;
+    let decoys = Decoys {
+        query: query.envelope().payload_hash(),
+        publisher: query.signer(),
+        words: work.machine.next_seq(),
+    };
+    let known = Known::of(work.view, word, &decoys)?;
+    let places = known.places(work.view, word.from_seq, &decoys)?;
     let mut permitted = Vec::new();
-    for places in known.places(work.view, word.from_seq)?.chunks(SEARCH_LOOKS_MAX) {
-        known.look(work, word, places, &mut permitted)?;
+    let mut looked = 0;
+    // At least once, also where there is nothing to look at.
+    loop {
+        let next = places.len().min(looked + SEARCH_LOOKS_MAX);
+        known.look(work, word, places.get(looked..next).unwrap_or_default(), &decoys, &mut permitted)?;
+        looked = next;
         // Places ascend: one more than the page holds says where the next page starts.
-        if permitted.len() > word.count as usize {
+        if looked == places.len() || permitted.len() > word.count as usize {
             break;
         }
     }
     let next_seq = permitted.get(word.count as usize).map(|opening| opening.seq);
     permitted.truncate(word.count as usize);
-    say(work, word)?;
+    say::search(work, word)?;
     Ok(Found { query: query.envelope().payload_hash(), entries: permitted, next_seq })
-}
-
-/// The registry says that it was searched, found or not: unknown and known patients alike.
-fn say(work: &mut Work<'_>, query: &SearchQuery) -> Result<(), Stop> {
-    for patient in &query.patients {
-        let event = AccessEvent {
-            organisation: work.machine.code.clone(),
-            counterpart: Some(query.asker.organisation.clone()),
-            patient: *patient,
-            act: AccessAct::Search,
-            outcome: AccessOutcome::Permitted,
-            clause: "Q-2".to_owned(),
-            classes: query.classes.clone(),
-            purpose: query.asker.purpose,
-            role: query.asker.role,
-            head_version: 0,
-            directive: None,
-            referral: query.asker.referral,
-            release: None,
-            documents: 0,
-            size: 0,
-            at: work.now,
-            audit_line: None,
-        };
-        let region = work.machine.directory.region();
-        let envelope = Envelope::sign(region, &event, &work.machine.keys.words);
-        let signer = work.machine.code.clone();
-        // The same search in the same millisecond is the same event (L-1).
-        if stands(work, &signer, &envelope)?.is_none() {
-            work.keep(ToTake { envelope: &envelope, signer: &signer, link: None })?;
-        }
-    }
-    Ok(())
 }
 
 /// One publisher's subject that has one of the tokens asked for.
@@ -110,21 +87,26 @@ struct Known {
 }
 
 impl Known {
-    fn of(view: &View, query: &SearchQuery) -> Result<Self, Fault> {
-        let candidates = candidates_of(view, query)?;
+    fn of(view: &View, query: &SearchQuery, decoys: &Decoys<'_>) -> Result<Self, Fault> {
+        let candidates = candidates_of(view, query, decoys)?;
         let tokens: BTreeSet<_> = candidates.iter().flat_map(|candidate| &candidate.tokens).collect();
-        let slots: Vec<_> = tokens.iter().map(|token| state::patient(token)).collect();
-        view.need(&slots)?;
+        let slots: Vec<_> = tokens.iter().map(|token| state::consent(token)).collect();
+        decoys.need_consents(view, &slots)?;
         let record = |(token, slot): (&Token, _)| Ok((*token, record_of(&view.get(slot)?)?));
         let records = tokens.into_iter().zip(&slots).map(record).collect::<Result<_, _>>()?;
         Ok(Self { candidates, records })
     }
 
     /// Where links of the candidates stand, from a place on, ascending.
-    fn places(&self, view: &View, from_seq: u64) -> Result<Vec<(u64, &Candidate)>, Fault> {
+    fn places(
+        &self,
+        view: &View,
+        from_seq: u64,
+        decoys: &Decoys<'_>,
+    ) -> Result<Vec<(u64, &Candidate)>, Fault> {
         let pages =
             self.candidates.iter().flat_map(|of| chain_pages(&of.publisher, &of.subject, 0, of.links));
-        view.need(&pages.collect::<Vec<_>>())?;
+        decoys.need_pages(view, &pages.collect::<Vec<_>>())?;
         let mut places = Vec::new();
         for of in &self.candidates {
             let seqs = chain_places(view, &of.publisher, &of.subject, 0, of.links)?;
@@ -140,12 +122,13 @@ impl Known {
         work: &Work<'_>,
         query: &SearchQuery,
         places: &[(u64, &Candidate)],
+        decoys: &Decoys<'_>,
         permitted: &mut Vec<Opening>,
     ) -> Result<(), Stop> {
-        let entries = entries_at(work.view, places)?;
+        let entries = entries_at(work.view, places, decoys)?;
         let slots: Vec<_> =
             entries.iter().map(|(of, _, entry)| state::entry(&of.publisher, &entry.entry_id)).collect();
-        work.view.need(&slots)?;
+        decoys.need_entries(work.view, &slots)?;
         for ((of, standing, entry), slot) in entries.into_iter().zip(&slots) {
             let state = work.view.get(slot)?;
             // An id that was withdrawn may stand again elsewhere: the state is of the newest.
@@ -176,8 +159,8 @@ impl Known {
     }
 }
 
-fn candidates_of(view: &View, query: &SearchQuery) -> Result<Vec<Candidate>, Fault> {
-    let slots: Vec<_> = query.patients.iter().map(state::patient).collect();
+fn candidates_of(view: &View, query: &SearchQuery, decoys: &Decoys<'_>) -> Result<Vec<Candidate>, Fault> {
+    let slots: Vec<_> = query.patients.iter().map(state::subjects).collect();
     view.need(&slots)?;
     let mut named = BTreeSet::new();
     for slot in &slots {
@@ -189,7 +172,7 @@ fn candidates_of(view: &View, query: &SearchQuery) -> Result<Vec<Candidate>, Fau
         }
     }
     let slots: Vec<_> = named.iter().map(|(publisher, id)| state::subject(publisher, id)).collect();
-    view.need(&slots)?;
+    decoys.need_subjects(view, &slots)?;
     let candidate = |((publisher, subject), slot): ((Code, SubjectId), &state::Slot<state::Subject>)| {
         let state = view.get(slot)?;
         Ok(Candidate { publisher, subject, links: state.number, tokens: read_tokens(&state)? })
@@ -201,9 +184,10 @@ fn candidates_of(view: &View, query: &SearchQuery) -> Result<Vec<Candidate>, Fau
 fn entries_at<'a>(
     view: &View,
     places: &[(u64, &'a Candidate)],
+    decoys: &Decoys<'_>,
 ) -> Result<Vec<(&'a Candidate, Standing, Entry)>, Fault> {
     let slots: Vec<_> = places.iter().map(|(seq, _)| state::journal(*seq)).collect();
-    view.need(&slots)?;
+    decoys.need_words(view, &slots)?;
     let mut entries = Vec::new();
     for ((_, of), slot) in places.iter().zip(&slots) {
         let standing = Standing::of(&view.get(slot)?)?;

@@ -13,8 +13,8 @@ pub mod kept {
 }
 
 pub use kept::{
-    Count, Credential, EntryState, Feed, FeedBytes, Holder, Kept, Page, Patient, Place, Quota, Record,
-    Subject, SubjectRef, Tally,
+    Ahead, Consent, Count, Credential, EntryState, EventCount, Feed, FeedBytes, FeedSizes, Holder, Holders,
+    Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects, Tally,
 };
 
 /// Places on one page.
@@ -34,11 +34,11 @@ pub enum Table {
     SubjectPage = 4,
     /// Entries.
     Entry = 5,
-    /// Patients by token.
-    Patient = 6,
+    /// Consent by the patient's token.
+    Consent = 6,
     /// Pages of a patient's events.
     EventPage = 7,
-    /// Directive ids that were accepted.
+    /// Directive ids that were accepted, or revoked before they came.
     Spent = 8,
     /// Feeds.
     Feed = 9,
@@ -50,6 +50,14 @@ pub enum Table {
     Credential = 12,
     /// Counts by hour: exchange facts.
     Fact = 13,
+    /// Holders by the patient's token.
+    Holders = 14,
+    /// Subjects by the patient's token.
+    Subjects = 15,
+    /// How many events a patient has.
+    EventCount = 16,
+    /// Sizes of the items of feeds, by pages.
+    FeedSizes = 17,
 }
 
 /// A word of the journal.
@@ -77,9 +85,28 @@ pub fn entry(publisher: &Code, id: &EntryId) -> Slot<EntryState> {
     Slot::new(Table::Entry as u8, &[id.as_bytes(), &fixed(publisher)])
 }
 
-/// A patient.
-pub fn patient(token: &Token) -> Slot<Patient> {
-    Slot::new(Table::Patient as u8, &[token.value.as_bytes(), &token.epoch.to_be_bytes()])
+/// What is in force for a patient.
+pub fn consent(token: &Token) -> Slot<Consent> {
+    of_patient(Table::Consent, token)
+}
+
+/// Who is told of a patient's consent (F-4).
+pub fn holders(token: &Token) -> Slot<Holders> {
+    of_patient(Table::Holders, token)
+}
+
+/// The subjects that have a token.
+pub fn subjects(token: &Token) -> Slot<Subjects> {
+    of_patient(Table::Subjects, token)
+}
+
+/// How many events a patient has.
+pub fn event_count(token: &Token) -> Slot<EventCount> {
+    of_patient(Table::EventCount, token)
+}
+
+fn of_patient<T>(table: Table, token: &Token) -> Slot<T> {
+    Slot::new(table as u8, &[token.value.as_bytes(), &token.epoch.to_be_bytes()])
 }
 
 /// A page of a patient's events.
@@ -90,14 +117,19 @@ pub fn event_page(token: &Token, page: u64) -> Slot<Page> {
     )
 }
 
-/// Whether a directive id was accepted for a patient (C-6).
-pub fn spent(token: &Token, id: &DirectiveId) -> Slot<Place> {
+/// Whether a directive id was accepted for a patient, or revoked before it came (C-6).
+pub fn spent(token: &Token, id: &DirectiveId) -> Slot<Spent> {
     Slot::new(Table::Spent as u8, &[id.as_bytes(), token.value.as_bytes(), &token.epoch.to_be_bytes()])
 }
 
 /// A member's feed.
 pub fn feed(member: &Code) -> Slot<Feed> {
     Slot::new(Table::Feed as u8, &[&fixed(member)])
+}
+
+/// A page of the sizes of a feed's items.
+pub fn feed_sizes(member: &Code, page: u64) -> Slot<FeedSizes> {
+    Slot::new(Table::FeedSizes as u8, &[&fixed(member), &page.to_be_bytes()])
 }
 
 /// An item of a member's feed.

@@ -14,12 +14,12 @@ use yiqiao_proto::log::{Leaf, Opening};
 use yiqiao_proto::member::{Member, MemberList};
 use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_proto::release::{Delivery, Release};
-use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::lease::{need_feeds, push};
-use crate::machine::{ConsentAct, Outcome, Stop, ToTake, Work, refuse};
+use crate::machine::{ConsentAct, Outcome, Refused, Stop, ToTake, Work, refuse};
 use crate::state::{self, EntryState, Fault, Kept, Quota, Slot, Tally, View};
-use crate::{consent, facts, index, patient};
+use crate::{consent, facts, index, patient, say};
 
 /// Words that a member hands in, each checked.
 #[derive(Clone, Debug)]
@@ -62,9 +62,7 @@ pub struct Taken {
 pub(crate) fn submit(work: &mut Work<'_>, submission: &Submission) -> Result<Vec<Taken>, Stop> {
     match submission {
         Submission::Links(words) => links(work, words),
-        Submission::Identity(statement) => {
-            one(work, statement, |work| index::check_statement(work, statement))
-        }
+        Submission::Identity(statement) => identity(work, statement),
         Submission::Consent(act) => Ok(vec![act.take(work)?]),
         Submission::Credential(statement) => {
             one(work, statement, |work| consent::check_credential(work, statement.word()))
@@ -87,7 +85,16 @@ fn links(work: &mut Work<'_>, words: &[ChainWord]) -> Result<Vec<Taken>, Stop> {
         return Err(refuse(RefusalCode::Malformed, "N-5"));
     }
     need_links(work.view, words)?;
-    words.iter().map(|word| link(work, word)).collect()
+    let Some((publisher, subject)) = first else { return Ok(Vec::new()) };
+    let tokens = index::read_tokens(&work.view.get(&state::subject(publisher, &subject))?)?;
+    say::filings(work, publisher, &tokens, |work| words.iter().map(|word| link(work, word)).collect())
+}
+
+fn identity(work: &mut Work<'_>, statement: &Verified<IdentityStatement>) -> Result<Vec<Taken>, Stop> {
+    let word = statement.word();
+    say::filings(work, &word.publisher, &word.tokens, |work| {
+        one(work, statement, |work| index::check_statement(work, statement))
+    })
 }
 
 /// Asks at once for what each link looks at, so that a full submission takes no more rounds than a short one.
@@ -204,7 +211,9 @@ pub(crate) fn tally(work: &mut Work<'_>, member: &Code, elements: u64) -> Result
     let left = policy.evaluations_per_day.saturating_sub(used);
     let backfill_left = policy.evaluations_backfill.saturating_sub(quota.backfill);
     if elements > left.saturating_add(backfill_left) {
-        return Err(refuse(RefusalCode::OverLimit, "T-5"));
+        let fits_tomorrow = elements <= policy.evaluations_per_day.saturating_add(backfill_left);
+        let retry_after = fits_tomorrow.then(|| left_of_day(work.now));
+        return Err(Stop::Refused(Refused { retry_after, ..Refused::new(RefusalCode::OverLimit, "T-5") }));
     }
     let daily = elements.min(left);
     work.keep_tally(Tally { member: member.to_string(), day, daily, backfill: elements - daily })?;
@@ -225,8 +234,16 @@ pub(crate) fn apply_tally(tally: &Tally, view: &mut View) -> Result<(), Fault> {
     Ok(())
 }
 
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// The day of an instant, by UTC.
 fn day_of(now: Timestamp) -> u32 {
-    u32::try_from(now.unix_ms().div_euclid(24 * 3600 * 1000)).unwrap_or(0)
+    u32::try_from(now.unix_ms().div_euclid(DAY_MS)).unwrap_or(0)
+}
+
+/// How long it is to the next day.
+fn left_of_day(now: Timestamp) -> Millis {
+    Millis::new((DAY_MS - now.unix_ms().rem_euclid(DAY_MS)).unsigned_abs())
 }
 
 /// What follows from a word that has its place. Depends on the word and on what stood before alone: the same journal gives

@@ -59,9 +59,11 @@ pub(crate) fn directive() -> impl Strategy<Value = Directive> {
     });
     let basis = one(&[LegalBasis::SeparateConsent, LegalBasis::GuardianConsent]);
     let notice = (label(), digest());
+    let ordinary =
+        one(Purpose::ALL).prop_filter("not an emergency", |purpose| *purpose != Purpose::Emergency);
     (
         (id(DirectiveId::new), token(), one(Stance::ALL), grantee(), code(), option::of(code())),
-        (what(), (some(Purpose::ALL), one(Purpose::ALL)), valid, notice),
+        (what(), (some(Purpose::ALL), ordinary), valid, notice),
         (any::<bool>(), basis, number()),
     )
         .prop_map(|(parties, (what, purposes, (valid_from, valid_until), (version, hash)), rest)| {
@@ -71,8 +73,13 @@ pub(crate) fn directive() -> impl Strategy<Value = Directive> {
             if stance == Stance::Permit {
                 grantee.organisation.get_or_insert(organisation);
                 purposes.insert(purpose);
+                purposes.remove(&Purpose::Emergency);
             }
-            let basis = if stance == Stance::Forbid { LegalBasis::Objection } else { basis };
+            let (basis, existence_visible) = if stance == Stance::Forbid {
+                (LegalBasis::Objection, false)
+            } else {
+                (basis, existence_visible)
+            };
             Directive {
                 id,
                 patient,

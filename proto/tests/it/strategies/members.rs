@@ -23,7 +23,7 @@ use super::parts::{code, digest, label, number, one, ordinal, text, time};
 
 pub(crate) fn member_list() -> impl Strategy<Value = MemberList> {
     let suite = one(&[Suite::Simulation, Suite::International]);
-    let members = btree_map(code(), member_plan(), 0..4);
+    let members = btree_map(code(), member_plan(), 1..4);
     let passkeys = (option::of(label()), vec(text(limits::NAME_BYTES_MAX), 0..3), btree_set(code(), 0..3));
     (
         (code(), code(), ordinal(), digest(), time(), suite),
@@ -42,8 +42,11 @@ pub(crate) fn member_list() -> impl Strategy<Value = MemberList> {
             let (evaluations, lease, default_rule, [break_glass, open_without_lease], proofs, passkeys) =
                 policy;
             let (rp_id, origins, vouchers) = passkeys;
-            let members =
-                (0_u8..).zip(plans).map(|(at, (code, plan))| member(&region, code, at, suite, plan));
+            let members = (0_u8..).zip(plans).map(|(at, (code, plan))| {
+                // M-9: the first is the registry, and nothing else.
+                let roles = if at == 0 { BTreeSet::from([MemberRole::Registry]) } else { plan.roles };
+                member(&region, code, at, suite, MemberPlan { roles, ..plan })
+            });
             MemberList {
                 version,
                 previous: (version > 1).then_some(previous),
@@ -86,7 +89,9 @@ struct MemberPlan {
 }
 
 fn member_plan() -> impl Strategy<Value = MemberPlan> {
-    let roles = subsequence(MemberRole::ALL, 1..=4).prop_map(|roles| roles.into_iter().collect());
+    let others: Vec<_> =
+        MemberRole::ALL.iter().copied().filter(|role| *role != MemberRole::Registry).collect();
+    let roles = subsequence(others, 1..=3).prop_map(|roles| roles.into_iter().collect());
     (
         (text(limits::NAME_BYTES_MAX), text(limits::NAME_BYTES_MAX), roles, any::<bool>()),
         vec(vec(text(limits::ADDRESS_BYTES_MAX), 0..3), 0..3),

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
-use yiqiao_registry_core::facts::hour_of;
+use yiqiao_registry_core::facts::{self, hour_of};
 use yiqiao_registry_core::state::{Count, Fact, Table, fact, read_fact};
 use yiqiao_registry_core::take::Submission;
 
@@ -96,6 +96,24 @@ fn a_search_is_a_fact_of_the_registry_towards_the_asker() {
     let (fact, count) = facts.first().unwrap();
     assert_eq!((&fact.organisation, &fact.counterpart), (&code("registry"), &Some(code("b"))));
     assert_eq!((fact.act, count.events, count.documents), (Some(AccessAct::Search), 2, 0));
+}
+
+#[test]
+fn facts_are_read_by_hours() {
+    let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
+    let first = hour_of(at(0));
+    rig.publish(&mut chain, 1);
+    rig.now = at(3_600_000);
+    rig.publish(&mut chain, 2);
+    let hours_of = |hours| {
+        let keys = facts::keys(&hours);
+        let found = rig.stored().range(keys).map(|(key, value)| facts::read(key, value).unwrap());
+        found.map(|(fact, count)| (fact.hour - first, count.events)).collect::<Vec<_>>()
+    };
+    assert_eq!(hours_of(first..first + 2), [(0, 1), (1, 1)]);
+    assert_eq!(hours_of(first + 1..first + 9), [(1, 1)]);
+    assert_eq!(hours_of(0..first), []);
+    assert_eq!(hours_of(0..u32::MAX).len(), 2);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Identity statements (I-1 to I-3).
 
+use yiqiao_proto::codes::MemberRole;
 use yiqiao_proto::codes::RefusalCode::{OutOfOrder, OverLimit};
 use yiqiao_proto::id::Digest;
-use yiqiao_registry_core::limits::SUBJECTS_MAX;
+use yiqiao_proto::suite::Suite;
+use yiqiao_registry_core::limits::{SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
 use yiqiao_registry_core::take::Submission;
 
 use crate::rig::Rig;
@@ -72,15 +74,42 @@ fn i1_a_token_has_room_for_a_bounded_number_of_subjects() {
     let mut rig = Rig::quick();
     let mut first = Chain::new("a", 0);
     rig.state(&mut first, &[token(1)]);
-    for subject in 1..SUBJECTS_MAX as u64 {
+    for subject in 1..SUBJECTS_OF_ONE_MAX as u64 {
         rig.state(&mut Chain::new("a", subject), &[token(1)]);
     }
-    let one_more = Chain::new("c", 1).statement(&[token(1)]);
-    let submission = Submission::Identity(rig.word("c", &one_more));
+    let one_more = Chain::new("a", 100).statement(&[token(1)]);
+    let submission = Submission::Identity(rig.word("a", &one_more));
+    assert_eq!(rig.refused(submission), (OverLimit, "I-1"), "of one member");
+    // A subject that has its place there already keeps it, gives it up, and makes room.
+    rig.state(&mut first, &[token(1), token(2)]);
+    rig.state(&mut first, &[token(2)]);
+    let submission = Submission::Identity(rig.word("a", &one_more));
+    rig.take(submission);
+    rig.state(&mut Chain::new("c", 1), &[token(1)]);
+}
+
+#[test]
+fn i1_a_token_has_room_for_a_bounded_number_of_subjects_of_all() {
+    let also = ["bureau", "portal"];
+    let mut rig = Rig::of(Suite::Simulation, |list| {
+        for member in list.members.iter_mut().filter(|member| also.contains(&member.code.as_str())) {
+            member.roles.insert(MemberRole::Custodian);
+        }
+    });
+    let mut first = Chain::new("a", 0);
+    rig.state(&mut first, &[token(1)]);
+    for (at, member) in (0..).zip(["a", "b", "c", "d", "e", "f", "g", "bureau"]) {
+        for subject in u64::from(at == 0)..SUBJECTS_OF_ONE_MAX as u64 {
+            rig.state(&mut Chain::new(member, subject), &[token(1)]);
+        }
+    }
+    assert_eq!(SUBJECTS_OF_ONE_MAX * 8, SUBJECTS_MAX);
+    let one_more = Chain::new("portal", 1).statement(&[token(1)]);
+    let submission = Submission::Identity(rig.word("portal", &one_more));
     assert_eq!(rig.refused(submission), (OverLimit, "I-1"));
     // A subject that has its place there already keeps it, gives it up, and makes room.
     rig.state(&mut first, &[token(1), token(2)]);
     rig.state(&mut first, &[token(2)]);
-    let submission = Submission::Identity(rig.word("c", &one_more));
+    let submission = Submission::Identity(rig.word("portal", &one_more));
     rig.take(submission);
 }

@@ -42,11 +42,11 @@ fn open() -> (Rig, Chain) {
 #[test]
 fn n2_links_are_taken_in_order_over_submissions_and_within_one() {
     let (mut rig, mut chain) = open();
-    let first = rig.publish(&mut chain, 1);
+    rig.publish(&mut chain, 1);
     let batch = [chain.entry(&rig, 2), chain.withdrawal(&rig, 1), chain.entry(&rig, 3)];
     let taken = rig.submit(Submission::Links(batch.into())).unwrap();
     let seqs: Vec<u64> = taken.iter().map(|taken| taken.opening.seq).collect();
-    let next = first.opening.seq + 1;
+    let next = rig.machine().next_seq() - 3;
     assert_eq!(seqs, [next, next + 1, next + 2]);
     assert_eq!(found(&mut rig, false), [next, next + 2]);
 }

@@ -101,7 +101,7 @@ fn f7_a_member_anywhere_on_its_feed_gets_a_lease_up_to_its_end() {
 fn f7_a_member_that_is_ahead_or_elsewhere_gets_no_lease() {
     let mut rig = told();
     let chains = chains(&mut rig);
-    let refused = Refused { code: RefusalCode::OutOfOrder, clause: "F-7" };
+    let refused = Refused::new(RefusalCode::OutOfOrder, "F-7");
     let end = LeaseAsked { feed_number: 3, feed_chain: *chains.last().unwrap(), term: TERM, ..asked() };
     let other = id(Digest::new, 99);
     let ahead = [

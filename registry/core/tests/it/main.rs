@@ -13,5 +13,7 @@ mod quota;
 mod random;
 mod release;
 mod rig;
+mod say;
 mod search;
+mod whole;
 mod words;

@@ -53,7 +53,7 @@ fn a4_a_question_is_asked_within_five_minutes_and_not_ahead() {
     let outside = [said(rig.now - age - one), said(rig.now + age + one)];
     for said in outside {
         let refused = ask(&mut rig, "portal", said, login("portal")).unwrap_err();
-        assert_eq!(refused, Refused { code: RefusalCode::Stale, clause: "A-4" });
+        assert_eq!(refused, Refused::new(RefusalCode::Stale, "A-4"));
     }
     assert_eq!(rig.words().len(), 1, "nothing is kept of what is refused");
     for said in [oldest, newest] {
@@ -77,7 +77,7 @@ fn c8_a_question_is_proved_by_login_or_desk_and_a_passkey_is_not_taken_unchecked
     let said = |rig: &Rig, nonce| question(rig, token(1), PatientQuestion::Consents, nonce);
     let asked = said(&rig, 1);
     let refused = ask(&mut rig, "portal", asked, passkey()).unwrap_err();
-    assert_eq!(refused, Refused { code: RefusalCode::BadSignature, clause: "C-8" });
+    assert_eq!(refused, Refused::new(RefusalCode::BadSignature, "C-8"));
     for (nonce, proof) in [(2, login("a")), (3, desk("a"))] {
         let asked = said(&rig, nonce);
         assert!(ask(&mut rig, "a", asked, proof).is_ok());
@@ -116,6 +116,7 @@ fn a4_events_are_all_that_was_said_about_the_patient_but_no_documents() {
     let asked = question(&rig, token(1), PatientQuestion::Events, 1);
     let told = events(&mut rig, asked);
     let expected = [
+        Kind::AccessEvent,
         Kind::Directive,
         Kind::AccessEvent,
         Kind::AccessEvent,

@@ -1,7 +1,8 @@
 //! Token evaluations (T-5).
 
 use yiqiao_proto::codes::RefusalCode;
-use yiqiao_registry_core::machine::{Input, Outcome, Refused};
+use yiqiao_proto::time::Millis;
+use yiqiao_registry_core::machine::{Input, Outcome};
 
 use crate::rig::{Rig, at, code};
 
@@ -19,7 +20,7 @@ fn evaluates(rig: &mut Rig, member: &str, elements: u64) -> bool {
             true
         }
         Err(refused) => {
-            assert_eq!(refused, Refused { code: RefusalCode::OverLimit, clause: "T-5" });
+            assert_eq!((refused.code, refused.clause), (RefusalCode::OverLimit, "T-5"));
             assert_eq!(rig.journal().len(), records);
             false
         }
@@ -50,6 +51,22 @@ fn t5_a_day_begins_at_midnight_utc() {
     assert!(!evaluates(&mut rig, "a", 1));
     rig.now = at(DAY - into_day);
     assert!(evaluates(&mut rig, "a", 100));
+}
+
+#[test]
+fn t5_h2_a_refusal_says_how_long_it_is_to_midnight_if_that_helps() {
+    let mut rig = Rig::new();
+    let into_day = at(0).unix_ms().rem_euclid(DAY);
+    rig.now = at(DAY - into_day - 90_000);
+    assert!(evaluates(&mut rig, "a", 140));
+    let mut wait = |elements| {
+        let refused = rig.handle(&Input::Evaluate { member: code("a"), elements }).unwrap_err();
+        refused.retry_after
+    };
+    // 10 of the budget are left, and 100 come with the next day.
+    assert_eq!(wait(11), Some(Millis::new(90_000)));
+    assert_eq!(wait(110), Some(Millis::new(90_000)));
+    assert_eq!(wait(111), None, "of more than that there is never enough");
 }
 
 #[test]

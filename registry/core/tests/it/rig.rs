@@ -123,6 +123,8 @@ pub(crate) struct Rig {
     pub(crate) now: Timestamp,
     /// How often the last input was handled before it was done or refused.
     pub(crate) rounds: usize,
+    /// What was loaded for the last input, by rounds: keys and bytes.
+    pub(crate) loads: Vec<(usize, usize)>,
     suite: Suite,
     machine: Machine,
     stored: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -153,6 +155,7 @@ impl Rig {
         let mut rig = Self {
             now: at(0),
             rounds: 0,
+            loads: Vec::new(),
             suite,
             machine,
             stored: BTreeMap::new(),
@@ -170,6 +173,17 @@ impl Rig {
 
     pub(crate) const fn directory(&self) -> &Directory {
         self.machine.directory()
+    }
+
+    /// The key with which the registry signs checkpoints.
+    pub(crate) fn checkpoint_key(&self) -> SecretKey {
+        secret(self.suite, REGISTRY + 2)
+    }
+
+    /// The registry ends, and starts again in another term.
+    pub(crate) fn restart_in(&mut self, term: u64) {
+        let (directory, next) = (self.directory().clone(), self.machine.next_seq());
+        self.machine = Machine::new(code("registry"), directory, keys(self.suite), term, next);
     }
 
     /// The accepted words, in the order of the log.
@@ -244,6 +258,7 @@ impl Rig {
 
     fn handle_on(&mut self, view: &mut View, input: &Input) -> Result<Outcome, Refused> {
         let mut loaded = BTreeSet::new();
+        self.loads.clear();
         for round in 1..=ROUNDS_MAX {
             self.rounds = round;
             self.seeds += 1;
@@ -261,11 +276,15 @@ impl Rig {
                         Stop::Refused(refused) => return Err(refused),
                         Stop::Fault(Fault::Damaged { .. }) => panic!("{stop:?}"),
                         Stop::Fault(Fault::Missing { keys }) => {
+                            let (mut count, mut bytes) = (0, 0);
                             for key in keys.into_iter().collect::<BTreeSet<_>>() {
                                 assert!(loaded.insert(key.clone()), "asked for what was given");
                                 let value = self.load(&key);
+                                count += 1;
+                                bytes += value.as_ref().map_or(0, Vec::len);
                                 view.load(key, value);
                             }
+                            self.loads.push((count, bytes));
                         }
                     }
                 }
