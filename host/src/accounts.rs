@@ -2,8 +2,10 @@
 //!
 //! Everything here is on the disk before it is answered, and cannot be rebuilt: back the folder up. An account is never deleted, because the audit
 //! names it; it is disabled. A name that does not exist, a wrong password and a disabled account cost the same work and get
-//! the same answer. Not here: what a role may do, sessions ([`crate::sessions`]), patients' logins.
+//! the same answer. An account can be bound to something outside, as a patient's is to the patient. Not here: what a role
+//! may do, sessions ([`crate::sessions`]).
 
+pub mod commands;
 mod names;
 mod password;
 mod problems;
@@ -22,7 +24,7 @@ pub use self::password::{Busy, Password, PasswordFault};
 use self::throttle::{Subject, Throttle};
 use crate::keys;
 use crate::limits::{ACCOUNTS_LISTED_MAX, ACCOUNTS_MAX, DEPARTMENTS_MAX, NAME_CHARS_MAX, ROLES_MAX};
-use crate::store::{Store, StoreError, Table};
+use crate::store::{Changes, Store, StoreError, Table};
 
 /// All accounts of this process; clones share them.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct Accounts {
 #[derive(Debug)]
 struct Shared {
     table: Table,
+    /// What accounts are bound to, by login; and logins, by that.
+    bound: Table,
     /// INVARIANT (one writer): whoever changes an account holds this, so that what was read is what is replaced.
     writing: Mutex<Writing>,
     /// What a password is compared with where there is no account.
@@ -144,7 +148,8 @@ impl Accounts {
         let writing =
             Writing { accounts: table.count(), throttle: Throttle::open(store.table("failures")?)? };
         let decoy = password::hash(&Password::from(hex::encode(keys::random::<16>())));
-        let shared = Arc::new(Shared { table, writing: Mutex::new(writing), decoy });
+        let bound = store.table("bound")?;
+        let shared = Arc::new(Shared { table, bound, writing: Mutex::new(writing), decoy });
         Ok(Self { shared, workshop: Workshop::new() })
     }
 
@@ -162,6 +167,24 @@ impl Accounts {
         profile.check()?;
         password.check(&login)?;
         self.work(move |shared| shared.create(now, login, profile, &password)).await
+    }
+
+    /// Binds a login name for ever; the answer is the name that was bound to the same before, if one was. To be done
+    /// before the account is made: a crash in between leaves a name without an account, never an account without an owner.
+    ///
+    /// # Errors
+    /// [`AccountError::Taken`] if the name is bound to something else or has an account; [`AccountError::Store`].
+    pub async fn bind(&self, login: Login, to: String) -> Result<Login, AccountError> {
+        let shared = Arc::clone(&self.shared);
+        self.workshop.run(move || shared.bind(login, &to)).await?
+    }
+
+    /// What a login name is bound to, if to anything.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn bound(&self, login: &Login) -> Result<Option<String>, StoreError> {
+        self.shared.bound_text(&by_login(login))
     }
 
     /// The account of that name.
@@ -323,6 +346,28 @@ impl Shared {
         Ok(self.table.store().commit()?)
     }
 
+    fn bind(&self, login: Login, to: &str) -> Result<Login, AccountError> {
+        let _writing = self.writing();
+        let by_owner = [b"o", to.as_bytes()].concat();
+        if let Some(known) = self.bound_text(&by_owner)? {
+            return known.parse().map_err(|_| self.table.store().damaged().into());
+        }
+        if self.bound_text(&by_login(&login))?.is_some() || self.read(&login)?.is_some() {
+            return Err(AccountError::Taken { login });
+        }
+        let mut changes = Changes::default();
+        changes.set(&by_login(&login), to.as_bytes())?;
+        changes.set(&by_owner, login.as_str().as_bytes())?;
+        self.bound.apply(changes)?;
+        self.table.store().commit()?;
+        Ok(login)
+    }
+
+    fn bound_text(&self, key: &[u8]) -> Result<Option<String>, StoreError> {
+        let read = |bytes: sled::IVec| String::from_utf8(bytes.to_vec()).map_err(|_| self.table.store().damaged());
+        self.bound.get(key)?.map(read).transpose()
+    }
+
     fn read(&self, login: &Login) -> Result<Option<Stored>, StoreError> {
         self.table.get(login.as_str().as_bytes())?.map(|bytes| self.decode(&bytes)).transpose()
     }
@@ -346,6 +391,10 @@ impl Shared {
     fn writing(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn by_login(login: &Login) -> Vec<u8> {
+    [b"l", login.as_str().as_bytes()].concat()
 }
 
 /// An account as it is stored, under its login name.

@@ -8,8 +8,10 @@
 //! redb and not sled: with random keys sled 0.34 needs kilobytes of memory per record (`docs/decisions`).
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
@@ -23,10 +25,16 @@ const CACHE_BYTES: usize = 256 << 20;
 
 /// An index that was opened.
 pub struct Index {
-    db: Database,
-    path: PathBuf,
+    reader: IndexReader,
     journal_id: [u8; 32],
     unsynced: u32,
+}
+
+/// Reads an index while its owner writes: sees the last commit. Clones read the same index.
+#[derive(Clone)]
+pub struct IndexReader {
+    db: Arc<Database>,
+    path: PathBuf,
 }
 
 /// How far an index follows its journal.
@@ -82,9 +90,14 @@ impl Index {
     /// # Errors
     /// [`IndexError::Failed`] if the folder cannot be written.
     pub fn discard(self) -> Result<Self, IndexError> {
-        let Self { db, path, journal_id, .. } = self;
+        let Self { reader: IndexReader { db, path }, journal_id, .. } = self;
         drop(db);
         Self::create(path, &journal_id)
+    }
+
+    /// Reads this index beside its owner; to be dropped before the index is discarded.
+    pub fn reader(&self) -> IndexReader {
+        self.reader.clone()
     }
 
     /// The values of keys, in their order.
@@ -92,13 +105,7 @@ impl Index {
     /// # Errors
     /// [`IndexError`] if one is damaged, or the file cannot be read.
     pub fn load(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, IndexError> {
-        let read = self.db.begin_read().map_err(|error| self.failed(&error))?;
-        let table = read.open_table(STATE).map_err(|error| self.failed(&error))?;
-        let value = |key: &Vec<u8>| {
-            let stored = table.get(key.as_slice()).map_err(|error| self.failed(&error))?;
-            stored.map(|stored| self.unseal(key, stored.value())).transpose()
-        };
-        keys.iter().map(value).collect()
+        self.reader.load(keys)
     }
 
     /// All keys and values from `from` to `to`, excluded, at most `most`.
@@ -107,14 +114,7 @@ impl Index {
     /// [`IndexError`] if one is damaged, or the file cannot be read.
     #[expect(clippy::type_complexity, reason = "pairs of key and value")]
     pub fn range(&self, from: &[u8], to: &[u8], most: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
-        let read = self.db.begin_read().map_err(|error| self.failed(&error))?;
-        let table = read.open_table(STATE).map_err(|error| self.failed(&error))?;
-        let range = table.range(from..to).map_err(|error| self.failed(&error))?;
-        let pair = |item: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), _>| {
-            let (key, value) = item.map_err(|error: redb::StorageError| self.failed(&error))?;
-            Ok((key.value().to_vec(), self.unseal(key.value(), value.value())?))
-        };
-        range.take(most).map(pair).collect()
+        self.reader.range(from, to, most)
     }
 
     /// Writes values, and how far the journal is applied with them: all or nothing.
@@ -145,7 +145,7 @@ impl Index {
         applied: Applied,
         sync: bool,
     ) -> Result<(), IndexError> {
-        let mut write = self.db.begin_write().map_err(|error| self.failed(&error))?;
+        let mut write = self.reader.db.begin_write().map_err(|error| self.failed(&error))?;
         let durability = if sync { Durability::Immediate } else { Durability::None };
         write.set_durability(durability).map_err(|error| self.failed(&error))?;
         {
@@ -183,7 +183,7 @@ impl Index {
             words: u64::from_be_bytes(words.try_into().ok()?),
         };
         drop(read);
-        fits.then(|| (Self { db, path: path.to_owned(), journal_id: *journal_id, unsynced: 0 }, applied))
+        fits.then(|| (Self::of(db, path.to_owned(), journal_id), applied))
     }
 
     fn create(path: PathBuf, journal_id: &[u8; 32]) -> Result<Self, IndexError> {
@@ -207,7 +207,69 @@ impl Index {
             }
         }
         write.commit().map_err(|error| failed(&error))?;
-        Ok(Self { db, path, journal_id: *journal_id, unsynced: 0 })
+        Ok(Self::of(db, path, journal_id))
+    }
+
+    fn of(db: Database, path: PathBuf, journal_id: &[u8; 32]) -> Self {
+        Self { reader: IndexReader { db: Arc::new(db), path }, journal_id: *journal_id, unsynced: 0 }
+    }
+
+    fn failed(&self, cause: &dyn std::fmt::Display) -> IndexError {
+        self.reader.failed(cause)
+    }
+}
+
+impl IndexReader {
+    /// The values of keys, in their order.
+    ///
+    /// # Errors
+    /// [`IndexError`] if one is damaged, or the file cannot be read.
+    pub fn load(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, IndexError> {
+        let read = self.db.begin_read().map_err(|error| self.failed(&error))?;
+        let table = read.open_table(STATE).map_err(|error| self.failed(&error))?;
+        let value = |key: &Vec<u8>| {
+            let stored = table.get(key.as_slice()).map_err(|error| self.failed(&error))?;
+            stored.map(|stored| self.unseal(key, stored.value())).transpose()
+        };
+        keys.iter().map(value).collect()
+    }
+
+    /// All keys and values from `from` to `to`, excluded, at most `most`.
+    ///
+    /// # Errors
+    /// [`IndexError`] if one is damaged, or the file cannot be read.
+    #[expect(clippy::type_complexity, reason = "pairs of key and value")]
+    pub fn range(&self, from: &[u8], to: &[u8], most: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+        let mut found = Vec::new();
+        self.scan(from, to, |key, value| {
+            if found.len() == most {
+                return ControlFlow::Break(());
+            }
+            found.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Takes all keys and values from `from` to `to`, excluded, of one moment, until `take` breaks off.
+    ///
+    /// # Errors
+    /// [`IndexError`] if one is damaged, or the file cannot be read.
+    pub fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut take: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), IndexError> {
+        let read = self.db.begin_read().map_err(|error| self.failed(&error))?;
+        let table = read.open_table(STATE).map_err(|error| self.failed(&error))?;
+        for item in table.range(from..to).map_err(|error| self.failed(&error))? {
+            let (key, value) = item.map_err(|error| self.failed(&error))?;
+            if take(key.value(), &self.unseal(key.value(), value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn unseal(&self, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, IndexError> {
@@ -256,6 +318,27 @@ mod tests {
         let range = index.range(&[0, 0, 0, 8], &[0, 0, 0, 20], 5).unwrap();
         assert_eq!(range.len(), 5);
         assert_eq!(range[0].0, [0, 0, 0, 8]);
+    }
+
+    #[test]
+    fn a_reader_sees_the_last_commit_and_breaks_off_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut applied = filled(folder.path());
+        let (mut index, _) = Index::open(folder.path(), &ID).unwrap();
+        let reader = index.reader();
+        let count = |most| {
+            let mut seen = 0;
+            let take = |_: &[u8], _: &[u8]| {
+                seen += 1;
+                if seen == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            reader.scan(&[0], &[9], take).unwrap();
+            seen
+        };
+        assert_eq!((count(7), count(1000)), (7, 500));
+        applied.words += 1;
+        index.commit(&BTreeMap::from([(vec![1], vec![1])]), applied).unwrap();
+        assert_eq!(count(1000), 501);
     }
 
     #[test]

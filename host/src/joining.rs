@@ -1,11 +1,14 @@
-//! How an organisation asks to join a region: a small file with its public keys, made by the node and signed into the
-//! member list by the authority. It holds no secret; who brings it must be known to the authority by other means.
+//! How an organisation joins a region: the region's file goes to it ([`RegionFile`]), and a small file with its public keys
+//! comes back ([`JoinRequest`]), which the authority signs into the member list. Neither holds a secret; who brings one
+//! must be known to the other by other means.
 
 use std::path::Path;
 
 use libp2p::PeerId;
 use serde::{Deserialize, Serialize};
 use yiqiao_proto::codes::{KeyUse, MemberRole};
+use yiqiao_proto::directory::{Directory, ListError};
+use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, KeyId};
 use yiqiao_proto::member::{KeyState, Member, SealingKey, SigningKey, Transport};
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
@@ -93,6 +96,85 @@ pub enum JoinError {
         /// What is wanted.
         expected: Code,
     },
+}
+
+/// What an organisation must know of a region to find and believe it: handed over outside of the exchange (M-3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionFile {
+    /// The region's code.
+    pub region: String,
+    /// The authority's public key. Hexadecimal, as is the list.
+    pub authority: String,
+    /// The first member list, as the authority signed it: it names the registry and where it is reached.
+    pub first_list: String,
+}
+
+/// Why a region's file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum RegionFileError {
+    /// The file cannot be read.
+    #[error("cannot read the region's file {file}: {cause}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// A field is not what it should be.
+    #[error(
+        "the region file's field `{field}` is not valid: {rule}; ask the registry's operator for the file again"
+    )]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What it should be.
+        rule: &'static str,
+    },
+    /// The list is not the first one under the authority's key.
+    #[error("the region file's member list is not believed: {0}")]
+    List(#[from] ListError),
+}
+
+impl RegionFile {
+    /// The file of a region.
+    pub fn of(region: &Code, authority: &PublicKey, first_list: &Envelope) -> Self {
+        Self {
+            region: region.to_string(),
+            authority: hex::encode(authority.as_bytes()),
+            first_list: hex::encode(first_list.as_bytes()),
+        }
+    }
+
+    /// Reads a region's file.
+    ///
+    /// # Errors
+    /// [`RegionFileError::File`] if it cannot be read as one.
+    pub fn read(file: &Path) -> Result<Self, RegionFileError> {
+        let failed = |cause: String| RegionFileError::File { file: file.display().to_string(), cause };
+        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("texts are JSON") + "\n"
+    }
+
+    /// The members of the first list, believed because the file came by a way that is trusted (M-3).
+    ///
+    /// # Errors
+    /// [`RegionFileError`] naming what is not valid.
+    pub fn directory(&self) -> Result<Directory, RegionFileError> {
+        let invalid = |field, rule| RegionFileError::Field { field, rule };
+        let region = Code::new(self.region.as_str());
+        let region = region.map_err(|_| invalid("region", "1 to 32 of a-z, 0-9 and '-'"))?;
+        let key = bytes_32(&self.authority).and_then(|key| PublicKey::new(Suite::International, &key).ok());
+        let key = key.ok_or_else(|| invalid("authority", "an Ed25519 public key in hexadecimal digits"))?;
+        let list = hex::decode(&self.first_list).ok().and_then(|bytes| Envelope::decode(&bytes).ok());
+        let list = list.ok_or_else(|| invalid("first_list", "a signed member list in hexadecimal digits"))?;
+        Ok(Directory::first(&region, &key, &list)?)
+    }
 }
 
 impl JoinRequest {
@@ -233,6 +315,55 @@ mod tests {
         assert_eq!(read, toml::from_str(&toml::to_string(&read).unwrap()).unwrap());
         let member = read.member(&Code::new("demo").unwrap()).unwrap();
         assert_eq!((member.roles.len(), member.signing_keys.len(), member.sealing_keys.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn m3_a_region_file_is_believed_only_with_a_list_that_its_authority_signed() {
+        let region = Code::new("demo").unwrap();
+        let key = |seed| SecretKey::new(Suite::International, Zeroizing::new([seed; 32]));
+        let registry = JoinRequest::of(&Applicant {
+            region: &region,
+            code: &Code::new("registry").unwrap(),
+            name: "区域平台",
+            contact: "-",
+            roles: &[MemberRole::Registry],
+            addresses: &["/ip4/127.0.0.1/tcp/8400".to_owned()],
+            peer_id: PeerId::random(),
+            words: &key(3),
+            registry_keys: Some((&key(4), &key(5))),
+            sealing: None,
+        });
+        let list = yiqiao_proto::member::MemberList {
+            region: region.clone(),
+            version: 1,
+            previous: None,
+            issued_at: yiqiao_proto::time::Timestamp::default(),
+            authority: key(1).public(),
+            policy: yiqiao_proto::member::Policy {
+                suites: std::collections::BTreeSet::from([Suite::International]),
+                lease: yiqiao_proto::time::Millis::from_secs(30),
+                default_rule: yiqiao_proto::codes::DefaultRule::Deny,
+                break_glass: false,
+                proofs: 7,
+                open_without_lease: false,
+                evaluations_per_day: 1,
+                evaluations_backfill: 0,
+                rp_id: None,
+                origins: Vec::new(),
+                vouchers: Vec::new(),
+            },
+            members: vec![registry.member(&region).unwrap()],
+            token_keys: Vec::new(),
+            log_id: Code::new("log-1").unwrap(),
+        };
+        let file = RegionFile::of(&region, &key(1).public(), &Envelope::sign(&region, &list, &key(1)));
+        assert_eq!(file.directory().unwrap().list(), &list);
+        let read: RegionFile = serde_json::from_str(&file.to_text()).unwrap();
+        assert_eq!(read, file);
+        let other = RegionFile { authority: hex::encode(key(2).public().as_bytes()), ..file.clone() };
+        assert!(matches!(other.directory(), Err(RegionFileError::List(_))));
+        let broken = RegionFile { first_list: "00".to_owned(), ..file };
+        assert!(broken.directory().unwrap_err().to_string().contains("`first_list`"));
     }
 
     #[test]

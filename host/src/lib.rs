@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`link`] | libp2p between the processes |
 //! | [`http`] | the HTTP server loop, the layers around every route, error answers |
+//! | [`admin`] | the administrator's socket, through which commands speak to the running process |
 //! | [`accounts`], [`sessions`] | staff who sign in, and their sessions |
 //! | [`clients`] | systems that sign in: OAuth 2.0 client credentials |
 //! | [`mod@index`] | the rebuildable index of a machine, over redb |
@@ -13,6 +14,7 @@
 //! | [`limits`] | every bound, by name |
 
 pub mod accounts;
+pub mod admin;
 pub mod clients;
 pub mod clock;
 pub mod config;

@@ -56,6 +56,18 @@ pub const SESSION_ABSOLUTE: Millis = Millis::from_secs(12 * 3600);
 /// Use of a session is written down at most this often.
 pub const SESSION_TOUCH: Millis = Millis::from_secs(60);
 
+/// How often sessions that are over are removed.
+pub const SESSIONS_SWEPT_EVERY: Duration = Duration::from_secs(300);
+
+/// Administrators' commands that are answered at once.
+pub const ADMIN_CALLERS_MAX: usize = 8;
+/// Longest request of an administrator's command.
+pub const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Longest answer to one: the longest list of accounts fits.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// How long a command may take.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(30);
+
 /// Registered systems of one process.
 pub const CLIENTS_MAX: usize = 1000;
 /// Scopes of one client.

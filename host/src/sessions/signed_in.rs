@@ -3,14 +3,18 @@
 //! The account is read anew with every request, so that disabling it, another password or other roles hold at once. Not here: the
 //! routes, and what a role may do.
 
+use std::path::Path;
+
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::{Session, SessionCookie, SessionError, Sessions};
-use crate::accounts::{Account, Accounts, Login, Password};
+use crate::accounts::{Account, Accounts, Code, Login, Password};
 use crate::clock::Clock;
 use crate::http::{ClientAddress, Problem, kind};
+use crate::limits::SESSIONS_SWEPT_EVERY;
+use crate::store::{Store, StoreError};
 
 /// What sign-in needs; part of a service's state (`FromRef`).
 #[derive(Clone, Debug)]
@@ -34,6 +38,28 @@ pub struct SignedIn(pub Account);
 pub struct Authenticated(pub Account);
 
 impl Identity {
+    /// Opens `accounts` and `sessions` in a data folder that exists, for a member that browsers reach as the configuration says.
+    ///
+    /// # Errors
+    /// [`StoreError`] if a folder is in use, damaged, or the operating system refuses.
+    pub fn open(data: &Path, member: &Code, https: bool, clock: Clock) -> Result<Self, StoreError> {
+        let accounts = Accounts::open(&Store::open(&data.join("accounts"))?)?;
+        let sessions = Sessions::open(&data.join("sessions"))?;
+        Ok(Self { accounts, sessions, cookie: SessionCookie::new(member, https), clock })
+    }
+
+    /// Removes sessions that are over, every few minutes, until it is dropped.
+    pub async fn sweep(self) {
+        let mut every = tokio::time::interval(SESSIONS_SWEPT_EVERY);
+        loop {
+            every.tick().await;
+            let now = self.clock.now();
+            if self.blocking(move |sessions| Ok(sessions.sweep(now)?)).await.is_err() {
+                tracing::warn!("sessions that are over could not be removed");
+            }
+        }
+    }
+
     /// Checks name and password; the cookie to set comes with the account.
     ///
     /// # Errors
@@ -112,6 +138,21 @@ impl Identity {
             return Err(signed_out());
         }
         Ok(account)
+    }
+}
+
+impl SignedIn {
+    /// Lets only people through who have one of these roles.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub fn must_be(&self, roles: &[&str]) -> Result<(), Problem> {
+        if self.is(roles) { Ok(()) } else { Err(Problem::new(&kind::FORBIDDEN)) }
+    }
+
+    /// Whether the person has one of these roles.
+    pub fn is(&self, roles: &[&str]) -> bool {
+        roles.iter().any(|role| self.0.profile.roles.contains(*role))
     }
 }
 

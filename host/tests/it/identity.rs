@@ -136,6 +136,21 @@ async fn accounts_and_failures_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_login_is_bound_once_and_what_it_is_bound_to_has_one_login() {
+    let (_folder, accounts) = with_liwei().await;
+    let bind = |name: &'static str, to: &'static str| {
+        let accounts = accounts.clone();
+        async move { accounts.bind(login(name), to.to_owned()).await }
+    };
+    assert_eq!(bind("p1", "patient 1").await.unwrap(), login("p1"));
+    assert_eq!(bind("p2", "patient 1").await.unwrap(), login("p1"), "the first one stays");
+    assert!(matches!(bind("p1", "patient 2").await, Err(AccountError::Taken { .. })));
+    assert!(matches!(bind("liwei", "patient 2").await, Err(AccountError::Taken { .. })));
+    assert_eq!(accounts.bound(&login("p1")).unwrap().as_deref(), Some("patient 1"));
+    assert_eq!(accounts.bound(&login("liwei")).unwrap(), None);
+}
+
+#[tokio::test]
 async fn accounts_are_listed_by_name_and_changed() {
     let (_folder, accounts) = with_liwei().await;
     accounts.create(at(0), login("wangfang"), doctor(), password(FIRST)).await.unwrap();

@@ -1,5 +1,6 @@
 //! Integration tests of the crate.
 
+mod desk;
 mod http;
 mod identity;
 mod link;

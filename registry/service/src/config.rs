@@ -25,9 +25,16 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<String>,
     /// Where HTTP is served, and by which names it is reached.
     pub(crate) http: HttpConfig,
+    /// The region's time zone, by its IANA name: days of the figures are days there.
+    #[serde(default = "default_zone")]
+    pub(crate) zone: String,
     /// Logging.
     #[serde(default)]
     pub(crate) log: LogConfig,
+}
+
+fn default_zone() -> String {
+    "Asia/Shanghai".to_owned()
 }
 
 /// The same file as `init` writes it.

@@ -23,12 +23,14 @@ use yiqiao_proto::entry::Link;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, Nonce, Subject};
 use yiqiao_proto::limits::{CALL_BYTES_MAX, EVALUATION_MAX, SUBMISSION_MAX};
+use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::TokenSecret;
 use yiqiao_proto::wire::calls::{Refused as RefusedWire, Submitted};
 use yiqiao_registry_core::lease::LeaseAsked;
 use yiqiao_registry_core::machine::{ConsentAct, Input, Refused};
 use yiqiao_registry_core::take::{ChainWord, Submission};
 
+use crate::limits::LISTS_MAX;
 use crate::region;
 use crate::sequencer::Job;
 
@@ -36,8 +38,6 @@ use crate::sequencer::Job;
 const BUSY_MS: u64 = 200;
 /// When a caller may try again if something failed here.
 const FAILED_MS: u64 = 10_000;
-/// Member lists in one answer.
-const LISTS_MAX: u64 = 64;
 
 /// What answers members' calls.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ impl Door {
         for list in lists {
             let list: Envelope = list.ok_or(refused(RefusalCode::Failed, "M-2"))?;
             let bytes = list.as_bytes().to_vec();
-            // The first list always goes: two of the largest fit one answer.
+            // The first list always goes: the largest fits one answer alone.
             if bytes.len() > room && !envelopes.is_empty() {
                 break;
             }
@@ -165,7 +165,8 @@ impl Service for Door {
 
 /// A refusal as it goes over the link (H-2).
 fn tell(refused: &Refused) -> Refusal {
-    let retry_after_ms = match refused.code {
+    let waits = refused.retry_after.map(Millis::get);
+    let retry_after_ms = waits.unwrap_or(match refused.code {
         RefusalCode::Busy => BUSY_MS,
         RefusalCode::Failed => FAILED_MS,
         RefusalCode::NotMember
@@ -177,14 +178,14 @@ fn tell(refused: &Refused) -> Refusal {
         | RefusalCode::Nothing
         | RefusalCode::Stale
         | RefusalCode::Stopped => 0,
-    };
+    });
     let code = refused.code.number();
     let detail = RefusedWire { code, clause: refused.clause.to_owned(), retry_after_ms };
     Refusal { code: u16::try_from(code).unwrap_or(u16::MAX), detail: detail.encode_to_vec().into() }
 }
 
 const fn refused(code: RefusalCode, clause: &'static str) -> Refused {
-    Refused { code, clause }
+    Refused::new(code, clause)
 }
 
 fn read<C: Call>(bytes: &[u8]) -> Result<C, Refused> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prost::Message;
-use yiqiao_host::index::{Applied, Index, IndexError};
+use yiqiao_host::index::{Applied, Index, IndexError, IndexReader};
 use yiqiao_host::keys;
 use yiqiao_journal::column::ColumnError;
 use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
@@ -19,10 +19,11 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{Checkpoint, origin};
 use yiqiao_proto::suite::SecretKey;
+use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, Hash, MissingHash, Stored};
 use yiqiao_registry_core::machine::{Machine, ToKeep};
 use yiqiao_registry_core::state::kept::record::Record as Kind;
-use yiqiao_registry_core::state::{Fault, Kept, Record, Table, View};
+use yiqiao_registry_core::state::{self, Fault, Kept, Record, Table, View};
 use yiqiao_registry_core::take::{leaf_of, record_bytes};
 
 const FORMAT: Format = Format::new("registry-log", 1, env!("CARGO_PKG_VERSION"));
@@ -141,6 +142,19 @@ impl Ledger {
     /// Words in the log.
     pub(crate) const fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Reads the index beside this.
+    pub(crate) fn index(&self) -> IndexReader {
+        self.index.reader()
+    }
+
+    /// When the first word was accepted, if there is one.
+    pub(crate) fn began(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let Some(first) = self.word(state::journal(0).key())? else { return Ok(None) };
+        let opening = Kept::decode(first.as_slice()).ok().and_then(|kept| kept.opening);
+        let opening = opening.ok_or(LedgerError::Record)?;
+        Ok(Timestamp::from_unix_ms(opening.accepted_at))
     }
 
     /// Takes the next term, durable before anything is accepted in it (L-10).

@@ -1,18 +1,25 @@
 //! The registry of a region: one binary and one folder.
 
 mod config;
+mod desk;
 mod door;
+mod front;
 mod ledger;
+mod limits;
+mod open_times;
 mod receipt;
 mod region;
 mod sequencer;
 mod serve;
+mod volume;
+mod web;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use yiqiao_host::accounts::commands::AccountCommand;
 
 /// The registry of a regional health information exchange, and the authority's tools.
 #[derive(Parser)]
@@ -35,6 +42,15 @@ enum Command {
         /// The region's folder.
         #[arg(long, default_value = "region")]
         region: PathBuf,
+    },
+    /// Accounts of analysts (role `bureau`) and operators (role `operator`), in the running registry.
+    Account {
+        /// The configuration file.
+        #[arg(long, default_value = "registry.toml", global = true)]
+        config: PathBuf,
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountCommand,
     },
     /// Runs the registry until it is told to stop (Ctrl-C, SIGTERM).
     Serve {
@@ -64,6 +80,7 @@ fn run() -> anyhow::Result<()> {
         Command::Admit(admit) => region::admit(&admit),
         Command::Suspend(suspend) => region::suspend(&suspend),
         Command::Members { region } => region::show(&region),
+        Command::Account { config, command } => desk::account(&config, command),
         Command::Serve { config } => serve::run(&config),
     }
 }

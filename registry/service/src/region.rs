@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use yiqiao_host::clock::Clock;
 use yiqiao_host::http::{HostName, HttpConfig};
-use yiqiao_host::joining::{Applicant, JoinRequest};
+use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile};
 use yiqiao_host::keys::{self, KeyKind, Seed};
 use yiqiao_host::link::peer_id_of;
 use yiqiao_proto::codes::{DefaultRule, MemberRole};
@@ -126,13 +126,19 @@ pub(crate) fn init(init: &Init) -> anyhow::Result<()> {
         log_id: Code::new("log-1").expect("a code"),
     };
     let lists = folder.join("registry/lists");
-    sign_list(&lists, &list, &authority)?;
+    let file = sign_list(&lists, &list, &authority)?;
     write_config(init, folder, &region, &code, &authority)?;
+    let first = Envelope::decode(&std::fs::read(&file)?)?;
+    let region_file = folder.join("region.json");
+    std::fs::write(&region_file, RegionFile::of(&region, &authority.public(), &first).to_text())
+        .with_context(|| format!("cannot write {}", region_file.display()))?;
     say(&format!(
-        "region {region} is in {}\nkeep {} offline and backed up\nstart: yiqiao-registry serve --config {}",
+        "region {region} is in {}\nkeep {} offline and backed up\nstart: yiqiao-registry serve --config {}\n\
+         give {} to each organisation that joins",
         folder.display(),
         folder.join("authority").display(),
         folder.join("registry/registry.toml").display(),
+        region_file.display(),
     ))
 }
 
@@ -292,6 +298,7 @@ pub(crate) fn secret(seed: &Seed) -> SecretKey {
     SecretKey::new(Suite::International, Zeroizing::new(*seed.expose()))
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+/// Prints lines for the person at the terminal.
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }

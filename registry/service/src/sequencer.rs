@@ -11,18 +11,34 @@ use yiqiao_registry_core::machine::{Handled, Input, Machine, Outcome, Refused, S
 use yiqiao_registry_core::state::{Fault, View};
 
 use crate::ledger::{Ledger, LedgerError};
+use crate::limits::{BATCH_MAX, ROUNDS_MAX};
 use crate::receipt;
 
-/// Inputs that wait; beyond them callers are told to come again.
-pub(crate) const QUEUE_MAX: usize = 1_024;
-/// Inputs of one batch: one write to the disk for all.
-const BATCH_MAX: usize = 256;
-/// How often the machine may ask for more of its store while it handles one input.
-const ROUNDS_MAX: usize = 64;
 /// An input, and where its answer goes.
 pub(crate) struct Job {
     pub(crate) input: Input,
     pub(crate) reply: oneshot::Sender<Result<Vec<u8>, Refused>>,
+}
+
+/// How the log is.
+#[derive(Clone, Debug)]
+pub(crate) struct LogStatus {
+    /// Words that stand in it.
+    pub(crate) words: u64,
+    /// The term of this process (L-10).
+    pub(crate) term: u64,
+    /// When its newest checkpoint was signed.
+    pub(crate) checkpoint_at: Timestamp,
+    /// The last batch that could not be written.
+    pub(crate) trouble: Option<(Timestamp, String)>,
+}
+
+/// What the sequencer lets others see.
+pub(crate) struct Announced {
+    /// The members in force.
+    pub(crate) directory: watch::Sender<Directory>,
+    /// How the log is.
+    pub(crate) log: watch::Sender<LogStatus>,
 }
 
 /// Runs until all senders are gone, or the state can no longer be trusted.
@@ -31,17 +47,12 @@ pub(crate) struct Sequencer {
     ledger: Ledger,
     clock: Clock,
     last: Timestamp,
-    directory: watch::Sender<Directory>,
+    announced: Announced,
 }
 
 impl Sequencer {
-    pub(crate) const fn new(
-        machine: Machine,
-        ledger: Ledger,
-        clock: Clock,
-        directory: watch::Sender<Directory>,
-    ) -> Self {
-        Self { machine, ledger, clock, last: Timestamp::MIN, directory }
+    pub(crate) const fn new(machine: Machine, ledger: Ledger, clock: Clock, announced: Announced) -> Self {
+        Self { machine, ledger, clock, last: Timestamp::MIN, announced }
     }
 
     /// The loop: waits for inputs, takes as many as have come, handles them as one batch.
@@ -73,19 +84,14 @@ impl Sequencer {
         }
         if let Err(error) = self.ledger.append(&records) {
             self.machine.undo(mark);
+            self.announced.log.send_modify(|log| log.trouble = Some((now, error.to_string())));
             return refuse_all(handled, error);
         }
         // Only what is kept changes the index; what is merely read must be answered on a full disk, too.
         if !records.is_empty() {
             self.ledger.commit(view)?;
         }
-        self.directory.send_if_modified(|known| {
-            let newer = known.list().version != self.machine.directory().list().version;
-            if newer {
-                *known = self.machine.directory().clone();
-            }
-            newer
-        });
+        self.announce(now, !records.is_empty());
         for (reply, outcome) in handled {
             let answer = match outcome {
                 Ok(outcome) => Ok(receipt::answer(outcome, &self.ledger, &self.machine)?),
@@ -95,6 +101,22 @@ impl Sequencer {
             let _gone = reply.send(answer);
         }
         Ok(())
+    }
+
+    fn announce(&self, now: Timestamp, grown: bool) {
+        if grown {
+            self.announced.log.send_modify(|log| {
+                log.words = self.ledger.size();
+                log.checkpoint_at = now;
+            });
+        }
+        self.announced.directory.send_if_modified(|known| {
+            let newer = known.list().version != self.machine.directory().list().version;
+            if newer {
+                *known = self.machine.directory().clone();
+            }
+            newer
+        });
     }
 
     fn handle_one(
@@ -117,7 +139,7 @@ impl Sequencer {
             }
         }
         tracing::error!("an input asked for more of the store than {ROUNDS_MAX} times");
-        Ok(Err(Refused { code: RefusalCode::Failed, clause: "H-2" }))
+        Ok(Err(Refused::new(RefusalCode::Failed, "H-2")))
     }
 
     /// The time, which never runs backwards within one process.
@@ -134,7 +156,7 @@ type Waiting = (oneshot::Sender<Result<Vec<u8>, Refused>>, Result<Outcome, Refus
 fn refuse_all(handled: Vec<Waiting>, error: LedgerError) -> Result<(), LedgerError> {
     tracing::error!(%error, "a batch could not be written; nothing of it was kept");
     for (reply, _) in handled {
-        let _gone = reply.send(Err(Refused { code: RefusalCode::Failed, clause: "H-2" }));
+        let _gone = reply.send(Err(Refused::new(RefusalCode::Failed, "H-2")));
     }
     if error.leaves_state_whole() { Ok(()) } else { Err(error) }
 }

@@ -2,33 +2,28 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use axum::Router;
-use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use yiqiao_host::clock::Clock;
-use yiqiao_host::http::{self, Health, HttpConfig};
 use yiqiao_host::link::{Limits, Link, LinkConfig, PeerId, Roster};
 use yiqiao_host::{config, keys, telemetry};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
-use yiqiao_proto::suite::{PublicKey, Suite};
+use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 use yiqiao_proto::token::TokenSecret;
 use yiqiao_registry_core::machine::{Input, Keys, Machine};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::door::Door;
+use crate::front::{self, Front, Running};
 use crate::ledger::{Ledger, LedgerError};
+use crate::limits::{LISTS_EVERY, QUEUE_MAX};
 use crate::region::{self, CHECKPOINT, LEASE, TOKENS, TRANSPORT, WORDS, secret};
-use crate::sequencer::{Job, QUEUE_MAX, Sequencer};
-
-/// How often the folder of member lists is looked at.
-const LISTS_EVERY: Duration = Duration::from_secs(2);
+use crate::sequencer::{Announced, Job, LogStatus, Sequencer};
 
 /// Runs until told to stop.
 pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
@@ -46,48 +41,44 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let first =
         region::read_list(&lists, 1)?.context("there is no first member list; run `yiqiao-registry init`")?;
     let directory = Directory::first(&region, &authority, &first)?;
-    let key = |name: &str, kind| keys::load(&config.keys.as_path().join(format!("{name}.key")), kind);
-    let tokens = Arc::new(TokenSecret::new(1, key("tokens-1", TOKENS)?.expose())?);
-    let keys = Keys { words: secret(&key("words", WORDS)?), lease: secret(&key("lease", LEASE)?) };
-    let checkpoint = secret(&key("checkpoint", CHECKPOINT)?);
-    let transport = Zeroizing::new(*key("transport", TRANSPORT)?.expose());
+    let secrets = Secrets::load(config.keys.as_path())?;
 
-    let listener = bind(&config.http).await?;
+    let listener = front::bind(&config.http).await?;
     let data = config.data.as_path().to_owned();
-    let mut ledger = Ledger::open(&data, &region, &directory.list().log_id, checkpoint)?;
+    let mut ledger = Ledger::open(&data, &region, &directory.list().log_id, secrets.checkpoint)?;
     let term = ledger.next_term()?;
-    let mut machine = Machine::new(code, directory.clone(), keys, term, 0);
+    let mut machine = Machine::new(code.clone(), directory.clone(), secrets.machine, term, 0);
     close(ledger.bring_up_index(&mut machine), &data)?;
     tracing::info!(words = ledger.size(), term, "the log is open");
+    let front = Front::open(&config, &code, &ledger)?;
 
     let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-    let (announce, directories) = watch::channel(directory.clone());
-    let sequencer = Sequencer::new(machine, ledger, Clock::system(), announce);
+    let (announced, directories, log) = announced(&directory, &ledger, term);
+    let sequencer = Sequencer::new(machine, ledger, Clock::system(), announced);
     let mut sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
     if let Err(error) = follow_lists(&lists, &jobs, first, directory).await {
         drop(jobs);
         close(sequencer.await?, &data)?;
         return Err(error);
     }
-    let lists_task = tokio::spawn(watch_lists(lists.clone(), jobs.clone(), directories.clone()));
-
-    let door = Door::new(jobs, directories.clone(), tokens, lists);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watch_lists(lists.clone(), jobs.clone(), directories.clone()));
+    let door = Door::new(jobs, directories.clone(), secrets.tokens, lists);
     let (roster, rosters) = watch::channel(Arc::new(roster(&directories.borrow())));
-    let roster_task = tokio::spawn(follow_roster(directories, roster));
+    tasks.spawn(follow_roster(directories.clone(), roster));
     let listen = config.listen.iter().map(|address| address.parse()).collect::<Result<Vec<_>, _>>();
     let listen = listen.context("`listen` in the configuration has a line that is not a multiaddress")?;
-    let link = LinkConfig { secret: transport, listen, limits: Limits::default(), clock: Clock::system() };
+    let link =
+        LinkConfig { secret: secrets.transport, listen, limits: Limits::default(), clock: Clock::system() };
     let (link, link_task) = Link::start(link, rosters, Arc::new(door)).await?;
     tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "members can connect");
 
-    let http = tokio::spawn(serve_http(listener, config.http));
+    front.start(&mut tasks, listener, Running { directory: directories, log, link: link.clone() });
     let ended = tokio::select! {
         () = stop_signal() => None,
         ended = &mut sequencer => Some(ended?),
     };
-    lists_task.abort();
-    roster_task.abort();
-    http.abort();
+    tasks.shutdown().await;
     link.shutdown().await;
     link_task.await?;
     // The last senders go with the link: then the sequencer has handled all that came, and ends.
@@ -96,6 +87,38 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         None => close(sequencer.await?, &data),
         Some(result) => close(result, &data),
     }
+}
+
+/// The registry's own keys.
+struct Secrets {
+    machine: Keys,
+    checkpoint: SecretKey,
+    tokens: Arc<TokenSecret>,
+    transport: Zeroizing<[u8; 32]>,
+}
+
+impl Secrets {
+    fn load(folder: &Path) -> anyhow::Result<Self> {
+        let key = |name: &str, kind| keys::load(&folder.join(format!("{name}.key")), kind);
+        Ok(Self {
+            machine: Keys { words: secret(&key("words", WORDS)?), lease: secret(&key("lease", LEASE)?) },
+            checkpoint: secret(&key("checkpoint", CHECKPOINT)?),
+            tokens: Arc::new(TokenSecret::new(1, key("tokens-1", TOKENS)?.expose())?),
+            transport: Zeroizing::new(*key("transport", TRANSPORT)?.expose()),
+        })
+    }
+}
+
+/// What the sequencer tells, and where it is heard.
+fn announced(
+    directory: &Directory,
+    ledger: &Ledger,
+    term: u64,
+) -> (Announced, watch::Receiver<Directory>, watch::Receiver<LogStatus>) {
+    let log = LogStatus { words: ledger.size(), term, checkpoint_at: Clock::system().now(), trouble: None };
+    let (directory, directories) = watch::channel(directory.clone());
+    let (log, logs) = watch::channel(log);
+    (Announced { directory, log }, directories, logs)
 }
 
 /// What the log said when it was brought up, or when it ended; unfit files are removed, since the next start makes them again.
@@ -184,19 +207,6 @@ fn roster(directory: &Directory) -> Roster {
         Some((peer, transport.addresses.iter().filter_map(|address| address.parse().ok()).collect()))
     };
     transports.filter_map(peer).collect()
-}
-
-async fn bind(config: &HttpConfig) -> anyhow::Result<TcpListener> {
-    let address = config.listen;
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot serve HTTP at {address}: is another process there? change `http.listen` in the configuration")
-    })
-}
-
-async fn serve_http(listener: TcpListener, config: HttpConfig) {
-    let healthy = || async { Health { live: true, ready: true, version: env!("CARGO_PKG_VERSION") } };
-    let router = Router::new().route("/healthz", get(healthy)).fallback(http::not_found);
-    http::serve(listener, http::standard(router, &config), std::future::pending()).await;
 }
 
 /// Ctrl-C, or SIGTERM from a service manager.

@@ -1,12 +1,15 @@
 //! The real registry process in a region made by the real commands, and members that talk to it over real links.
 
 mod bad_input;
+mod browser;
 mod commands;
 mod crash;
 mod disk;
 mod member;
 mod rig;
 mod story;
+mod volume;
+mod web;
 mod words;
 
 /// The program under test.

@@ -119,6 +119,11 @@ impl Region {
         format!("/ip4/127.0.0.1/tcp/{}", self.ports.link)
     }
 
+    /// The port at which browsers reach the registry.
+    pub(crate) const fn http(&self) -> u16 {
+        self.ports.http
+    }
+
     /// The registry's configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder().join("registry/registry.toml")

@@ -5,11 +5,12 @@
 use std::path::Path;
 
 use yiqiao_host::link::CallError;
+use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{MembersAnswer, MembersRequest, Method};
-use yiqiao_proto::codes::{DocumentClass, PatientQuestion, RefusalCode};
+use yiqiao_proto::codes::{AccessAct, DocumentClass, PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
 use yiqiao_proto::entry::Entry;
-use yiqiao_proto::envelope::{Envelope, Kind};
+use yiqiao_proto::envelope::{Envelope, Kind, Word};
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::lease::feed_start;
 use yiqiao_proto::token::Token;
@@ -152,13 +153,14 @@ async fn c13_a_permit_opens_a_forbid_closes_and_no_hospital_helps_itself() {
 async fn history_shows_all(town: &Town) {
     let mut events = question("a", town.token, PatientQuestion::Events, now());
     events.said.count = 5;
-    let mut kinds = Vec::new();
+    let (mut kinds, mut acts) = (Vec::new(), Vec::new());
     loop {
         let page = town.a.history(&Act::new(events.said.clone(), events.proof.clone())).await.unwrap();
-        let kind = |opening: &yiqiao_proto::wire::words::Opening| {
-            Envelope::decode(&opening.envelope).unwrap().kind()
-        };
-        kinds.extend(page.events.iter().map(kind));
+        for opening in &page.events {
+            let envelope = Envelope::decode(&opening.envelope).unwrap();
+            kinds.push(envelope.kind());
+            acts.extend(AccessEvent::decode(envelope.payload()).ok().map(|event| event.act));
+        }
         if page.next_seq == 0 {
             break;
         }
@@ -167,7 +169,10 @@ async fn history_shows_all(town: &Town) {
     }
     let count = |kind| kinds.iter().filter(|other| **other == kind).count();
     assert_eq!((count(Kind::Directive), count(Kind::Revocation)), (4, 1));
-    assert_eq!(count(Kind::AccessEvent), 4, "every search of the patient is an event (Q-2)");
+    assert_eq!(count(Kind::AccessEvent), acts.len());
+    let of_act = |act| acts.iter().filter(|other| **other == act).count();
+    assert_eq!(of_act(AccessAct::Search), 4, "every search of the patient is an event (Q-2)");
+    assert_eq!(of_act(AccessAct::FirstFiling), 2, "two hospitals have filed documents (A-1)");
     assert!(count(Kind::PatientQuery) >= 1, "reading is an event (A-4)");
     let consents = question("b", town.token, PatientQuestion::Consents, now());
     let consents = town.b.consents(&consents).await.unwrap();

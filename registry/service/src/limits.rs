@@ -1,0 +1,38 @@
+//! Every bound of the process, by name, besides those of the link, of HTTP and of the machine.
+
+use std::time::Duration;
+
+/// Inputs that wait; beyond them callers are told to come again.
+pub(crate) const QUEUE_MAX: usize = 1_024;
+/// Inputs of one batch: one write to the disk for all.
+pub(crate) const BATCH_MAX: usize = 256;
+/// How often the machine may ask for more of its store while it handles one input.
+pub(crate) const ROUNDS_MAX: usize = 64;
+/// Member lists in one answer.
+pub(crate) const LISTS_MAX: u64 = 64;
+/// How often the folder of member lists is looked at.
+pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(2);
+
+/// Days of one volume answer by day: a year and a month to compare with.
+pub(crate) const VOLUME_DAYS_MAX: usize = 400;
+/// Hours of one volume answer by hour: a month.
+pub(crate) const VOLUME_HOURS_MAX: usize = 31 * 24;
+/// Days of a volume answer by day if nothing is said.
+pub(crate) const VOLUME_DAYS: i64 = 30;
+/// Hours of a volume answer by hour if nothing is said.
+pub(crate) const VOLUME_HOURS: u32 = 24;
+/// Rows of one volume answer.
+pub(crate) const VOLUME_ROWS_MAX: usize = 10_000;
+/// Stored facts that one volume answer may read: some seconds of work.
+pub(crate) const VOLUME_FACTS_MAX: usize = 4_000_000;
+/// Volume answers that are made at once.
+pub(crate) const VOLUMES_AT_ONCE_MAX: usize = 2;
+/// In an export, counts of something about patients below this are not told.
+pub(crate) const SMALL_COUNT: u64 = 5;
+
+/// How often it is written down that the log is open.
+pub(crate) const OPEN_NOTED_EVERY: Duration = Duration::from_secs(60);
+/// Spans of time in which the log was open that are remembered: one for each start of the process.
+pub(crate) const OPEN_SPANS_MAX: usize = 10_000;
+
+const _: () = assert!(BATCH_MAX <= QUEUE_MAX);

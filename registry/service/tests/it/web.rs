@@ -1,0 +1,104 @@
+//! Accounts, pages, members and status over the real HTTP.
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, account};
+use crate::member::Member;
+use crate::rig::{Region, text, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_analyst_gets_an_account_and_signs_in_and_out() {
+    let region = Region::started(&["a"]).await;
+    let browser = Browser::signed_in(&region, "wangli", "bureau").await;
+    let who = browser.get("/api/session").await;
+    let expected = json!({
+        "login": "wangli",
+        "displayName": "王丽",
+        "roles": ["bureau"],
+        "departments": [],
+        "mustChangePassword": false,
+        "member": { "code": "registry", "name": "区域平台" },
+        "region": "demo",
+    });
+    assert_eq!((who.status, who.json()), (200, expected));
+    account(&region, &["disable", "wangli"], "").unwrap();
+    assert_eq!(browser.get("/api/session").await.status, 401);
+    let listed = account(&region, &["list"], "").unwrap();
+    assert!(listed.contains("wangli") && listed.contains("disabled"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_survive_a_kill_and_commands_need_the_process() {
+    let mut region = Region::started(&["a"]).await;
+    let made = account(&region, &["add", "wangli", "--name", "王丽", "--role", "operator"], "").unwrap();
+    let password = made.lines().next().unwrap().strip_prefix("one-time password: ").unwrap();
+    region.kill();
+    let said = account(&region, &["list"], "").unwrap_err();
+    assert!(said.contains("needs the running process") && said.lines().count() == 1, "{said}");
+    region.start().await;
+    assert_eq!(Browser::new(&region).sign_in("wangli", password).await.status, 200);
+    region.stop().await;
+    assert!(!region.folder().join("registry/data/admin.sock").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_account_only_pages_and_health_are_open() {
+    let region = Region::started(&["a"]).await;
+    let stranger = Browser::new(&region);
+    for path in ["/api/session", "/api/members", "/api/status", "/api/volume"] {
+        let answer = stranger.get(path).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+    }
+    assert_eq!(stranger.get("/healthz").await.status, 200);
+    let page = stranger.get("/").await;
+    assert!([200, 503].contains(&page.status), "{}", page.body);
+    assert!(page.head.contains("text/html") && page.head.contains("default-src 'self'"), "{}", page.head);
+    assert_eq!(stranger.get("/doctor.html").await.status, 404);
+    assert_eq!(stranger.get("/nothing").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_password_opens_nothing_but_its_change() {
+    let region = Region::started(&["a"]).await;
+    let add = ["add", "wangli", "--name", "王丽", "--role", "bureau", "--password-stdin"];
+    account(&region, &add, "Plum-2026!").unwrap();
+    let mut browser = Browser::new(&region);
+    browser.sign_in("wangli", "Plum-2026!").await;
+    let refused = browser.get("/api/members").await;
+    let kind = json!("urn:yiqiao:problem:change-password");
+    assert_eq!((refused.status, &refused.json()["type"]), (403, &kind));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_and_status_show_who_is_there() {
+    let region = Region::started(&["a", "b"]).await;
+    let browser = Browser::signed_in(&region, "wangli", "bureau").await;
+    let _a = Member::connected(&region, "a").await;
+    let members = browser.get("/api/members").await.json();
+    let expected = json!({ "code": "a", "name": "示范医院", "contact": "0571-00000000", "roles": ["custodian"], "suspended": false });
+    assert_eq!((members.as_array().unwrap().len(), &members[0]), (3, &expected));
+
+    let status = until("the connection in the status", async || {
+        let status = browser.get("/api/status").await.json();
+        (status["connected"] == json!(["a"])).then_some(status)
+    });
+    let status = status.await;
+    assert_eq!(
+        (&status["members"][1]["code"], &status["members"][1]["connected"]),
+        (&json!("b"), &json!(false))
+    );
+    assert_eq!(
+        (&status["words"], &status["term"], &status["lastTrouble"]),
+        (&json!(2), &json!(1), &Value::Null)
+    );
+    assert!(status["checkpointAt"].as_str().unwrap().ends_with('Z'), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_is_none_is_named_at_start() {
+    let mut region = Region::new(&["a"]);
+    let config = std::fs::read_to_string(region.config()).unwrap();
+    std::fs::write(region.config(), format!("zone = \"Peking\"\n{config}")).unwrap();
+    let said = region.try_start().await.unwrap_err();
+    assert!(said.contains("IANA zones") && said.contains("Peking"), "{}", text(said.as_bytes()));
+}
