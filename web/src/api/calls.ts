@@ -1,0 +1,84 @@
+/** Every call of the contract (`types.ts`), by what it is about. */
+
+import { call, download } from './client';
+import type * as Api from './types';
+
+type Entry = { holder: string; entry: string };
+
+const patient = (subject: string) => `/api/patients/${encodeURIComponent(subject)}`;
+const document = ({ holder, entry }: Entry) => `/api/documents/${encodeURIComponent(holder)}/${encodeURIComponent(entry)}`;
+const referral = (member: string, id: string) => `/api/referrals/${encodeURIComponent(member)}/${encodeURIComponent(id)}`;
+const paged = (path: string, after: string | null) => (after === null ? path : `${path}?after=${encodeURIComponent(after)}`);
+
+export const session = {
+  get: (signal?: AbortSignal) => call<Api.Session>('GET', '/api/session', undefined, signal),
+  signIn: (body: Api.SignIn) => call<Api.Session>('POST', '/api/session', body),
+  signOut: () => call<void>('DELETE', '/api/session'),
+  changePassword: (body: Api.PasswordChange) => call<void>('POST', '/api/session/password', body),
+};
+
+export const region = (signal?: AbortSignal) => call<Api.Region>('GET', '/api/region', undefined, signal);
+
+export const patients = {
+  mine: (after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.PatientRow>>('GET', paged('/api/patients', after), undefined, signal),
+  find: (body: Api.FindPatient) => call<Api.Page<Api.PatientRow>>('POST', '/api/patients/find', body),
+  get: (subject: string, signal?: AbortSignal) => call<Api.Patient>('GET', patient(subject), undefined, signal),
+  reveal: (subject: string) => call<Api.Revealed>('POST', `${patient(subject)}/reveal`),
+  documents: (subject: string, signal?: AbortSignal) =>
+    call<Api.History>('GET', `${patient(subject)}/documents`, undefined, signal),
+  fetch: (subject: string, body: Api.Fetch) => call<void>('POST', `${patient(subject)}/fetch`, body),
+  access: (subject: string, after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.AccessRow>>('GET', paged(`${patient(subject)}/history`, after), undefined, signal),
+  audit: (subject: string, after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.AuditRow>>('GET', paged(`${patient(subject)}/audit`, after), undefined, signal),
+  account: (subject: string) => call<Api.PatientAccount>('POST', `${patient(subject)}/account`),
+};
+
+export const documents = {
+  open: (of: Entry, signal?: AbortSignal) => call<Api.OpenDocument>('GET', document(of), undefined, signal),
+};
+
+/** Consents of a patient at a desk; or, without a subject, the signed-in patient's own. */
+export const consents = (subject: string | null) => {
+  const path = `${subject === null ? '/api/me' : patient(subject)}/consents`;
+  return {
+    list: (signal?: AbortSignal) => call<Api.Consents>('GET', path, undefined, signal),
+    record: (body: Api.NewConsent) => call<Api.Recorded>('POST', path, body),
+    revoke: (id: string, body: Api.Revoke) => call<Api.Recorded>('POST', `${path}/${encodeURIComponent(id)}/revoke`, body),
+  };
+};
+
+export const notice = (body: Api.NoticeRequest) => call<Api.Notice>('POST', '/api/notice', body);
+
+export const ownAccess = (after: string | null, signal?: AbortSignal) =>
+  call<Api.Page<Api.AccessRow>>('GET', paged('/api/me/history', after), undefined, signal);
+
+export const referrals = {
+  list: (box: 'sent' | 'inbox', after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.ReferralRow>>('GET', paged(`/api/referrals/${box}`, after), undefined, signal),
+  get: (member: string, id: string, signal?: AbortSignal) =>
+    call<Api.Referral>('GET', referral(member, id), undefined, signal),
+  create: (body: Api.Draft) => call<Api.Referral>('POST', '/api/referrals/drafts', body),
+  save: (id: string, body: Api.Draft) =>
+    call<Api.Referral>('PUT', `/api/referrals/drafts/${encodeURIComponent(id)}`, body),
+  discard: (id: string) => call<void>('DELETE', `/api/referrals/drafts/${encodeURIComponent(id)}`),
+  act: (member: string, id: string, body: Api.Act) => call<void>('POST', `${referral(member, id)}/act`, body),
+  file: (member: string, id: string, body: Api.File) => call<void>('POST', `${referral(member, id)}/file`, body),
+};
+
+/** The span and grain of the bureau's figures. `from` is included, `to` excluded. */
+export interface VolumeQuery {
+  from: string;
+  to: string;
+  by: Api.Volume['by'];
+}
+
+const volume = (query: VolumeQuery) => `/api/volume?${new URLSearchParams({ ...query })}`;
+
+export const bureau = {
+  volume: (query: VolumeQuery, signal?: AbortSignal) => call<Api.Volume>('GET', volume(query), undefined, signal),
+  volumeCsv: (query: VolumeQuery) => download(volume(query), 'text/csv'),
+  members: (signal?: AbortSignal) => call<Api.Member[]>('GET', '/api/members', undefined, signal),
+  status: (signal?: AbortSignal) => call<Api.RegistryStatus>('GET', '/api/status', undefined, signal),
+};

@@ -1,0 +1,423 @@
+/**
+ * What the pages and a node say to each other under `/api`, field by field.
+ *
+ * Ids are lower-case hexadecimal; times are ISO 8601 with an offset; codes are those of `proto/src/codes.rs` in kebab case
+ * (`separate-consent`, `referral-office`). Lists come in pages: `next` is given back as `?after=`. Errors are RFC 9457 problems
+ * (`Problem`). Nothing that describes a patient stands in a URL: questions with names or numbers are posted.
+ */
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+/** RFC 9457. `text` is for the person; `detail` says what to do, for the caller; `field` names the field at fault. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  field?: string;
+  text?: { zh: string; en: string };
+  retryAfterSeconds?: number;
+}
+
+// ---- Session: GET, POST, DELETE /api/session; POST /api/session/password ----
+
+export interface SignIn {
+  login: string;
+  password: string;
+}
+
+export interface PasswordChange {
+  current: string;
+  next: string;
+}
+
+/** `doctor`, `head`, `nurse`, `referral-office`, `desk`, `it`, `patient`; at the registry `bureau`, `operator`. */
+export type Role = string;
+
+export interface Session {
+  login: string;
+  displayName: string;
+  roles: Role[];
+  departments: string[];
+  mustChangePassword: boolean;
+  member: { code: string; name: string };
+  region: string;
+}
+
+// ---- Region: GET /api/region ----
+
+export interface Member {
+  code: string;
+  name: string;
+  contact: string;
+  roles: string[];
+  suspended: boolean;
+}
+
+export interface Region {
+  region: string;
+  me: Member;
+  members: Member[];
+  /** Departments of this hospital, for forms. */
+  departments: { code: string; name: string }[];
+  registry: {
+    connected: boolean;
+    /** Consent is known to be complete until then; nothing flows without it (F-6). */
+    leaseUntil: string | null;
+  };
+  outbox: { waiting: number; oldest: string | null };
+}
+
+// ---- Patients: GET /api/patients, POST /api/patients/find, GET /api/patients/{subject}, POST …/reveal ----
+
+export interface PatientRow {
+  subject: string;
+  name: string;
+  sex: 'male' | 'female' | 'other' | 'unknown';
+  birthDate: string | null;
+  /** Number of this hospital, masked. */
+  number: string;
+  lastVisit: string | null;
+  department: string | null;
+  /** Why the signed-in person may see it: `attending`, `department`, `referral`, `referral-office`, `desk`. */
+  ground: string;
+}
+
+/** Exactly one is given. */
+export interface FindPatient {
+  number?: string;
+  residentId?: string;
+  healthCard?: string;
+}
+
+export interface Patient extends PatientRow {
+  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'other'; masked: string }[];
+  phone: string | null;
+  address: string | null;
+  visits: {
+    number: string;
+    class: 'inpatient' | 'outpatient' | 'emergency' | 'other';
+    department: string | null;
+    attending: string | null;
+    admitted: string | null;
+    discharged: string | null;
+  }[];
+  remarks: string[];
+  /** Whether the region can find the patient: an identifier that gives a token. */
+  findable: boolean;
+  /** May the signed-in person open documents, or only record consent? */
+  documents: boolean;
+}
+
+/** POST …/reveal, logged. */
+export interface Revealed {
+  identifiers: { kind: string; value: string }[];
+  phone: string | null;
+  address: string | null;
+}
+
+// ---- Documents: GET /api/patients/{subject}/documents, POST …/fetch, GET /api/documents/{holder}/{entry}[/content] ----
+
+/** Where a document stands, seen from here. */
+export type CopyState =
+  | 'own' // a document of this hospital
+  | 'findable' // permitted and indexed, not fetched yet
+  | 'wanted' // asked for, on the way
+  | 'held' // here, sealed, not opened yet
+  | 'opened' // opened: part of the record here
+  | 'retained' // opened before the patient revoked
+  | 'erased' // fetched, and erased after the patient revoked
+  | 'refused'; // the holder does not release it
+
+export interface DocumentRow {
+  holder: string;
+  holderName: string;
+  entry: string;
+  state: CopyState;
+  /** Clause and sentence when it is refused or waits. */
+  reason: { clause: string; text: string } | null;
+  title: string;
+  class: string;
+  /** LOINC or WS/T 364 code of the type, and its name in Chinese. */
+  type: { code: string; name: string };
+  format: string;
+  status: 'final' | 'preliminary' | 'amended';
+  serviceStart: string | null;
+  serviceEnd: string | null;
+  created: string;
+  author: string | null;
+  department: string | null;
+  size: number;
+  sensitivity: 'normal' | 'restricted' | 'very-restricted';
+  replaced: boolean;
+}
+
+/** Says what the list is, and what it may lack: nothing is complete without a sentence that says so. */
+export interface Completeness {
+  /** `consented`: all that the patient's consent covers; `local`: only what is here (no consent, or the registry away). */
+  kind: 'consented' | 'local';
+  /** One sentence in Chinese, ready to show. */
+  text: string;
+  asOf: string;
+  /** Members of which documents are listed. */
+  members: string[];
+  /** Members that could not be reached for a document that is wanted. */
+  unreachable: string[];
+}
+
+export interface History {
+  completeness: Completeness;
+  items: DocumentRow[];
+  /** Lab observations of HL7 and FHIR documents that are open to the reader here, for trends. */
+  labs: { code: string; name: string; unit: string; points: { at: string; value: number; low: number | null; high: number | null; holder: string; entry: string }[] }[];
+}
+
+/** POST /api/patients/{subject}/fetch: search anew, and ask for these documents (none: all that is permitted). */
+export interface Fetch {
+  entries?: { holder: string; entry: string }[];
+}
+
+/** GET /api/documents/{holder}/{entry}: opening it; a decision, and logged. */
+export interface OpenDocument {
+  row: DocumentRow;
+  /** Safe HTML made from the parsed document, if there is a reader for it; else null: use `content`. */
+  html: string | null;
+  /** Text as it is, for formats without a reader. */
+  text: string | null;
+  /** The bytes: `/api/documents/{holder}/{entry}/content`, with Range. */
+  content: string;
+  mediaType: string;
+}
+
+// ---- Consent: GET/POST /api/patients/{subject}/consents, POST …/consents/{id}/revoke; the same under /api/me ----
+
+export interface Consent {
+  id: string;
+  stance: 'permit' | 'forbid';
+  grantee: { organisation: string | null; organisationName: string | null; department: string | null; role: string | null; referral: string | null };
+  custodian: { code: string; name: string } | null;
+  classes: string[];
+  sensitivities: string[];
+  purposes: string[];
+  validFrom: string;
+  validUntil: string | null;
+  acceptedAt: string;
+  recordedBy: { code: string; name: string } | null;
+  proof: 'passkey' | 'attested-login' | 'desk-witness';
+  noticeVersion: string;
+  basis: string;
+}
+
+export interface Consents {
+  headVersion: number;
+  items: Consent[];
+}
+
+export interface NewConsent {
+  stance: 'permit' | 'forbid';
+  organisation: string | null;
+  department?: string | null;
+  referral?: string | null;
+  custodian?: string | null;
+  /** Empty: all. */
+  classes: string[];
+  sensitivities: string[];
+  purposes: string[];
+  validUntil: string | null;
+  basis: 'separate-consent' | 'guardian-consent' | 'objection';
+  notice: { version: string };
+  /** What the desk keeps: the number of the signed sheet, and who identified the patient how. Never leaves the hospital. */
+  evidence: { sheet: string; identifiedBy: string };
+}
+
+/** What became of a consent act: answered once the registry has it in its log. */
+export interface Recorded {
+  ids: string[];
+  acceptedAt: string;
+}
+
+export interface Revoke {
+  reason: 'patient-wish' | 'error' | 'death' | 'guardianship' | 'lost-key';
+}
+
+/** POST /api/notice: the printed notice before consent (PIPL articles 17, 23, 30), named by version and hash. */
+export interface NoticeRequest {
+  organisation: string;
+  classes: string[];
+  purposes: string[];
+  validUntil: string | null;
+}
+
+export interface Notice {
+  version: string;
+  hash: string;
+  /** Plain paragraphs in Chinese; names the recipient and its contact. */
+  paragraphs: string[];
+}
+
+// ---- Access log: GET /api/patients/{subject}/history, GET /api/me/history ----
+
+export interface AccessRow {
+  at: string;
+  organisation: { code: string; name: string };
+  counterpart: { code: string; name: string } | null;
+  act: string;
+  outcome: 'permitted' | 'denied' | 'failed';
+  clause: string;
+  /** One sentence in Chinese for a patient. */
+  text: string;
+  classes: string[];
+  purpose: string;
+  role: string;
+  documents: number;
+  referral: string | null;
+}
+
+// ---- Referrals: GET /api/referrals/sent, /inbox; GET /api/referrals/{member}/{id}; POST, PUT, DELETE /api/referrals/drafts[/{id}] ----
+
+export type ReferralState =
+  | 'draft' | 'sent' | 'received' | 'accepted' | 'declined' | 'redirected' | 'booked' | 'arrived'
+  | 'in-care' | 'answered' | 'closed' | 'cancelled' | 'expired';
+
+/** The fields of the referral form that hospitals use (双向转诊单). */
+export interface ReferralForm {
+  toDepartment: string;
+  urgency: 'routine' | 'urgent' | 'emergency';
+  direction: 'up' | 'down' | 'peer';
+  /** 初步印象 */
+  impression: string;
+  /** 主要现病史 */
+  presentIllness: string;
+  /** 主要既往史 */
+  pastHistory: string;
+  /** 治疗经过 */
+  course: string;
+  /** 转出原因 */
+  reason: string;
+  /** 下一步治疗方案及康复建议 */
+  plan: string;
+  physicianPhone: string;
+}
+
+export interface ReferralRow {
+  /** The referring member and the id name it together. */
+  member: string;
+  id: string;
+  side: 'referring' | 'receiving';
+  other: { code: string; name: string };
+  patientName: string;
+  sex: PatientRow['sex'];
+  birthDate: string | null;
+  urgency: ReferralForm['urgency'];
+  state: ReferralState;
+  /** Whether the other side has all our steps. */
+  delivered: boolean;
+  changed: string;
+  toDepartment: string;
+  physician: string;
+}
+
+export interface Referral extends ReferralRow {
+  /** The patient here, if filed (receiving side), or whose record it was written from (referring side). */
+  subject: string | null;
+  patient: { identifiers: { kind: string; masked: string }[]; phone: string | null };
+  form: ReferralForm;
+  documents: DocumentRow[];
+  /** Whether a consent in force lets the receiving side have the documents. */
+  consented: boolean;
+  steps: { act: string; by: { code: string; name: string }; at: string; reply: ReferralReply | null; delivered: boolean }[];
+  /** What the signed-in person can do now: `send`, `accept`, `decline`, `book`, `arrive`, `admit`, `answer`, `close`, `cancel`, `file`. */
+  actions: string[];
+  /** Patients here with the same identifier: candidates to file it under. */
+  candidates: PatientRow[];
+}
+
+export interface ReferralReply {
+  text: string;
+  appointmentAt?: string | null;
+  appointmentPlace?: string | null;
+  contact?: string | null;
+}
+
+/** POST /api/referrals/drafts, PUT /api/referrals/drafts/{id}. */
+export interface Draft {
+  subject: string;
+  to: string;
+  form: ReferralForm;
+  /** Own documents to hand over: they are prefetched by the other side. */
+  entries: { holder: string; entry: string }[];
+}
+
+/** POST /api/referrals/{member}/{id}/act. */
+export interface Act {
+  act: 'send' | 'accept' | 'decline' | 'book' | 'arrive' | 'admit' | 'answer' | 'close' | 'cancel';
+  reply?: ReferralReply;
+}
+
+/** POST /api/referrals/{member}/{id}/file: identity confirmed by a person. */
+export interface File {
+  /** A patient here; none: a patient is made under `number`. */
+  subject?: string;
+  number?: string;
+  /** The identifiers differ, and a person has made sure all the same. */
+  confirmed?: boolean;
+}
+
+// ---- Patient account: POST /api/patients/{subject}/account (desk) ----
+
+export interface PatientAccount {
+  login: string;
+  /** Shown once, to be handed over. */
+  oneTimePassword: string;
+}
+
+// ---- Audit: GET /api/patients/{subject}/audit ----
+
+export interface AuditRow {
+  number: number;
+  at: string;
+  actor: string;
+  role: string;
+  department: string | null;
+  act: string;
+  outcome: string;
+  clause: string;
+  text: string;
+}
+
+// ---- Bureau (at the registry): GET /api/volume, GET /api/members, GET /api/status ----
+
+export interface VolumeRow {
+  bucket: string;
+  organisation: string;
+  counterpart: string | null;
+  /** `publication` for entries, else an act of an access event. */
+  act: string;
+  outcome: 'permitted' | 'denied' | 'failed';
+  purpose: string | null;
+  class: string | null;
+  events: number;
+  documents: number;
+  bytes: number;
+}
+
+export interface Volume {
+  from: string;
+  to: string;
+  zone: string;
+  by: 'hour' | 'day';
+  /** Facts are counted since then; before it there is no data, which differs from none. */
+  countedSince: string | null;
+  rows: VolumeRow[];
+  definitions: { name: string; zh: string; en: string }[];
+}
+
+export interface RegistryStatus {
+  words: number;
+  term: number;
+  checkpointAt: string | null;
+  connected: string[];
+}

@@ -1,0 +1,47 @@
+/** Who is a member of the region, and who is connected now. */
+
+import { Table, Tag, Tooltip, type TableColumnsType } from 'antd';
+import { bureau } from '../api/calls';
+import type { Member } from '../api/types';
+import { namesOf } from '../shared/format';
+import { useEvery, useLoad } from '../shared/load';
+import { Shown } from '../shared/states';
+import { T as S } from '../shared/texts';
+import { T } from './texts';
+
+const words = T.members;
+const REFRESH_MS = 15_000;
+
+export function Members() {
+  const members = useLoad('members', bureau.members);
+  const status = useLoad('status', bureau.status);
+  useEvery(REFRESH_MS, true, status.reload);
+  return (
+    <Shown of={members}>
+      {(list) => (
+        <Shown of={status}>
+          {({ connected }) => (
+            <>
+              <header className="view-head"><h1>{words.title}</h1><span className="quiet">{words.counts(connected.length, list.length)}</span></header>
+              <section className="card">
+                <Table<Member> size="small" rowKey="code" columns={columns(new Set(connected))} dataSource={list} pagination={{ pageSize: 50, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
+              </section>
+            </>
+          )}
+        </Shown>
+      )}
+    </Shown>
+  );
+}
+
+function columns(connected: ReadonlySet<string>): TableColumnsType<Member> {
+  const heads = words.columns;
+  return [
+    { title: heads.name, render: (_, member) => <b>{member.name}</b> },
+    { title: heads.code, dataIndex: 'code', className: 'code' },
+    { title: heads.roles, render: (_, member) => namesOf(S.memberRole, member.roles, S.none) },
+    { title: heads.connection, render: (_, { code }) => (connected.has(code) ? <Tag color="success">{words.connected}</Tag> : <Tag>{words.away}</Tag>) },
+    { title: heads.state, render: (_, member) => (member.suspended ? <Tooltip title={words.suspendedHelp}><Tag color="error" tabIndex={0}>{words.suspended}</Tag></Tooltip> : words.active) },
+    { title: heads.contact, dataIndex: 'contact' },
+  ];
+}

@@ -1,0 +1,48 @@
+/** How the registry is: its log, its term, its last checkpoint, and who is connected. */
+
+import { Alert, Tag } from 'antd';
+import { bureau } from '../api/calls';
+import type { Member, RegistryStatus } from '../api/types';
+import { ago, count, dateTime } from '../shared/format';
+import { useEvery, useLoad } from '../shared/load';
+import { Shown } from '../shared/states';
+import { T } from './texts';
+
+const words = T.status;
+const REFRESH_MS = 10_000;
+const STALE_MS = 3_600_000;
+
+export function Status() {
+  const status = useLoad('status', bureau.status);
+  const members = useLoad('members', bureau.members);
+  useEvery(REFRESH_MS, true, status.reload);
+  return (
+    <>
+      <header className="view-head"><h1>{words.title}</h1></header>
+      <Shown of={status}>{(now) => <Facts status={now} members={members.value ?? []} />}</Shown>
+    </>
+  );
+}
+
+function Facts({ status: { words: logged, term, checkpointAt, connected }, members }: { status: RegistryStatus; members: Member[] }) {
+  const stale = checkpointAt !== null && Date.now() - Date.parse(checkpointAt) > STALE_MS;
+  const nameOf = (code: string) => members.find((member) => member.code === code)?.name ?? code;
+  return (
+    <>
+      {stale && <Alert className="failed" type="warning" showIcon title={words.stale} />}
+      <dl className="numbers">
+        <Fact name={words.words} value={count(logged)} help={words.wordsHelp} />
+        <Fact name={words.term} value={count(term)} help={words.termHelp} />
+        <Fact name={words.checkpoint} value={checkpointAt === null ? words.never : ago(checkpointAt)} help={checkpointAt === null ? words.checkpointHelp : `${dateTime(checkpointAt)}　${words.checkpointHelp}`} />
+      </dl>
+      <section className="card">
+        <h2>{words.connected}（{connected.length}）</h2>
+        {connected.length === 0 ? <p className="warn">{words.noneConnected}</p> : <div className="tags">{connected.map((code) => <Tag key={code} color="success">{nameOf(code)}</Tag>)}</div>}
+      </section>
+    </>
+  );
+}
+
+function Fact({ name, value, help }: { name: string; value: string; help: string }) {
+  return <div className="number"><dt>{name}</dt><dd>{value}</dd><p className="quiet">{help}</p></div>;
+}

@@ -1,0 +1,81 @@
+/** Files a referred patient under one of this hospital's: a person has looked at the papers and says who it is. */
+
+import { Alert, App, Checkbox, Descriptions, Form, Input, Modal, Radio } from 'antd';
+import { referrals } from '../api/calls';
+import type { PatientRow, Referral } from '../api/types';
+import { age, date, nameOf } from '../shared/format';
+import { useSubmit } from '../shared/session';
+import { T as S } from '../shared/texts';
+import { T } from './texts';
+
+const words = T.filing;
+const FRESH = '';
+
+interface Filled {
+  /** A candidate's subject, or [`FRESH`]. */
+  choice: string;
+  number?: string;
+  identity: boolean;
+  confirmed?: boolean;
+}
+
+interface Props {
+  referral: Referral;
+  close: () => void;
+  done: () => void;
+}
+
+export function Filing({ referral, close, done }: Props) {
+  const { message } = App.useApp();
+  const [form] = Form.useForm<Filled>();
+  const [error, busy, run] = useSubmit();
+  const { candidates } = referral;
+  const choice = Form.useWatch('choice', form);
+  const candidate = candidates.find((row) => row.subject === choice);
+  const differs = candidate !== undefined && differ(candidate, referral);
+  const submit = (filled: Filled) => run(async () => {
+    const who = filled.choice === FRESH ? { number: filled.number?.trim() ?? '' } : { subject: filled.choice };
+    await referrals.file(referral.member, referral.id, { ...who, ...(differs ? { confirmed: true } : {}) });
+    message.success(words.done);
+    close();
+    done();
+  });
+  return (
+    <Modal open title={words.title} okText={words.submit} confirmLoading={busy} onOk={form.submit} onCancel={close} width={640}>
+      <p>{words.help}</p>
+      <Stated referral={referral} />
+      <Form<Filled> form={form} layout="vertical" onFinish={submit} initialValues={{ choice: candidates.length === 0 ? FRESH : undefined }}>
+        <Form.Item name="choice" label={candidates.length === 0 ? words.noCandidates : words.candidates} rules={[{ validator: (_, value) => (value === undefined ? Promise.reject(new Error(words.choose)) : Promise.resolve()) }]}>
+          <Radio.Group vertical options={[...candidates.map((row) => ({ value: row.subject, label: <Candidate row={row} /> })), { value: FRESH, label: words.fresh }]} />
+        </Form.Item>
+        {choice === FRESH && <Form.Item name="number" rules={[{ required: true, whitespace: true, message: words.freshNeeded }]}><Input aria-label={words.fresh} placeholder={words.fresh} maxLength={64} autoComplete="off" /></Form.Item>}
+        {differs && <Alert className="failed" type="warning" showIcon title={words.differ} />}
+        {differs && <Certain name="confirmed" text={words.differConfirm} />}
+        <Certain name="identity" text={words.identityConfirm} />
+      </Form>
+      {error && <Alert role="alert" type="error" showIcon title={error} />}
+    </Modal>
+  );
+}
+
+/** A box that must be ticked. */
+function Certain({ name, text }: { name: keyof Filled; text: string }) {
+  const rules = [{ validator: (_: unknown, ticked: boolean) => (ticked ? Promise.resolve() : Promise.reject(new Error(words.needed))) }];
+  return <Form.Item name={name} valuePropName="checked" rules={rules}><Checkbox>{text}</Checkbox></Form.Item>;
+}
+
+function Stated({ referral: { patientName, sex, birthDate, patient } }: { referral: Referral }) {
+  const items = [
+    { key: 'name', label: T.patients.columns.name, children: <b>{patientName}</b> }, { key: 'sex', label: T.patients.columns.sex, children: S.sex[sex] },
+    { key: 'birth', label: T.patient.birth, children: date(birthDate) }, { key: 'phone', label: T.patient.phone, children: patient.phone ?? S.none },
+    ...patient.identifiers.map(({ kind, masked }) => ({ key: kind, label: nameOf(S.identifier, kind), children: <span className="code">{masked}</span> })),
+  ];
+  return <Descriptions className="stated" title={words.stated} size="small" bordered column={2} items={items} />;
+}
+
+function Candidate({ row }: { row: PatientRow }) {
+  return <><b>{row.name}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　{row.department}</>;
+}
+
+const differ = (row: PatientRow, { patientName, sex, birthDate }: Referral) =>
+  row.name !== patientName || row.sex !== sex || row.birthDate !== birthDate;

@@ -1,0 +1,46 @@
+/** The chart of one laboratory item: a line for each hospital with a mark of its own, over the latest reference range. */
+
+import type { History } from '../api/types';
+import { dateTime } from '../shared/format';
+
+export type Lab = History['labs'][number];
+export type Point = Lab['points'][number];
+
+const SYMBOLS = ['circle', 'rect', 'triangle', 'diamond', 'pin', 'arrow'];
+const COLOURS = ['#0b6b72', '#8a4b08', '#5b3f9e', '#23703a', '#9c2450', '#40515a'];
+
+/** Where a value lies against its own reference range. */
+export function flagOf({ value, low, high }: Pick<Point, 'value' | 'low' | 'high'>): 'high' | 'low' | 'normal' | 'unknown' {
+  if (high !== null && value > high) return 'high';
+  if (low !== null && value < low) return 'low';
+  return low === null && high === null ? 'unknown' : 'normal';
+}
+
+export function trendOf(lab: Lab, nameOf: (holder: string) => string) {
+  const holders = [...new Set(lab.points.map((point) => point.holder))];
+  const last = lab.points.at(-1);
+  return {
+    grid: { left: 56, right: 24, top: 60, bottom: 56 },
+    color: COLOURS,
+    legend: { type: 'scroll', top: 0, data: holders.map(nameOf) },
+    tooltip: { trigger: 'item', formatter: ({ seriesName, value: [at, value] }: { seriesName: string; value: [string, number] }) => `${dateTime(at)}<br>${seriesName}<br><b>${value}</b> ${lab.unit}` },
+    xAxis: { type: 'time', axisLabel: { hideOverlap: true, formatter: '{yyyy}-{MM}-{dd}' } },
+    yAxis: { type: 'value', name: lab.unit, scale: true },
+    dataZoom: [{ type: 'slider', height: 18, bottom: 6, showDetail: false }],
+    series: holders.map((holder, at) => ({
+      type: 'line',
+      name: nameOf(holder),
+      symbol: SYMBOLS[at % SYMBOLS.length],
+      symbolSize: 9,
+      data: lab.points.filter((point) => point.holder === holder).map((point) => [point.at, point.value]),
+      ...(at === 0 && last ? { markArea: rangeOf(last) } : {}),
+    })),
+  };
+}
+
+function rangeOf({ low, high }: Point) {
+  if (low === null && high === null) return {};
+  const from = low === null ? {} : { yAxis: low };
+  const until = high === null ? {} : { yAxis: high };
+  return { silent: true, itemStyle: { color: 'rgba(35, 112, 58, 0.09)' }, data: [[from, until]] };
+}

@@ -1,0 +1,83 @@
+/** Asks for what an act of a referral needs, says its effect, and does it. */
+
+import { Alert, App, AutoComplete, DatePicker, Form, Input, Modal } from 'antd';
+import dayjs, { type Dayjs } from 'dayjs';
+import { referrals } from '../api/calls';
+import type { Act, Referral, ReferralReply } from '../api/types';
+import { beijing, nameOf, today } from '../shared/format';
+import { useSubmit } from '../shared/session';
+import { T } from './texts';
+
+const words = T.referral;
+const DANGEROUS: ReadonlySet<Act['act']> = new Set(['decline', 'cancel']);
+/** Acts that mean nothing without words. */
+const NEEDS_TEXT: ReadonlySet<Act['act']> = new Set(['decline', 'answer']);
+const HAS_TEXT: ReadonlySet<Act['act']> = new Set(['accept', 'decline', 'book', 'answer', 'cancel', 'close']);
+
+interface Filled {
+  text?: string;
+  at?: Dayjs;
+  place?: string;
+  contact?: string;
+}
+
+interface Props {
+  referral: Referral;
+  act: Act['act'];
+  close: () => void;
+  done: () => void;
+}
+
+export function ActDialog({ referral, act, close, done }: Props) {
+  const { message } = App.useApp();
+  const [form] = Form.useForm<Filled>();
+  const [error, busy, run] = useSubmit();
+  const submit = (filled: Filled) => run(async () => {
+    await referrals.act(referral.member, referral.id, HAS_TEXT.has(act) ? { act, reply: replyOf(filled) } : { act });
+    message.success(words.done(nameOf(words.actions, act)));
+    close();
+    done();
+  });
+  return (
+    <Modal open title={nameOf(words.actions, act)} okText={words.confirm} okButtonProps={{ danger: DANGEROUS.has(act) }} confirmLoading={busy} onOk={form.submit} onCancel={close} width={act === 'answer' ? 720 : 520}>
+      <p>{words.ask[act]}</p>
+      <Form<Filled> form={form} layout="vertical" onFinish={submit}>
+        {act === 'book' && <Appointment />}
+        {HAS_TEXT.has(act) && <Text act={act} />}
+        {act === 'accept' && <Form.Item name="contact" label={words.contact}><Input maxLength={64} /></Form.Item>}
+      </Form>
+      {error && <Alert role="alert" type="error" showIcon title={error} />}
+    </Modal>
+  );
+}
+
+function Appointment() {
+  return (
+    <>
+      <Form.Item name="at" label={words.time} rules={[{ required: true, message: words.timeNeeded }]}>
+        <DatePicker showTime={{ format: 'HH:mm', minuteStep: 5 }} format="YYYY-MM-DD HH:mm" minDate={dayjs(today())} />
+      </Form.Item>
+      <Form.Item name="place" label={words.place}><Input maxLength={128} /></Form.Item>
+      <Form.Item name="contact" label={words.contact}><Input maxLength={64} /></Form.Item>
+    </>
+  );
+}
+
+function Text({ act }: { act: Act['act'] }) {
+  const rules = NEEDS_TEXT.has(act) ? [{ required: true, whitespace: true, message: words.textNeeded }] : [];
+  const reasons = words.declineReasons.map((value) => ({ value }));
+  return (
+    <Form.Item name="text" label={words.text} rules={rules}>
+      {act === 'decline'
+        ? <AutoComplete options={reasons}><Input.TextArea autoSize={{ minRows: 2, maxRows: 6 }} maxLength={2000} /></AutoComplete>
+        : <Input.TextArea autoSize={{ minRows: act === 'answer' ? 8 : 2, maxRows: 16 }} maxLength={8000} showCount={act === 'answer'} />}
+    </Form.Item>
+  );
+}
+
+const replyOf = ({ text, at, place, contact }: Filled): ReferralReply => ({
+  text: text?.trim() ?? '',
+  appointmentAt: at ? beijing(at.format('YYYY-MM-DDTHH:mm')) : null,
+  appointmentPlace: place?.trim() || null,
+  contact: contact?.trim() || null,
+});

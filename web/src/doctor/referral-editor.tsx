@@ -1,0 +1,244 @@
+/** Writes a referral beside the patient's record: documents are chosen, the consent is looked up, and a draft can wait. */
+
+import { CheckCircleOutlined, ExclamationCircleOutlined } from '@ant-design/icons';
+import { Alert, App, Button, Checkbox, Form, Input, Segmented, Select } from 'antd';
+import { useEffect, useRef, useState } from 'react';
+import { consents, patients, referrals } from '../api/calls';
+import type { Consent, DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
+import { age, date, nameOf } from '../shared/format';
+import { useEvery, useLoad } from '../shared/load';
+import { go, to } from '../shared/route';
+import { useSession, useSubmit } from '../shared/session';
+import { Shown } from '../shared/states';
+import { T as S } from '../shared/texts';
+import { standing } from './consents';
+import { DocumentPane } from './document';
+import { sameDocument } from './document-item';
+import { flagOf } from './labs-trend';
+import { handedOver } from './record-list';
+import { useRegion } from './region';
+import { T } from './texts';
+
+const words = T.editor;
+/** Where the doctor's own telephone number is remembered on this computer. */
+const PHONE = 'yiqiao.physician-phone';
+const LAB_LINES_MAX = 12;
+/** What is written is kept as a draft by itself once there is a hospital to send it to. */
+const AUTOSAVE_MS = 30_000;
+
+type Filled = ReferralForm & { to: string };
+
+interface Sources {
+  patient: Patient;
+  history: History;
+  draft: Referral | null;
+}
+
+export function ReferralEditor({ subject, draft }: { subject: string; draft: string | null }) {
+  const { session } = useSession();
+  const loaded = useLoad(`refer ${subject} ${draft ?? ''}`, async (signal): Promise<Sources> => {
+    const [patient, history, saved] = await Promise.all([
+      patients.get(subject, signal), patients.documents(subject, signal),
+      draft === null ? null : referrals.get(session.member.code, draft, signal),
+    ]);
+    return { patient, history, draft: saved };
+  });
+  return <Shown of={loaded} rows={12}>{(sources) => <Editor sources={sources} />}</Shown>;
+}
+
+function Editor({ sources }: { sources: Sources }) {
+  const { patient, history } = sources;
+  const { message, modal } = App.useApp();
+  const [form] = Form.useForm<Filled>();
+  const [draft, setDraft] = useState(sources.draft?.id ?? null);
+  const [chosen, setChosen] = useState<DocumentRow[]>(() => sources.draft?.documents ?? handedOver(history.items));
+  const [viewed, setViewed] = useState<DocumentRow | null>(null);
+  const [error, busy, run] = useSubmit();
+  const unsaved = useUnsaved();
+  const { session } = useSession();
+
+  const store = async (): Promise<string> => {
+    const { to, ...rest } = form.getFieldsValue();
+    localStorage.setItem(PHONE, rest.physicianPhone ?? '');
+    const entries = chosen.map(({ holder, entry }) => ({ holder, entry }));
+    const body = { subject: patient.subject, to: to ?? '', form: filledIn(rest), entries };
+    const id = (draft === null ? await referrals.create(body) : await referrals.save(draft, body)).id;
+    unsaved.current = false;
+    setDraft(id);
+    return id;
+  };
+  const save = () => run(async () => { await form.validateFields(['to']); await store(); message.success(words.saved); });
+  const send = () => run(async () => {
+    const id = await store();
+    await referrals.act(session.member.code, id, { act: 'send' });
+    message.success(words.sent);
+    go(['referrals', session.member.code, id]);
+  });
+  useEvery(AUTOSAVE_MS, true, () => { if (unsaved.current && form.getFieldValue('to')) run(async () => { await store(); }); });
+  const discard = () => modal.confirm({
+    title: words.discardTitle, content: words.discardHelp, okText: words.discard, okButtonProps: { danger: true },
+    onOk: async () => {
+      if (draft !== null) await referrals.discard(draft);
+      unsaved.current = false;
+      message.success(words.discarded);
+      go(['patients', patient.subject]);
+    },
+  });
+  return (
+    <section className="view">
+      <header className="view-head">
+        <h1>{words.of(patient.name)}</h1><span>{S.sex[patient.sex]}　{age(patient.birthDate)}　<span className="code">{patient.number}</span></span>
+        <span className="push" />
+        <Button href={to(['patients', patient.subject])}>{S.back}</Button>
+        {draft !== null && <Button danger onClick={discard}>{words.discard}</Button>}
+        <Button loading={busy} onClick={save}>{words.save}</Button>
+        <Button type="primary" loading={busy} onClick={form.submit}>{words.send}</Button>
+      </header>
+      {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
+      <Form<Filled> form={form} layout="vertical" className="editor" initialValues={initial(sources.draft)} onFinish={send} scrollToFirstError={{ focus: true }}
+        onValuesChange={() => { unsaved.current = true; }}>
+        <div>
+          <Basics subject={patient.subject} />
+          <Clinical labs={history.labs} changed={() => { unsaved.current = true; }} />
+        </div>
+        <div className="editor-side">
+          {viewed
+            ? <DocumentPane key={viewed.entry} of={viewed} row={viewed} opened={ignore} get={ignore} close={() => setViewed(null)} />
+            : <Choose rows={history.items.filter((row) => row.state === 'own')} chosen={chosen} set={(rows) => { unsaved.current = true; setChosen(rows); }} view={setViewed} />}
+        </div>
+      </Form>
+    </section>
+  );
+}
+
+/** Own documents never change their state by being opened, and are never fetched. */
+const ignore = () => undefined;
+
+const initial = (draft: Referral | null): Partial<Filled> => draft
+  ? { ...draft.form, to: draft.other.code }
+  : { urgency: 'routine', direction: 'up', physicianPhone: localStorage.getItem(PHONE) ?? '' };
+
+function filledIn(form: Partial<ReferralForm>): ReferralForm {
+  const text = (key: keyof ReferralForm) => (form[key] ?? '').trim();
+  return {
+    toDepartment: text('toDepartment'), urgency: form.urgency ?? 'routine', direction: form.direction ?? 'up', impression: text('impression'),
+    presentIllness: text('presentIllness'), pastHistory: text('pastHistory'), course: text('course'), reason: text('reason'), plan: text('plan'), physicianPhone: text('physicianPhone'),
+  };
+}
+
+/** Whether something would be lost: then the browser asks before it leaves the page, and links within it ask too. */
+function useUnsaved() {
+  const unsaved = useRef(false);
+  useEffect(() => {
+    const asked = new AbortController();
+    window.addEventListener('beforeunload', (event) => { if (unsaved.current) event.preventDefault(); }, asked);
+    document.addEventListener('click', (event) => {
+      const link = event.target instanceof Element ? event.target.closest('a[href^="#/"]:not([target])') : null;
+      if (link && unsaved.current && !window.confirm(words.leave)) event.preventDefault();
+    }, { capture: true, signal: asked.signal });
+    return () => asked.abort();
+  }, []);
+  return unsaved;
+}
+
+const optionsOf = (names: { [value: string]: string }) => Object.entries(names).map(([value, label]) => ({ value, label }));
+const needed = (what: string) => [{ required: true, whitespace: true, message: words.needed(what) }];
+
+function Basics({ subject }: { subject: string }) {
+  const region = useRegion();
+  const others = region.members.filter((member) => member.code !== region.me.code && member.roles.includes('custodian') && !member.suspended);
+  return (
+    <section className="sheet-card">
+      <h2>{words.basics}</h2>
+      <div className="columns">
+        <Form.Item name="to" label={words.to} rules={[{ required: true, message: words.toNeeded }]}>
+          <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} />
+        </Form.Item>
+        <Form.Item name="toDepartment" label={T.form.toDepartment} rules={needed(T.form.toDepartment)}><Input maxLength={64} /></Form.Item>
+        <Form.Item name="urgency" label={T.form.urgency}><Segmented options={optionsOf(T.urgency)} /></Form.Item>
+        <Form.Item name="direction" label={T.form.direction}><Segmented options={optionsOf(T.direction)} /></Form.Item>
+      </div>
+      <ConsentState subject={subject} />
+    </section>
+  );
+}
+
+/** Whether the recipient may have the documents. It is recorded in another tab, so it is looked up again on coming back. */
+function ConsentState({ subject }: { subject: string }) {
+  const organisation: string | undefined = Form.useWatch('to');
+  const given = useLoad(`consents ${subject}`, (signal) => consents(subject).list(signal));
+  useEffect(() => {
+    window.addEventListener('focus', given.reload);
+    return () => window.removeEventListener('focus', given.reload);
+  }, [given.reload]);
+  if (!organisation) return <p className="quiet">{words.chooseFirst}</p>;
+  if (given.value === null) return given.error && <p className="bad" role="alert">{given.error.message}</p>;
+  const permits = (consent: Consent) => consent.stance === 'permit' && consent.grantee.organisation === organisation && standing(consent) === 'inForce';
+  if (given.value.items.some(permits)) return <p className="good"><CheckCircleOutlined aria-hidden /> {words.consented}</p>;
+  return (
+    <p className="warn">
+      <ExclamationCircleOutlined aria-hidden /> <b>{words.notConsented}</b>。{words.notConsentedHelp}{' '}
+      <a href={to(['patients', subject, 'consent'], { to: organisation })} target="_blank" rel="noopener">{words.toConsent}</a>
+    </p>
+  );
+}
+
+const LONG: [keyof ReferralForm, number, boolean][] = [
+  ['impression', 2, true], ['presentIllness', 4, true], ['pastHistory', 2, false], ['course', 4, false], ['reason', 2, true], ['plan', 3, false],
+];
+
+function Clinical({ labs, changed }: { labs: History['labs']; changed: () => void }) {
+  const form = Form.useFormInstance<Filled>();
+  const insert = () => {
+    form.setFieldValue('course', [form.getFieldValue('course'), ...labLines(labs)].filter(Boolean).join('\n'));
+    changed();
+  };
+  return (
+    <section className="sheet-card">
+      <h2>{words.clinical}</h2>
+      {LONG.map(([key, rows, must]) => (
+        <Form.Item key={key} name={key} label={T.form[key]} rules={must ? needed(T.form[key]) : []}
+          extra={key === 'course' && labs.length > 0 && <Button type="link" size="small" onClick={insert}>{words.insertLabs}</Button>}>
+          <Input.TextArea autoSize={{ minRows: rows, maxRows: 14 }} maxLength={8000} />
+        </Form.Item>
+      ))}
+      <Form.Item name="physicianPhone" label={T.form.physicianPhone} rules={needed(T.form.physicianPhone)}><Input type="tel" maxLength={32} className="narrow" /></Form.Item>
+    </section>
+  );
+}
+
+/** The latest result of each item as lines of text. */
+function labLines(labs: History['labs']): string[] {
+  return labs.flatMap((lab) => {
+    const last = lab.points.at(-1);
+    if (last === undefined) return [];
+    const flag = { high: ' ↑', low: ' ↓', normal: '', unknown: '' }[flagOf(last)];
+    return [words.labsLine(date(last.at), lab.name, `${last.value} ${lab.unit}`, flag)];
+  }).slice(0, LAB_LINES_MAX);
+}
+
+interface ChooseProps {
+  rows: DocumentRow[];
+  chosen: DocumentRow[];
+  set: (rows: DocumentRow[]) => void;
+  view: (row: DocumentRow) => void;
+}
+
+function Choose({ rows, chosen, set, view }: ChooseProps) {
+  const isChosen = (row: DocumentRow) => chosen.some((one) => sameDocument(one, row));
+  const toggle = (row: DocumentRow) => set(isChosen(row) ? chosen.filter((one) => !sameDocument(one, row)) : [...chosen, row]);
+  return (
+    <section className="sheet-card">
+      <h2>{words.documents}<small>{words.chosen(chosen.length)}</small></h2>
+      <p className="quiet">{rows.length === 0 ? words.noDocuments : words.documentsHelp}</p>
+      {rows.map((row) => (
+        <div key={row.entry} className="choose">
+          <Checkbox checked={isChosen(row)} onChange={() => toggle(row)}>
+            {row.title}<br /><small className="quiet">{nameOf(S.class, row.class)} · {date(row.serviceStart ?? row.created)}</small>
+          </Checkbox>
+          <Button size="small" type="link" onClick={() => view(row)}>{words.view}</Button>
+        </div>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,39 @@
+/** What every view needs to know of the region: members, departments, and whether the registry answers. */
+
+import { Alert } from 'antd';
+import { createContext, useContext, type ReactNode } from 'react';
+import { region as call } from '../api/calls';
+import type { Region } from '../api/types';
+import { ago } from '../shared/format';
+import { useEvery, useLoad } from '../shared/load';
+import { Shown } from '../shared/states';
+import { T } from './texts';
+
+const REFRESH_MS = 30_000;
+
+const Context = createContext<Region | null>(null);
+
+/** The region; only below [`WithRegion`]. */
+export function useRegion(): Region {
+  const found = useContext(Context);
+  if (found === null) throw new Error('no region above this component');
+  return found;
+}
+
+export function WithRegion({ children }: { children: ReactNode }) {
+  const loaded = useLoad('region', call);
+  useEvery(REFRESH_MS, true, loaded.reload);
+  return <Shown of={loaded}>{(region) => <Context value={region}>{children}</Context>}</Shown>;
+}
+
+/** Whether documents of others flow now: nothing does without a lease (F-7). */
+export const flows = (region: Region) => region.registry.connected && region.registry.leaseUntil !== null;
+
+/** One sentence on what does and does not work while the registry is away. */
+export function AwayBanner() {
+  const region = useRegion();
+  if (flows(region)) return null;
+  const { waiting, oldest } = region.outbox;
+  const outbox = waiting > 0 && oldest !== null ? ` ${T.away.outbox(waiting, ago(oldest))}` : '';
+  return <Alert className="away" type="warning" showIcon banner title={T.away.title} description={T.away.text + outbox} />;
+}

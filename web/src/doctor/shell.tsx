@@ -1,0 +1,98 @@
+/** The frame around every view, and which view belongs to which route. */
+
+import { InboxOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined } from '@ant-design/icons';
+import { Button, Layout, Menu } from 'antd';
+import { useEffect, useRef } from 'react';
+import { to, useRoute, type Route } from '../shared/route';
+import { useSession } from '../shared/session';
+import { nameOf } from '../shared/format';
+import { T as S } from '../shared/texts';
+import { ConsentRecording } from './consent-recording';
+import { FindPatient } from './find';
+import { PatientView } from './patient';
+import { Patients } from './patients';
+import { ReferralEditor } from './referral-editor';
+import { ReferralView } from './referral';
+import { Referrals } from './referrals';
+import { AwayBanner, WithRegion } from './region';
+import { T } from './texts';
+
+export function Shell() {
+  const route = useRoute();
+  return (
+    <Layout className="shell">
+      <TopBar />
+      <WithRegion>
+        <Layout>
+          <Navigation at={sectionOf(route)} />
+          <div className="content">
+            <AwayBanner />
+            <Main route={route} />
+          </div>
+        </Layout>
+      </WithRegion>
+    </Layout>
+  );
+}
+
+function TopBar() {
+  const { session, signOut } = useSession();
+  const role = session.roles.map((one) => nameOf(S.personRole, one)).join('、');
+  return (
+    <Layout.Header className="top">
+      <a className="skip" href="#main" onClick={focusMain}>{S.skip}</a>
+      <span className="brand">{S.product}</span>
+      <strong className="member">{session.member.name}</strong>
+      <span className="zone">{S.zone}</span>
+      <span className="who">{session.displayName}<small>{role}</small></span>
+      <Button type="text" icon={<LogoutOutlined />} onClick={signOut}>{S.signIn.out}</Button>
+    </Layout.Header>
+  );
+}
+
+function Navigation({ at }: { at: string }) {
+  const { has } = useSession();
+  const items = [
+    { key: 'mine', icon: <TeamOutlined />, label: <a href={to(['patients'])}>{T.nav.mine}</a> },
+    { key: 'find', icon: <SearchOutlined />, label: <a href={to(['find'])}>{T.nav.find}</a> },
+    ...(has('doctor', 'head', 'nurse', 'referral-office') ? [
+      { key: 'inbox', icon: <InboxOutlined />, label: <a href={to(['inbox'])}>{T.nav.inbox}</a> },
+      { key: 'sent', icon: <SendOutlined />, label: <a href={to(['sent'])}>{T.nav.sent}</a> },
+    ] : []),
+  ];
+  return (
+    <Layout.Sider className="side" width={168} breakpoint="lg" collapsedWidth={56}>
+      <nav aria-label={T.nav.menu}><Menu mode="inline" selectedKeys={[at]} items={items} /></nav>
+    </Layout.Sider>
+  );
+}
+
+/** The view of a route. A new view gets the focus, so that a screen reader and the keyboard start there. */
+function Main({ route }: { route: Route }) {
+  const main = useRef<HTMLElement>(null);
+  const place = route.path.slice(0, 2).join('/');
+  useEffect(() => main.current?.focus({ preventScroll: true }), [place]);
+  return <main ref={main} id="main" tabIndex={-1}>{view(route)}</main>;
+}
+
+function view({ path: [section, one, two, ...rest], query }: Route) {
+  if (section === 'patients' && one !== undefined) {
+    if (two === 'consent') return <ConsentRecording subject={one} organisation={query.get('to')} referral={query.get('referral')} />;
+    if (two === 'refer') return <ReferralEditor key={one} subject={one} draft={query.get('draft')} />;
+    return <PatientView key={one} subject={one} tab={two ?? 'record'} chosen={rest} />;
+  }
+  if (section === 'find') return <FindPatient />;
+  if (section === 'inbox' || section === 'sent') return <Referrals key={section} box={section} />;
+  if (section === 'referrals' && one !== undefined && two !== undefined) return <ReferralView member={one} id={two} chosen={rest} />;
+  return <Patients />;
+}
+
+function sectionOf({ path: [section = 'patients'] }: Route): string {
+  if (section === 'patients') return 'mine';
+  return section === 'referrals' ? '' : section;
+}
+
+function focusMain(event: React.MouseEvent) {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}

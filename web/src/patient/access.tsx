@@ -1,0 +1,59 @@
+/** Who has seen the record, or tried to: one sentence for each time. */
+
+import { CheckCircleOutlined, CloseCircleFilled, WarningFilled } from '@ant-design/icons';
+import { Segmented, Select } from 'antd';
+import { useState } from 'react';
+import { ownAccess } from '../api/calls';
+import type { AccessRow, Region } from '../api/types';
+import { date, dateTime, longDate, nameOf } from '../shared/format';
+import { grouped } from '../shared/grouped';
+import { usePages } from '../shared/load';
+import { Nothing, ShownPages } from '../shared/states';
+import { T as S } from '../shared/texts';
+import { T } from './texts';
+
+const words = T.access;
+
+export function Access({ region }: { region: Region }) {
+  const list = usePages('my access', ownAccess);
+  const [denied, setDenied] = useState(false);
+  const [hospital, setHospital] = useState<string | null>(null);
+  const shown = (row: AccessRow) => (!denied || row.outcome === 'denied')
+    && (hospital === null || row.organisation.code === hospital || row.counterpart?.code === hospital);
+  return (
+    <>
+      <h1>{words.title}</h1>
+      <p className="quiet">{words.help}</p>
+      <div className="narrowing">
+        <Segmented block value={denied} onChange={setDenied} options={[{ value: false, label: words.all }, { value: true, label: words.denied }]} />
+        <Select allowClear aria-label={words.hospital} placeholder={words.hospital} value={hospital} onChange={(code?: string | null) => setHospital(code ?? null)}
+          options={region.members.filter(({ roles }) => roles.includes('custodian')).map(({ code, name }) => ({ value: code, label: name }))} />
+      </div>
+      <ShownPages of={list} empty={<Nothing title={words.empty} />}>
+        {(items) => <Days rows={items.filter(shown)} />}
+      </ShownPages>
+      <p className="quiet">{words.question}</p>
+    </>
+  );
+}
+
+function Days({ rows }: { rows: AccessRow[] }) {
+  if (rows.length === 0) return <Nothing title={words.noMatch} />;
+  return [...grouped(rows, (row) => date(row.at))].map(([day, events]) => (
+    <section key={day}>
+      <h2>{longDate(day)}</h2>
+      <ul className="events">{events.map((row, at) => <Event key={at} of={row} />)}</ul>
+    </section>
+  ));
+}
+
+function Event({ of }: { of: AccessRow }) {
+  const icon = of.outcome === 'permitted' ? <CheckCircleOutlined aria-hidden /> : of.outcome === 'denied' ? <CloseCircleFilled aria-hidden /> : <WarningFilled aria-hidden />;
+  const facts = [dateTime(of.at).slice(11), of.organisation.name, words.purpose(nameOf(S.purpose, of.purpose)), of.documents > 0 && words.count(of.documents)];
+  return (
+    <li className={`event ${of.outcome}`}>
+      {icon}
+      <div><p>{of.outcome !== 'permitted' && <b>{S.outcome[of.outcome]}：</b>}{of.purpose === 'emergency' && <b className="warn">{S.purpose.emergency}：</b>}{of.text}</p><p className="quiet">{facts.filter(Boolean).join(' · ')}</p></div>
+    </li>
+  );
+}

@@ -1,0 +1,80 @@
+/** Who may see the record until when, in sentences; taking it back; and forbidding a hospital. */
+
+import { CheckCircleFilled, ClockCircleOutlined, StopFilled } from '@ant-design/icons';
+import { Button } from 'antd';
+import { useState, type ReactNode } from 'react';
+import { consents } from '../api/calls';
+import type { Consent, Region } from '../api/types';
+import { date, longDate, nameOf, namesOf } from '../shared/format';
+import { useLoad } from '../shared/load';
+import { Nothing, Shown } from '../shared/states';
+import { T as S } from '../shared/texts';
+import { Forbid } from './forbid';
+import { RevokeSheet } from './revoke';
+import { T } from './texts';
+
+const words = T.consents;
+const DAY_MS = 86_400_000;
+
+export function Consents({ region }: { region: Region }) {
+  const loaded = useLoad('my consents', consents(null).list);
+  const [revoking, setRevoking] = useState<Consent | null>(null);
+  const card = (consent: Consent) => <Card key={consent.id} of={consent} region={region} revoke={() => setRevoking(consent)} />;
+  return (
+    <Shown of={loaded}>
+      {({ items }) => {
+        const permits = items.filter(({ stance }) => stance === 'permit');
+        const forbids = items.filter(({ stance }) => stance === 'forbid');
+        return (
+          <>
+            <h1>{words.title}</h1>
+            <Group title={words.permits}>{permits.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : permits.map(card)}</Group>
+            {forbids.length > 0 && <Group title={words.forbids}>{forbids.map(card)}</Group>}
+            <Forbid region={region} forbidden={forbids} done={loaded.reload} />
+            {revoking && <RevokeSheet of={revoking} close={() => setRevoking(null)} done={loaded.reload} />}
+          </>
+        );
+      }}
+    </Shown>
+  );
+}
+
+const Group = ({ title, children }: { title: string; children: ReactNode }) => <section><h2>{title}</h2>{children}</section>;
+
+export const whoOf = ({ grantee }: Consent) => grantee.organisationName ?? words.everybody;
+
+function Card({ of, region, revoke }: { of: Consent; region: Region; revoke: () => void }) {
+  const permit = of.stance === 'permit';
+  const who = whoOf(of);
+  const over = of.validUntil !== null && Date.parse(of.validUntil) <= Date.now();
+  const icon = over ? <ClockCircleOutlined aria-hidden /> : permit ? <CheckCircleFilled className="good" aria-hidden /> : <StopFilled className="bad" aria-hidden />;
+  const sentence = !permit ? words.cannot(who) : of.custodian ? words.canOf(who, of.custodian.name) : words.can(who);
+  const sensitive = of.sensitivities.length === 0 || of.sensitivities.some((one) => one !== 'normal');
+  return (
+    <article className={`card${over ? ' over' : ''}`}>
+      <h3>{icon}<span>{sentence}</span></h3>
+      <dl>
+        <dt>{words.until}</dt><dd>{untilOf(of)}</dd>
+        <dt>{words.what}</dt><dd>{namesOf(S.class, of.classes, words.all)}（{sensitive ? words.sensitive : words.normal}）</dd>
+        <dt>{words.purpose}</dt><dd>{namesOf(S.purpose, of.purposes, words.anyPurpose)}</dd>
+      </dl>
+      <p className="quiet">{recordedOf(of)}</p>
+      {!over && <Button block danger={permit} disabled={!region.registry.connected} onClick={revoke}>{permit ? words.revoke : words.lift}</Button>}
+    </article>
+  );
+}
+
+function untilOf({ validFrom, validUntil }: Consent): string {
+  const now = Date.now();
+  if (Date.parse(validFrom) > now) return words.future(longDate(date(validFrom)));
+  if (validUntil === null) return words.open;
+  const end = Date.parse(validUntil);
+  // The end is excluded: what ends at midnight is good until the day before.
+  return end <= now ? words.over : words.untilDay(longDate(date(new Date(end - 1).toISOString())), Math.ceil((end - now) / DAY_MS));
+}
+
+function recordedOf({ proof, recordedBy, acceptedAt }: Consent): string {
+  const day = longDate(date(acceptedAt));
+  if (proof !== 'desk-witness' || recordedBy === null) return words.recordedBySelf(day);
+  return `${words.recordedAt(recordedBy.name, day)}（${nameOf(S.proof, proof)}）`;
+}

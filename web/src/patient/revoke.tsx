@@ -1,0 +1,43 @@
+/** Asks before a consent is taken back, and says what that does and does not do. */
+
+import { Alert, App, Button, Drawer } from 'antd';
+import type { ReactNode } from 'react';
+import { consents } from '../api/calls';
+import type { Consent } from '../api/types';
+import { useSubmit } from '../shared/session';
+import { whoOf } from './consents';
+import { T } from './texts';
+
+const words = T.consents;
+
+export function RevokeSheet({ of, close, done }: { of: Consent; close: () => void; done: () => void }) {
+  const { message } = App.useApp();
+  const [error, busy, run] = useSubmit();
+  const permit = of.stance === 'permit';
+  const revoke = () => run(async () => {
+    await consents(null).revoke(of.id, { reason: 'patient-wish' });
+    message.success(permit ? words.done : words.lifted);
+    close();
+    done();
+  });
+  return (
+    <BottomSheet title={permit ? words.revokeTitle(whoOf(of)) : words.liftTitle(whoOf(of))} close={close}>
+      <Effects of={permit ? words.revokeEffects : words.liftEffects} />
+      {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
+      <Button type="primary" danger={permit} block loading={busy} onClick={revoke}>{permit ? words.yes : words.yesLift}</Button>
+      <Button block className="after" onClick={close}>{words.no}</Button>
+    </BottomSheet>
+  );
+}
+
+/** What happens then, point by point. */
+export const Effects = ({ of }: { of: string[] }) => <ul className="effects">{of.map((effect) => <li key={effect}>{effect}</li>)}</ul>;
+
+/** A sheet that comes up from below, where the thumb is. */
+export function BottomSheet({ title, close, children }: { title: string; close: () => void; children: ReactNode }) {
+  return (
+    <Drawer open placement="bottom" size="auto" title={title} onClose={close} rootClassName="bottom-sheet" destroyOnHidden>
+      {children}
+    </Drawer>
+  );
+}
