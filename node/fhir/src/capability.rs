@@ -1,0 +1,111 @@
+//! The CapabilityStatement at `metadata`: exactly what this door does. Search parameters come from the tables by which they
+//! are read.
+
+use serde_json::{Value, json};
+use yiqiao_proto::time::Timestamp;
+
+use crate::date;
+use crate::resource::{Resource, Site};
+use crate::search::{
+    ConsentFilter, DocumentFilter, Filter, Parameter, PatientFilter, ServiceRequestFilter, TaskFilter,
+};
+
+/// What the program knows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Software {
+    /// Its version.
+    pub version: String,
+    /// When this version was built, or the door last set up otherwise.
+    pub date: Timestamp,
+    /// Where tokens are got: OAuth 2.0 client credentials.
+    pub token_url: String,
+}
+
+/// The statement.
+pub fn statement(site: &Site, software: &Software) -> Resource {
+    let body = json!({
+        "status": "active",
+        "date": date::instant(software.date),
+        "publisher": site.name,
+        "kind": "instance",
+        "software": {"name": "Yiqiao 医桥", "version": software.version},
+        "implementation": {"description": format!("FHIR R4 of {}", site.name), "url": site.base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json"],
+        "rest": [{
+            "mode": "server",
+            "security": security(&software.token_url),
+            "resource": resources(),
+            "interaction": [{
+                "code": "transaction",
+                "documentation": "IHE MHD Provide Document Bundle (ITI-65), or a piece of one patient's record, which is kept whole",
+            }],
+        }],
+    });
+    Resource::new("CapabilityStatement", None, body)
+}
+
+/// Scopes, as the door demands them.
+const SECURITY: &str = "Every interaction but this statement needs a bearer token of the client credentials grant, with a scope of SMART App \
+    Launch 2.0 for systems: system/Patient.rs, system/DocumentReference.rs, system/Binary.r, system/Consent.crus, \
+    system/ServiceRequest.rs, system/Task.rus, system/Bundle.c for transactions; system/*.rs stands for every type. A Consent is \
+    taken back by an update with status inactive; nothing else of it ever changes.";
+
+fn security(token_url: &str) -> Value {
+    json!({
+        "extension": [{
+            "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+            "extension": [{"url": "token", "valueUri": token_url}],
+        }],
+        "service": [{
+            "coding": [{
+                "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                "code": "OAuth",
+                "display": "OAuth",
+            }],
+            "text": "OAuth 2.0 client credentials",
+        }],
+        "description": SECURITY,
+    })
+}
+
+fn resources() -> Vec<Value> {
+    vec![
+        resource::<PatientFilter>(&["read", "search-type"], "no-version"),
+        resource::<DocumentFilter>(&["read", "search-type"], "versioned"),
+        json!({
+            "type": "Binary",
+            "interaction": [{"code": "read"}],
+            "versioning": "no-version",
+            "documentation": "the bytes of a document, in its own media type, by range (RFC 7233)",
+        }),
+        resource::<ConsentFilter>(&["read", "search-type", "create", "update"], "versioned"),
+        resource::<ServiceRequestFilter>(&["read", "search-type"], "versioned"),
+        resource::<TaskFilter>(&["read", "search-type", "update"], "versioned"),
+    ]
+}
+
+fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
+    let interaction: Vec<Value> = interactions.iter().map(|code| json!({"code": code})).collect();
+    let mut parameters: Vec<Value> = F::PARAMETERS.iter().map(parameter).collect();
+    parameters.push(json!({"name": "_count", "type": "number", "documentation": "resources on a page"}));
+    json!({
+        "type": F::KIND,
+        "interaction": interaction,
+        "versioning": versioning,
+        "conditionalCreate": false,
+        "conditionalUpdate": false,
+        "searchParam": parameters,
+    })
+}
+
+/// A modifier is no part of the name.
+fn parameter(parameter: &Parameter) -> Value {
+    let Parameter { name, kind, meaning } = parameter;
+    match name.split_once(':') {
+        Some((name, modifier)) => {
+            json!({"name": name, "type": kind, "documentation": format!("{meaning}; only with :{modifier}")})
+        }
+        None => json!({"name": name, "type": kind, "documentation": meaning}),
+    }
+}

@@ -1,0 +1,191 @@
+//! Consents: directives as Consent resources, in the spirit of IHE PCF, and the reading of new ones.
+//!
+//! One Consent is one directive: the root provision says all, limits narrow together. Who a permit or a forbid is for is
+//! one actor; where more than the organisation limits it, that actor is a contained PractitionerRole. A forbid that spares
+//! emergencies (D-8) says so by a nested permit for ETREAT. What FHIR has no element for and narrows (the referral, C-4)
+//! is a modifierExtension, which nobody may pass over.
+
+mod actor;
+mod new;
+
+use serde_json::{Map, Value, json};
+use yiqiao_node_core::ask::Patient;
+use yiqiao_proto::codes::{LegalBasis, Purpose, RevocationReason, Stance};
+use yiqiao_proto::directive::{Directive, Grantee, What};
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
+
+use crate::date;
+use crate::document::patient_reference;
+use crate::resource::{Resource, Site, logical, member, period, reference};
+use crate::terms::{ACT_CODE, DEPARTMENT, LOINC, MEMBER, PARTICIPATION, PRACTITIONER, Term};
+
+pub use new::{NewConsent, read_new};
+
+/// The referral in the course of which alone the grantee may see (C-4).
+pub(crate) const IN_REFERRAL: &str = "urn:yiqiao:consent-referral";
+/// Whether the grantee may learn that something exists which it may not see.
+pub(crate) const EXISTENCE_VISIBLE: &str = "urn:yiqiao:consent-existence-visible";
+/// SHA-256 of a text in hexadecimal digits: the attachment's own hash is SHA-1.
+pub(crate) const SHA256: &str = "urn:yiqiao:sha256";
+/// The id of the contained PractitionerRole.
+pub(crate) const GRANTEE: &str = "grantee";
+pub(crate) const SCOPE: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
+
+/// A directive as this door shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consent {
+    /// What the patient said.
+    pub directive: Directive,
+    /// Whether it counts.
+    pub standing: Standing,
+    /// When it was recorded, if that is known.
+    pub recorded_at: Option<Timestamp>,
+    /// A guardian's name, if a guardian said it.
+    pub guardian: Option<Phi<String>>,
+}
+
+/// Whether a directive counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In force, or from a later day on.
+    InForce,
+    /// Its period is over.
+    Over,
+    /// A later one took its place (C-6).
+    Replaced,
+    /// Revoked.
+    Revoked(RevocationReason),
+}
+
+impl Standing {
+    /// FHIR ConsentState.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InForce => "active",
+            Self::Revoked(RevocationReason::Error) => "entered-in-error",
+            Self::Over | Self::Replaced | Self::Revoked(_) => "inactive",
+        }
+    }
+
+    const fn version(self) -> u32 {
+        match self {
+            Self::InForce => 1,
+            Self::Over | Self::Replaced | Self::Revoked(_) => 2,
+        }
+    }
+}
+
+impl Consent {
+    /// The resource; its id is that of the directive.
+    pub fn write(&self, patient: &Patient, site: &Site) -> Resource {
+        let directive = &self.directive;
+        let notice = &directive.notice;
+        let rule = if directive.stance == Stance::Permit { "OPTIN" } else { "OPTOUT" };
+        let body = json!({
+            "contained": contained(&directive.grantee).map(|role| [role]),
+            "status": self.standing.code(),
+            "scope": {"coding": [{"system": SCOPE, "code": "patient-privacy", "display": "Privacy Consent"}]},
+            "category": [{
+                "coding": [{"system": LOINC, "code": "59284-0", "display": "Consent Document"}],
+                "text": if directive.stance == Stance::Permit { "信息共享授权" } else { "信息共享异议" },
+            }],
+            "patient": patient_reference(patient),
+            "dateTime": self.recorded_at.map(date::instant),
+            "performer": [self.performer(patient)],
+            "organization": [member(&site.organisation, &site.name)],
+            "sourceAttachment": {
+                "extension": [{"url": SHA256, "valueString": notice.hash.to_string()}],
+                "contentType": "text/plain",
+                "title": notice.version,
+            },
+            "policyRule": {"coding": [{"system": ACT_CODE, "code": rule}]},
+            "provision": provision(directive),
+        });
+        Resource::new("Consent", Some(directive.id.to_string()), body).with_version(self.standing.version())
+    }
+
+    fn performer(&self, patient: &Patient) -> Value {
+        let guardian = self.guardian.as_ref().map(|name| name.expose().as_str());
+        let guardian = guardian.or((self.directive.basis == LegalBasis::GuardianConsent).then_some("监护人"));
+        match guardian {
+            Some(name) => json!({"type": "RelatedPerson", "display": name}),
+            None => patient_reference(patient),
+        }
+    }
+}
+
+fn provision(directive: &Directive) -> Value {
+    let What { classes, sensitivities, service_from, service_until, entries } = &directive.what;
+    let permits = directive.stance == Stance::Permit;
+    let spares = !permits && directive.purposes.is_empty();
+    let nested = spares.then(|| json!([{"type": "permit", "purpose": [Purpose::Emergency.coding()]}]));
+    let entry = |id: &yiqiao_proto::id::EntryId| json!({"meaning": "instance", "reference": reference("DocumentReference", &id.to_string())});
+    json!({
+        "extension": directive.existence_visible.then(|| json!([{"url": EXISTENCE_VISIBLE, "valueBoolean": true}])),
+        "modifierExtension": directive.grantee.referral.map(|id| json!([{
+            "url": IN_REFERRAL,
+            "valueReference": reference("ServiceRequest", &id.to_string()),
+        }])),
+        "type": if permits { "permit" } else { "deny" },
+        "period": period(Some(directive.valid_from), directive.valid_until),
+        "actor": actors(directive),
+        "securityLabel": sensitivities.iter().map(|term| term.coding()).collect::<Vec<_>>(),
+        "purpose": directive.purposes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
+        "class": classes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
+        "dataPeriod": period(*service_from, *service_until),
+        "data": entries.iter().map(entry).collect::<Vec<_>>(),
+        "provision": nested,
+    })
+}
+
+/// The one who receives, and the one who keeps: different roles, so both limits hold.
+fn actors(directive: &Directive) -> Vec<Value> {
+    let grantee = &directive.grantee;
+    let receives = if is_within(grantee) {
+        Some(json!({"reference": format!("#{GRANTEE}"), "type": "PractitionerRole"}))
+    } else {
+        grantee.organisation.as_ref().map(|code| member(code, ""))
+    };
+    let receives =
+        receives.map(|who| json!({"role": role("IRCP", "information recipient"), "reference": who}));
+    let keeps = directive.custodian.as_ref();
+    let keeps = keeps.map(|code| json!({"role": role("CST", "custodian"), "reference": member(code, "")}));
+    receives.into_iter().chain(keeps).collect()
+}
+
+fn role(code: &str, display: &str) -> Value {
+    json!({"coding": [{"system": PARTICIPATION, "code": code, "display": display}]})
+}
+
+/// Whether more than the organisation limits the grantee.
+const fn is_within(grantee: &Grantee) -> bool {
+    grantee.department.is_some() || grantee.practitioner.is_some() || grantee.role.is_some()
+}
+
+fn contained(grantee: &Grantee) -> Option<Value> {
+    if !is_within(grantee) {
+        return None;
+    }
+    let mut role = Map::new();
+    role.insert("resourceType".to_owned(), "PractitionerRole".into());
+    role.insert("id".to_owned(), GRANTEE.into());
+    if let Some(organisation) = &grantee.organisation {
+        role.insert("organization".to_owned(), logical("Organization", MEMBER, organisation.as_str(), ""));
+        if let Some(department) = &grantee.department {
+            let value = format!("{organisation}/{department}");
+            role.insert(
+                "healthcareService".to_owned(),
+                json!([logical("HealthcareService", DEPARTMENT, &value, "")]),
+            );
+        }
+    }
+    if let Some(practitioner) = &grantee.practitioner {
+        let practitioner = logical("Practitioner", PRACTITIONER, &practitioner.to_string(), "");
+        role.insert("practitioner".to_owned(), practitioner);
+    }
+    if let Some(person) = grantee.role {
+        role.insert("code".to_owned(), json!([person.concept()]));
+    }
+    Some(Value::Object(role))
+}

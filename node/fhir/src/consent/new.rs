@@ -1,0 +1,304 @@
+//! A new Consent, read into what a directive can say and enforce. What it could not enforce is refused by its element: a
+//! restriction is never passed over.
+
+use std::collections::BTreeSet;
+
+use yiqiao_proto::codes::{DocumentClass, LegalBasis, Purpose, Sensitivity, Stance};
+use yiqiao_proto::directive::{Grantee, Notice, What};
+use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
+use yiqiao_proto::limits::{DIRECTIVE_ENTRIES_MAX, LABEL_BYTES_MAX};
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
+
+use crate::consent::actor::{actors, member, pair};
+use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, SCOPE, SHA256};
+use crate::date::Stretch;
+use crate::element::{self, Element};
+use crate::limits::RESOURCE_BYTES_MAX;
+use crate::outcome::Problem;
+use crate::resource::Site;
+use crate::search::{Token, Who};
+use crate::terms::{ACT_CODE, Term};
+
+/// What a posted Consent asks to be recorded. The proof of the patient's word (C-8) comes another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewConsent {
+    /// Whose.
+    pub patient: Who,
+    /// Permit or forbid.
+    pub stance: Stance,
+    /// To whom.
+    pub grantee: Grantee,
+    /// From whom; none: from every member.
+    pub custodian: Option<Code>,
+    /// Which data.
+    pub what: What,
+    /// For which purposes; none, in a forbid: for every purpose but an emergency (D-8).
+    pub purposes: BTreeSet<Purpose>,
+    /// From when; none: from when it is recorded.
+    pub valid_from: Option<Timestamp>,
+    /// Until when, this instant excluded; none: until revoked.
+    pub valid_until: Option<Timestamp>,
+    /// The notice that was shown.
+    pub notice: Notice,
+    /// Whether the grantee may learn that something exists which it may not see.
+    pub existence_visible: bool,
+    /// Legal basis.
+    pub basis: LegalBasis,
+}
+
+const ROOT: [&str; 11] = [
+    "contained",
+    "status",
+    "scope",
+    "category",
+    "patient",
+    "dateTime",
+    "performer",
+    "organization",
+    "sourceAttachment",
+    "policyRule",
+    "provision",
+];
+
+const PROVISION: [&str; 11] = [
+    "extension",
+    "modifierExtension",
+    "type",
+    "period",
+    "actor",
+    "securityLabel",
+    "purpose",
+    "class",
+    "dataPeriod",
+    "data",
+    "provision",
+];
+
+/// Reads a Consent that was posted to this door.
+///
+/// # Errors
+/// [`Problem`] naming the element that is missing, not valid, or would not be enforced.
+pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
+    let value = element::parse(bytes, "the Consent", RESOURCE_BYTES_MAX)?;
+    let root = Element::resource(&value, "Consent", &ROOT)?;
+    check_root(&root, site)?;
+    let provision = root.need("provision")?.only(&PROVISION)?;
+    let stance = stance(&root, &provision)?;
+    let (grantee, custodian) = actors(&root, &provision)?;
+    let (valid_from, valid_until) = period(&provision, "period")?;
+    let new = NewConsent {
+        patient: patient(&root, site)?,
+        stance,
+        grantee: Grantee { referral: referral(&provision, site)?, ..grantee },
+        custodian,
+        what: what(&provision, site)?,
+        purposes: purposes(&provision, stance)?,
+        valid_from,
+        valid_until,
+        notice: notice(&root)?,
+        existence_visible: existence_visible(&provision)?,
+        basis: basis(&root, stance)?,
+    };
+    // A permit names one organisation (C-7), and a person or department is one of an organisation (C-4).
+    let within = new.grantee.department.is_some() || new.grantee.practitioner.is_some();
+    if new.grantee.organisation.is_none() && (stance == Stance::Permit || within) {
+        return Err(provision.missing("actor"));
+    }
+    // Emergencies are decided apart (D-8), and a forbid makes nothing visible.
+    if stance == Stance::Permit && new.purposes.contains(&Purpose::Emergency) {
+        return Err(provision.not_carried_out("purpose"));
+    }
+    if stance == Stance::Forbid && new.existence_visible {
+        return Err(provision.not_carried_out("extension"));
+    }
+    Ok(new)
+}
+
+/// What must be as every Consent of this door is.
+fn check_root(root: &Element<'_>, site: &Site) -> Result<(), Problem> {
+    if root.need_text("status")? != "active" {
+        return Err(root.invalid("status", "active"));
+    }
+    if !root.need("scope")?.codings()?.contains(&(SCOPE, "patient-privacy")) {
+        return Err(root.invalid("scope", "patient-privacy"));
+    }
+    if root.list("category")?.is_empty() {
+        return Err(root.missing("category"));
+    }
+    for organisation in root.list("organization")? {
+        if member(&organisation)? != site.organisation {
+            return Err(root.invalid("organization", "the member whose door this is, or left out"));
+        }
+    }
+    // When it is recorded is this node's to say, but what is there must be a date.
+    let date = root.text("dateTime")?.is_none_or(|date| Stretch::parse(date).is_some());
+    if date { Ok(()) } else { Err(root.invalid("dateTime", "a FHIR dateTime")) }
+}
+
+fn patient(root: &Element<'_>, site: &Site) -> Result<Who, Problem> {
+    let patient = root.need("patient")?;
+    match (patient.text("reference")?, patient.one("identifier")?) {
+        (Some(url), None) => {
+            let id = site.relative(url).strip_prefix("Patient/").and_then(Subject::from_hex);
+            id.map(Who::Subject)
+                .ok_or_else(|| patient.invalid("reference", "Patient/ and an id of this door"))
+        }
+        (None, Some(identifier)) => {
+            let (system, value) = pair(&identifier)?;
+            Ok(Who::Identifier(Token { system: Some(system.to_owned()), value: Phi::new(value.to_owned()) }))
+        }
+        (Some(_), Some(_)) => Err(patient.invalid("identifier", "left out where there is a reference")),
+        (None, None) => Err(patient.missing("reference")),
+    }
+}
+
+/// `policyRule` says the same as the provision, or nothing.
+fn stance(root: &Element<'_>, provision: &Element<'_>) -> Result<Stance, Problem> {
+    let (stance, rule) = match provision.text("type")? {
+        Some("permit") => (Stance::Permit, "OPTIN"),
+        Some("deny") => (Stance::Forbid, "OPTOUT"),
+        Some(_) => return Err(provision.invalid("type", "permit or deny")),
+        None => return Err(provision.missing("type")),
+    };
+    if let Some(policy) = root.one("policyRule")?
+        && policy.only(&["coding"])?.codings()? != [(ACT_CODE, rule)]
+    {
+        return Err(root.not_carried_out("policyRule"));
+    }
+    Ok(stance)
+}
+
+/// Who says it: a permit of a guardian rests on another basis than one of the patient (C-7).
+fn basis(root: &Element<'_>, stance: Stance) -> Result<LegalBasis, Problem> {
+    let performers = root.list("performer")?;
+    let [performer] = performers.as_slice() else { return Err(root.missing("performer")) };
+    let literal = performer.text("reference")?.unwrap_or_default();
+    let named = literal.rsplit('/').nth(1).filter(|kind| !kind.is_empty());
+    let kind = performer.text("type")?.or(named).unwrap_or_default();
+    match (stance, kind) {
+        (Stance::Forbid, "Patient" | "RelatedPerson") => Ok(LegalBasis::Objection),
+        (Stance::Permit, "Patient") => Ok(LegalBasis::SeparateConsent),
+        (Stance::Permit, "RelatedPerson") => Ok(LegalBasis::GuardianConsent),
+        _ => Err(root.invalid("performer", "a reference with type Patient or RelatedPerson")),
+    }
+}
+
+fn notice(root: &Element<'_>) -> Result<Notice, Problem> {
+    let source = root.need("sourceAttachment")?.only(&["extension", "contentType", "language", "title"])?;
+    let version = source.need_text("title")?;
+    if version.len() > LABEL_BYTES_MAX {
+        return Err(source.invalid("title", "the version of the notice, of at most 64 bytes"));
+    }
+    let hash = extension(&source, "extension", SHA256)?.ok_or_else(|| source.missing("extension"))?;
+    let digits = hash.text("valueString")?.and_then(Digest::from_hex);
+    let hash = digits
+        .ok_or_else(|| hash.invalid("valueString", "SHA-256 of the notice in 64 hexadecimal digits"))?;
+    Ok(Notice { version: version.to_owned(), hash })
+}
+
+fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem> {
+    let classes: BTreeSet<DocumentClass> = terms(provision, "class")?;
+    let sensitivities: BTreeSet<Sensitivity> = terms(provision, "securityLabel")?;
+    // What names everything limits nothing, and would count as narrower than it is (C-5).
+    if classes.len() == DocumentClass::ALL.len() {
+        return Err(provision.invalid("class", "left out where every class is meant"));
+    }
+    if sensitivities.len() == Sensitivity::ALL.len() {
+        return Err(provision.invalid("securityLabel", "left out where every label is meant"));
+    }
+    let (service_from, service_until) = period(provision, "dataPeriod")?;
+    let mut entries = BTreeSet::new();
+    for data in provision.list("data")? {
+        entries.insert(entry(&data, site)?);
+    }
+    if entries.len() > DIRECTIVE_ENTRIES_MAX {
+        return Err(Problem::TooLarge {
+            what: "the number of documents of a Consent",
+            limit: DIRECTIVE_ENTRIES_MAX,
+        });
+    }
+    Ok(What { classes, sensitivities, service_from, service_until, entries })
+}
+
+fn entry(data: &Element<'_>, site: &Site) -> Result<EntryId, Problem> {
+    let data = data.clone().only(&["meaning", "reference"])?;
+    if data.text("meaning")? != Some("instance") {
+        return Err(data.invalid("meaning", "instance: what is related to a document is not enforced"));
+    }
+    let target = data.need("reference")?;
+    let url = target.text("reference")?.unwrap_or_default();
+    let id = site.relative(url).strip_prefix("DocumentReference/").and_then(EntryId::from_hex);
+    id.ok_or_else(|| target.invalid("reference", "DocumentReference/ and the id of a document"))
+}
+
+/// A forbid without purposes spares emergencies (D-8), and has to say so: without the nested permit it would mean more.
+fn purposes(provision: &Element<'_>, stance: Stance) -> Result<BTreeSet<Purpose>, Problem> {
+    let purposes: BTreeSet<Purpose> = terms(provision, "purpose")?;
+    let nested = provision.list("provision")?;
+    match (nested.as_slice(), stance, purposes.is_empty()) {
+        ([], _, false) => Ok(purposes),
+        ([], Stance::Permit, true) => Err(provision.missing("purpose")),
+        ([], Stance::Forbid, true) => Err(provision.invalid(
+            "purpose",
+            "given, or the provision has a nested permit for ETREAT: an emergency is denied only where it is named",
+        )),
+        ([exception], Stance::Forbid, true) if spares_emergencies(exception)? => Ok(purposes),
+        _ => Err(provision.not_carried_out("provision")),
+    }
+}
+
+fn spares_emergencies(exception: &Element<'_>) -> Result<bool, Problem> {
+    let exception = exception.clone().only(&["type", "purpose"])?;
+    let purposes: BTreeSet<Purpose> = terms(&exception, "purpose")?;
+    Ok(exception.text("type")? == Some("permit") && purposes == BTreeSet::from([Purpose::Emergency]))
+}
+
+fn referral(provision: &Element<'_>, site: &Site) -> Result<Option<ReferralId>, Problem> {
+    let Some(extension) = extension(provision, "modifierExtension", IN_REFERRAL)? else { return Ok(None) };
+    let target = extension.need("valueReference")?;
+    let url = target.text("reference")?.unwrap_or_default();
+    let id = site.relative(url).strip_prefix("ServiceRequest/").and_then(ReferralId::from_hex);
+    id.map(Some).ok_or_else(|| target.invalid("reference", "ServiceRequest/ and the id of a referral"))
+}
+
+fn existence_visible(provision: &Element<'_>) -> Result<bool, Problem> {
+    let Some(extension) = extension(provision, "extension", EXISTENCE_VISIBLE)? else { return Ok(false) };
+    extension.boolean("valueBoolean")?.ok_or_else(|| extension.missing("valueBoolean"))
+}
+
+/// The one extension that is known there; another would mean something that is not enforced.
+fn extension<'v>(
+    holder: &Element<'v>,
+    name: &'static str,
+    url: &str,
+) -> Result<Option<Element<'v>>, Problem> {
+    let extension = holder.at_most_one(name)?;
+    match extension {
+        Some(extension) if extension.text("url")? != Some(url) => Err(holder.not_carried_out(name)),
+        known => Ok(known),
+    }
+}
+
+/// From the first instant of the start to the last of the end, which FHIR includes.
+fn period(provision: &Element<'_>, name: &str) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
+    let Some(period) = provision.one(name)? else { return Ok((None, None)) };
+    let period = period.only(&["start", "end"])?;
+    let stretch = |name| {
+        let read = |text| Stretch::parse(text).ok_or_else(|| period.invalid(name, "a FHIR dateTime"));
+        period.text(name)?.map(read).transpose()
+    };
+    let (start, end) = (stretch("start")?, stretch("end")?);
+    let (from, until) = (start.map(|start| start.from), end.map(|end| end.until));
+    let forwards = from.zip(until).is_none_or(|(from, until)| from < until);
+    if forwards { Ok((from, until)) } else { Err(period.invalid("end", "after the start")) }
+}
+
+fn terms<T: Term + Ord>(holder: &Element<'_>, name: &'static str) -> Result<BTreeSet<T>, Problem> {
+    let mut found = BTreeSet::new();
+    for coding in holder.list(name)? {
+        let (system, code) = coding.coding()?;
+        found.insert(T::find(system, code).ok_or_else(|| coding.not_carried_out("code"))?);
+    }
+    Ok(found)
+}

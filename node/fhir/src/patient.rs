@@ -1,0 +1,156 @@
+//! Patients, and by which of the node's ways one with an identifier is found (IHE PDQm, PIXm).
+
+use serde_json::{Value, json};
+use yiqiao_intake::patient::{self, IdKind};
+use yiqiao_node_core::ask::Patient;
+use yiqiao_node_core::state::kept::{BirthDate, PersonIdentifier};
+use yiqiao_proto::person::Identifier;
+
+use crate::resource::{Resource, Site, member, reference};
+use crate::search::Token;
+use crate::terms::{self, HEALTH_CARD, HEALTH_RECORD, IDENTIFIER_TYPE, INPATIENT, OUTPATIENT, RESIDENT};
+
+/// A patient as a resource; its id is the subject.
+pub fn write(patient: &Patient, site: &Site) -> Resource {
+    let data = patient.data.expose();
+    let official = (!data.name.is_empty()).then(|| json!({"use": "official", "text": data.name}));
+    let pinyin = (!data.pinyin.is_empty()).then(|| json!({"text": data.pinyin, "extension": [syllabic()]}));
+    let body = json!({
+        "active": true,
+        "identifier": data.identifiers.iter().map(identifier).collect::<Vec<_>>(),
+        "name": [official, pinyin],
+        "telecom": telecom(&data.phone),
+        "gender": gender(data.sex),
+        "birthDate": data.birth.as_ref().and_then(birth_date),
+        "address": [{"text": data.address}],
+        "managingOrganization": member(&site.organisation, &site.name),
+        "link": patient.retired.iter().map(|retired| json!({
+            "other": reference("Patient", &retired.to_string()),
+            "type": "replaces",
+        })).collect::<Vec<_>>(),
+    });
+    Resource::new("Patient", Some(patient.subject.to_string()), body)
+}
+
+/// A way to find a patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// By an identifier of the person: `Machine::patients_by_identifier`.
+    Person(Identifier),
+    /// By a number of the hospital: `Machine::patient_by_number`.
+    Number(patient::Identifier),
+}
+
+/// The ways by which a patient with this identifier could be known, to be tried in order: at most 16. None if the
+/// identifier has not the form of its system.
+pub fn lookups(token: &Token) -> Vec<Lookup> {
+    let value = token.value.expose();
+    let person = |found: Result<Identifier, _>| found.ok().map(Lookup::Person);
+    match token.system.as_deref() {
+        Some(RESIDENT) => person(Identifier::resident_id(value)).into_iter().collect(),
+        Some(HEALTH_CARD) => person(Identifier::health_card(value)).into_iter().collect(),
+        Some(system) => numbers(system, value),
+        None => {
+            let of_person = [person(Identifier::resident_id(value)), person(Identifier::health_card(value))];
+            of_person.into_iter().flatten().chain(numbers("", value)).collect()
+        }
+    }
+}
+
+/// A system tells who assigned a number and seldom which kind it is.
+fn numbers(system: &str, value: &str) -> Vec<Lookup> {
+    let kinds: &[IdKind] = match system {
+        OUTPATIENT => &[IdKind::OutpatientNo],
+        INPATIENT => &[IdKind::InpatientNo],
+        HEALTH_RECORD => &[IdKind::HealthRecord],
+        _ => &[
+            IdKind::Local,
+            IdKind::OutpatientNo,
+            IdKind::InpatientNo,
+            IdKind::HealthRecord,
+            IdKind::Passport,
+            IdKind::Other,
+        ],
+    };
+    let mut assigners = vec![terms::assigner(system)];
+    assigners.extend(system.strip_prefix("urn:oid:").map(str::to_owned));
+    // Where the sender gave no system, the one of the kind is written.
+    assigners.extend(matches!(system, OUTPATIENT | INPATIENT | HEALTH_RECORD).then(String::new));
+    let of_assigner = |assigner: &String| {
+        let assigner = assigner.clone();
+        kinds.iter().filter_map(move |kind| patient::Identifier::new(*kind, value, &assigner))
+    };
+    assigners.iter().flat_map(of_assigner).map(Lookup::Number).collect()
+}
+
+/// The patient as a sender would name the person: for documents that were handed in under the id of a Patient of this
+/// door, which intake does not know.
+pub fn named(patient: &Patient) -> patient::Patient {
+    let mut named = patient::Patient::default();
+    for id in &patient.data.expose().identifiers {
+        named.identify(patient::Identifier::new(kind(id.kind), &id.value, &id.assigner));
+    }
+    named
+}
+
+/// Kinds by the numbers of the schema of what a node keeps.
+const fn kind(number: u32) -> IdKind {
+    match number {
+        1 => IdKind::ResidentId,
+        2 => IdKind::HealthCard,
+        3 => IdKind::HealthRecord,
+        4 => IdKind::Local,
+        5 => IdKind::OutpatientNo,
+        6 => IdKind::InpatientNo,
+        7 => IdKind::Passport,
+        _ => IdKind::Other,
+    }
+}
+
+fn identifier(id: &PersonIdentifier) -> Value {
+    let (system, code, text) = match kind(id.kind) {
+        IdKind::ResidentId => (RESIDENT, "NI", "居民身份证号"),
+        IdKind::HealthCard => (HEALTH_CARD, "HC", "居民健康卡号"),
+        IdKind::HealthRecord => (HEALTH_RECORD, "", "健康档案号"),
+        IdKind::Local => ("", "PI", "院内患者号"),
+        IdKind::OutpatientNo => (OUTPATIENT, "MR", "门诊号"),
+        IdKind::InpatientNo => (INPATIENT, "MR", "住院号"),
+        IdKind::Passport => ("", "PPN", "护照号"),
+        IdKind::Other => ("", "", "其他标识"),
+    };
+    let own = matches!(id.kind, 1 | 2) || id.assigner.is_empty();
+    let system = if own { system.to_owned() } else { terms::system_uri(&id.assigner) };
+    let coding = if code.is_empty() { Value::Null } else { json!({"system": IDENTIFIER_TYPE, "code": code}) };
+    let kind = json!({"coding": [coding], "text": text});
+    let usage = if id.kind == 1 { "official" } else { "usual" };
+    json!({"use": usage, "type": kind, "system": system, "value": id.value})
+}
+
+/// The sound of a name (FHIR R4, extension iso21090-EN-representation).
+fn syllabic() -> Value {
+    json!({"url": "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation", "valueCode": "SYL"})
+}
+
+fn telecom(phone: &str) -> Value {
+    if phone.is_empty() { Value::Null } else { json!([{"system": "phone", "value": phone}]) }
+}
+
+/// GB/T 2261.1, one higher; 0 is not said at all.
+const fn gender(sex: u32) -> Option<&'static str> {
+    match sex {
+        0 => None,
+        2 => Some("male"),
+        3 => Some("female"),
+        _ => Some("unknown"),
+    }
+}
+
+fn birth_date(birth: &BirthDate) -> Option<String> {
+    let BirthDate { year, month, day } = birth;
+    let written = match (month, day) {
+        (0, _) => format!("{year:04}"),
+        (_, 0) => format!("{year:04}-{month:02}"),
+        _ => format!("{year:04}-{month:02}-{day:02}"),
+    };
+    (1..=9999).contains(year).then_some(written)
+}

@@ -1,0 +1,48 @@
+//! The CapabilityStatement.
+
+use serde_json::json;
+use yiqiao_fhir::capability::{self, Software};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::query::Request;
+use yiqiao_fhir::search::{
+    ConsentFilter, DocumentFilter, Filter, PatientFilter, ServiceRequestFilter, TaskFilter, read,
+};
+
+use crate::{rules, scenes};
+
+#[test]
+fn the_door_says_what_it_does() {
+    let software = Software {
+        version: "0.1.0".to_owned(),
+        date: scenes::at(0),
+        token_url: "https://a.example/oauth/token".to_owned(),
+    };
+    let resource = capability::statement(&scenes::site(), &software);
+    let json = resource.json().expose();
+    assert_eq!((&json["fhirVersion"], &json["format"]), (&json!("4.0.1"), &json!(["application/fhir+json"])));
+    assert_eq!(json["software"], json!({"name": "Yiqiao 医桥", "version": "0.1.0"}));
+    let rest = &json["rest"][0];
+    assert_eq!(rest["security"]["extension"][0]["extension"][0]["valueUri"], "https://a.example/oauth/token");
+    let kinds: Vec<_> =
+        rest["resource"].as_array().unwrap().iter().map(|resource| &resource["type"]).collect();
+    assert_eq!(kinds, ["Patient", "DocumentReference", "Binary", "Consent", "ServiceRequest", "Task"]);
+    rules::check(&resource);
+}
+
+/// Every parameter of the table is known to its reader: a value may be wrong, the name never.
+fn each_is_read<F: Filter + std::fmt::Debug>() {
+    for parameter in F::PARAMETERS {
+        let query = format!("{}=x&_count=1", parameter.name);
+        let read = read::<F>(&Request { query: &query, ..Request::default() });
+        assert!(!matches!(read, Err(Problem::ParameterUnknown { .. })), "{} {}", F::KIND, parameter.name);
+    }
+}
+
+#[test]
+fn what_is_listed_is_what_is_read() {
+    each_is_read::<PatientFilter>();
+    each_is_read::<DocumentFilter>();
+    each_is_read::<ConsentFilter>();
+    each_is_read::<ServiceRequestFilter>();
+    each_is_read::<TaskFilter>();
+}

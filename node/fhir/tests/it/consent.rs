@@ -1,0 +1,280 @@
+//! Consents: what is written, and what is taken in or refused.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use yiqiao_fhir::consent::{NewConsent, Standing, read_new};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::search::Who;
+use yiqiao_proto::codes::{LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
+use yiqiao_proto::directive::{Directive, Grantee, Said, What};
+use yiqiao_proto::id::{PractitionerId, ReferralId};
+use yiqiao_proto::phi::Phi;
+
+use crate::{rules, scenes};
+
+/// A forbid of everybody, for everything but emergencies.
+fn forbid() -> Directive {
+    Directive {
+        stance: Stance::Forbid,
+        grantee: Grantee::default(),
+        custodian: None,
+        what: What::default(),
+        purposes: BTreeSet::new(),
+        valid_until: None,
+        existence_visible: false,
+        basis: LegalBasis::Objection,
+        ..scenes::permit()
+    }
+}
+
+/// A permit to one physician of one department in the course of one referral.
+fn narrow() -> Directive {
+    let grantee = Grantee {
+        organisation: Some(scenes::code("hospital-b")),
+        department: Some(scenes::code("cardiology")),
+        practitioner: PractitionerId::new([8; 32]),
+        role: Some(PersonRole::Physician),
+        referral: ReferralId::new([4; 32]),
+    };
+    Directive { grantee, ..scenes::permit() }
+}
+
+fn written(directive: Directive) -> Value {
+    let resource = scenes::consent(directive).write(&scenes::patient(), &scenes::site());
+    rules::check(&resource);
+    resource.json().expose().clone()
+}
+
+fn read(json: &Value) -> Result<NewConsent, Problem> {
+    read_new(json.to_string().as_bytes(), &scenes::site())
+}
+
+/// Reads a Consent in which one value was changed; null takes it away.
+fn changed(mut json: Value, pointer: &str, value: Value) -> Result<NewConsent, Problem> {
+    let (holder, name) = pointer.rsplit_once('/').unwrap();
+    let members = json.pointer_mut(holder).unwrap().as_object_mut().unwrap();
+    if value.is_null() {
+        members.remove(name);
+    } else {
+        members.insert(name.to_owned(), value);
+    }
+    read(&json)
+}
+
+fn as_directive(new: &NewConsent, like: &Directive) -> Directive {
+    Directive {
+        id: like.id,
+        patient: like.patient,
+        stance: new.stance,
+        grantee: new.grantee.clone(),
+        custodian: new.custodian.clone(),
+        what: new.what.clone(),
+        purposes: new.purposes.clone(),
+        valid_from: new.valid_from.unwrap(),
+        valid_until: new.valid_until,
+        notice: new.notice.clone(),
+        existence_visible: new.existence_visible,
+        basis: new.basis,
+        head_version: like.head_version,
+    }
+}
+
+#[test]
+fn a_permit_is_one_provision() {
+    let json = written(scenes::permit());
+    let coding =
+        |system: &str, code: &str, display: &str| json!({"system": system, "code": code, "display": display});
+    let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    let reason = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+    let participation = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+    let member = |code: &str| json!({"type": "Organization", "identifier": {"system": "urn:yiqiao:member", "value": code}});
+    let document = |byte: &str| {
+        let url = format!("DocumentReference/{}", byte.repeat(32));
+        json!({"meaning": "instance", "reference": {"reference": url, "type": "DocumentReference"}})
+    };
+    let expected = json!({
+        "extension": [{"url": "urn:yiqiao:consent-existence-visible", "valueBoolean": true}],
+        "type": "permit",
+        "period": {"start": "2026-11-22T08:00:00+08:00", "end": "2027-01-02T23:59:59.999+08:00"},
+        "actor": [
+            {"role": {"coding": [coding(participation, "IRCP", "information recipient")]}, "reference": member("hospital-b")},
+            {"role": {"coding": [coding(participation, "CST", "custodian")]}, "reference": member("hospital-a")},
+        ],
+        "securityLabel": [coding(confidentiality, "N", "normal"), coding(confidentiality, "R", "restricted")],
+        "purpose": [coding(reason, "TREAT", "treatment"), coding(reason, "HPAYMT", "healthcare payment")],
+        "class": [coding("urn:yiqiao:document-class", "laboratory", "检验报告")],
+        "dataPeriod": {"start": "2026-11-18T04:00:00+08:00", "end": "2026-11-22T08:00:00.004+08:00"},
+        "data": [document("01"), document("02")],
+    });
+    assert_eq!(json["provision"], expected);
+    assert_eq!(json["status"], "active");
+    assert_eq!(json["policyRule"]["coding"][0]["code"], "OPTIN");
+    assert_eq!(json["performer"][0]["type"], "Patient");
+}
+
+#[test]
+fn what_is_written_is_read_back_whole() {
+    let guarded = Directive { basis: LegalBasis::GuardianConsent, ..scenes::permit() };
+    let of_role = Grantee { role: Some(PersonRole::Nurse), ..Grantee::default() };
+    let named = BTreeSet::from([Purpose::Emergency, Purpose::Research]);
+    let of_a_role = Directive { grantee: of_role, purposes: named, ..forbid() };
+    for directive in [scenes::permit(), forbid(), narrow(), guarded, of_a_role] {
+        let new = read(&written(directive.clone())).unwrap();
+        assert_eq!(new.patient, Who::Subject(scenes::subject()));
+        assert_eq!(as_directive(&new, &directive), directive);
+        assert_eq!(Directive::decode(&directive.encode()), Ok(directive));
+    }
+}
+
+#[test]
+fn c4_a_narrow_grantee_is_one_actor_and_a_referral_nobody_may_pass_over() {
+    let json = written(narrow());
+    assert_eq!(json["provision"]["actor"].as_array().unwrap().len(), 2);
+    assert_eq!(json["provision"]["actor"][0]["reference"]["reference"], "#grantee");
+    assert_eq!(json["contained"][0]["healthcareService"][0]["identifier"]["value"], "hospital-b/cardiology");
+    assert_eq!(json["provision"]["modifierExtension"][0]["url"], "urn:yiqiao:consent-referral");
+}
+
+#[test]
+fn d8_a_forbid_that_spares_emergencies_says_so() {
+    let json = written(forbid());
+    assert!(json["provision"].get("purpose").is_none());
+    assert_eq!(json["provision"]["provision"][0]["type"], "permit");
+    assert_eq!(json["provision"]["provision"][0]["purpose"][0]["code"], "ETREAT");
+    let refused = changed(json, "/provision/provision", Value::Null).unwrap_err();
+    assert!(matches!(refused, Problem::Invalid { path, .. } if path == "Consent.provision.purpose"));
+}
+
+#[test]
+fn a_consent_says_whether_it_counts() {
+    for (standing, status) in [
+        (Standing::InForce, "active"),
+        (Standing::Over, "inactive"),
+        (Standing::Replaced, "inactive"),
+        (Standing::Revoked(RevocationReason::PatientWish), "inactive"),
+        (Standing::Revoked(RevocationReason::Error), "entered-in-error"),
+    ] {
+        let mut consent = scenes::consent(scenes::permit());
+        consent.standing = standing;
+        consent.guardian = Some(Phi::new("张父".to_owned()));
+        let resource = consent.write(&scenes::patient(), &scenes::site());
+        rules::check(&resource);
+        assert_eq!(resource.json().expose()["status"], status);
+        let performer = json!([{"type": "RelatedPerson", "display": "张父"}]);
+        assert_eq!(resource.json().expose()["performer"], performer);
+    }
+}
+
+#[test]
+fn a_restriction_is_never_passed_over() {
+    let loinc = json!([{"system": "http://loinc.org", "code": "34133-9"}]);
+    for (pointer, value) in [
+        ("/policy", json!([{"uri": "urn:x"}])),
+        ("/modifierExtension", json!([{"url": "urn:x"}])),
+        ("/implicitRules", json!("urn:x")),
+        ("/verification", json!([{"verified": true}])),
+        ("/policyRule", json!({"text": "as the law says"})),
+        ("/policyRule/coding/0/code", json!("OPTOUT")),
+        ("/provision/action", json!([{"text": "access"}])),
+        ("/provision/code", json!([{"text": "x"}])),
+        ("/provision/_type", json!({"id": "x"})),
+        ("/provision/class", loinc),
+        ("/provision/purpose", json!([{"system": "urn:x", "code": "TREAT"}])),
+        ("/provision/securityLabel", json!([{"system": "urn:x", "code": "R"}])),
+        ("/provision/provision", json!([{"type": "deny"}])),
+        ("/provision/extension/0/url", json!("urn:x")),
+        ("/provision/modifierExtension", json!([{"url": "urn:x", "valueBoolean": true}])),
+        ("/contained", json!([{"resourceType": "Organization", "id": "x"}])),
+    ] {
+        let refused = changed(written(scenes::permit()), pointer, value).unwrap_err();
+        assert!(matches!(refused, Problem::NotCarriedOut { .. }), "{pointer}: {refused}");
+        assert_eq!(refused.status(), 422);
+        rules::check(&refused.outcome());
+    }
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_named_by_its_path() {
+    let patient = json!({"reference": "Patient/7"});
+    let person = json!([{"reference": "Practitioner/7"}]);
+    for (pointer, value, path) in [
+        ("/status", json!("draft"), "Consent.status"),
+        ("/scope", Value::Null, "Consent.scope"),
+        ("/category", Value::Null, "Consent.category"),
+        ("/category", json!([]), "Consent.category"),
+        ("/patient", patient, "Consent.patient.reference"),
+        ("/patient", json!({}), "Consent.patient.reference"),
+        ("/performer", Value::Null, "Consent.performer"),
+        ("/performer", person, "Consent.performer"),
+        ("/dateTime", json!("today"), "Consent.dateTime"),
+        ("/sourceAttachment/title", Value::Null, "Consent.sourceAttachment.title"),
+        ("/sourceAttachment/extension", Value::Null, "Consent.sourceAttachment.extension"),
+        ("/provision", Value::Null, "Consent.provision"),
+        ("/provision/type", Value::Null, "Consent.provision.type"),
+        ("/provision/type", json!("maybe"), "Consent.provision.type"),
+        ("/provision/actor", Value::Null, "Consent.provision.actor"),
+        ("/provision/purpose", Value::Null, "Consent.provision.purpose"),
+        ("/provision/period/end", json!("2020"), "Consent.provision.period.end"),
+        ("/provision/data/0/meaning", json!("related"), "Consent.provision.data[0].meaning"),
+        (
+            "/provision/data/0/reference/reference",
+            json!("Patient/1"),
+            "Consent.provision.data[0].reference.reference",
+        ),
+        (
+            "/provision/actor/0/reference/identifier/system",
+            json!("urn:x"),
+            "Consent.provision.actor[0].reference.identifier.value",
+        ),
+        ("/provision/actor/0/role/coding/0/code", json!("CST"), "Consent.provision.actor[1].role"),
+        ("/organization/0/identifier/value", json!("hospital-c"), "Consent.organization"),
+    ] {
+        let refused = changed(written(scenes::permit()), pointer, value).unwrap_err();
+        let said = refused.outcome().json().expose()["issue"][0]["expression"][0].clone();
+        assert_eq!(said, path, "{pointer}: {refused}");
+    }
+    assert!(matches!(read(&json!([])), Err(Problem::Invalid { .. })));
+    assert!(matches!(read_new(b"{", &scenes::site()), Err(Problem::Json { .. })));
+    assert!(matches!(read_new(&[b' '; 300_000], &scenes::site()), Err(Problem::TooLarge { .. })));
+}
+
+#[test]
+fn c5_what_names_everything_is_left_out() {
+    let all: Vec<Value> = ["N", "R", "V"]
+        .map(|code| json!({"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": code}))
+        .to_vec();
+    assert_eq!(all.len(), Sensitivity::ALL.len());
+    let refused = changed(written(scenes::permit()), "/provision/securityLabel", json!(all)).unwrap_err();
+    assert!(matches!(refused, Problem::Invalid { path, .. } if path == "Consent.provision.securityLabel"));
+}
+
+#[test]
+fn c7_a_permit_is_not_for_emergencies_and_a_forbid_shows_nothing() {
+    let emergency =
+        json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "ETREAT"}]);
+    let refused = changed(written(scenes::permit()), "/provision/purpose", emergency).unwrap_err();
+    assert_eq!(refused, Problem::NotCarriedOut { path: "Consent.provision.purpose".to_owned() });
+    let visible = json!([{"url": "urn:yiqiao:consent-existence-visible", "valueBoolean": true}]);
+    let refused = changed(written(forbid()), "/provision/extension", visible).unwrap_err();
+    assert_eq!(refused, Problem::NotCarriedOut { path: "Consent.provision.extension".to_owned() });
+}
+
+#[test]
+fn a_day_at_the_end_of_a_period_is_part_of_it() {
+    let period = json!({"start": "2026-12-01", "end": "2026-12-31"});
+    let new = changed(written(scenes::permit()), "/provision/period", period).unwrap();
+    assert_eq!(new.valid_from.unwrap().unix_ms(), 1_796_054_400_000);
+    assert_eq!(new.valid_until.unwrap().unix_ms(), 1_798_732_800_000);
+}
+
+#[test]
+fn a_patient_may_be_named_by_identifier() {
+    let patient = json!({"identifier": {"system": "urn:oid:2.16.156.10011.1.19", "value": "A12345678"}});
+    let new = changed(written(scenes::permit()), "/patient", patient).unwrap();
+    let Who::Identifier(token) = &new.patient else { panic!("by identifier") };
+    assert_eq!(token.value.expose(), "A12345678");
+    assert!(!format!("{new:?}").contains("A12345678"));
+}

@@ -1,0 +1,214 @@
+//! Documents that are handed in (ITI-65).
+
+#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+
+use serde_json::{Value, json};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::provide::{self, Provided};
+use yiqiao_intake::dates::Zone;
+use yiqiao_intake::facts::{Payload, Understood};
+use yiqiao_intake::fhir;
+
+use crate::{rules, scenes};
+
+fn entry(number: u32, kind: &str, resource: Value) -> Value {
+    let mut resource = resource;
+    resource["resourceType"] = json!(kind);
+    let url = format!("urn:uuid:00000000-0000-0000-0000-00000000000{number}");
+    json!({"fullUrl": url, "resource": resource, "request": {"method": "POST", "url": kind}})
+}
+
+fn url(number: u32) -> Value {
+    json!({"reference": format!("urn:uuid:00000000-0000-0000-0000-00000000000{number}")})
+}
+
+fn reference(number: u32, binary: u32) -> Value {
+    entry(
+        number,
+        "DocumentReference",
+        json!({
+            "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": format!("urn:oid:1.2.{number}")},
+            "status": "current",
+            "type": {"coding": [{"system": "urn:oid:2.16.156.10011.2.4", "code": "C0007"}]},
+            "subject": url(2),
+            "content": [{"attachment": {"contentType": "text/plain", "url": url(binary)["reference"], "size": 11}}],
+        }),
+    )
+}
+
+fn binary(number: u32) -> Value {
+    entry(number, "Binary", json!({"contentType": "text/plain", "data": "SGVsbG8g\n V29ybGQ="}))
+}
+
+/// A patient, a submission set, two documents.
+fn bundle() -> Value {
+    let list = json!({
+        "status": "current",
+        "mode": "working",
+        "subject": url(2),
+        "entry": [{"item": url(3)}, {"item": url(5)}],
+    });
+    let patient = json!({"identifier": [{"system": "https://a.example/sid", "value": "P1"}], "name": [{"text": "张三"}]});
+    json!({
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            entry(1, "List", list),
+            entry(2, "Patient", patient),
+            reference(3, 4),
+            binary(4),
+            reference(5, 6),
+            binary(6),
+        ],
+    })
+}
+
+fn read(json: &Value) -> Result<Provided, Problem> {
+    provide::read(json.to_string().as_bytes(), &scenes::site())
+}
+
+#[test]
+fn each_entry_is_answered_in_its_order() {
+    let provided = read(&bundle()).unwrap();
+    assert_eq!(provided.documents(), 2);
+    let filed = [scenes::entry_id(1), scenes::entry_id(2)];
+    let resource = provide::response(&provided, &filed, &scenes::subject(), scenes::at(0)).unwrap();
+    rules::check(&resource);
+    let json = resource.json().expose();
+    let locations: Vec<_> = (0..6).map(|at| json["entry"][at]["response"]["location"].as_str()).collect();
+    let expected = [
+        format!("Patient/{}", "ab".repeat(32)),
+        format!("DocumentReference/{}", "01".repeat(32)),
+        format!("Binary/{}", "01".repeat(32)),
+        format!("DocumentReference/{}", "02".repeat(32)),
+        format!("Binary/{}", "02".repeat(32)),
+    ];
+    assert_eq!(locations[0], None);
+    assert_eq!(locations[1..], expected.iter().map(|location| Some(location.as_str())).collect::<Vec<_>>());
+    let response = &json["entry"][2]["response"];
+    assert_eq!(
+        *response,
+        json!({
+            "status": "201 Created",
+            "location": expected[1],
+            "etag": "W/\"1\"",
+            "lastModified": "2026-11-22T08:00:00+08:00",
+        })
+    );
+    assert_eq!(json["entry"][0]["response"]["outcome"]["issue"][0]["severity"], "information");
+    let short = provide::response(&provided, &filed[..1], &scenes::subject(), scenes::at(0));
+    assert_eq!(short, Err(Problem::Internal));
+}
+
+#[test]
+fn intake_makes_as_many_documents_of_it() {
+    let bytes = bundle().to_string().into_bytes();
+    let Understood::Documents(documents) = fhir::read_json(&bytes, 0..bytes.len(), &Zone::china()).unwrap()
+    else {
+        panic!("documents");
+    };
+    assert_eq!(documents.len(), read(&bundle()).unwrap().documents());
+    assert_eq!(documents[0].payload, Payload::Embedded(b"Hello World".to_vec()));
+    assert_eq!(documents[1].source_id.as_ref().unwrap().value.expose(), "urn:oid:1.2.5");
+}
+
+#[test]
+fn a_known_patient_may_be_updated_and_need_not_be_there() {
+    let mut known = bundle();
+    known["entry"][1]["request"] = json!({"method": "PUT", "url": "Patient?identifier=x|P1"});
+    assert!(read(&known).is_ok());
+    let mut absent = bundle();
+    absent["entry"].as_array_mut().unwrap().remove(1);
+    assert!(read(&absent).is_ok());
+}
+
+#[test]
+fn a_patient_who_was_found_here_is_named_by_the_id() {
+    let mut json = bundle();
+    json["entry"].as_array_mut().unwrap().remove(1);
+    assert_eq!(read(&json).unwrap().subject(), None);
+    for base in ["", "https://a.example/fhir/"] {
+        let subject = json!({"reference": format!("{base}Patient/{}", "ab".repeat(32))});
+        for at in [0, 1, 3] {
+            json["entry"][at]["resource"]["subject"] = subject.clone();
+        }
+        assert_eq!(read(&json).unwrap().subject(), Some(&scenes::subject()));
+    }
+    assert_eq!(read(&bundle()).unwrap().subject(), None);
+}
+
+#[test]
+fn what_mhd_forbids_is_refused_by_its_path() {
+    let at = |entry: usize, rest: &str| format!("/entry/{entry}/{rest}");
+    let named = "Bundle.entry";
+    for (pointer, value, path) in [
+        ("/type".to_owned(), json!("batch"), "Bundle.type".to_owned()),
+        (at(0, "resource/mode"), json!("snapshot"), format!("{named}[0].resource.mode")),
+        (at(0, "resource/entry/1"), json!({"item": url(4)}), format!("{named}[0].resource.entry")),
+        (at(0, "resource/subject"), url(9), format!("{named}[0].resource.subject")),
+        (at(0, "resource/resourceType"), json!("Observation"), format!("{named}[0].resource.resourceType")),
+        (at(1, "fullUrl"), url(4)["reference"].clone(), format!("{named}[3].fullUrl")),
+        (at(2, "request/method"), json!("PUT"), format!("{named}[2].request.method")),
+        (at(2, "request/url"), json!("Binary"), format!("{named}[2].request.url")),
+        (at(2, "request/ifNoneExist"), json!("x"), format!("{named}[2].request.ifNoneExist")),
+        (at(2, "resource/status"), json!("superseded"), format!("{named}[2].resource.status")),
+        (
+            at(2, "resource/masterIdentifier"),
+            json!({}),
+            format!("{named}[2].resource.masterIdentifier.value"),
+        ),
+        (at(2, "resource/modifierExtension"), json!([]), format!("{named}[2].resource.modifierExtension")),
+        (
+            at(2, "resource/relatesTo"),
+            json!([{"code": "appends"}]),
+            format!("{named}[2].resource.relatesTo[0].code"),
+        ),
+        (at(2, "resource/content"), json!([]), format!("{named}[2].resource.content")),
+        (
+            at(2, "resource/content/0/attachment/url"),
+            json!("https://elsewhere.example/1"),
+            format!("{named}[2].resource.content[0].attachment.url"),
+        ),
+        (
+            at(2, "resource/content/0/attachment/size"),
+            json!(12),
+            format!("{named}[2].resource.content[0].attachment.size"),
+        ),
+        (
+            at(4, "resource/content/0/attachment/url"),
+            url(4)["reference"].clone(),
+            format!("{named}[4].resource.content[0].attachment.url"),
+        ),
+        (at(3, "resource/data"), json!("!"), format!("{named}[3].resource.data")),
+    ] {
+        let mut json = bundle();
+        let (holder, name) = pointer.rsplit_once('/').unwrap();
+        match json.pointer_mut(holder).unwrap() {
+            Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+            Value::Object(members) => _ = members.insert(name.to_owned(), value),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => panic!("{pointer}"),
+        }
+        let refused = read(&json).unwrap_err();
+        let outcome = refused.outcome();
+        rules::check(&outcome);
+        assert_eq!(outcome.json().expose()["issue"][0]["expression"][0], path, "{pointer}: {refused}");
+    }
+}
+
+#[test]
+fn a_bundle_has_one_submission_set_and_documents_each_with_its_content() {
+    let without = |kind: &str| {
+        let mut json = bundle();
+        json["entry"].as_array_mut().unwrap().retain(|entry| entry["resource"]["resourceType"] != kind);
+        read(&json).unwrap_err()
+    };
+    assert!(matches!(without("List"), Problem::Invalid { .. }));
+    assert!(matches!(without("DocumentReference"), Problem::Missing { .. }));
+    assert!(matches!(without("Binary"), Problem::Invalid { .. }));
+    let mut idle = bundle();
+    idle["entry"].as_array_mut().unwrap().push(binary(7));
+    assert_eq!(read(&idle), Err(Problem::NotCarriedOut { path: "Bundle.entry[6].resource.data".to_owned() }));
+    let mut many = bundle();
+    many["entry"].as_array_mut().unwrap().extend((0..300).map(|_| binary(8)));
+    assert!(matches!(read(&many), Err(Problem::TooLarge { .. })));
+}
