@@ -240,11 +240,11 @@ fn told_to(reader: &Code, act: &AcceptedAct, standing: &InForce) -> AcceptedAct 
     AcceptedAct { version: act.version, act: Told::Commitment(act.act.commitment()) }
 }
 
-/// Whether a member needs to know a directive: as custodian, or as grantee.
+/// Whether a member needs to know a directive: as custodian, or as grantee; who is not named is meant too. A forbid of everybody
+/// also ends the opening of copies at whoever has had them.
 fn concerns(reader: &Code, act: &InForce) -> bool {
-    let directive = &act.directive;
-    directive.custodian.as_ref().is_none_or(|custodian| custodian == reader)
-        || directive.grantee.organisation.as_ref() == Some(reader)
+    let means = |named: Option<&Code>| named.is_none_or(|named| named == reader);
+    means(act.directive.custodian.as_ref()) || means(act.directive.grantee.organisation.as_ref())
 }
 
 fn find<'a>(holders: &'a mut [Holder], member: &str) -> Option<&'a mut Holder> {
