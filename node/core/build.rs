@@ -6,8 +6,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["schema/state.proto"], ["schema", "../../proto/schema"])?;
     prost_build::Config::new()
         .extern_path(".yiqiao.words", "::yiqiao_proto::wire::words")
+        .extern_path(".yiqiao.referral", "::yiqiao_proto::wire::referral")
         // What describes a patient has a `Debug` of its own, which prints nothing of it.
-        .skip_debug(["PersonData", "PersonIdentifier", "BirthDate", "Visit", "Staff", "DocumentData"])
+        .skip_debug([
+            "PersonData",
+            "PersonIdentifier",
+            "BirthDate",
+            "Visit",
+            "Staff",
+            "DocumentData",
+            "Attestation",
+            "AuditData",
+        ])
         .compile_fds(files)?;
     Ok(())
 }

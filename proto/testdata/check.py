@@ -470,6 +470,26 @@ def check_calls():
     same("request for a lease", lease, calls["lease_request"])
 
 
+def check_forms():
+    """The bodies of a send and of another step, field by field [R-6]."""
+    forms = load("forms.txt")
+    text = lambda place, value: field(place, value.encode())
+    token = field(1, 1) + field(2, b"\x71" * 32)
+    listed = text(1, "hospital") + field(2, b"\xe1" * 32) + field(3, b"\xd1" * 32)
+    listed += field(4, 300_000) + field(5, 4) + field(6, 7) + field(7, 2) + field(8, 1)
+    listed += field(9, 1_780_000_000_000) + field(10, 1_780_000_001_000) + field(11, 1_780_000_002_000)
+    listed += text(12, "血常规")
+    form = field(1, field(1, 1) + text(2, "11010519491231002X")) + text(2, "张三") + field(3, 3)
+    form += field(4, field(1, 1949) + field(2, 12) + field(3, 31)) + text(5, "13800000000") + field(6, token)
+    form += text(7, "cardiology") + text(8, "李四") + text(9, "13900000000") + text(10, "general")
+    form += field(11, 2) + field(12, 2) + text(13, "康复") + field(14, text(1, "冠心病") + text(2, "I25.1"))
+    form += text(15, "胸痛\n三天") + text(16, "无") + text(17, "支架") + text(18, "随访")
+    form += field(19, listed) + field(20, b"\xc1" * 32) + field(21, 1_780_000_003_000)
+    same("form", form, forms["form"])
+    reply = text(1, "床位") + field(2, 1_780_000_004_000) + text(3, "二楼") + text(4, "好转") + text(5, "8421")
+    same("reply", reply, forms["reply"])
+
+
 for check in (
     check_keys,
     check_envelopes,
@@ -481,6 +501,7 @@ for check in (
     check_hpke,
     check_tokens,
     check_calls,
+    check_forms,
 ):
     check()
 print(f"{checked} values agree")

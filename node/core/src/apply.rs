@@ -9,9 +9,9 @@ use crate::limits::{HOLDERS_MAX, RETIRED_MAX};
 use crate::state::kept::{self, change};
 use crate::state::{
     self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
-    VaultUse, View, damaged, read_digest, read_document_id, read_entry_id, read_subject,
+    VaultUse, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
-use crate::{queue, words};
+use crate::{audit, copy, desk, draft, feed, holder, queue, said, sight, step, words};
 
 /// Does what follows from a record.
 pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
@@ -40,6 +40,24 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
             if members.new_epochs { change_ledger(view, |ledger| ledger.swept = 0) } else { Ok(()) }
         }
         Body::Swept(swept) => apply_swept(swept.to, at, view),
+        Body::Said(said) => said::apply_said(said, at, view),
+        Body::Settled(settled) => said::apply_settled(settled, view),
+        Body::Fed(fed) => feed::apply_fed(fed, view),
+        Body::Termed(termed) => feed::apply_termed(termed, view),
+        Body::Noticed(noticed) => feed::apply_noticed(noticed, at, view),
+        Body::Attested(attested) => desk::apply_attested(attested, at, view),
+        Body::Released(released) => holder::apply_released(released, at, view),
+        Body::Denied(denied) => holder::apply_denied(denied, at, view),
+        Body::Audited(audited) => audit::apply(audited, view),
+        Body::Wanted(wanted) => copy::apply_wanted(wanted, at, view),
+        Body::Asked(asked) => copy::apply_asked(asked, view),
+        Body::CopyReleased(released) => copy::apply_released(released, at, view),
+        Body::CopyChanged(changed) => copy::apply_changed(changed, at, view),
+        Body::Drafted(drafted) => draft::apply(drafted, at, view),
+        Body::Stepped(stepped) => step::apply(stepped, view),
+        Body::StepsTold(told) => step::apply_told(told, view),
+        Body::Filed(filed) => step::apply_filed(filed, view),
+        Body::Assigned(assigned) => step::apply_assigned(assigned, view),
     }
 }
 
@@ -155,6 +173,7 @@ fn apply_person(person: &kept::Person, at: i64, view: &mut View) -> Result<(), F
     }
     let changed = patient.identifiers != person.identifiers;
     move_holder(&subject, &patient.identifiers, &person.identifiers, view)?;
+    sight::apply_visits(&subject, &person.circles, view)?;
     patient.data.clone_from(&person.data);
     patient.identifiers.clone_from(&person.identifiers);
     patient.remarks.clone_from(&person.remarks);
@@ -297,6 +316,9 @@ fn apply_stated(stated: &kept::Stated, at: i64, view: &mut View) -> Result<(), F
     chain.stale = false;
     if !stated.payload.is_empty() {
         chain.statement += 1;
+        for token in stated.tokens.iter().filter(|token| !chain.tokens.contains(token)) {
+            feed::void_head(&read_token(token)?, view)?;
+        }
         chain.statement_previous = std::mem::replace(&mut chain.statement_last, stated.payload.clone());
         chain.tokens.clone_from(&stated.tokens);
         chain.stating = true;

@@ -15,11 +15,13 @@ use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
 
 use crate::apply::{REVIEW_DONE, REVIEW_OPEN, REVIEW_REPLAYED};
+pub use crate::holder::{Gone, releases};
 use crate::intake::read_reason;
 use crate::limits::PAGE_MAX;
 use crate::machine::Machine;
 use crate::person;
 use crate::remark::{self, Remarks};
+pub use crate::said::{Waiting, WordState, directive, refused, waiting, word};
 use crate::state::kept::{self, DocumentData, PersonData};
 use crate::state::{self, Fault, View, damaged, read_document_id, read_entry_id, read_subject, read_token};
 
@@ -209,6 +211,47 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// The documents of one subject in the order in which they were filed, after an item of its chain: those of at most
+    /// [`PAGE_MAX`] items, and the item to go on after; none at the end.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn documents_of(
+        &self,
+        subject: &Subject,
+        after: u64,
+        view: &View,
+    ) -> Result<(Vec<Document>, Option<u64>), Fault> {
+        let items = items(subject, after, view)?;
+        let entries: Vec<EntryId> =
+            items.iter().filter(|item| item.withdrawal.is_none()).map(|item| item.entry).collect();
+        view.need(&entries.iter().map(state::document).collect::<Vec<_>>())?;
+        let found: Vec<Option<Document>> =
+            entries.iter().map(|entry| self.document(entry, view)).collect::<Result<_, _>>()?;
+        let seen = after.saturating_add(items.len() as u64);
+        let next = (seen < view.get(&state::chain(subject))?.items).then_some(seen);
+        Ok((found.into_iter().flatten().collect(), next))
+    }
+}
+
+/// How many patients had come when this one did, itself counted: its number within this node.
+///
+/// # Errors
+/// [`Fault`] if the view lacks something.
+pub fn ordinal(subject: &Subject, view: &View) -> Result<u64, Fault> {
+    Ok(view.get(&state::patient(&person::root(view, *subject)?))?.ordinal)
+}
+
+/// The patient of a number within this node, through all merges.
+///
+/// # Errors
+/// [`Fault`] if the view lacks something.
+pub fn at_ordinal(ordinal: u64, view: &View) -> Result<Option<Subject>, Fault> {
+    let Some(found) = view.find(&state::ordinal(ordinal))? else { return Ok(None) };
+    person::root(view, read_subject(&found.subject)?).map(Some)
+}
+
 /// What was or will be published of one subject, in the order of its chain, after an item: at most [`PAGE_MAX`].
 ///
 /// # Errors
@@ -277,7 +320,8 @@ pub fn problems(after: u64, view: &View) -> Result<Vec<Problem>, Fault> {
 /// # Errors
 /// [`Fault`] if the view lacks something.
 pub fn is_in_use(document: &DocumentId, view: &View) -> Result<bool, Fault> {
-    Ok(view.find(&state::vault(document))?.is_some())
+    let used = view.get(&state::vault(document))?;
+    Ok(!used.entry_id.is_empty() || used.review != 0)
 }
 
 fn patient_of(known: person::Known, view: &View) -> Result<Patient, Fault> {

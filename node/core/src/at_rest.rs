@@ -31,6 +31,9 @@ pub(crate) enum Tag {
     Number,
     Identifier,
     Source,
+    Practitioner,
+    Login,
+    Circle,
 }
 
 impl Tag {
@@ -41,6 +44,9 @@ impl Tag {
             Self::Number => "yiqiao/node/number/1",
             Self::Identifier => "yiqiao/node/identifier/1",
             Self::Source => "yiqiao/node/source/1",
+            Self::Practitioner => "yiqiao/node/practitioner/1",
+            Self::Login => "yiqiao/node/login/1",
+            Self::Circle => "yiqiao/node/circle/1",
         }
     }
 }

@@ -7,6 +7,7 @@ use yiqiao_intake::kind::{Class, DocumentKind, KindCode};
 use yiqiao_proto::codes::{
     DocumentClass, DocumentFormat, DocumentStatus, DocumentType, FacilityKind, PracticeSetting, Sensitivity,
 };
+use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Timestamp;
 
 /// What a hospital decides about its own codes.
@@ -16,6 +17,9 @@ pub struct Coding {
     pub facility: FacilityKind,
     /// Its departments, by the names and codes that its systems write.
     pub departments: BTreeMap<String, PracticeSetting>,
+    /// The codes of its departments in the region, by the names and codes that its systems write; a name that is a code
+    /// already needs none.
+    pub department_codes: BTreeMap<String, Code>,
     /// Practice settings whose documents are restricted.
     pub restricted_settings: BTreeSet<PracticeSetting>,
     /// Document types that are restricted.
@@ -32,6 +36,7 @@ impl Coding {
         Self {
             facility,
             departments: BTreeMap::new(),
+            department_codes: BTreeMap::new(),
             restricted_settings: BTreeSet::from([
                 PracticeSetting::Psychiatry,
                 PracticeSetting::InfectiousDiseases,

@@ -7,8 +7,11 @@ use yiqiao_proto::id::{Digest, Subject};
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::Token;
 
+use crate::errand;
+use crate::feed;
 use crate::machine::{Checkpoint, Effect, Outcome, Receipt, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
+use crate::said;
 use crate::state::kept;
 use crate::state::{self, Body, Chain, Fault, read_entry_id};
 use crate::words;
@@ -42,39 +45,60 @@ pub(crate) fn receipted(
     let (place, subject, count, statement) = match flight.call {
         Call::Statement { place, subject } => (place, subject, 1, true),
         Call::Items { place, subject, count } => (place, subject, count, false),
-        Call::Evaluate { .. } | Call::OwnWords { .. } => return Ok(Outcome::Done),
+        Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint),
+        Call::Evaluate { .. } | Call::OwnWords { .. } | Call::Feed | Call::Lease | Call::Errand { .. } => {
+            return Ok(Outcome::Done);
+        }
     };
     work.turn.again.push(place);
+    let tree = tree_of(work, &flight, checkpoint)?;
+    if matches!(tree, Tree::Other) || receipts.len() != count {
+        pause_submitting(work, None);
+        return Ok(if matches!(tree, Tree::Other) { Outcome::OtherLog } else { Outcome::Done });
+    }
+    work.turn.submitting = Some(Pause::default());
+    work.keep(Body::Receipted(kept::Receipted {
+        subject: subject.as_bytes().to_vec(),
+        statement,
+        receipts: receipts.iter().map(|receipt| receipt.kept(checkpoint.size)).collect(),
+        checkpoint: tree.newer(),
+    }))?;
+    Ok(Outcome::Done)
+}
+
+/// How the tree of receipts stands to the newest one that is known (L-11).
+pub(crate) enum Tree {
+    Newer(kept::Checkpoint),
+    Same,
+    /// Another tree, or an older one than was known when the call began.
+    Other,
+}
+
+impl Tree {
+    /// What is to be kept of it.
+    pub(crate) fn newer(self) -> Option<kept::Checkpoint> {
+        match self {
+            Self::Newer(checkpoint) => Some(checkpoint),
+            Self::Same | Self::Other => None,
+        }
+    }
+}
+
+pub(crate) fn tree_of(work: &Work<'_>, flight: &Flight, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
     let log_id = work.machine.directory.list().log_id.as_str();
     let known = work.view.get(&state::ledger())?.checkpoint.filter(|known| known.log_id == log_id);
     let other = known.as_ref().is_some_and(|known| {
         checkpoint.size < flight.tree_size.min(known.size)
             || (checkpoint.size == known.size && known.root != checkpoint.root.as_bytes())
     });
-    if other || receipts.len() != count {
-        pause_submitting(work, None);
-        return Ok(if other { Outcome::OtherLog } else { Outcome::Done });
+    if other {
+        return Ok(Tree::Other);
     }
-    let newer = known.is_none_or(|known| known.size < checkpoint.size);
-    let newest = kept::Checkpoint {
-        log_id: log_id.to_owned(),
-        size: checkpoint.size,
-        root: checkpoint.root.as_bytes().to_vec(),
-    };
-    let kept_receipt = |receipt: &Receipt| kept::Receipt {
-        seq: receipt.seq,
-        term: receipt.term,
-        accepted_at: receipt.accepted_at.unix_ms(),
-        tree_size: checkpoint.size,
-    };
-    work.turn.submitting = Some(Pause::default());
-    work.keep(Body::Receipted(kept::Receipted {
-        subject: subject.as_bytes().to_vec(),
-        statement,
-        receipts: receipts.iter().map(kept_receipt).collect(),
-        checkpoint: newer.then_some(newest),
-    }))?;
-    Ok(Outcome::Done)
+    if known.is_some_and(|known| known.size >= checkpoint.size) {
+        return Ok(Tree::Same);
+    }
+    let (log_id, root) = (log_id.to_owned(), checkpoint.root.as_bytes().to_vec());
+    Ok(Tree::Newer(kept::Checkpoint { log_id, size: checkpoint.size, root }))
 }
 
 /// The registry's own account of a subject, after it had refused the next link (N-9). Words that this node has lost are
@@ -116,6 +140,9 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
             evaluation_failed(work, places, refusal, wait);
             return Ok(Outcome::Done);
         }
+        Call::Word { .. } => return said::failed(work, &flight, refusal),
+        Call::Feed | Call::Lease => return Ok(feed::failed(work, refusal)),
+        Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),
         Call::Items { place, subject, .. } => (place, subject, true),
         Call::Statement { place, subject } | Call::OwnWords { place, subject } => (place, subject, false),
     };
@@ -161,14 +188,14 @@ fn park(work: &mut Work<'_>, subject: &Subject, code: RefusalCode, clause: &str)
 }
 
 /// The call that an answer is to; none if it was asked before a restart.
-fn landed(work: &mut Work<'_>, ticket: u64) -> Option<Flight> {
+pub(crate) fn landed(work: &mut Work<'_>, ticket: u64) -> Option<Flight> {
     let flight = work.machine.outbox.flights.get(&ticket).cloned();
     work.turn.landed = flight.as_ref().map(|_| ticket);
     flight
 }
 
 /// Whether a refusal of words stops the subject they are of, until a person has looked at it.
-const fn stops_subject(code: RefusalCode) -> bool {
+pub(crate) const fn stops_subject(code: RefusalCode) -> bool {
     match code {
         RefusalCode::Malformed
         | RefusalCode::Conflict

@@ -31,4 +31,47 @@ pub const BACKOFF_MAX: Millis = Millis::from_secs(300);
 /// The longest wait that the registry may impose.
 pub const RETRY_AFTER_MAX: Millis = Millis::from_secs(24 * 3600);
 
+/// What a desk keeps as evidence of one act.
+pub const EVIDENCE_BYTES_MAX: usize = 4_096;
+/// Requests for documents that one member may make in a day.
+pub const REQUESTS_PER_DAY_MAX: u64 = 20_000;
+/// Recipients of one patient's documents that are told of a revocation directly.
+pub const RECIPIENTS_MAX: usize = 32;
+/// When to ask again for what is about to be there.
+pub const SOON: Millis = Millis::from_secs(1);
+/// How often the feed is read: so soon a revocation counts.
+pub const FEED_EVERY: Millis = Millis::new(500);
+/// How long what a member told counts although the feed does not hold it (F-9).
+pub const NOTICE_LIFE: Millis = Millis::from_secs(600);
+/// Acts that members told of one token, within that time.
+pub const NOTICES_MAX: usize = 16;
+
+/// Consent acts under way at once, and other words.
+pub const SAYING_MAX: usize = 8;
+/// The longest wait of consent acts, of the feed and of the lease after failures: they must not stand still for long.
+pub const SOON_MAX: Millis = Millis::from_secs(15);
+
+/// Calls to other members under way at once.
+pub const ERRANDS_MAX: usize = 16;
+/// Calls to one of them.
+pub const ERRANDS_OF_MEMBER_MAX: usize = 4;
+/// Errands whose next time is in memory; beyond that the walk over them waits.
+pub const DUE_MAX: usize = 65_536;
+/// Changed heads whose copies are still to be looked at; beyond that all copies are.
+pub const CHANGED_HEADS_MAX: usize = 4_096;
+/// How long a request for a document lives.
+pub const REQUEST_LIFE: Millis = Millis::from_secs(3600);
+/// How often a copy that is permitted is decided about again, if nothing else happens.
+pub const RECHECK_EVERY: Millis = Millis::from_secs(3600);
+/// How soon again if it could not be decided, for want of a lease or a head.
+pub const RECHECK_SOON: Millis = Millis::from_secs(60);
+/// Steps of one side of a referral.
+pub const STEPS_MAX: u32 = 64;
+/// Referrals of one member that nobody here has answered.
+pub const OPEN_REFERRALS_MAX: u64 = 1_000;
+
+const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && LOOKS_MAX < DUE_MAX);
+const _: () = assert!(REQUEST_LIFE.get() <= yiqiao_proto::limits::REQUEST_LIFE_MS_MAX);
+const _: () = assert!(RECHECK_SOON.get() < REQUEST_LIFE.get());
+const _: () = assert!(BACKOFF_MIN.get() < SOON_MAX.get() && SOON_MAX.get() < BACKOFF_MAX.get());
 const _: () = assert!(BACKOFF_MIN.get() < BACKOFF_MAX.get() && BACKOFF_MAX.get() < RETRY_AFTER_MAX.get());

@@ -8,22 +8,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_proto::envelope::{Envelope, Word, payload_hash};
-use yiqiao_proto::id::{Digest, Subject};
-use yiqiao_proto::limits::{EVALUATION_MAX, SUBMISSION_MAX, TOKENS_MAX};
+use yiqiao_proto::id::{Code, Digest, Subject};
+use yiqiao_proto::limits::{EVALUATION_MAX, SUBMISSION_MAX};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::{Millis, Timestamp};
-use yiqiao_proto::token::Token;
 
+use crate::errand;
+use crate::feed::{self, Watch};
 use crate::limits::{
     BACKOFF_MAX, BACKOFF_MIN, FLIGHTS_MAX, LOOKS_MAX, RETRY_AFTER_MAX, STARVED_MAX, SWEEP_STEP,
 };
 use crate::machine::{Effect, Outcome, Stop, Work};
 use crate::person;
-use crate::queue;
+use crate::said::{self, Saying};
 use crate::state::kept;
 use crate::state::{
-    self, Body, Chain, Fault, Ledger, read_digest, read_entry_id, read_subject, read_token, write_token,
+    self, Body, Chain, Fault, Lane, Ledger, read_entry_id, read_subject, read_token, write_token,
 };
+use crate::tokens::{self, Tokens};
 use crate::words::{self, ItemWord};
 
 /// What is under way, and what waits.
@@ -56,6 +58,22 @@ pub(crate) enum Call {
     Statement { place: u64, subject: Subject },
     Items { place: u64, subject: Subject, count: usize },
     OwnWords { place: u64, subject: Subject },
+    Word { lane: Lane, place: u64, number: u64 },
+    Feed,
+    Lease,
+    Errand { place: u64, member: Code, pause: Pause },
+}
+
+impl Call {
+    /// Whether it is for the index; those calls have a bound of their own.
+    const fn is_publishing(&self) -> bool {
+        match self {
+            Self::Evaluate { .. } | Self::Statement { .. } | Self::Items { .. } | Self::OwnWords { .. } => {
+                true
+            }
+            Self::Word { .. } | Self::Feed | Self::Lease | Self::Errand { .. } => false,
+        }
+    }
 }
 
 /// A stop after failures.
@@ -77,6 +95,8 @@ pub(crate) struct Turn {
     fed: bool,
     pub(crate) submitting: Option<Pause>,
     pub(crate) evaluating: Option<Pause>,
+    pub(crate) saying: Option<Saying>,
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Outbox {
@@ -96,7 +116,7 @@ impl Outbox {
     pub(crate) fn next_wakeup(&self, ledger: &Ledger) -> Option<Timestamp> {
         let further = self.cursor < ledger.queue_tail && self.starved.len() < STARVED_MAX;
         let walk = further || !self.again.is_empty();
-        let ready = (walk || ledger.swept < ledger.subjects) && self.flights.len() < FLIGHTS_MAX;
+        let ready = (walk || ledger.swept < ledger.subjects) && self.room() > 0;
         let starved = self.evaluating.until.filter(|_| !self.starved.is_empty());
         let next = ready.then(|| self.submitting.until.unwrap_or(Timestamp::MIN));
         [next, starved].into_iter().flatten().min()
@@ -123,6 +143,16 @@ impl Outbox {
         self.evaluating = turn.evaluating.unwrap_or(self.evaluating);
     }
 
+    /// How many more calls may be under way.
+    fn room(&self) -> usize {
+        FLIGHTS_MAX.saturating_sub(self.count(Call::is_publishing))
+    }
+
+    /// How many such calls are under way.
+    pub(crate) fn count(&self, such: impl Fn(&Call) -> bool) -> usize {
+        self.flights.values().filter(|flight| such(&flight.call)).count()
+    }
+
     /// Places of which a call is under way.
     fn busy(&self) -> BTreeSet<u64> {
         let places = |flight: &Flight| match &flight.call {
@@ -130,19 +160,46 @@ impl Outbox {
             Call::Statement { place, .. } | Call::Items { place, .. } | Call::OwnWords { place, .. } => {
                 vec![*place]
             }
+            Call::Word { .. } | Call::Feed | Call::Lease | Call::Errand { .. } => Vec::new(),
         };
         self.flights.values().flat_map(places).collect()
     }
 }
 
 impl Pause {
-    fn is_over(&self, now: Timestamp) -> bool {
+    /// Until a time, after no failure.
+    pub(crate) const fn at(until: Timestamp) -> Self {
+        Self { until: Some(until), failures: 0 }
+    }
+
+    /// Until another time, after as many failures.
+    pub(crate) const fn put_off(self, until: Timestamp) -> Self {
+        Self { until: Some(until), failures: self.failures }
+    }
+
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Until when; none if nothing failed.
+    pub(crate) const fn until(&self) -> Option<Timestamp> {
+        self.until
     }
 
     /// Twice as long after each failure, half of it by chance, and not before the registry's own time.
     pub(crate) fn longer(self, now: Timestamp, asked: Option<Millis>, chance: u64) -> Self {
-        let doubled = BACKOFF_MIN.get().saturating_mul(1 << self.failures.min(20)).min(BACKOFF_MAX.get());
+        self.longer_within(BACKOFF_MAX, now, asked, chance)
+    }
+
+    /// The same with another longest wait.
+    pub(crate) fn longer_within(
+        self,
+        max: Millis,
+        now: Timestamp,
+        asked: Option<Millis>,
+        chance: u64,
+    ) -> Self {
+        let doubled = BACKOFF_MIN.get().saturating_mul(1 << self.failures.min(20)).min(max.get());
         let wait = doubled / 2 + chance % (doubled / 2 + 1);
         let asked = asked.unwrap_or_default().min(RETRY_AFTER_MAX);
         let until = now + Millis::new(wait).max(asked);
@@ -152,8 +209,11 @@ impl Pause {
 
 /// Walks the queue and begins what can be begun.
 pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
-    let outbox = &work.machine.outbox;
+    said::send(work)?;
+    feed::send(work)?;
+    errand::wakeup(work)?;
     sweep(work)?;
+    let outbox = &work.machine.outbox;
     if !outbox.submitting.is_over(work.now) {
         return Ok(Outcome::Done);
     }
@@ -193,17 +253,10 @@ struct Wanted {
     places: Vec<u64>,
 }
 
-/// The tokens of a subject in all epochs; or what is missing of the first epoch that is not complete.
-enum Tokens {
-    All(Vec<Token>),
-    Missing(u32, Vec<Digest>),
-}
-
 impl Walk {
     fn of(work: &Work<'_>, fed: bool) -> Self {
         let outbox = &work.machine.outbox;
-        let room = FLIGHTS_MAX.saturating_sub(outbox.flights.len());
-        Self { busy: outbox.busy(), room, fed, wanted: BTreeMap::new() }
+        Self { busy: outbox.busy(), room: outbox.room(), fed, wanted: BTreeMap::new() }
     }
 
     /// The places to look at: those of before first, then the next ones.
@@ -274,7 +327,7 @@ impl Walk {
         subject: Subject,
         chain: &Chain,
     ) -> Result<(), Fault> {
-        let tokens = match tokens_of(work, &subject)? {
+        let tokens = match tokens::of_subject(work.machine, work.view, &subject)? {
             Tokens::All(tokens) => tokens,
             Tokens::Missing(epoch, tags) => return self.want(work, place, &subject, epoch, &tags),
         };
@@ -340,30 +393,6 @@ pub(crate) fn begin(work: &mut Work<'_>, call: Call) -> u64 {
     let tree_size = work.machine.ledger.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     work.turn.begun.push((ticket, Flight { call, tree_size }));
     ticket
-}
-
-/// The tokens of a subject: of each identifier one for every epoch, the newest epochs first if there are too many (T-7).
-fn tokens_of(work: &Work<'_>, subject: &Subject) -> Result<Tokens, Fault> {
-    let tags = queue::identifiers(subject, work.view)?;
-    let tags = tags.iter().map(|tag| read_digest(tag)).collect::<Result<Vec<_>, _>>()?;
-    let keys = &work.machine.directory.list().token_keys;
-    let epochs = keys.iter().rev().map(|key| key.epoch).take(TOKENS_MAX / tags.len().max(1));
-    let mut tokens = Vec::new();
-    for epoch in epochs {
-        let mut missing = Vec::new();
-        for tag in &tags {
-            match work.view.find(&state::token(tag, epoch))? {
-                Some(token) => tokens.push(read_token(&token)?),
-                None => missing.push(*tag),
-            }
-        }
-        if !missing.is_empty() {
-            return Ok(Tokens::Missing(epoch, missing));
-        }
-    }
-    tokens.sort_unstable();
-    tokens.dedup();
-    Ok(Tokens::All(tokens))
 }
 
 fn sign_statement(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Envelope, Fault> {

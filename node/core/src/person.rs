@@ -14,6 +14,7 @@ use crate::at_rest::{AtRest, Tag};
 use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX, VISITS_MAX};
 use crate::machine::{Machine, Refused, Stop, Work};
 use crate::remark::{self, Remark, Remarks};
+use crate::sight;
 use crate::state::kept::{self, BirthDate, PersonData, PersonIdentifier, change::Change};
 use crate::state::{self, Fault, View, damaged, read_subject};
 
@@ -76,6 +77,7 @@ fn new_patient(work: &mut Work<'_>) -> Result<Known, Fault> {
     let subject = Subject::new(work.entropy.bytes()).ok_or_else(damaged)?;
     work.view.load(state::patient(&subject).key().to_vec(), None);
     work.view.load(state::chain(&subject).key().to_vec(), None);
+    work.view.load(state::circles(&subject).key().to_vec(), None);
     Ok(Known { subject, state: state::Patient::default(), data: PersonData::default() })
 }
 
@@ -135,6 +137,7 @@ fn put(work: &mut Work<'_>, known: &Known, numbers: &[Digest], new: &Remarks) ->
         data,
         identifiers: tag_bytes(&tags),
         remarks: remark::numbers(&remarks),
+        circles: sight::of_visits(work.machine, &known.data),
     }))
 }
 

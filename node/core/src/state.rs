@@ -4,21 +4,21 @@ use core::fmt;
 
 use yiqiao_journal::view::fixed;
 pub use yiqiao_journal::view::{Fault, Slot, View};
-use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Subject};
+use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Nonce, ReferralId, Subject};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
 
 /// The messages of `schema/state.proto`.
 #[expect(missing_docs, reason = "generated; the schema describes every field")]
-#[expect(clippy::large_enum_variant, reason = "generated; a change lives in a list that is written at once")]
 pub mod kept {
     include!(concat!(env!("OUT_DIR"), "/yiqiao.node.rs"));
 }
 
 pub use kept::record::Record as Body;
 pub use kept::{
-    Chain, Control, Counters, Document, EntryRef, Item, Ledger, Message, Patient, Problem, Queued, Record,
-    Review, SubjectRef, Subjects, VaultUse,
+    Asker, AttestedRef, Chain, Control, Counters, Document, EntryRef, Exchange, Given, Item, Ledger, Message,
+    Notices, Patient, Problem, Queued, Record, Request, RequestRef, Review, SubjectRef, Subjects, ToldHead,
+    VaultUse, Word, WordRef,
 };
 
 /// The first byte of a key. Never renumbered while an index can be older than the program.
@@ -61,6 +61,52 @@ pub enum Table {
     Vault = 17,
     /// The newest member list.
     Members = 18,
+    /// What there is one of for consent and exchange.
+    Exchange = 19,
+    /// Words that are no links of chains.
+    Word = 20,
+    /// Their queues.
+    WordPlace = 21,
+    /// Those that were refused.
+    RefusedWord = 22,
+    /// What the feed told, by token.
+    Head = 23,
+    /// What members told, by token.
+    Notices = 24,
+    /// What words rest on that members attest, by their number.
+    Attested = 25,
+    /// Requests for documents, by hash.
+    Request = 26,
+    /// Their nonces, by member.
+    Nonce = 27,
+    /// How much a member asks.
+    Asker = 28,
+    /// Releases of a subject.
+    Given = 29,
+    /// Releases of a subject, one by one.
+    GivenItem = 30,
+    /// How long lists are.
+    Count = 40,
+    /// What stands in lists.
+    Listed = 41,
+    /// The audit.
+    AuditLine = 42,
+    /// Where it ends.
+    AuditEnd = 43,
+    /// Documents of other holders.
+    Copy = 44,
+    /// Drafts of referrals.
+    Draft = 45,
+    /// Referrals.
+    Referral = 46,
+    /// Their steps.
+    Step = 47,
+    /// What is to be done with other members, or later.
+    Errand = 48,
+    /// How far that is.
+    Errands = 49,
+    /// Who may see a patient.
+    Circles = 50,
 }
 
 /// What there is one of.
@@ -153,6 +199,131 @@ pub fn members() -> Slot<kept::Members> {
     Slot::new(Table::Members as u8, &[])
 }
 
+/// What there is one of for consent and exchange.
+pub fn exchange() -> Slot<Exchange> {
+    Slot::new(Table::Exchange as u8, &[])
+}
+
+/// A word that is no link of a chain, from 1.
+pub fn word(number: u64) -> Slot<Word> {
+    Slot::new(Table::Word as u8, &[&number.to_be_bytes()])
+}
+
+/// A place in a queue of words, from 1.
+pub fn word_place(lane: Lane, place: u64) -> Slot<WordRef> {
+    Slot::new(Table::WordPlace as u8, &[&[lane as u8], &place.to_be_bytes()])
+}
+
+/// A word that was refused, from 1.
+pub fn refused_word(number: u64) -> Slot<WordRef> {
+    Slot::new(Table::RefusedWord as u8, &[&number.to_be_bytes()])
+}
+
+/// What the feed told of a token.
+pub fn head(token: &Token) -> Slot<ToldHead> {
+    Slot::new(Table::Head as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
+}
+
+/// What members told of a token.
+pub fn notices(token: &Token) -> Slot<Notices> {
+    Slot::new(Table::Notices as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
+}
+
+/// What a word rests on.
+pub fn attested(word: u64) -> Slot<AttestedRef> {
+    Slot::new(Table::Attested as u8, &[&word.to_be_bytes()])
+}
+
+/// A request for a document, by the hash of its payload.
+pub fn request(hash: &Digest) -> Slot<Request> {
+    Slot::new(Table::Request as u8, &[hash.as_bytes()])
+}
+
+/// The request in which a member used a nonce.
+pub fn nonce(member: &Code, nonce: &Nonce) -> Slot<RequestRef> {
+    Slot::new(Table::Nonce as u8, &[&fixed(member), nonce.as_bytes()])
+}
+
+/// How much a member asks.
+pub fn asker(member: &Code) -> Slot<Asker> {
+    Slot::new(Table::Asker as u8, &[&fixed(member)])
+}
+
+/// Releases of a subject.
+pub fn given(subject: &Subject) -> Slot<Given> {
+    Slot::new(Table::Given as u8, &[subject.as_bytes()])
+}
+
+/// A release of a subject, from 1.
+pub fn given_item(subject: &Subject, number: u64) -> Slot<RequestRef> {
+    Slot::new(Table::GivenItem as u8, &[subject.as_bytes(), &number.to_be_bytes()])
+}
+
+/// A queue of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Lane {
+    /// What a patient says: never behind anything else.
+    Acts = 1,
+    /// Everything else.
+    Others = 2,
+}
+
+/// How long a list is.
+pub(crate) fn count(kind: u8, of: &Digest) -> Slot<kept::Count> {
+    Slot::new(Table::Count as u8, &[&[kind], of.as_bytes()])
+}
+
+/// A place in a list, from 1.
+pub(crate) fn listed(kind: u8, of: &Digest, place: u64) -> Slot<kept::Listed> {
+    Slot::new(Table::Listed as u8, &[&[kind], of.as_bytes(), &place.to_be_bytes()])
+}
+
+/// A line of the audit, from 1.
+pub fn audit_line(number: u64) -> Slot<kept::AuditLine> {
+    Slot::new(Table::AuditLine as u8, &[&number.to_be_bytes()])
+}
+
+/// Where the audit ends.
+pub fn audit_end() -> Slot<kept::AuditEnd> {
+    Slot::new(Table::AuditEnd as u8, &[])
+}
+
+/// A document of another holder, by the name that `receive::name` gives it.
+pub fn copy(name: &Digest) -> Slot<kept::Copy> {
+    Slot::new(Table::Copy as u8, &[name.as_bytes()])
+}
+
+/// A draft.
+pub fn draft(id: &ReferralId) -> Slot<kept::Draft> {
+    Slot::new(Table::Draft as u8, &[id.as_bytes()])
+}
+
+/// A referral, by the name that `referral::name` gives it.
+pub fn referral(name: &Digest) -> Slot<kept::Referral> {
+    Slot::new(Table::Referral as u8, &[name.as_bytes()])
+}
+
+/// A step of this side of a referral, or of the other, from 1.
+pub fn step(referral: &Digest, own: bool, number: u32) -> Slot<kept::Step> {
+    Slot::new(Table::Step as u8, &[referral.as_bytes(), &[u8::from(own)], &number.to_be_bytes()])
+}
+
+/// A place among the errands, from 1.
+pub fn errand(place: u64) -> Slot<kept::Errand> {
+    Slot::new(Table::Errand as u8, &[&place.to_be_bytes()])
+}
+
+/// How far the errands are.
+pub fn errands() -> Slot<kept::Errands> {
+    Slot::new(Table::Errands as u8, &[])
+}
+
+/// Who may see a patient.
+pub fn circles(subject: &Subject) -> Slot<kept::Circles> {
+    Slot::new(Table::Circles as u8, &[subject.as_bytes()])
+}
+
 /// A record of the journal, or a value of the index, is none that this machine would have kept.
 pub(crate) fn damaged() -> Fault {
     Fault::Damaged { key: ledger().key().to_vec() }
@@ -172,6 +343,7 @@ readers! {
     read_digest -> Digest;
     read_entry_id -> EntryId;
     read_document_id -> DocumentId;
+    read_referral_id -> ReferralId;
 }
 
 pub(crate) fn read_token(token: &words::Token) -> Result<Token, Fault> {
@@ -192,4 +364,4 @@ macro_rules! unprinted {
     )*};
 }
 
-unprinted! { PersonData PersonIdentifier BirthDate Visit Staff DocumentData }
+unprinted! { PersonData PersonIdentifier BirthDate Visit Staff DocumentData Attestation AuditData }

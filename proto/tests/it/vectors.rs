@@ -10,15 +10,20 @@ use std::path::Path;
 
 use prost::Message;
 use yiqiao_proto::calls::RangeRequest;
-use yiqiao_proto::codes::KeyUse;
+use yiqiao_proto::codes::{KeyUse, Sex, Urgency, Way};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::entry_id;
 use yiqiao_proto::envelope::{Envelope, Kind, Word, payload_hash};
+use yiqiao_proto::form::{
+    BirthDate, Clinical, FormPerson, Impression, ListedDocument, ReferralForm, ReferralReply, Route,
+};
 use yiqiao_proto::hash;
 use yiqiao_proto::head::Head;
+use yiqiao_proto::id::Code;
 use yiqiao_proto::lease::{FeedItem, feed_next, feed_start};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::person::Identifier;
+use yiqiao_proto::phi::Phi;
 use yiqiao_proto::sealed::{DocumentKey, Header, Map, Opener, Sealer};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, Hash};
@@ -336,4 +341,68 @@ fn h1_messages_of_calls_are_as_frozen() {
         wire::LeaseRequest { nonce: vec![0x83; 32], term: 3, feed_number: 2, feed_chain: vec![0x98; 32] };
     vectors.add("lease_request", lease.encode_to_vec());
     vectors.are_frozen_in("calls.txt");
+}
+
+/// A form with every field.
+fn form() -> ReferralForm {
+    let hidden = |text: &str| Phi::new(text.to_owned());
+    let entry = samples::entry();
+    ReferralForm {
+        person: FormPerson {
+            identifiers: vec![Identifier::resident_id("11010519491231002X").unwrap()],
+            name: hidden("张三"),
+            sex: Phi::new(Sex::Female),
+            birth: Phi::new(BirthDate { year: 1949, month: 12, day: 31 }),
+            phone: hidden("13800000000"),
+        },
+        tokens: vec![samples::token(0x71)],
+        route: Route {
+            from_department: Some(Code::new("cardiology").unwrap()),
+            physician: hidden("李四"),
+            physician_phone: hidden("13900000000"),
+            to_department: Some(Code::new("general").unwrap()),
+            urgency: Urgency::Urgent,
+            way: Way::Down,
+        },
+        clinical: Phi::new(Clinical {
+            reason: "康复".to_owned(),
+            impressions: vec![Impression { text: "冠心病".to_owned(), code: "I25.1".to_owned() }],
+            present_history: "胸痛\n三天".to_owned(),
+            past_history: "无".to_owned(),
+            treatment: "支架".to_owned(),
+            plan: "随访".to_owned(),
+        }),
+        documents: vec![ListedDocument {
+            holder: entry.publisher,
+            entry_id: entry.entry_id,
+            document: entry.document,
+            size: entry.size,
+            class: entry.class,
+            document_type: entry.document_type,
+            format: entry.format,
+            sensitivity: entry.sensitivity,
+            service_start: Timestamp::from_unix_ms(1_780_000_000_000),
+            service_end: Timestamp::from_unix_ms(1_780_000_001_000),
+            created_at: Timestamp::from_unix_ms(1_780_000_002_000).unwrap(),
+            title: hidden("血常规"),
+        }],
+        directives: vec![yiqiao_proto::id::DirectiveId::new([0xc1; 32]).unwrap()],
+        answer_until: Timestamp::from_unix_ms(1_780_000_003_000),
+    }
+}
+
+#[test]
+fn r6_bodies_of_referral_steps_are_as_frozen() {
+    let mut vectors = Vectors::new("Bodies of referral steps before they are sealed (R-6): a form, a reply.");
+    vectors.add("form", form().encode());
+    let reply = ReferralReply {
+        reason: "床位".to_owned(),
+        appointment: Timestamp::from_unix_ms(1_780_000_004_000),
+        place: "二楼".to_owned(),
+        answer: "好转".to_owned(),
+        contact: "8421".to_owned(),
+    };
+    vectors.add("reply", reply.encode());
+    vectors.are_frozen_in("forms.txt");
+    assert_eq!(ReferralForm::decode(&form().encode()).as_ref(), Ok(&form()));
 }

@@ -1,10 +1,19 @@
 //! The node's machine on a store in memory: alone, against the real registry's machine, and through crashes.
 
+mod consent;
+mod copies;
 mod crashes;
+mod feed;
+mod flows;
+mod holder;
 mod messages;
 mod model;
 mod patients;
 mod publishing;
+mod referrals;
 mod region;
 mod rig;
+mod sights;
+mod story;
 mod town;
+mod trio;

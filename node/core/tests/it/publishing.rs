@@ -45,7 +45,7 @@ fn a_subject_is_published_as_tokens_then_statement_then_its_chain() {
     let answer = registry.answer(node.now, &first[0]);
     node.decide(&answer).unwrap();
     node.publish(&mut registry);
-    let kinds: Vec<Kind> = registry.log().map(|word| word.kind()).collect();
+    let kinds: Vec<Kind> = registry.said().map(|word| word.kind()).collect();
     assert_eq!((kinds[0], kinds.len()), (Kind::IdentityStatement, SUBMISSION_MAX + 4));
     assert!(kinds[1..].iter().all(|kind| *kind == Kind::Entry));
     assert_eq!(depth(&node), Depth { subjects: 0, words: 0, oldest: None });
@@ -61,7 +61,11 @@ fn receipts_are_kept_with_their_documents() {
     assert!(look(&node).receipt.is_none());
     assert_eq!((depth(&node).subjects, depth(&node).words, depth(&node).oldest), (1, 1, Some(at(0))));
     node.publish(&mut registry);
-    assert_eq!(look(&node).receipt.map(|receipt| (receipt.seq, receipt.tree_size)), Some((1, 2)));
+    assert_eq!(
+        look(&node).receipt.map(|receipt| (receipt.seq, receipt.tree_size)),
+        Some((1, 3)),
+        "its event follows it"
+    );
 }
 
 #[test]
@@ -90,7 +94,7 @@ fn n7_a_withdrawal_follows_its_entry_even_unpublished() {
         Input::Withdraw { entry: EntryId::new([9; 32]).unwrap(), reason: WithdrawalReason::Erasure };
     assert_eq!(node.decide(&unknown), Err(Refused::UnknownEntry));
     node.publish(&mut registry);
-    let kinds: Vec<Kind> = registry.log().map(|word| word.kind()).collect();
+    let kinds: Vec<Kind> = registry.said().map(|word| word.kind()).collect();
     assert_eq!(kinds, [Kind::IdentityStatement, Kind::Entry, Kind::Withdrawal]);
     let subject = node.patient("p").unwrap().subject;
     let items = node.ask(|_, view| ask::items(&subject, 0, view));
@@ -240,7 +244,7 @@ fn n9_words_that_the_node_has_lost_are_followed() {
     let mut registry = Registry::new(&list(100));
     node.publish(&mut registry);
     let subject = node.patient("p").unwrap().subject;
-    let previous = registry.log().last().map(|word| word.payload_hash());
+    let previous = registry.said().last().map(|word| word.payload_hash());
     let link = Link { number: 2, previous, replaces: None, salt: [4; 32] };
     let entry = lost_entry(subject, &link);
     registry.put(node.now, &[(Envelope::sign(&code("demo"), &entry, &key(HOSPITAL)), Some(link))]);

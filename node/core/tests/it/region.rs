@@ -1,4 +1,4 @@
-//! A region of one registry and one hospital, and the registry's real machine on a store in memory.
+//! A region of one registry, a hospital and a clinic, and the registry's real machine on a store in memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -15,10 +15,12 @@ use yiqiao_proto::entry::{Entry, Link};
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word, payload_hash};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, EntryId, Subject};
-use yiqiao_proto::member::{KeyState, Member, MemberList, Policy, SigningKey, Transport};
+use yiqiao_proto::member::{KeyState, Member, MemberList, Policy, SealingKey, SigningKey, Transport};
+use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::{Blinding, Token, TokenSecret};
+use yiqiao_registry_core::lease::LeaseAsked;
 use yiqiao_registry_core::machine::{self as registry, Outcome, ToKeep};
 use yiqiao_registry_core::state::{Table, kept};
 use yiqiao_registry_core::take::{ChainWord, Submission, Taken};
@@ -26,6 +28,7 @@ use zeroize::Zeroizing;
 
 pub(crate) const AUTHORITY: u8 = 1;
 pub(crate) const HOSPITAL: u8 = 30;
+pub(crate) const CLINIC: u8 = 40;
 const REGISTRY: u8 = 60;
 
 pub(crate) fn code(text: &str) -> Code {
@@ -44,6 +47,11 @@ pub(crate) fn token_secret(epoch: u32) -> TokenSecret {
     TokenSecret::new(epoch, &[70 + u8::try_from(epoch).unwrap(); 32]).unwrap()
 }
 
+/// What documents for a member are sealed to.
+pub(crate) fn sealing_secret(seed: u8) -> SealingSecret {
+    SealingSecret::new(&Zeroizing::new([seed + 5; 32]))
+}
+
 fn member(name: &str, role: MemberRole, seed: u8) -> Member {
     let signing = |seed, for_use| SigningKey { key: key(seed).public(), for_use, state: KeyState::Valid };
     let mut signing_keys = vec![signing(seed, KeyUse::Words)];
@@ -51,6 +59,8 @@ fn member(name: &str, role: MemberRole, seed: u8) -> Member {
         signing_keys.push(signing(seed + 1, KeyUse::Checkpoint));
         signing_keys.push(signing(seed + 2, KeyUse::Lease));
     }
+    let sealing =
+        SealingKey::countersigned(&code("demo"), &code(name), sealing_secret(seed).public(), &key(seed));
     Member {
         code: code(name),
         name: name.to_owned(),
@@ -62,7 +72,7 @@ fn member(name: &str, role: MemberRole, seed: u8) -> Member {
             addresses: vec!["/ip4/127.0.0.1/tcp/8400".to_owned()],
         }],
         signing_keys,
-        sealing_keys: Vec::new(),
+        sealing_keys: vec![sealing],
     }
 }
 
@@ -87,6 +97,7 @@ pub(crate) fn list(evaluations: u64) -> MemberList {
             vouchers: Vec::new(),
         },
         members: vec![
+            member("clinic", MemberRole::Custodian, CLINIC),
             member("hospital", MemberRole::Custodian, HOSPITAL),
             member("registry", MemberRole::Registry, REGISTRY),
         ],
@@ -139,20 +150,35 @@ impl Registry {
 
     /// Carries out an effect of a node and gives the answer as its input.
     pub(crate) fn answer(&mut self, now: Timestamp, effect: &Effect) -> Input {
+        self.answer_to(now, &code("hospital"), effect)
+    }
+
+    /// The same for the node of any member.
+    pub(crate) fn answer_to(&mut self, now: Timestamp, member: &Code, effect: &Effect) -> Input {
         let (Effect::Evaluate { ticket, .. }
         | Effect::Submit { ticket, .. }
-        | Effect::OwnWords { ticket, .. }) = effect;
+        | Effect::OwnWords { ticket, .. }
+        | Effect::ReadFeed { ticket, .. }
+        | Effect::AskLease { ticket, .. }) = effect
+        else {
+            panic!("{effect:?} is not for the registry")
+        };
         let ticket = *ticket;
         if let Some(refusal) = self.refuse.pop() {
             return Input::Failed { ticket, refusal };
         }
-        let answered = match effect {
-            Effect::Evaluate { epoch, identifiers, .. } => self.evaluate(now, ticket, *epoch, identifiers),
-            Effect::Submit { words, .. } => self.submit(now, ticket, words),
-            Effect::OwnWords { subject, from_number, .. } => self.links(now, ticket, *subject, *from_number),
+        let answered = if let Effect::Evaluate { epoch, identifiers, .. } = effect {
+            self.evaluate(now, ticket, member, *epoch, identifiers)
+        } else if let Effect::Submit { words, .. } = effect {
+            self.submit(now, ticket, words)
+        } else if let Effect::OwnWords { subject, from_number, .. } = effect {
+            self.links(now, ticket, member, *subject, *from_number)
+        } else {
+            self.watch(now, ticket, member, effect)
         };
         answered.unwrap_or_else(|refused| {
-            let refusal = Refusal { code: refused.code, clause: refused.clause, retry_after: None };
+            let refusal =
+                Refusal { code: refused.code, clause: refused.clause, retry_after: refused.retry_after };
             Input::Failed { ticket, refusal: Some(refusal) }
         })
     }
@@ -161,11 +187,12 @@ impl Registry {
         &mut self,
         now: Timestamp,
         ticket: u64,
+        member: &Code,
         epoch: u32,
         identifiers: &[yiqiao_proto::person::Identifier],
     ) -> Result<Input, registry::Refused> {
         let elements = identifiers.len() as u64;
-        self.handle(now, &registry::Input::Evaluate { member: code("hospital"), elements })?;
+        self.handle(now, &registry::Input::Evaluate { member: member.clone(), elements })?;
         self.evaluated += identifiers.len();
         let blinding = Blinding::new(&code("demo"), identifiers, &mut self.entropy).unwrap();
         let secret = token_secret(epoch);
@@ -184,8 +211,8 @@ impl Registry {
         let chain: Vec<ChainWord> =
             words.iter().filter_map(|(word, link)| self.chain_word(word, *link)).collect();
         let submission = if chain.is_empty() {
-            let [(word, None)] = words else { panic!("a statement goes alone") };
-            Submission::Identity(Verified::check(word.clone(), &self.directory, Said::Now).unwrap())
+            let [(word, None)] = words else { panic!("a word without a link goes alone") };
+            self.single(word)
         } else {
             assert_eq!(chain.len(), words.len());
             Submission::Links(chain)
@@ -200,6 +227,67 @@ impl Registry {
         };
         let receipts = taken.iter().map(receipt).collect();
         Ok(Input::Receipted { ticket, receipts, checkpoint: self.checkpoint() })
+    }
+
+    fn single(&self, word: &Envelope) -> Submission {
+        let (word, members, said) = (word.clone(), &self.directory, Said::Now);
+        if word.kind() == Kind::IdentityStatement {
+            Submission::Identity(Verified::check(word, members, said).unwrap())
+        } else if word.kind() == Kind::Directive {
+            let act = Verified::check(word, members, said).unwrap();
+            Submission::Consent(registry::ConsentAct::Directive(Box::new(act)))
+        } else if word.kind() == Kind::Revocation {
+            let act = Verified::check(word, members, said).unwrap();
+            Submission::Consent(registry::ConsentAct::Revocation(Box::new(act)))
+        } else if word.kind() == Kind::AccessEvent {
+            Submission::Event(Verified::check(word, members, said).unwrap())
+        } else if word.kind() == Kind::Release {
+            Submission::Release(Verified::check(word, members, said).unwrap())
+        } else {
+            Submission::Delivery(Verified::check(word, members, said).unwrap())
+        }
+    }
+
+    /// The member's feed, or a lease.
+    fn watch(
+        &mut self,
+        now: Timestamp,
+        ticket: u64,
+        member: &Code,
+        effect: &Effect,
+    ) -> Result<Input, registry::Refused> {
+        let member = member.clone();
+        if let Effect::ReadFeed { after, .. } = effect {
+            let input = registry::Input::Feed { member, after: *after, count: 256 };
+            let Outcome::Feed(items) = self.handle(now, &input)? else { panic!("a feed is items") };
+            return Ok(Input::Fed { ticket, items });
+        }
+        let Effect::AskLease { nonce, term, feed_number, feed_chain, .. } = effect else {
+            panic!("{effect:?} is not for the registry")
+        };
+        let asked = LeaseAsked {
+            member,
+            nonce: *nonce,
+            term: *term,
+            feed_number: *feed_number,
+            feed_chain: *feed_chain,
+        };
+        let Outcome::Lease(lease) = self.handle(now, &registry::Input::Lease(asked))? else {
+            panic!("a lease is a lease")
+        };
+        let lease = Box::new(Verified::check(lease, &self.directory, Said::Now).unwrap());
+        Ok(Input::Leased { ticket, lease })
+    }
+
+    /// Answers a signed query of a member.
+    pub(crate) fn ask(&mut self, now: Timestamp, query: &Envelope) -> Outcome {
+        let (query, members, said) = (query.clone(), &self.directory, Said::Now);
+        let input = if query.kind() == Kind::SearchQuery {
+            registry::Input::Search(Verified::check(query, members, said).unwrap())
+        } else {
+            registry::Input::PatientQuery(Verified::check(query, members, said).unwrap())
+        };
+        self.handle(now, &input).unwrap()
     }
 
     /// Puts a word of the node into the log as another process of the same hospital would.
@@ -222,10 +310,11 @@ impl Registry {
         &mut self,
         now: Timestamp,
         ticket: u64,
+        member: &Code,
         subject: Subject,
         from_number: u64,
     ) -> Result<Input, registry::Refused> {
-        let input = registry::Input::Links { member: code("hospital"), subject, from_number };
+        let input = registry::Input::Links { member: member.clone(), subject, from_number };
         let Outcome::Links(links) = self.handle(now, &input)? else { panic!("links are answered by links") };
         let word = |kept: &kept::Kept| {
             let envelope = Envelope::decode(&kept.opening.as_ref().unwrap().envelope).unwrap();
@@ -274,6 +363,12 @@ impl Registry {
     /// All words in the log, in order.
     pub(crate) fn log(&self) -> impl Iterator<Item = Envelope> {
         self.journal.iter().map(|kept| Envelope::decode(&kept.opening.as_ref().unwrap().envelope).unwrap())
+    }
+
+    /// The words of members in the log, in order: all but the events that the registry says itself.
+    pub(crate) fn said(&self) -> impl Iterator<Item = Envelope> {
+        let own = key(REGISTRY).public().id(KeyUse::Words);
+        self.log().filter(move |word| word.key_id() != own)
     }
 
     /// All entries in the log, with what each replaces, in order.

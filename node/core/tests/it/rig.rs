@@ -25,19 +25,23 @@ use yiqiao_proto::hash;
 use yiqiao_proto::id::DocumentId;
 use yiqiao_proto::member::MemberList;
 use yiqiao_proto::phi::Phi;
+use yiqiao_proto::sealed::DocumentKey;
 use yiqiao_proto::time::{Millis, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::region::{HOSPITAL, Registry, at, code, directory, key};
+use crate::region::{HOSPITAL, Registry, at, code, directory, key, sealing_secret};
 
 /// A node.
 pub(crate) struct Node {
+    who: (&'static str, u8),
     machine: Machine,
     store: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The records as they lie in the journal.
     pub(crate) journal: Vec<Vec<u8>>,
     /// The journal ends here: what would come after is lost, and with it the process.
     pub(crate) power_cut: Option<usize>,
+    /// What one input brings is kept whole or not at all, as a journal promises; otherwise the harsher thing is tried.
+    pub(crate) keeps_batches: bool,
     list: MemberList,
     entropy: Entropy,
     pub(crate) now: Timestamp,
@@ -50,14 +54,21 @@ pub(crate) struct PowerCut;
 
 impl Node {
     pub(crate) fn new(list: &MemberList) -> Self {
+        Self::of(list, ("hospital", HOSPITAL))
+    }
+
+    /// The node of a member, by its code and the seed of its keys.
+    pub(crate) fn of(list: &MemberList, who: (&'static str, u8)) -> Self {
         let store = BTreeMap::new();
         let mut node = Self {
-            machine: machine(list),
+            who,
+            keeps_batches: false,
+            machine: machine(list, who),
             store,
             journal: Vec::new(),
             power_cut: None,
             list: list.clone(),
-            entropy: Entropy::new([5; 32]),
+            entropy: Entropy::new([who.1; 32]),
             now: at(0),
             sealed: 0,
         };
@@ -69,7 +80,7 @@ impl Node {
     pub(crate) fn rebuild(&mut self) {
         self.power_cut = None;
         self.store.clear();
-        self.machine = machine(&self.list);
+        self.machine = machine(&self.list, self.who);
         for bytes in self.journal.clone() {
             let record = Record::decode(bytes.as_slice()).unwrap();
             let mut view = View::new(code("demo"));
@@ -86,7 +97,7 @@ impl Node {
 
     /// Starts again with the index as it stands.
     pub(crate) fn resume(&mut self) {
-        self.machine = machine(&self.list);
+        self.machine = machine(&self.list, self.who);
         let mut view = View::new(code("demo"));
         while let Err(fault) = self.machine.resume(&view) {
             let Fault::Missing { keys } = fault else { panic!("{fault}") };
@@ -107,9 +118,10 @@ impl Node {
         loop {
             match self.machine.handle(self.now, input, &mut self.entropy, &mut view) {
                 Ok(handled) => {
+                    let before = self.journal.len();
                     self.journal.extend(handled.records.iter().map(Message::encode_to_vec));
-                    if self.power_cut.is_some_and(|at| self.journal.len() > at) {
-                        self.journal.truncate(self.power_cut.unwrap());
+                    if let Some(cut) = self.power_cut.filter(|cut| self.journal.len() > *cut) {
+                        self.journal.truncate(if self.keeps_batches { before } else { cut });
                         return Err(PowerCut);
                     }
                     self.store.extend(view.into_written());
@@ -124,10 +136,9 @@ impl Node {
 
     pub(crate) fn try_receive(&mut self, message: &Msg) -> Result<Answered, PowerCut> {
         let received = message.seal(&mut || self.seal());
-        match self.handle(&Input::Received(Box::new(received)))?.unwrap().outcome {
-            Outcome::Received(answered) => Ok(answered),
-            other @ (Outcome::Done | Outcome::OtherLog) => panic!("{other:?}"),
-        }
+        let outcome = self.handle(&Input::Received(Box::new(received)))?.unwrap().outcome;
+        let Outcome::Received(answered) = outcome else { panic!("{outcome:?}") };
+        Ok(answered)
     }
 
     pub(crate) fn receive(&mut self, message: &Msg) -> Answered {
@@ -139,15 +150,23 @@ impl Node {
         self.handle(input).unwrap().map(|handled| assert!(handled.effects.is_empty()))
     }
 
-    /// A sealed file: its identity is another one each time, as with a random key.
+    /// A sealed file: its identity is another one each time, as with a random key. Its key is [`document_key`] of it.
     fn seal(&mut self) -> Sealed {
         self.sealed += 1;
         let id = hash::sha256_plain(&[b"sealed", &self.sealed.to_be_bytes()]);
-        Sealed { document: DocumentId::new(id).unwrap(), size: 100, wrapped_key: id[..4].to_vec() }
+        let wrapped_key = at_rest().seal(&id, document_key(&id).as_slice(), &mut self.entropy);
+        Sealed { document: DocumentId::new(id).unwrap(), size: 9 << 20, wrapped_key }
     }
 
-    /// Does what is due now: the effects.
+    /// Does what is due now: the effects, but for feed and lease, which have no answer here.
     pub(crate) fn due(&mut self) -> Result<Vec<Effect>, PowerCut> {
+        let mut effects = self.all_due()?;
+        effects.retain(|effect| !matches!(effect, Effect::ReadFeed { .. } | Effect::AskLease { .. }));
+        Ok(effects)
+    }
+
+    /// Does what is due now: all effects.
+    pub(crate) fn all_due(&mut self) -> Result<Vec<Effect>, PowerCut> {
         match self.machine.next_wakeup() {
             Some(time) if time <= self.now => Ok(self.handle(&Input::Wakeup)?.unwrap().effects),
             _ => Ok(Vec::new()),
@@ -203,13 +222,22 @@ impl Node {
     }
 }
 
-fn machine(list: &MemberList) -> Machine {
+fn at_rest() -> AtRest {
+    AtRest::new(&Zeroizing::new([8; 32]))
+}
+
+/// The key of a sealed file.
+pub(crate) fn document_key(id: &[u8; 32]) -> DocumentKey {
+    Zeroizing::new(hash::sha256_plain(&[b"key", id]))
+}
+
+fn machine(list: &MemberList, (name, seed): (&str, u8)) -> Machine {
     let config = Config {
-        organisation: code("hospital"),
+        organisation: code(name),
         coding: Coding::new(FacilityKind::GeneralHospital),
         assigners: BTreeMap::new(),
     };
-    let keys = Keys { words: key(HOSPITAL), at_rest: AtRest::new(&Zeroizing::new([8; 32])) };
+    let keys = Keys { words: key(seed), sealing: sealing_secret(seed), at_rest: at_rest() };
     Machine::new(config, keys, directory(list))
 }
 

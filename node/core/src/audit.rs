@@ -1,0 +1,371 @@
+//! The audit of the hospital: who did what with whose record, in lines that each name the hash of the one before.
+//!
+//! Persons are named here and nowhere else: a line is encrypted, and the words of the exchange hold a salted
+//! commitment to it. Not here: access events: `event`.
+
+use prost::Message;
+use yiqiao_proto::codes::{AccessOutcome, PersonRole};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
+
+use crate::actor::Actor;
+use crate::at_rest::{AtRest, Tag};
+use crate::list::List;
+use crate::machine::{Machine, Outcome, Refused, Stop, Work};
+use crate::person::clip;
+use crate::state::kept::{self, AuditData};
+use crate::state::{self, Body, Fault, View, damaged, read_digest};
+
+/// What is written down.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub act: Act,
+    /// With whose record.
+    pub subject: Option<Subject>,
+    /// The other side: holder, recipient, or the other hospital of a referral.
+    pub counterpart: Option<Code>,
+    /// Which document.
+    pub entry: Option<EntryId>,
+    /// In the course of which referral.
+    pub referral: Option<ReferralId>,
+    /// How it ended.
+    pub outcome: AccessOutcome,
+    /// The clause that decided; empty if none did.
+    pub clause: &'static str,
+}
+
+impl Line {
+    /// A line of something that was done.
+    pub const fn done(actor: Actor, act: Act) -> Self {
+        Self {
+            actor,
+            act,
+            subject: None,
+            counterpart: None,
+            entry: None,
+            referral: None,
+            outcome: AccessOutcome::Permitted,
+            clause: "",
+        }
+    }
+}
+
+/// What was done. Numbers are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Opened a document.
+    Open = 1,
+    /// Asked the region for documents.
+    Search = 2,
+    /// Wanted documents of others.
+    Want = 3,
+    /// Recorded a permit.
+    Permit = 4,
+    /// Recorded a forbid.
+    Forbid = 5,
+    /// Revoked a directive.
+    Revoke = 6,
+    /// Looked at a patient's consents or access events.
+    LookUp = 7,
+    /// Wrote or dropped a draft of a referral.
+    Draft = 8,
+    /// Took a step of a referral.
+    Step = 9,
+    /// Confirmed who the patient of a referral is.
+    File = 10,
+    /// Gave a referral to somebody.
+    Assign = 11,
+    /// Let a document go to another hospital, or refused to.
+    Release = 12,
+    /// Took in a document of another hospital.
+    Deliver = 13,
+    /// Erased a copy.
+    Erase = 14,
+    /// Kept a copy that was opened before its permission ended.
+    Retain = 15,
+    /// Looked for a patient by a number.
+    Find = 16,
+    /// Looked at a patient: who it is, visits, and which documents there are.
+    View = 17,
+    /// Had numbers, phone and address shown in full.
+    Reveal = 18,
+    /// Gave a patient an account, or a new password.
+    Account = 19,
+}
+
+impl Act {
+    const ALL: [Self; 19] = [
+        Self::Open,
+        Self::Search,
+        Self::Want,
+        Self::Permit,
+        Self::Forbid,
+        Self::Revoke,
+        Self::LookUp,
+        Self::Draft,
+        Self::Step,
+        Self::File,
+        Self::Assign,
+        Self::Release,
+        Self::Deliver,
+        Self::Erase,
+        Self::Retain,
+        Self::Find,
+        Self::View,
+        Self::Reveal,
+        Self::Account,
+    ];
+}
+
+/// A line as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Counts from 1.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The login, account or system; empty for the node itself.
+    pub login: String,
+    /// The name, of staff.
+    pub name: Phi<String>,
+    /// The role acted in.
+    pub role: PersonRole,
+    /// The department acted in.
+    pub department: Option<Code>,
+    /// What.
+    pub act: Act,
+    /// With whose record.
+    pub subject: Option<Subject>,
+    /// The other side.
+    pub counterpart: Option<Code>,
+    /// Which document.
+    pub entry: Option<EntryId>,
+    /// In the course of which referral.
+    pub referral: Option<ReferralId>,
+    /// How it ended.
+    pub outcome: AccessOutcome,
+    /// The clause that decided.
+    pub clause: String,
+    /// What an access event says of this line.
+    pub commitment: Digest,
+}
+
+/// Where the chain of lines breaks: the first line that is not the one that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {0} of the audit is not the one that was written")]
+pub struct Broken(pub u64);
+
+/// Whose lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// All.
+    All,
+    /// Those about a patient.
+    Subject(Subject),
+    /// Those of a login, account or system.
+    Login(String),
+}
+
+/// Writes a line down: the commitment that an access event holds.
+pub(crate) fn audit(work: &mut Work<'_>, line: &Line) -> Result<Digest, Fault> {
+    let end = work.view.get(&state::audit_end())?;
+    let at_rest = &work.machine.keys.at_rest;
+    let mut data = data_of(line);
+    data.number = end.lines + 1;
+    data.previous = end.hash;
+    data.at = work.now.unix_ms();
+    data.salt = work.entropy.bytes::<32>().to_vec();
+    let sealed = at_rest.seal(&context(data.number), &data.encode_to_vec(), work.entropy);
+    let record = kept::Audited {
+        subject: data.subject.clone(),
+        actor: login_tag(at_rest, line.actor.login()).as_bytes().to_vec(),
+        data: sealed,
+    };
+    work.keep(Body::Audited(record))?;
+    commitment(&data)
+}
+
+/// Somebody looks at a patient, or for one: nothing but the line follows. Whom the actor does not see, nobody looks at.
+pub(crate) fn look(
+    work: &mut Work<'_>,
+    actor: &Actor,
+    subject: Option<&Subject>,
+    act: Act,
+) -> Result<Outcome, Stop> {
+    if let Some(subject) = subject
+        && work.machine.may_see(actor, subject, work.view)?.is_err()
+    {
+        return Err(Refused::NotSeen.into());
+    }
+    audit(work, &Line { subject: subject.copied(), ..Line::done(actor.clone(), act) })?;
+    Ok(Outcome::Done)
+}
+
+/// What follows from a line.
+pub(crate) fn apply(audited: &kept::Audited, view: &mut View) -> Result<(), Fault> {
+    let end = view.get(&state::audit_end())?;
+    let number = end.lines + 1;
+    let hash = next_hash(&end.hash, number, &audited.data);
+    view.put(&state::audit_line(number), &kept::AuditLine { data: audited.data.clone() });
+    view.put(&state::audit_end(), &kept::AuditEnd { lines: number, hash: hash.as_bytes().to_vec() });
+    // Lists hold names of 32 bytes: that of a line is its number, from the right.
+    let name = number_name(number)?;
+    List::audit_of_actor(read_digest(&audited.actor)?).push(&name, view)?;
+    if !audited.subject.is_empty() {
+        let subject = state::read_subject(&audited.subject)?;
+        List::audit_of_subject(&subject).push(&name, view)?;
+    }
+    Ok(())
+}
+
+impl Machine {
+    /// Lines of the audit after a place in their list, in order, each with its place: at most a page.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something, or a line is damaged.
+    pub fn audit_lines(&self, of: &Of, after: u64, view: &View) -> Result<Vec<(u64, Shown)>, Fault> {
+        let places = match of {
+            Of::All => {
+                let to = view.get(&state::audit_end())?.lines;
+                let to = to.min(after.saturating_add(crate::limits::PAGE_MAX));
+                (after.saturating_add(1)..=to).map(|number| (number, number)).collect()
+            }
+            Of::Subject(subject) => numbered(List::audit_of_subject(subject).after(after, view)?),
+            Of::Login(login) => {
+                let tag = login_tag(&self.keys.at_rest, login);
+                numbered(List::audit_of_actor(tag).after(after, view)?)
+            }
+        };
+        view.need(&places.iter().map(|(_, number)| state::audit_line(*number)).collect::<Vec<_>>())?;
+        let show = |(place, number): (u64, u64)| Ok((place, shown(&self.audit_data(number, view)?)?));
+        places.into_iter().map(show).collect()
+    }
+
+    /// Walks lines from `from` on, at most a page: the hash and number to go on with, or where the chain breaks. Start
+    /// with the empty hash and 0.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn verify_audit(
+        &self,
+        mut hash: Vec<u8>,
+        from: u64,
+        view: &View,
+    ) -> Result<Result<(Vec<u8>, u64), Broken>, Fault> {
+        let end = view.get(&state::audit_end())?;
+        let to = end.lines.min(from.saturating_add(crate::limits::PAGE_MAX));
+        view.need(&(from + 1..=to).map(state::audit_line).collect::<Vec<_>>())?;
+        for number in from + 1..=to {
+            let line = view.get(&state::audit_line(number))?;
+            let data = self.audit_data(number, view);
+            if !data.is_ok_and(|data| data.number == number && data.previous == hash) {
+                return Ok(Err(Broken(number)));
+            }
+            hash = next_hash(&hash, number, &line.data).as_bytes().to_vec();
+        }
+        let whole = to < end.lines || hash == end.hash;
+        Ok(if whole { Ok((hash, to)) } else { Err(Broken(to)) })
+    }
+
+    fn audit_data(&self, number: u64, view: &View) -> Result<AuditData, Fault> {
+        let line = view.get(&state::audit_line(number))?;
+        let plain = self.keys.at_rest.open(&context(number), &line.data).map_err(|_| damaged())?;
+        AuditData::decode(plain.as_slice()).map_err(|_| damaged())
+    }
+}
+
+/// The tag of a login: how lines, drafts and circles are found by it.
+pub(crate) fn login_tag(at_rest: &AtRest, login: &str) -> Digest {
+    at_rest.tag(Tag::Login, &[login.as_bytes()])
+}
+
+fn context(number: u64) -> Vec<u8> {
+    [b"audit".as_slice(), &number.to_be_bytes()].concat()
+}
+
+fn next_hash(before: &[u8], number: u64, data: &[u8]) -> Digest {
+    hash::sha256("yiqiao/node/audit/1", &[before, &number.to_be_bytes(), data])
+}
+
+fn commitment(data: &AuditData) -> Result<Digest, Fault> {
+    let salt: [u8; 32] = data.salt.as_slice().try_into().map_err(|_| damaged())?;
+    Ok(hash::salted(&salt, &[&data.encode_to_vec()]))
+}
+
+fn number_name(number: u64) -> Result<Digest, Fault> {
+    let mut name = [0; 32];
+    let (_, end) = name.split_at_mut(24);
+    end.copy_from_slice(&number.to_be_bytes());
+    Digest::new(name).ok_or_else(damaged)
+}
+
+fn numbered(places: Vec<(u64, Digest)>) -> Vec<(u64, u64)> {
+    let number = |name: &Digest| {
+        let (_, end) = name.as_bytes().split_at(24);
+        end.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    places.into_iter().map(|(place, name)| (place, number(&name))).collect()
+}
+
+const fn kind_of(actor: &Actor) -> u32 {
+    match actor {
+        Actor::Staff(_) => 1,
+        Actor::Patient { .. } => 2,
+        Actor::System(_) => 3,
+        Actor::Node => 4,
+    }
+}
+
+fn data_of(line: &Line) -> AuditData {
+    let name = if let Actor::Staff(staff) = &line.actor { clip(staff.name.expose()) } else { String::new() };
+    AuditData {
+        kind: kind_of(&line.actor),
+        login: clip(line.actor.login()),
+        name,
+        role: line.actor.role().number(),
+        department: line.actor.department().map(Code::to_string).unwrap_or_default(),
+        act: line.act as u32,
+        subject: line.subject.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        counterpart: line.counterpart.as_ref().map(Code::to_string).unwrap_or_default(),
+        entry_id: line.entry.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        referral: line.referral.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        outcome: line.outcome.number(),
+        clause: line.clause.to_owned(),
+        ..AuditData::default()
+    }
+}
+
+fn shown(data: &AuditData) -> Result<Shown, Fault> {
+    let code = |text: &str| {
+        if text.is_empty() { Ok(None) } else { Code::new(text).map(Some).map_err(|_| damaged()) }
+    };
+    Ok(Shown {
+        number: data.number,
+        at: Timestamp::from_unix_ms(data.at).ok_or_else(damaged)?,
+        login: data.login.clone(),
+        name: Phi::new(data.name.clone()),
+        role: PersonRole::try_from(data.role).map_err(|_| damaged())?,
+        department: code(&data.department)?,
+        act: Act::ALL.into_iter().find(|act| *act as u32 == data.act).ok_or_else(damaged)?,
+        subject: optional(&data.subject, state::read_subject)?,
+        counterpart: code(&data.counterpart)?,
+        entry: optional(&data.entry_id, state::read_entry_id)?,
+        referral: optional(&data.referral, state::read_referral_id)?,
+        outcome: AccessOutcome::try_from(data.outcome).map_err(|_| damaged())?,
+        clause: data.clause.clone(),
+        commitment: commitment(data)?,
+    })
+}
+
+/// A name that may be left out.
+pub(crate) fn optional<T>(
+    bytes: &[u8],
+    read: impl Fn(&[u8]) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    if bytes.is_empty() { Ok(None) } else { read(bytes).map(Some) }
+}

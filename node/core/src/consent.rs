@@ -1,0 +1,238 @@
+//! The node's side of a decision: under which lease, from which heads (D-1, F-5, F-7, F-9, I-4).
+//!
+//! What the feed told is checked against the member list in force at every decision, so that a key which turns out to be
+//! compromised takes effect at once (M-6). Not here: what directives mean: `yiqiao-consent`.
+
+use yiqiao_consent::{InForce, Patient, Record, Request, Witness};
+use yiqiao_proto::codes::{LegalBasis, Stance};
+use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::directory::SignerError;
+use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
+use yiqiao_proto::head::Head;
+use yiqiao_proto::id::{Digest, DirectiveId, Subject};
+use yiqiao_proto::lease::{AcceptedAct, Told};
+use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
+
+use crate::feed;
+use crate::machine::Machine;
+use crate::state::{Fault, View, damaged};
+use crate::tokens::{self, Tokens};
+
+/// What was decided, and on what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) permits: bool,
+    /// The clause that decided.
+    pub(crate) clause: &'static str,
+    /// The directive that decided, the first of them.
+    pub(crate) directive: Option<DirectiveId>,
+    /// The token by which it applies.
+    pub(crate) token: Option<Token>,
+    /// The legal basis of a permit.
+    pub(crate) basis: Option<LegalBasis>,
+    /// When the deciding permit ends.
+    pub(crate) valid_until: Option<Timestamp>,
+    /// The heads that it was decided on, ascending by token: of all tokens, if any decision was come to.
+    pub(crate) heads: Vec<(Token, Head)>,
+    /// Hash of the lease.
+    pub(crate) lease: Option<Digest>,
+}
+
+impl Judgement {
+    /// Nothing was looked at: there is no lease whose feed is applied (F-7).
+    const fn without_lease() -> Self {
+        Self {
+            permits: false,
+            clause: "F-7",
+            directive: None,
+            token: None,
+            basis: None,
+            valid_until: None,
+            heads: Vec::new(),
+            lease: None,
+        }
+    }
+
+    /// The version of the head that decided; of several the highest.
+    pub(crate) fn head_version(&self) -> u64 {
+        let deciding = self.heads.iter().filter(|(token, _)| self.token.is_none_or(|own| own == *token));
+        deciding.map(|(_, head)| head.version).max().unwrap_or(0)
+    }
+}
+
+impl Machine {
+    /// What is in force for each token of a patient, as far as this node knows: of a token of which it knows no head, or
+    /// cannot read what is in force, nothing. What members told directly is heeded.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn heads(&self, subject: &Subject, view: &View) -> Result<Vec<(Token, Option<Known>)>, Fault> {
+        let tokens = match tokens::of_subject(self, view, subject)? {
+            Tokens::All(tokens) => tokens,
+            Tokens::Missing(..) => Vec::new(),
+        };
+        let known = |token: Token| Ok((token, record_of(self, view, &token, Timestamp::MIN)?));
+        tokens.into_iter().map(known).collect()
+    }
+}
+
+/// What is known to be in force for one token.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The head.
+    pub head: Head,
+    /// The directives that concern this node.
+    pub record: Record,
+}
+
+/// Decides a request about a patient who has these tokens, which this node has computed (I-4).
+pub(crate) fn decide(
+    machine: &Machine,
+    view: &View,
+    tokens: &[Token],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Judgement, Fault> {
+    let Some(lease) = feed::standing(machine, now) else { return Ok(Judgement::without_lease()) };
+    let judgement = decide_on(machine, view, tokens, request, now, lease.asked_at)?;
+    Ok(Judgement { lease: Some(lease.hash), ..judgement })
+}
+
+/// Decides on what was known last, whether or not there is a lease: for copies that are here, where the region lets them be
+/// opened so (M-10). All that members have told counts.
+pub(crate) fn decide_without_lease(
+    machine: &Machine,
+    view: &View,
+    tokens: &[Token],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Judgement, Fault> {
+    decide_on(machine, view, tokens, request, now, Timestamp::MIN)
+}
+
+fn decide_on(
+    machine: &Machine,
+    view: &View,
+    tokens: &[Token],
+    request: &Request<'_>,
+    now: Timestamp,
+    asked_at: Timestamp,
+) -> Result<Judgement, Fault> {
+    let mut known = Vec::new();
+    for token in tokens {
+        known.push((*token, record_of(machine, view, token, asked_at)?));
+    }
+    let own: Vec<_> =
+        known.iter().map(|(token, known)| (*token, known.as_ref().map(|known| &known.record))).collect();
+    let patient = Patient { own: &own, linked: &[] };
+    let decision = yiqiao_consent::decide(&patient, request, &machine.directory.list().policy, now);
+    let grounds = decision.grounds();
+    let directive = grounds.directives.first().copied();
+    let in_force = own.iter().filter_map(|(_, record)| *record).flat_map(Record::in_force);
+    let deciding = in_force.map(|act| &act.directive).find(|act| Some(act.id) == directive);
+    Ok(Judgement {
+        permits: decision.is_permit(),
+        clause: grounds.clause.number(),
+        directive,
+        token: grounds.token,
+        basis: grounds.basis,
+        valid_until: deciding.and_then(|directive| directive.valid_until),
+        heads: known.iter().filter_map(|(token, known)| Some((*token, known.as_ref()?.head))).collect(),
+        lease: None,
+    })
+}
+
+/// What is in force for a token, with what members told directly; none if it is not known, or cannot be read (C-2, F-5).
+pub(crate) fn record_of(
+    machine: &Machine,
+    view: &View,
+    token: &Token,
+    asked_at: Timestamp,
+) -> Result<Option<Known>, Fault> {
+    let notices = feed::notices(token, asked_at, view)?;
+    let Some(change) = feed::head_of(token, &machine.directory.list().log_id, view)? else { return Ok(None) };
+    let mut in_force = Vec::new();
+    for accepted in &change.directives {
+        match read(machine, token, accepted) {
+            Ok(act) => in_force.extend(act),
+            Err(Unreadable) => return Ok(None),
+        }
+    }
+    for notice in &notices {
+        heed(notice, token, &mut in_force)?;
+    }
+    Ok(Some(Known { head: change.head, record: Record::told(change.head.version, in_force) }))
+}
+
+/// A directive in force that the feed told, by its id.
+pub(crate) fn told_directive(
+    machine: &Machine,
+    view: &View,
+    token: &Token,
+    id: &DirectiveId,
+) -> Result<Option<Directive>, Fault> {
+    let Some(change) = feed::head_of(token, &machine.directory.list().log_id, view)? else { return Ok(None) };
+    let told = change.directives.iter().filter_map(|accepted| read(machine, token, accepted).ok().flatten());
+    Ok(told.map(|act| act.directive).find(|directive| directive.id == *id))
+}
+
+/// A told directive that cannot be checked: it could be anything.
+struct Unreadable;
+
+/// A told directive; none if it does not concern this node, or is a permit that does not count.
+fn read(machine: &Machine, token: &Token, accepted: &AcceptedAct) -> Result<Option<InForce>, Unreadable> {
+    let Told::Opening(opening) = &accepted.act else { return Ok(None) };
+    let envelope = Envelope::decode(&opening.envelope).map_err(|_| Unreadable)?;
+    let said = Said::AtSeq(opening.seq);
+    let act = match Verified::<Act<Directive>>::check(envelope.clone(), &machine.directory, said) {
+        Ok(verified) => verified.into_parts().0,
+        // INVARIANT (a compromise takes away, it never opens, M-6): of such a key only forbids count.
+        Err(EnvelopeError::Signer(SignerError::Compromised { .. })) => {
+            let act = Act::<Directive>::decode(envelope.payload()).map_err(|_| Unreadable)?;
+            if act.said.stance == Stance::Permit {
+                return Ok(None);
+            }
+            act
+        }
+        Err(_) => return Err(Unreadable),
+    };
+    let witness = Witness::of(&act.proof);
+    // No assertion of a passkey is checked here: such a permit proves nothing (C-8).
+    let unproved = witness == Witness::Passkey && act.said.stance == Stance::Permit;
+    if unproved || act.said.patient != *token {
+        return Err(Unreadable);
+    }
+    Ok(Some(InForce {
+        directive: act.said,
+        witness,
+        version: accepted.version,
+        seq: opening.seq,
+        commitment: opening.commitment(),
+    }))
+}
+
+/// What a member told counts for denying only (F-9): a revocation of a permit, and a forbid that no permit has seen.
+fn heed(notice: &Envelope, token: &Token, in_force: &mut Vec<InForce>) -> Result<(), Fault> {
+    if notice.kind() == Kind::Revocation {
+        let revocation = Act::<Revocation>::decode(notice.payload()).map_err(|_| damaged())?.said;
+        let taken_back = |act: &InForce| {
+            act.directive.id == revocation.directive && act.directive.stance == Stance::Permit
+        };
+        in_force.retain(|act| !taken_back(act));
+        return Ok(());
+    }
+    let act = Act::<Directive>::decode(notice.payload()).map_err(|_| damaged())?;
+    // Once the feed holds it, the feed says what it is worth.
+    let known = in_force.iter().any(|other| other.directive.id == act.said.id);
+    if !known && act.said.patient == *token {
+        in_force.push(InForce {
+            witness: Witness::of(&act.proof),
+            directive: act.said,
+            version: u64::MAX,
+            seq: u64::MAX,
+            commitment: notice.payload_hash(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Documents of other holders as they are kept: how far each is, and what a record changes (P-7, A-1).
+//!
+//! wanted → released → held → opened; refused, erased or retained end it. Not here: what makes it go on: `receive`.
+
+use yiqiao_proto::envelope::{Envelope, Word};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{Code, Digest, EntryId};
+use yiqiao_proto::release::{PullRequest, Release};
+
+use crate::errand;
+use crate::list::List;
+use crate::state::kept::{self, Copy};
+use crate::state::{self, Fault, VaultUse, View, damaged, read_digest, read_document_id, read_subject};
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The holder is asked for it.
+    Wanted = 1,
+    /// The holder lets it go; it is being fetched.
+    Released = 2,
+    /// It is here, and nobody has opened it.
+    Held = 3,
+    /// Somebody has opened it: it has become part of the record of this hospital.
+    Opened = 4,
+    /// The holder refuses it.
+    Refused = 5,
+    /// It was erased, because it was permitted no longer and nobody had opened it.
+    Erased = 6,
+    /// It is permitted no longer; it stays because it was opened.
+    Retained = 7,
+}
+
+impl Stage {
+    const ALL: [Self; 7] =
+        [Self::Wanted, Self::Released, Self::Held, Self::Opened, Self::Refused, Self::Erased, Self::Retained];
+
+    /// Whether something is still to be done for it, or looked after.
+    const fn is_errand(self) -> bool {
+        matches!(self, Self::Wanted | Self::Released | Self::Held | Self::Opened)
+    }
+
+    pub(crate) fn of(copy: &Copy) -> Result<Self, Fault> {
+        Self::ALL.into_iter().find(|stage| *stage as u32 == copy.state).ok_or_else(damaged)
+    }
+}
+
+/// What a copy is called here.
+pub(crate) fn name(holder: &Code, entry: &EntryId) -> Digest {
+    hash::sha256("yiqiao/node/copy/1", &[holder.as_str().as_bytes(), entry.as_bytes()])
+}
+
+/// The request that was signed for a copy, if one was.
+pub(crate) fn request_of(copy: &Copy) -> Result<Option<(PullRequest, Envelope)>, Fault> {
+    word_of(&copy.request)
+}
+
+/// The release of a copy, if there is one.
+pub(crate) fn release_of(copy: &Copy) -> Result<Option<(Release, Envelope)>, Fault> {
+    word_of(&copy.release)
+}
+
+fn word_of<W: Word>(bytes: &[u8]) -> Result<Option<(W, Envelope)>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let envelope = Envelope::decode(bytes).map_err(|_| damaged())?;
+    let word = W::decode(envelope.payload()).map_err(|_| damaged())?;
+    Ok(Some((word, envelope)))
+}
+
+/// A copy that is wanted, for the first time or again.
+pub(crate) fn apply_wanted(wanted: &kept::Wanted, at: i64, view: &mut View) -> Result<(), Fault> {
+    let listed = wanted.listed.as_ref().ok_or_else(damaged)?;
+    let holder = Code::new(listed.holder.as_str()).map_err(|_| damaged())?;
+    let name = name(&holder, &state::read_entry_id(&listed.entry_id)?);
+    let known = view.find(&state::copy(&name))?;
+    if known.is_none() {
+        if !wanted.subject.is_empty() {
+            List::copies_of_subject(&read_subject(&wanted.subject)?).push(&name, view)?;
+        }
+        if !wanted.referral.is_empty() {
+            List::copies_of_referral(read_digest(&wanted.referral)?).push(&name, view)?;
+        }
+    }
+    let before = known.unwrap_or_default();
+    let keep = |before: Vec<u8>, now: &[u8]| if before.is_empty() { now.to_vec() } else { before };
+    let copy = Copy {
+        listed: wanted.listed.clone(),
+        title: wanted.title.clone(),
+        subject: keep(before.subject, &wanted.subject),
+        referral: keep(before.referral, &wanted.referral),
+        asker: wanted.asker.clone(),
+        login: wanted.login.clone(),
+        state: Stage::Wanted as u32,
+        errand: before.errand,
+        at,
+        ..Copy::default()
+    };
+    put(&name, copy, view)
+}
+
+/// The request for it is made.
+pub(crate) fn apply_asked(asked: &kept::Asked, view: &mut View) -> Result<(), Fault> {
+    change(&asked.copy, view, |copy| copy.request.clone_from(&asked.request))
+}
+
+/// The holder lets it go: from now on this hospital hears of the patient's consent.
+pub(crate) fn apply_released(released: &kept::CopyReleased, at: i64, view: &mut View) -> Result<(), Fault> {
+    let name = read_digest(&released.copy)?;
+    let mut copy = view.get(&state::copy(&name))?;
+    copy.release.clone_from(&released.release);
+    copy.wrapped_key.clone_from(&released.wrapped_key);
+    (copy.state, copy.at, copy.code) = (Stage::Released as u32, at, 0);
+    copy.clause.clear();
+    let (release, _) = release_of(&copy)?.ok_or_else(damaged)?;
+    for (token, _) in &release.terms.heads {
+        List::copies_of_token(token.value).push(&name, view)?;
+    }
+    use_vault(&copy, true, view)?;
+    put(&name, copy, view)
+}
+
+/// It is further than before, or over.
+pub(crate) fn apply_changed(changed: &kept::CopyChanged, at: i64, view: &mut View) -> Result<(), Fault> {
+    let name = read_digest(&changed.copy)?;
+    let mut copy = view.get(&state::copy(&name))?;
+    copy.withdrawn |= changed.withdrawn;
+    if changed.state == 0 {
+        return put(&name, copy, view);
+    }
+    (copy.state, copy.code, copy.at) = (changed.state, changed.code, at);
+    copy.clause.clone_from(&changed.clause);
+    match Stage::of(&copy)? {
+        Stage::Wanted | Stage::Refused | Stage::Erased => {
+            use_vault(&copy, false, view)?;
+            copy.request.clear();
+            copy.release.clear();
+            copy.wrapped_key.clear();
+        }
+        Stage::Released | Stage::Held | Stage::Opened | Stage::Retained => {}
+    }
+    put(&name, copy, view)
+}
+
+/// Its patient is known from now on.
+pub(crate) fn file(name: &Digest, subject: &[u8], view: &mut View) -> Result<(), Fault> {
+    let slot = state::copy(name);
+    let mut copy = view.get(&slot)?;
+    if copy.subject == subject {
+        return Ok(());
+    }
+    List::copies_of_subject(&read_subject(subject)?).push(name, view)?;
+    copy.subject = subject.to_vec();
+    view.put(&slot, &copy);
+    Ok(())
+}
+
+/// The sealed file belongs to this copy, or to nothing.
+fn use_vault(copy: &Copy, is_used: bool, view: &mut View) -> Result<(), Fault> {
+    let listed = copy.listed.as_ref().ok_or_else(damaged)?;
+    let slot = state::vault(&read_document_id(&listed.document)?);
+    if is_used {
+        view.put(&slot, &VaultUse { entry_id: listed.entry_id.clone(), review: 0 });
+    } else if view.get(&slot)?.entry_id == listed.entry_id {
+        view.put(&slot, &VaultUse::default());
+    }
+    Ok(())
+}
+
+fn change(name: &[u8], view: &mut View, change: impl FnOnce(&mut Copy)) -> Result<(), Fault> {
+    let name = read_digest(name)?;
+    let mut copy = view.get(&state::copy(&name))?;
+    change(&mut copy);
+    put(&name, copy, view)
+}
+
+fn put(name: &Digest, mut copy: Copy, view: &mut View) -> Result<(), Fault> {
+    let open = Stage::of(&copy)?.is_errand();
+    let errand = kept::Errand { copy: name.as_bytes().to_vec(), referral: Vec::new() };
+    copy.errand = errand::settle(copy.errand, open, &errand, view)?;
+    view.put(&state::copy(name), &copy);
+    Ok(())
+}

@@ -1,0 +1,510 @@
+//! What patients say at this hospital: consent, objection, revocation, and questions about it (C-7 to C-10, A-4).
+//!
+//! One act for every token that this node has computed of the patient (C-10); the member attests it, by the patient's login or
+//! as a desk that keeps evidence (C-8). Not here: passkeys, with which patients sign for themselves.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use yiqiao_proto::codes::{
+    AccessAct, DocumentClass, DocumentType, LegalBasis, PatientQuestion, Purpose, RevocationReason, Stance,
+};
+use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Revocation, Said, What};
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{Code, DirectiveId, Nonce, ReferralId, Subject};
+use yiqiao_proto::proof::{AttestedLogin, DeskWitness, Proof};
+use yiqiao_proto::release::Asker;
+use yiqiao_proto::search::SearchQuery;
+use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
+
+use crate::actor::Actor;
+use crate::audit::{self, Line};
+use crate::consent;
+use crate::event::{self, Event};
+use crate::feed;
+use crate::limits::EVIDENCE_BYTES_MAX;
+use crate::machine::{Effect, Outcome, Refused, Stop, Work};
+use crate::sight::Ground;
+use crate::state::kept;
+use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_subject};
+use crate::{person, said, tokens};
+
+/// What a patient permits (C-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPermit {
+    /// To whom: one organisation, and within it whom.
+    pub grantee: Grantee,
+    /// From whom; none: from every member.
+    pub custodian: Option<Code>,
+    /// Which data.
+    pub what: What,
+    /// For which purposes.
+    pub purposes: BTreeSet<Purpose>,
+    /// From when.
+    pub valid_from: Timestamp,
+    /// Until when; none: until revoked.
+    pub valid_until: Option<Timestamp>,
+    /// The notice that was shown.
+    pub notice: Notice,
+    /// Whether the grantee may learn that something exists which it may not see.
+    pub existence_visible: bool,
+    /// A guardian consents.
+    pub by_guardian: bool,
+}
+
+/// What a patient objects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewForbid {
+    /// To whom it must not flow; of nothing given: to nobody.
+    pub grantee: Grantee,
+    /// From whom; none: from every member.
+    pub custodian: Option<Code>,
+    /// Which data.
+    pub what: What,
+    /// For which purposes; empty: for every one but an emergency.
+    pub purposes: BTreeSet<Purpose>,
+    /// From when.
+    pub valid_from: Timestamp,
+    /// Until when; none: until revoked.
+    pub valid_until: Option<Timestamp>,
+    /// The notice that was shown.
+    pub notice: Notice,
+}
+
+/// What a patient says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Lets data flow.
+    Permit(NewPermit),
+    /// Stops data.
+    Forbid(NewForbid),
+}
+
+/// A patient says something here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Who records it: staff, before whom the patient stands, the patient, logged in, or a system of a desk, with evidence.
+    pub actor: Actor,
+    /// The patient.
+    pub subject: Subject,
+    /// What the desk keeps as evidence, such as the number of the signed paper; at most [`EVIDENCE_BYTES_MAX`].
+    pub evidence: Vec<u8>,
+    /// The versions of the patient's heads that were shown before. Of a token without: what the feed told last, or 0.
+    pub heads: Vec<(Token, u64)>,
+}
+
+/// A patient takes a directive back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRevocation {
+    /// The directive.
+    pub directive: DirectiveId,
+    /// The token that it is of.
+    pub token: Token,
+    /// Why.
+    pub reason: RevocationReason,
+}
+
+/// A patient, or staff for the patient who stands there, asks the registry for consents or events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who asks.
+    pub actor: Actor,
+    /// The patient.
+    pub subject: Subject,
+    /// For what.
+    pub what: PatientQuestion,
+    /// From which place of the log on.
+    pub from_seq: u64,
+    /// At most so many.
+    pub count: u32,
+}
+
+/// Somebody looks for documents of a patient in the region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// Who.
+    pub actor: Actor,
+    /// The patient.
+    pub subject: Subject,
+    /// For what; an emergency is none of these.
+    pub purpose: Purpose,
+    /// In the course of which referral.
+    pub referral: Option<ReferralId>,
+    /// Only these classes; empty: all.
+    pub classes: BTreeSet<DocumentClass>,
+    /// Only these types; empty: all.
+    pub types: BTreeSet<DocumentType>,
+    /// Only service that ended then or later.
+    pub service_from: Option<Timestamp>,
+    /// Only service that began before then.
+    pub service_until: Option<Timestamp>,
+    /// Also those that a later one replaces.
+    pub superseded: bool,
+    /// From which place of the log on.
+    pub from_seq: u64,
+    /// At most so many.
+    pub count: u32,
+}
+
+/// Records a permit or a forbid, one for every token (C-10).
+pub(crate) fn direct(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result<Outcome, Stop> {
+    let tokens = match admit(work, by)? {
+        Ok(tokens) => tokens,
+        Err(ticket) => return Ok(Outcome::Waiting(ticket)),
+    };
+    let (act, audited) = match wish {
+        Wish::Permit(_) => (AccessAct::Consent, audit::Act::Permit),
+        Wish::Forbid(_) => (AccessAct::Consent, audit::Act::Forbid),
+    };
+    let mut witness = Witness::of(work, by);
+    let (mut acts, mut events) = (Vec::new(), Vec::new());
+    let audit_line = audit::audit(work, &line(by, audited))?;
+    for token in tokens {
+        let directive = wish.directive(DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?, token);
+        let directive = Directive { head_version: shown(work, by, &token)?, ..directive };
+        Directive::decode(&directive.encode()).map_err(Refused::Act)?;
+        let event = Event {
+            counterpart: directive.grantee.organisation.clone(),
+            role: by.actor.role(),
+            head_version: directive.head_version,
+            directive: Some(directive.id),
+            referral: directive.grantee.referral,
+            audit_line: Some(audit_line),
+            ..Event::done(act, token, "C-7")
+        };
+        events.push(event::signed(work, event));
+        acts.push(witness.sign(work, directive));
+    }
+    attest(work, by, &witness, &acts, &events, matches!(wish, Wish::Forbid(_)))
+}
+
+/// Takes a directive back (C-6).
+pub(crate) fn revoke(work: &mut Work<'_>, by: &Statement, wish: &NewRevocation) -> Result<Outcome, Stop> {
+    let tokens = match admit(work, by)? {
+        Ok(tokens) => tokens,
+        Err(ticket) => return Ok(Outcome::Waiting(ticket)),
+    };
+    if !tokens.contains(&wish.token) {
+        return Err(Refused::OtherToken.into());
+    }
+    let revocation = Revocation {
+        directive: wish.directive,
+        patient: wish.token,
+        reason: wish.reason,
+        head_version: shown(work, by, &wish.token)?,
+        at: work.now,
+    };
+    let audit_line = audit::audit(work, &line(by, audit::Act::Revoke))?;
+    let event = Event {
+        role: by.actor.role(),
+        head_version: revocation.head_version,
+        directive: Some(wish.directive),
+        audit_line: Some(audit_line),
+        ..Event::done(AccessAct::Revocation, wish.token, "C-6")
+    };
+    let event = event::signed(work, event);
+    let mut witness = Witness::of(work, by);
+    let act = witness.sign(work, revocation);
+    attest(work, by, &witness, &[act], &[event], true)
+}
+
+/// The tokens of the patient, if somebody who may does so; or the ticket of an evaluation.
+fn admit(work: &mut Work<'_>, by: &Statement) -> Result<Result<Vec<Token>, u64>, Stop> {
+    if by.evidence.len() > EVIDENCE_BYTES_MAX {
+        return Err(Refused::Evidence.into());
+    }
+    // A system stands for a desk, of which it keeps what shows that the patient said it.
+    let witnessed = !by.evidence.is_empty();
+    tokens_for(work, &by.actor, &by.subject, |ground| ground != Ground::System || witnessed)
+}
+
+/// Only people ask the region.
+fn searches(ground: Ground) -> bool {
+    ground.opens_documents() && ground != Ground::System
+}
+
+/// Only who sees the patient. Tokens that are missing are asked for.
+fn tokens_for(
+    work: &mut Work<'_>,
+    actor: &Actor,
+    subject: &Subject,
+    suffices: impl Fn(Ground) -> bool,
+) -> Result<Result<Vec<Token>, u64>, Stop> {
+    ground(work, actor, subject, suffices)?;
+    let tokens = tokens::of_patient(work, subject)?;
+    if tokens.as_ref().is_ok_and(Vec::is_empty) {
+        return Err(Refused::NoToken.into());
+    }
+    Ok(tokens)
+}
+
+fn ground(
+    work: &Work<'_>,
+    actor: &Actor,
+    subject: &Subject,
+    suffices: impl Fn(Ground) -> bool,
+) -> Result<Ground, Stop> {
+    let ground = work.machine.may_see(actor, subject, work.view)?;
+    Ok(ground.ok().filter(|ground| suffices(*ground)).ok_or(Refused::NotSeen)?)
+}
+
+fn line(by: &Statement, act: audit::Act) -> Line {
+    Line { subject: Some(by.subject), ..Line::done(by.actor.clone(), act) }
+}
+
+/// The version that the patient saw (C-11).
+fn shown(work: &Work<'_>, by: &Statement, token: &Token) -> Result<u64, Fault> {
+    let shown = by.heads.iter().find(|(of, _)| of == token).map(|(_, version)| *version);
+    let told = feed::head_of(token, &work.machine.directory.list().log_id, work.view)?;
+    Ok(shown.unwrap_or_else(|| told.map_or(0, |told| told.head.version)))
+}
+
+/// Keeps acts with what they rest on, to be handed in. What narrows counts here at once, and is told to whom it stops.
+fn attest(
+    work: &mut Work<'_>,
+    by: &Statement,
+    witness: &Witness,
+    acts: &[Envelope],
+    events: &[Envelope],
+    narrows: bool,
+) -> Result<Outcome, Stop> {
+    let first = work.view.get(&state::exchange())?.words + 1;
+    let told = if narrows { stopped_by(work, by, acts)? } else { BTreeSet::new() };
+    let bytes = |words: &[Envelope]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let data = work.machine.keys.at_rest.seal(CONTEXT, &witness.kept.encode_to_vec(), work.entropy);
+    work.keep(Body::Attested(kept::Attested { acts: bytes(acts), events: bytes(events), data }))?;
+    for act in acts.iter().filter(|_| narrows) {
+        feed::notice(work, act)?;
+        for member in &told {
+            work.effects.push(Effect::TellAct { member: member.clone(), act: act.clone() });
+        }
+    }
+    Ok(Outcome::Said((first..first + acts.len() as u64).collect()))
+}
+
+/// What attestations are sealed for.
+const CONTEXT: &[u8] = b"attestation";
+
+/// Members that this node knows to have or to get data of the patient (F-9): recipients of its releases, and those that the
+/// directive names.
+fn stopped_by(work: &Work<'_>, by: &Statement, acts: &[Envelope]) -> Result<BTreeSet<Code>, Fault> {
+    let mut members = BTreeSet::new();
+    let root = person::root(work.view, by.subject)?;
+    let retired = work.view.get(&state::patient(&root))?.retired;
+    let retired = retired.iter().map(|id| read_subject(id)).collect::<Result<Vec<_>, _>>()?;
+    for subject in std::iter::once(root).chain(retired) {
+        for recipient in work.view.get(&state::given(&subject))?.recipients {
+            members.insert(Code::new(recipient).map_err(|_| damaged())?);
+        }
+    }
+    for act in acts {
+        let directive = match Act::<Directive>::read_from(act) {
+            Some(act) => Some(act),
+            None => revoked_by(work, act)?,
+        };
+        let named = directive.into_iter().flat_map(|it| [it.grantee.organisation, it.custodian]);
+        members.extend(named.flatten());
+    }
+    members.remove(&work.machine.config.organisation);
+    Ok(members)
+}
+
+/// The directive that a revocation takes back, if the feed told it.
+fn revoked_by(work: &Work<'_>, act: &Envelope) -> Result<Option<Directive>, Fault> {
+    let Some(revocation) = Act::<Revocation>::read_from(act) else { return Ok(None) };
+    consent::told_directive(work.machine, work.view, &revocation.patient, &revocation.directive)
+}
+
+trait ReadFrom: Sized {
+    type Said;
+
+    fn read_from(envelope: &Envelope) -> Option<Self::Said>;
+}
+
+impl<T: Said> ReadFrom for Act<T> {
+    type Said = T;
+
+    fn read_from(envelope: &Envelope) -> Option<T> {
+        use yiqiao_proto::envelope::Word;
+        let act = (envelope.kind() == T::KIND).then(|| Self::decode(envelope.payload()))?.ok()?;
+        Some(act.said)
+    }
+}
+
+impl Wish {
+    fn directive(&self, id: DirectiveId, patient: Token) -> Directive {
+        match self.clone() {
+            Self::Permit(permit) => Directive {
+                id,
+                patient,
+                stance: Stance::Permit,
+                grantee: permit.grantee,
+                custodian: permit.custodian,
+                what: permit.what,
+                purposes: permit.purposes,
+                valid_from: permit.valid_from,
+                valid_until: permit.valid_until,
+                notice: permit.notice,
+                existence_visible: permit.existence_visible,
+                basis: if permit.by_guardian {
+                    LegalBasis::GuardianConsent
+                } else {
+                    LegalBasis::SeparateConsent
+                },
+                head_version: 0,
+            },
+            Self::Forbid(forbid) => Directive {
+                id,
+                patient,
+                stance: Stance::Forbid,
+                grantee: forbid.grantee,
+                custodian: forbid.custodian,
+                what: forbid.what,
+                purposes: forbid.purposes,
+                valid_from: forbid.valid_from,
+                valid_until: forbid.valid_until,
+                notice: forbid.notice,
+                existence_visible: false,
+                basis: LegalBasis::Objection,
+                head_version: 0,
+            },
+        }
+    }
+}
+
+/// Who stands for it that the patient said it, and what opens the commitments (C-8).
+struct Witness {
+    proof: Proof,
+    kept: kept::Attestation,
+}
+
+impl Witness {
+    fn of(work: &mut Work<'_>, by: &Statement) -> Self {
+        let (login_salt, evidence_salt): ([u8; 32], [u8; 32]) = (work.entropy.bytes(), work.entropy.bytes());
+        let organisation = work.machine.config.organisation.clone();
+        let login = hash::salted(&login_salt, &[by.actor.login().as_bytes()]);
+        let proof = match &by.actor {
+            Actor::Patient { .. } => {
+                Proof::AttestedLogin(AttestedLogin { organisation, account_hash: login, at: work.now })
+            }
+            Actor::Staff(_) | Actor::System(_) | Actor::Node => Proof::DeskWitness(DeskWitness {
+                organisation,
+                staff_hash: login,
+                evidence_hash: hash::salted(&evidence_salt, &[&by.evidence]),
+                at: work.now,
+            }),
+        };
+        let name = match &by.actor {
+            Actor::Staff(staff) => staff.name.expose().clone(),
+            Actor::Patient { .. } | Actor::System(_) | Actor::Node => String::new(),
+        };
+        let kept = kept::Attestation {
+            login: by.actor.login().to_owned(),
+            name,
+            login_salt: login_salt.to_vec(),
+            evidence: by.evidence.clone(),
+            evidence_salt: evidence_salt.to_vec(),
+        };
+        Self { proof, kept }
+    }
+
+    fn sign<T: Said>(&mut self, work: &Work<'_>, said: T) -> Envelope {
+        let act = Act::new(said, self.proof.clone());
+        Envelope::sign(work.machine.directory.region(), &act, &work.machine.keys.words)
+    }
+}
+
+/// Asks the registry for what it keeps of the patient: a query for every token.
+pub(crate) fn question(work: &mut Work<'_>, asked: &Question) -> Result<Outcome, Stop> {
+    let by = Statement {
+        actor: asked.actor.clone(),
+        subject: asked.subject,
+        evidence: Vec::new(),
+        heads: Vec::new(),
+    };
+    let tokens = match admit(work, &by)? {
+        Ok(tokens) => tokens,
+        Err(ticket) => return Ok(Outcome::Waiting(ticket)),
+    };
+    let mut witness = Witness::of(work, &by);
+    let mut queries = Vec::new();
+    for patient in tokens {
+        let query = PatientQuery {
+            patient,
+            what: asked.what,
+            from_seq: asked.from_seq,
+            count: asked.count,
+            nonce: Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?,
+            at: work.now,
+        };
+        PatientQuery::decode(&query.encode()).map_err(Refused::Act)?;
+        queries.push(witness.sign(work, query));
+    }
+    audit::audit(work, &line(&by, audit::Act::LookUp))?;
+    Ok(Outcome::Call(queries))
+}
+
+/// Asks the registry for documents of a patient in the region. The registry says the event of it.
+pub(crate) fn search(work: &mut Work<'_>, asked: &Search) -> Result<Outcome, Stop> {
+    let tokens = match tokens_for(work, &asked.actor, &asked.subject, searches)? {
+        Ok(tokens) => tokens,
+        Err(ticket) => return Ok(Outcome::Waiting(ticket)),
+    };
+    if asked.purpose == Purpose::Emergency {
+        return Err(Refused::Emergency.into());
+    }
+    let ground = ground(work, &asked.actor, &asked.subject, searches)?;
+    let root = person::root(work.view, asked.subject)?;
+    let machine = work.machine;
+    let asker = Asker {
+        organisation: machine.config.organisation.clone(),
+        department: asked.actor.department().cloned(),
+        practitioner: asked.actor.pseudonym(&root, &machine.keys.at_rest),
+        role: asked.actor.role(),
+        purpose: asked.purpose,
+        referral: asked.referral,
+        treating: matches!(ground, Ground::Attending | Ground::Accepted | Ground::Department),
+        break_glass: None,
+    };
+    let query = SearchQuery {
+        asker,
+        patients: tokens,
+        classes: asked.classes.clone(),
+        types: asked.types.clone(),
+        service_from: asked.service_from,
+        service_until: asked.service_until,
+        superseded: asked.superseded,
+        from_seq: asked.from_seq,
+        count: asked.count,
+        nonce: Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?,
+    };
+    yiqiao_proto::envelope::Word::decode(&yiqiao_proto::envelope::Word::encode(&query))
+        .map(|_: SearchQuery| ())
+        .map_err(Refused::Act)?;
+    let line = Line {
+        subject: Some(asked.subject),
+        referral: asked.referral,
+        ..Line::done(asked.actor.clone(), audit::Act::Search)
+    };
+    audit::audit(work, &line)?;
+    let envelope = Envelope::sign(machine.directory.region(), &query, &machine.keys.words);
+    Ok(Outcome::Call(vec![envelope]))
+}
+
+/// What follows from acts that this node attests: they are handed in, then their events.
+pub(crate) fn apply_attested(attested: &kept::Attested, at: i64, view: &mut View) -> Result<(), Fault> {
+    for envelope in &attested.acts {
+        said::apply_said(&kept::Said { envelope: envelope.clone() }, at, view)?;
+        let number = view.get(&state::exchange())?.words;
+        let act = Envelope::decode(envelope).map_err(|_| damaged())?;
+        let directive = Act::<Directive>::read_from(&act).map(|directive| directive.id.as_bytes().to_vec());
+        let reference = AttestedRef { data: attested.data.clone(), directive: directive.unwrap_or_default() };
+        view.put(&state::attested(number), &reference);
+    }
+    for envelope in &attested.events {
+        said::apply_said(&kept::Said { envelope: envelope.clone() }, at, view)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! What is to be done with other members, or later: copies to be fetched and looked after, steps of referrals to be told.
+//!
+//! An errand has a durable place until it is over; when it is due next is in memory only, so that after a restart every
+//! one is looked at again. One call at a time for each errand. Not here: what an errand does: `receive`, `referral`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::id::{Code, Digest};
+use yiqiao_proto::time::Timestamp;
+
+use crate::landing;
+use crate::limits::{BACKOFF_MIN, CHANGED_HEADS_MAX, DUE_MAX, ERRANDS_MAX, ERRANDS_OF_MEMBER_MAX, LOOKS_MAX};
+use crate::list::List;
+use crate::machine::{Effect, Outcome, Stop, Work};
+use crate::outbox::{Call, Pause, begin};
+use crate::state::{self, Fault, View, kept, read_digest};
+use crate::{receive, referral};
+
+/// Places that one change clears from the front.
+const CLEAR_MAX: u64 = 8;
+
+/// What is in memory only.
+#[derive(Debug, Default)]
+pub(crate) struct Errands {
+    /// The newest place.
+    pub(crate) tail: u64,
+    /// The place that was looked at last.
+    cursor: u64,
+    /// Places before it that are to be looked at again.
+    due: BTreeMap<u64, Pause>,
+    /// Tokens whose heads have changed, and how far their copies were looked at.
+    heads: VecDeque<(Digest, u64)>,
+}
+
+/// What handling one input changes here, once it is handled.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    cursor: Option<u64>,
+    due: Vec<(u64, Option<Pause>)>,
+    heads: Vec<Digest>,
+    /// How far the copies of the first changed head were looked at; none inside: to their end.
+    walked: Option<Option<u64>>,
+}
+
+/// What comes next of an errand.
+pub(crate) enum Next {
+    /// Nothing before something else happens.
+    Rest,
+    /// It is looked at again then.
+    At(Timestamp),
+    /// A call to a member; made with its ticket.
+    Call(Code, Box<dyn FnOnce(u64) -> Effect>),
+}
+
+impl Errands {
+    pub(crate) fn from(errands: kept::Errands) -> Self {
+        Self { cursor: errands.head, tail: errands.tail, ..Self::default() }
+    }
+
+    pub(crate) fn next_wakeup(&self, under_way: usize) -> Option<Timestamp> {
+        if under_way >= ERRANDS_MAX {
+            return None;
+        }
+        let further = self.cursor < self.tail && self.due.len() < DUE_MAX;
+        let at_once = further || !self.heads.is_empty();
+        let first = self.due.values().map(|pause| pause.until().unwrap_or(Timestamp::MIN)).min();
+        if at_once { Some(Timestamp::MIN) } else { first }
+    }
+
+    pub(crate) fn take(&mut self, turn: Turn, errands: kept::Errands) {
+        self.tail = errands.tail;
+        self.cursor = turn.cursor.unwrap_or(self.cursor);
+        for (place, pause) in turn.due {
+            match pause {
+                Some(pause) => self.due.insert(place, pause),
+                None => self.due.remove(&place),
+            };
+        }
+        if let Some(walked) = turn.walked
+            && let Some((_, at)) = self.heads.front_mut()
+        {
+            match walked {
+                Some(to) => *at = to,
+                None => drop(self.heads.pop_front()),
+            }
+        }
+        self.heads.extend(turn.heads.into_iter().map(|token| (token, 0)));
+        if self.heads.len() > CHANGED_HEADS_MAX {
+            // Too many to remember: all errands are looked at again instead.
+            self.heads.clear();
+            self.cursor = errands.head;
+        }
+    }
+}
+
+/// Whether a call is of an errand.
+pub(crate) const fn is_of(call: &Call) -> bool {
+    matches!(call, Call::Errand { .. })
+}
+
+/// Does what is due.
+pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<(), Stop> {
+    walk_heads(work)?;
+    let places = places(work)?;
+    let slots: Vec<_> = places.iter().map(|place| state::errand(*place)).collect();
+    work.view.need(&slots)?;
+    let mut room = Room::of(work);
+    for (place, slot) in places.into_iter().zip(&slots) {
+        let errand = work.view.get(slot)?;
+        look(work, place, &errand, &mut room)?;
+    }
+    Ok(())
+}
+
+/// The places to look at: those that are due, then the next ones. None while as many calls are under way as may be.
+fn places(work: &mut Work<'_>) -> Result<Vec<u64>, Fault> {
+    let errands = &work.machine.errands;
+    if Room::of(work).total == 0 {
+        return Ok(Vec::new());
+    }
+    let due = errands.due.iter().filter(|(_, pause)| pause.is_over(work.now)).map(|(place, _)| *place);
+    let mut places: Vec<u64> = due.take(LOOKS_MAX).collect();
+    if errands.due.len() < DUE_MAX {
+        let tail = work.view.get(&state::errands())?.tail;
+        let end = tail.min(errands.cursor + (LOOKS_MAX - places.len()) as u64);
+        places.extend((errands.cursor + 1..=end).filter(|place| !errands.due.contains_key(place)));
+        work.errands.cursor = Some(end.max(errands.cursor));
+    }
+    Ok(places)
+}
+
+fn look(work: &mut Work<'_>, place: u64, errand: &kept::Errand, room: &mut Room) -> Result<(), Stop> {
+    work.errands.due.push((place, None));
+    let is_of_place = |call: &Call| matches!(call, Call::Errand { place: of, .. } if *of == place);
+    if work.machine.outbox.count(is_of_place) > 0 {
+        // The answer looks at it again.
+        return Ok(());
+    }
+    let next = match (errand.copy.is_empty(), errand.referral.is_empty()) {
+        (false, _) => receive::look(work, &read_digest(&errand.copy)?)?,
+        (true, false) => referral::look(work, &read_digest(&errand.referral)?)?,
+        (true, true) => Next::Rest,
+    };
+    match next {
+        Next::Rest => {}
+        Next::At(time) => again(work, place, Pause::at(time)),
+        Next::Call(member, effect) => {
+            let pause = work.machine.errands.due.get(&place).copied().unwrap_or_default();
+            if room.take(&member) {
+                let ticket = begin(work, Call::Errand { place, member, pause });
+                work.effects.push(effect(ticket));
+            } else {
+                again(work, place, pause.put_off(work.now + BACKOFF_MIN));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many more calls may be under way.
+struct Room {
+    total: usize,
+    of_member: BTreeMap<Code, usize>,
+}
+
+impl Room {
+    fn of(work: &Work<'_>) -> Self {
+        let mut of_member = BTreeMap::new();
+        for flight in work.machine.outbox.flights.values() {
+            if let Call::Errand { member, .. } = &flight.call {
+                *of_member.entry(member.clone()).or_insert(0) += 1;
+            }
+        }
+        Self { total: ERRANDS_MAX.saturating_sub(of_member.values().sum()), of_member }
+    }
+
+    fn take(&mut self, member: &Code) -> bool {
+        let of_member = self.of_member.entry(member.clone()).or_insert(0);
+        let free = self.total > 0 && *of_member < ERRANDS_OF_MEMBER_MAX;
+        if free {
+            self.total -= 1;
+            *of_member += 1;
+        }
+        free
+    }
+}
+
+/// Some copies that hang on the first changed head are to be looked at.
+fn walk_heads(work: &mut Work<'_>) -> Result<(), Fault> {
+    let Some((token, after)) = work.machine.errands.heads.front().copied() else { return Ok(()) };
+    let copies = List::copies_of_token(token).after(after, work.view)?;
+    let slots: Vec<_> = copies.iter().map(|(_, name)| state::copy(name)).collect();
+    work.view.need(&slots)?;
+    for slot in &slots {
+        let place = work.view.get(slot)?.errand;
+        if place > 0 {
+            again(work, place, Pause::default());
+        }
+    }
+    work.errands.walked = Some(copies.last().map(|(place, _)| *place));
+    Ok(())
+}
+
+/// The head of a token has changed: the copies that hang on it are looked at.
+pub(crate) fn head_changed(work: &mut Work<'_>, token: &Digest) {
+    work.errands.heads.push(*token);
+}
+
+/// An errand is looked at again.
+pub(crate) fn again(work: &mut Work<'_>, place: u64, pause: Pause) {
+    work.errands.due.push((place, Some(pause)));
+}
+
+/// The errand whose call an answer is to; none if it was asked before a restart. It is looked at again at once.
+pub(crate) fn landed(work: &mut Work<'_>, ticket: u64) -> Result<Option<kept::Errand>, Fault> {
+    let Some(flight) = landing::landed(work, ticket) else { return Ok(None) };
+    let Call::Errand { place, .. } = flight.call else { return Ok(None) };
+    again(work, place, Pause::default());
+    work.view.get(&state::errand(place)).map(Some)
+}
+
+/// The call of an errand was refused, or had no answer.
+pub(crate) fn failed(
+    work: &mut Work<'_>,
+    place: u64,
+    pause: Pause,
+    refusal: Option<&Refusal>,
+) -> Result<Outcome, Stop> {
+    let chance = u64::from_be_bytes(work.entropy.bytes());
+    let asked = refusal.and_then(|refusal| refusal.retry_after);
+    again(work, place, pause.longer(work.now, asked, chance));
+    let errand = work.view.get(&state::errand(place))?;
+    let Some(refusal) = refusal else { return Ok(Outcome::Done) };
+    if !errand.copy.is_empty() {
+        receive::refused(work, &read_digest(&errand.copy)?, refusal)?;
+    } else if !errand.referral.is_empty() {
+        referral::refused(work, &read_digest(&errand.referral)?, refusal)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Whether something is an errand from now on; `place` is its place before, 0 for none. The place that it now has.
+pub(crate) fn settle(
+    place: u64,
+    is_open: bool,
+    errand: &kept::Errand,
+    view: &mut View,
+) -> Result<u64, Fault> {
+    if is_open == (place > 0) {
+        return Ok(place);
+    }
+    let mut errands = view.get(&state::errands())?;
+    if is_open {
+        errands.tail += 1;
+        view.put(&state::errand(errands.tail), errand);
+        view.put(&state::errands(), &errands);
+        return Ok(errands.tail);
+    }
+    view.put(&state::errand(place), &kept::Errand::default());
+    let until = errands.tail.min(errands.head + CLEAR_MAX);
+    let slots: Vec<_> = (errands.head + 1..=until).map(state::errand).collect();
+    view.need(&slots)?;
+    for slot in &slots {
+        if view.get(slot)? != kept::Errand::default() {
+            break;
+        }
+        errands.head += 1;
+    }
+    view.put(&state::errands(), &errands);
+    Ok(0)
+}

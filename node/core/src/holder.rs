@@ -1,0 +1,482 @@
+//! The holder's side of a pull (P-1 to P-8): what is let go to whom, and range by range, as long as it is permitted.
+//!
+//! What is refused by decision looks the same whatever the reason (P-4). Not here: the sealed bytes, which the driver serves.
+
+use std::collections::BTreeSet;
+
+use yiqiao_consent::{Document as Asked, Request as Question};
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, RefusalCode, Sensitivity};
+use yiqiao_proto::envelope::{Envelope, Verified, Word, payload_hash};
+use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Subject};
+use yiqiao_proto::limits::{CHUNK_BYTES, RANGE_CHUNKS_MAX, REQUEST_LIFE_MS_MAX};
+use yiqiao_proto::member::{KeyState, SealingKey};
+use yiqiao_proto::release::{PullRequest, Release, Terms};
+use yiqiao_proto::sealed::DocumentKey;
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_proto::token::Token;
+use zeroize::Zeroizing;
+
+use crate::consent::{self, Judgement};
+use crate::event::{self, Event};
+use crate::feed;
+use crate::limits::{PAGE_MAX, RECIPIENTS_MAX, REQUESTS_PER_DAY_MAX, SOON};
+use crate::machine::{Outcome, Stop, Work};
+use crate::said::{self, WordState};
+use crate::state::kept;
+use crate::state::{
+    self, Body, Document, Fault, Request, RequestRef, View, damaged, read_digest, read_document_id,
+    read_entry_id, read_subject, read_token,
+};
+use crate::tokens::{self, Tokens};
+
+const DAY: Millis = Millis::from_secs(24 * 3600);
+/// Documents that one after the other took the place of another (N-6).
+const REPLACED_MAX: usize = 64;
+
+/// A stretch of a released document, wanted by its recipient (P-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The member at the other end.
+    pub member: Code,
+    /// Hash of the request under which the document was released.
+    pub request: Digest,
+    /// The first chunk.
+    pub first_chunk: u64,
+    /// How many; at most [`RANGE_CHUNKS_MAX`].
+    pub chunks: u32,
+}
+
+/// A member asks for a document (P-1).
+pub(crate) fn asked(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Outcome, Stop> {
+    Ok(match answer(work, request)? {
+        Ok(outcome) => outcome,
+        Err(refusal) => Outcome::Refused(refusal),
+    })
+}
+
+fn answer(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Result<Outcome, Refusal>, Stop> {
+    let hash = request.envelope().payload_hash();
+    let known = work.view.find(&state::request(&hash))?;
+    if let Err(refusal) = admit(work, request, &hash, known.is_some())? {
+        return Ok(Err(refusal));
+    }
+    let word = request.word();
+    let Some(key) = sealing_key(work, word) else { return Ok(Err(refuse(RefusalCode::Malformed, "P-1"))) };
+    let case = Case::of(work, word)?;
+    let Some(case) = case.as_ref().filter(|case| case.judgement.permits) else {
+        let denied = known.is_some_and(|known| known.denied);
+        return deny(work, word, case.as_ref(), denied).map(Err).map_err(Stop::from);
+    };
+    if !case.is_told {
+        return Ok(Err(soon("P-8")));
+    }
+    match known.filter(|known| !known.release.is_empty()) {
+        Some(known) => again(work, &known),
+        None => release(work, word, &hash, case, &key),
+    }
+}
+
+/// What is looked at before the document (P-4): who asks whom, expiry, nonce, how much, and the lease.
+fn admit(
+    work: &Work<'_>,
+    request: &Verified<PullRequest>,
+    hash: &Digest,
+    is_known: bool,
+) -> Result<Result<(), Refusal>, Fault> {
+    let (word, member) = (request.word(), request.signer());
+    let directory = &work.machine.directory;
+    let is_member = directory.member(member).is_some_and(|member| !member.suspended);
+    let life = Millis::new(REQUEST_LIFE_MS_MAX);
+    let nonce = work.view.get(&state::nonce(member, &word.nonce))?;
+    let asker = work.view.get(&state::asker(member))?;
+    let over = !is_known && asker.day == day(work.now) && asker.requests >= REQUESTS_PER_DAY_MAX;
+    Ok(Err(if word.holder != work.machine.config.organisation {
+        refuse(RefusalCode::Malformed, "E-7")
+    } else if !is_member || word.asker.organisation != *member {
+        refuse(RefusalCode::NotMember, "M-7")
+    } else if word.expires_at <= work.now {
+        refuse(RefusalCode::Stale, "P-5")
+    } else if word.expires_at > work.now + life + SOON {
+        refuse(RefusalCode::Malformed, "P-1")
+    } else if !nonce.request.is_empty() && nonce.request != hash.as_bytes() {
+        refuse(RefusalCode::Stale, "P-5")
+    } else if over {
+        Refusal { retry_after: Some(until_tomorrow(work.now)), ..refuse(RefusalCode::OverLimit, "P-5") }
+    } else if feed::standing(work.machine, work.now).is_none() {
+        soon("F-7")
+    } else {
+        return Ok(Ok(()));
+    }))
+}
+
+/// The key of the asker to which the document's key is to be wrapped, if it is valid (M-4).
+fn sealing_key(work: &Work<'_>, request: &PullRequest) -> Option<SealingKey> {
+    let member = work.machine.directory.member(&request.asker.organisation)?;
+    let named = |key: &&SealingKey| key.id() == request.sealing_key && key.state == KeyState::Valid;
+    member.sealing_keys.iter().find(named).cloned()
+}
+
+/// A document that stands here, and whether it may go to who asks for it.
+struct Case {
+    subject: Subject,
+    document: Document,
+    class: DocumentClass,
+    size: u64,
+    tokens: Vec<Token>,
+    judgement: Judgement,
+    /// The registry knows the entry, and its subject under these very tokens: so it takes the release.
+    is_told: bool,
+}
+
+impl Case {
+    /// None if the document is unknown, withdrawn or foreign.
+    fn of(work: &Work<'_>, request: &PullRequest) -> Result<Option<Self>, Fault> {
+        let known = work.view.find(&state::document(&request.entry_id))?;
+        let Some(document) = known.filter(|document| !document.withdrawn) else { return Ok(None) };
+        let entry = document.entry.as_ref().ok_or_else(damaged)?;
+        if read_document_id(&entry.document)? != request.document {
+            return Ok(None);
+        }
+        let subject = read_subject(&entry.subject)?;
+        let tokens = match tokens::of_subject(work.machine, work.view, &subject)? {
+            Tokens::All(tokens) => tokens,
+            Tokens::Missing(..) => Vec::new(),
+        };
+        let about = facts(work.view, request.entry_id, &document)?;
+        let custodian = &work.machine.config.organisation;
+        let question = Question { asker: &request.asker, custodian, document: &about };
+        let judgement = consent::decide(work.machine, work.view, &tokens, &question, work.now)?;
+        let (size, class) = (entry.size, about.class);
+        let is_told = is_told(work.view, &subject, document.item, &tokens)?;
+        Ok(Some(Self { subject, document, class, size, tokens, judgement, is_told }))
+    }
+
+    fn event(&self, request: &PullRequest) -> Option<Event> {
+        let asker = &request.asker;
+        let patient = self.judgement.token.or_else(|| self.tokens.first().copied())?;
+        Some(Event {
+            counterpart: Some(asker.organisation.clone()),
+            outcome: if self.judgement.permits { AccessOutcome::Permitted } else { AccessOutcome::Denied },
+            classes: BTreeSet::from([self.class]),
+            purpose: asker.purpose,
+            role: asker.role,
+            head_version: self.judgement.head_version(),
+            directive: self.judgement.directive,
+            referral: asker.referral,
+            documents: 1,
+            size: self.size,
+            ..Event::done(AccessAct::Release, patient, self.judgement.clause)
+        })
+    }
+}
+
+/// What directives can say of a document of this node.
+fn facts(view: &View, entry_id: EntryId, document: &Document) -> Result<Asked, Fault> {
+    let entry = document.entry.as_ref().ok_or_else(damaged)?;
+    let time = |ms: Option<i64>| ms.map(|ms| Timestamp::from_unix_ms(ms).ok_or_else(damaged)).transpose();
+    let mut replaced = BTreeSet::new();
+    let mut earlier = document.replaces.clone();
+    while !earlier.is_empty() && replaced.len() < REPLACED_MAX {
+        let id = read_entry_id(&earlier)?;
+        replaced.insert(id);
+        earlier = view.get(&state::document(&id))?.replaces;
+    }
+    Ok(Asked {
+        entry_id,
+        replaced,
+        class: DocumentClass::try_from(entry.class).map_err(|_| damaged())?,
+        sensitivity: Sensitivity::try_from(entry.sensitivity).map_err(|_| damaged())?,
+        service_start: time(entry.service_start)?,
+        service_end: time(entry.service_end)?,
+    })
+}
+
+/// Whether the entry, and the statement that says these tokens, stand in the log.
+fn is_told(view: &View, subject: &Subject, item: u64, tokens: &[Token]) -> Result<bool, Fault> {
+    let chain = view.get(&state::chain(subject))?;
+    let stated = chain.tokens.iter().map(read_token).collect::<Result<Vec<_>, _>>()?;
+    Ok(view.get(&state::item(subject, item))?.receipt.is_some() && !chain.stating && stated == tokens)
+}
+
+/// Refuses by decision; of each request the first time is an event.
+fn deny(
+    work: &mut Work<'_>,
+    request: &PullRequest,
+    case: Option<&Case>,
+    denied_before: bool,
+) -> Result<Refusal, Fault> {
+    if !denied_before {
+        let event = case.and_then(|case| case.event(request)).map(|event| event::signed(work, event));
+        let event = event.map(|event| event.as_bytes().to_vec()).unwrap_or_default();
+        work.keep(Body::Denied(kept::Denied { request: request.encode(), event }))?;
+    }
+    Ok(refuse(RefusalCode::Nothing, "P-4"))
+}
+
+/// The release that was given before: the same one, while it lives (P-5).
+fn again(work: &Work<'_>, known: &Request) -> Result<Result<Outcome, Refusal>, Stop> {
+    let release = Envelope::decode(&known.release).map_err(|_| damaged())?;
+    let terms = read_release(known)?.terms;
+    if terms.expires_at <= work.now {
+        return Ok(Err(refuse(RefusalCode::Stale, "P-5")));
+    }
+    let (wrapped_key, document) = (known.wrapped_key.clone(), terms.document);
+    Ok(Ok(Outcome::Released { release, wrapped_key, document }))
+}
+
+/// Lets the document go (P-2, P-3).
+fn release(
+    work: &mut Work<'_>,
+    request: &PullRequest,
+    hash: &Digest,
+    case: &Case,
+    recipient: &SealingKey,
+) -> Result<Result<Outcome, Refusal>, Stop> {
+    let Some(terms) = terms(work, request, hash, case) else { return Ok(Err(soon("F-5"))) };
+    let Some(key) = document_key(work, case, &request.document) else {
+        return Ok(Err(refuse(RefusalCode::Failed, "P-3")));
+    };
+    let Ok((release, wrapped_key)) = Release::wrap(terms, &key, &recipient.public_key, work.entropy) else {
+        return Ok(Err(refuse(RefusalCode::Malformed, "P-3")));
+    };
+    let machine = work.machine;
+    let release = Envelope::sign(machine.directory.region(), &release, &machine.keys.words);
+    let event = case.event(request).map(|event| Event { release: Some(release.payload_hash()), ..event });
+    let event = event::signed(work, event.ok_or_else(damaged)?);
+    work.keep(Body::Released(kept::Released {
+        request: request.encode(),
+        release: release.as_bytes().to_vec(),
+        wrapped_key: wrapped_key.clone(),
+        subject: case.subject.as_bytes().to_vec(),
+        event: event.as_bytes().to_vec(),
+    }))?;
+    Ok(Ok(Outcome::Released { release, wrapped_key, document: request.document }))
+}
+
+fn terms(work: &Work<'_>, request: &PullRequest, hash: &Digest, case: &Case) -> Option<Terms> {
+    let judgement = &case.judgement;
+    let ends = judgement.valid_until.unwrap_or(Timestamp::MAX);
+    Some(Terms {
+        request: *hash,
+        holder: work.machine.config.organisation.clone(),
+        recipient: request.asker.organisation.clone(),
+        sealing_key: request.sealing_key,
+        entry_id: request.entry_id,
+        document: request.document,
+        patient: judgement.token.or_else(|| case.tokens.first().copied())?,
+        heads: judgement.heads.clone(),
+        directive: judgement.directive,
+        referral: request.asker.referral,
+        basis: judgement.basis?,
+        expires_at: request.expires_at.min(ends),
+        lease: judgement.lease?,
+    })
+}
+
+fn document_key(work: &Work<'_>, case: &Case, document: &DocumentId) -> Option<DocumentKey> {
+    let wrapped = &case.document.wrapped_key;
+    let key = work.machine.keys.at_rest.open(document.as_bytes(), wrapped).ok()?;
+    Some(Zeroizing::new(key.as_slice().try_into().ok()?))
+}
+
+/// A recipient wants a stretch of a document that was released to it: decided anew each time (P-6).
+pub(crate) fn range(work: &mut Work<'_>, range: &Range) -> Result<Outcome, Stop> {
+    let known = work.view.find(&state::request(&range.request))?;
+    let Some(known) = known.filter(|known| !known.release.is_empty()) else {
+        return Ok(Outcome::Refused(refuse(RefusalCode::Nothing, "P-4")));
+    };
+    let request = PullRequest::decode(&known.request).map_err(|_| damaged())?;
+    let chunks = 1..=RANGE_CHUNKS_MAX;
+    Ok(if request.asker.organisation != range.member {
+        Outcome::Refused(refuse(RefusalCode::Nothing, "P-4"))
+    } else if !chunks.contains(&range.chunks) {
+        Outcome::Refused(refuse(RefusalCode::Malformed, "P-6"))
+    } else if feed::standing(work.machine, work.now).is_none() {
+        Outcome::Refused(soon("F-7"))
+    } else {
+        match said::word(known.word, work.view)? {
+            Some(WordState::Waiting) => Outcome::Refused(soon("P-8")),
+            Some(WordState::Stands(_)) => serve(work, range, &known, &request)?,
+            Some(WordState::Refused { .. }) | None => Outcome::Refused(refuse(RefusalCode::Stopped, "P-8")),
+        }
+    })
+}
+
+fn serve(
+    work: &mut Work<'_>,
+    range: &Range,
+    known: &Request,
+    request: &PullRequest,
+) -> Result<Outcome, Fault> {
+    let release = Envelope::decode(&known.release).map_err(|_| damaged())?;
+    let terms = read_release(known)?.terms;
+    let member = work.machine.directory.member(&range.member);
+    let lives = terms.expires_at > work.now && member.is_some_and(|member| !member.suspended);
+    let case = Case::of(work, request)?;
+    let Some(case) = case.as_ref().filter(|case| lives && case.judgement.permits) else {
+        stop(work, request, case.as_ref(), known, release.payload_hash())?;
+        return Ok(Outcome::Refused(refuse(RefusalCode::Stopped, "P-6")));
+    };
+    let all = case.size.div_ceil(u64::from(CHUNK_BYTES)).max(1);
+    let left = all.saturating_sub(range.first_chunk).min(range.chunks.into());
+    Ok(match u32::try_from(left) {
+        Ok(chunks) if chunks > 0 => {
+            Outcome::Serve { document: request.document, first_chunk: range.first_chunk, chunks }
+        }
+        Ok(_) | Err(_) => Outcome::Refused(refuse(RefusalCode::Malformed, "P-6")),
+    })
+}
+
+/// A release that is permitted no longer: the first stop of it is an event.
+fn stop(
+    work: &mut Work<'_>,
+    request: &PullRequest,
+    case: Option<&Case>,
+    known: &Request,
+    release: Digest,
+) -> Result<(), Fault> {
+    if known.denied {
+        return Ok(());
+    }
+    let patient = read_release(known)?.terms.patient;
+    let asker = &request.asker;
+    let bare = Event {
+        counterpart: Some(asker.organisation.clone()),
+        purpose: asker.purpose,
+        role: asker.role,
+        referral: asker.referral,
+        documents: 1,
+        ..Event::done(AccessAct::Release, patient, "P-6")
+    };
+    let event = case.and_then(|case| case.event(request)).unwrap_or(bare);
+    let event = Event { outcome: AccessOutcome::Denied, release: Some(release), ..event };
+    let event = event::signed(work, event).as_bytes().to_vec();
+    work.keep(Body::Denied(kept::Denied { request: request.encode(), event }))
+}
+
+/// What follows from a release: it is said, then its event; the same request gets the same again.
+pub(crate) fn apply_released(released: &kept::Released, at: i64, view: &mut View) -> Result<(), Fault> {
+    let (hash, request) = note(&released.request, at, view)?;
+    said::apply_said(&kept::Said { envelope: released.release.clone() }, at, view)?;
+    let word = view.get(&state::exchange())?.words;
+    said::apply_said(&kept::Said { envelope: released.event.clone() }, at, view)?;
+    let kept = Request {
+        request: released.request.clone(),
+        release: released.release.clone(),
+        wrapped_key: released.wrapped_key.clone(),
+        subject: released.subject.clone(),
+        word,
+        denied: false,
+        at,
+    };
+    view.put(&state::request(&hash), &kept);
+    let subject = read_subject(&released.subject)?;
+    let slot = state::given(&subject);
+    let mut given = view.get(&slot)?;
+    given.releases += 1;
+    let recipient = request.asker.organisation.to_string();
+    if given.recipients.len() < RECIPIENTS_MAX && !given.recipients.contains(&recipient) {
+        given.recipients.push(recipient);
+    }
+    view.put(&state::given_item(&subject, given.releases), &request_ref(&hash));
+    view.put(&slot, &given);
+    Ok(())
+}
+
+/// What follows from a refusal by decision.
+pub(crate) fn apply_denied(denied: &kept::Denied, at: i64, view: &mut View) -> Result<(), Fault> {
+    let (hash, _) = note(&denied.request, at, view)?;
+    let slot = state::request(&hash);
+    let mut request = view.get(&slot)?;
+    request.request.clone_from(&denied.request);
+    request.denied = true;
+    view.put(&slot, &request);
+    if denied.event.is_empty() {
+        return Ok(());
+    }
+    said::apply_said(&kept::Said { envelope: denied.event.clone() }, at, view)
+}
+
+/// Remembers a request: its nonce is used, and it counts among those of the day.
+fn note(payload: &[u8], at: i64, view: &mut View) -> Result<(Digest, PullRequest), Fault> {
+    let (hash, request) = (payload_hash(payload), PullRequest::decode(payload).map_err(|_| damaged())?);
+    let member = &request.asker.organisation;
+    let nonce = state::nonce(member, &request.nonce);
+    if view.find(&nonce)?.is_none() {
+        view.put(&nonce, &request_ref(&hash));
+        let slot = state::asker(member);
+        let mut asker = view.get(&slot)?;
+        let today = day_of(at);
+        asker.requests = if asker.day == today { asker.requests + 1 } else { 1 };
+        asker.day = today;
+        view.put(&slot, &asker);
+    }
+    Ok((hash, request))
+}
+
+fn request_ref(hash: &Digest) -> RequestRef {
+    RequestRef { request: hash.as_bytes().to_vec() }
+}
+
+/// A document that was let go.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    /// Hash of the request.
+    pub request: Digest,
+    /// The release.
+    pub release: Release,
+    /// The number of the release among this node's words.
+    pub word: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was stopped since.
+    pub stopped: bool,
+}
+
+/// Releases of a subject, after a number: at most [`PAGE_MAX`].
+///
+/// # Errors
+/// [`Fault`] if the view lacks something.
+pub fn releases(subject: &Subject, after: u64, view: &View) -> Result<Vec<Gone>, Fault> {
+    let to = view.get(&state::given(subject))?.releases.min(after.saturating_add(PAGE_MAX));
+    let slots: Vec<_> =
+        (after.saturating_add(1)..=to).map(|number| state::given_item(subject, number)).collect();
+    view.need(&slots)?;
+    let mut found = Vec::new();
+    for slot in &slots {
+        let request = read_digest(&view.get(slot)?.request)?;
+        let kept = view.get(&state::request(&request))?;
+        let release = read_release(&kept)?;
+        let at = Timestamp::from_unix_ms(kept.at).ok_or_else(damaged)?;
+        found.push(Gone { request, release, word: kept.word, at, stopped: kept.denied });
+    }
+    Ok(found)
+}
+
+fn read_release(kept: &Request) -> Result<Release, Fault> {
+    let envelope = Envelope::decode(&kept.release).map_err(|_| damaged())?;
+    Release::decode(envelope.payload()).map_err(|_| damaged())
+}
+
+fn day(now: Timestamp) -> i64 {
+    day_of(now.unix_ms())
+}
+
+fn day_of(ms: i64) -> i64 {
+    ms.div_euclid(i64::try_from(DAY.get()).unwrap_or(i64::MAX))
+}
+
+fn until_tomorrow(now: Timestamp) -> Millis {
+    let day = i64::try_from(DAY.get()).unwrap_or(i64::MAX);
+    Millis::new(u64::try_from(day - now.unix_ms().rem_euclid(day)).unwrap_or(0))
+}
+
+const fn refuse(code: RefusalCode, clause: &'static str) -> Refusal {
+    Refusal { code, clause, retry_after: None }
+}
+
+/// Not now, but about to be.
+const fn soon(clause: &'static str) -> Refusal {
+    Refusal { code: RefusalCode::Busy, clause, retry_after: Some(SOON) }
+}

@@ -1,0 +1,151 @@
+//! What patients say at the desk becomes words in the log, and words are handed in until they stand there.
+
+use yiqiao_node_core::ask::{self, WordState};
+use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::{ProofKind, RefusalCode, Stance};
+use yiqiao_proto::directive::{Act, Directive};
+use yiqiao_proto::envelope::{Kind, Word};
+use yiqiao_proto::id::DirectiveId;
+
+use crate::region::{list, refusal, token_secret};
+use crate::rig::{patient, report};
+use crate::story::{Story, forbid, permit};
+
+fn directives(story: &Story) -> Vec<Act<Directive>> {
+    let acts = story.registry.log().filter(|word| word.kind() == Kind::Directive);
+    acts.map(|word| Act::decode(word.payload()).expect("a directive")).collect()
+}
+
+#[test]
+fn c10_an_act_is_said_under_every_token_with_the_head_that_was_shown() {
+    let mut two = list(100);
+    two.token_keys.push(token_secret(2).public());
+    let mut story = Story::of(&two);
+    story.node.receive(&report("1", patient("p", Some(1)), "r1"));
+    story.live(3_000);
+    story.permit();
+    let mut statement = story.statement();
+    let tokens = story.node.patient("p").unwrap().tokens;
+    statement.heads = vec![(tokens[0], 0)];
+    let input = Input::Forbid(Box::new((statement, forbid(story.node.now))));
+    let Outcome::Said(numbers) = story.act(&input) else { panic!() };
+    assert_eq!(numbers.len(), 2);
+    story.live(1_000);
+    let said = directives(&story);
+    let facts = |act: &Act<Directive>| (act.said.stance, act.said.patient, act.said.head_version);
+    let expected = [
+        (Stance::Permit, tokens[0], 0),
+        (Stance::Permit, tokens[1], 0),
+        (Stance::Forbid, tokens[0], 0),
+        (Stance::Forbid, tokens[1], 1),
+    ];
+    assert_eq!(said.iter().map(facts).collect::<Vec<_>>(), expected);
+    assert!(said.iter().all(|act| act.proof.kind() == ProofKind::DeskWitness));
+    for number in numbers {
+        assert!(matches!(story.node.ask(|_, view| ask::word(number, view)), Some(WordState::Stands(_))));
+    }
+}
+
+#[test]
+fn c8_nothing_that_a_desk_keeps_leaves_in_the_clear() {
+    let mut story = Story::with_document();
+    story.permit();
+    for word in story.registry.log() {
+        for secret in ["paper 17", "d7", "李前台"] {
+            let found = word.payload().windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!found || secret == "d7", "{secret} stands in a {:?}", word.kind());
+        }
+    }
+    for record in &story.node.journal {
+        assert!(!record.windows(8).any(|part| part == b"paper 17"));
+    }
+}
+
+#[test]
+fn what_cannot_be_said_changes_nothing() {
+    let mut story = Story::with_document();
+    let now = story.node.now;
+    let records = story.node.journal.len();
+    let mut for_all = permit(now);
+    for_all.grantee.organisation = None;
+    let cases = [(story.statement(), for_all)];
+    for case in cases {
+        let refused = story.node.handle(&Input::Permit(Box::new(case))).unwrap().unwrap_err();
+        assert!(matches!(refused, Refused::Act(_)), "{refused}");
+    }
+    let mut statement = story.statement();
+    statement.evidence = vec![0; 5_000];
+    let refused = story.node.handle(&Input::Permit(Box::new((statement, permit(now))))).unwrap();
+    assert_eq!(refused.unwrap_err(), Refused::Evidence);
+    assert_eq!(story.node.journal.len(), records);
+}
+
+#[test]
+fn t2_a_patient_without_identifiers_is_told_so() {
+    let mut story = Story::new();
+    story.node.receive(&report("1", patient("p", None), "r1"));
+    let input = Input::Permit(Box::new((story.statement(), permit(story.node.now))));
+    assert_eq!(story.node.handle(&input).unwrap().unwrap_err(), Refused::NoToken);
+}
+
+#[test]
+fn tokens_of_a_patient_without_documents_are_computed_when_wanted() {
+    let mut story = Story::new();
+    let known = crate::rig::event(yiqiao_intake::facts::Trigger::Updated, patient("p", Some(4)), 10);
+    story.node.receive(&crate::rig::Msg::new("1", crate::rig::Says::Events(vec![known])));
+    let subject = story.subject();
+    let Outcome::Tokens(tokens) = story.act(&Input::Tokens(subject)) else { panic!() };
+    assert_eq!((tokens.len(), story.registry.evaluated), (1, 1));
+    assert!(matches!(story.act(&Input::Tokens(subject)), Outcome::Tokens(_)));
+    assert_eq!(story.registry.evaluated, 1);
+}
+
+#[test]
+fn a_word_is_handed_in_until_it_stands_and_acts_never_wait_for_events() {
+    let mut story = Story::with_document();
+    let numbers = story.try_permit().unwrap();
+    let effects = story.node.due().unwrap();
+    let kinds = |effects: &[Effect]| {
+        let kind = |effect: &Effect| {
+            let Effect::Submit { words, .. } = effect else { panic!("{effect:?}") };
+            words[0].0.kind()
+        };
+        effects.iter().map(kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&effects), [Kind::Directive, Kind::AccessEvent]);
+    for effect in &effects {
+        let Effect::Submit { ticket, .. } = effect else { panic!() };
+        story.node.decide(&Input::Failed { ticket: *ticket, refusal: None }).unwrap();
+    }
+    assert_eq!(story.node.ask(|_, view| ask::word(numbers[0], view)), Some(WordState::Waiting));
+    // L-1: what was taken although the answer was lost is taken once.
+    let late = story.registry.answer(story.node.now, &effects[0]);
+    story.live(5_000);
+    assert_eq!(directives(&story).len(), 1);
+    assert!(matches!(story.node.ask(|_, view| ask::word(numbers[0], view)), Some(WordState::Stands(_))));
+    assert_eq!(story.node.handle(&late).unwrap().unwrap().outcome, Outcome::Done);
+}
+
+#[test]
+fn a_refusal_for_good_settles_a_word_and_is_kept_for_a_person() {
+    let mut story = Story::with_document();
+    let unknown = DirectiveId::new([9; 32]).unwrap();
+    let revocation = story.revocation(unknown);
+    let Outcome::Said(numbers) = story.act(&revocation) else { panic!() };
+    story.registry.refuse =
+        vec![Some(Refusal { code: RefusalCode::NotMember, clause: "C-13", retry_after: None })];
+    let effects = story.node.due().unwrap();
+    let settled = story.registry.answer(story.node.now, &effects[0]);
+    let outcome = story.node.handle(&settled).unwrap().unwrap().outcome;
+    let result = WordState::Refused { code: RefusalCode::NotMember, clause: "C-13".to_owned() };
+    assert_eq!(outcome, Outcome::Settled { number: numbers[0], result: result.clone() });
+    assert_eq!(story.node.ask(|_, view| ask::refused(0, view)), [(numbers[0], result)]);
+    // What passes by waiting does not settle it.
+    let Effect::Submit { ticket, .. } = effects[1] else { panic!() };
+    let busy = Input::Failed { ticket, refusal: refusal(RefusalCode::Busy) };
+    assert_eq!(story.node.handle(&busy).unwrap().unwrap().outcome, Outcome::Done);
+    story.live(400_000);
+    let waiting = story.node.ask(|_, view| ask::waiting(view));
+    assert_eq!((waiting.acts, waiting.others, waiting.refused), (0, 0, 1));
+}

@@ -1,0 +1,235 @@
+//! Feed, lease and notices (F-1 to F-9): the node decides only while it knows that it knows.
+
+use yiqiao_node_core::feed::ToldAct;
+use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
+use yiqiao_proto::codes::{RefusalCode, RevocationReason, Stance};
+use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified};
+use yiqiao_proto::head::Head;
+use yiqiao_proto::id::{Digest, DirectiveId};
+use yiqiao_proto::lease::{AcceptedAct, Change, FeedItem, HeadChange, Told, feed_next};
+use yiqiao_proto::member::KeyState;
+use yiqiao_proto::proof::Proof;
+use yiqiao_proto::time::{Millis, Timestamp};
+
+use crate::region::{AUTHORITY, CLINIC, code, key};
+use crate::story::{Story, refusal};
+
+/// The clinic tells an act of the patient directly.
+fn notice(act: ToldAct) -> Input {
+    Input::Notice { member: code("clinic"), act: Box::new(act) }
+}
+
+/// The first directive in the log.
+fn directive_in_log(story: &Story) -> Verified<Act<Directive>> {
+    let word = story.registry.log().find(|word| word.kind() == Kind::Directive).expect("a directive");
+    Verified::check(word, &story.registry.directory, Said::Now).expect("signed")
+}
+
+/// A revocation that another member attests.
+fn revocation(story: &Story, directive: DirectiveId) -> ToldAct {
+    let mut proof = directive_in_log(story).into_parts().0.proof;
+    if let Proof::DeskWitness(desk) = &mut proof {
+        desk.organisation = code("clinic");
+    }
+    let revocation = Revocation {
+        directive,
+        patient: story.token(),
+        reason: RevocationReason::PatientWish,
+        head_version: 1,
+        at: story.node.now,
+    };
+    let envelope = Envelope::sign(&code("demo"), &Act::new(revocation, proof), &key(CLINIC));
+    ToldAct::Revocation(Verified::check(envelope, &story.registry.directory, Said::Now).expect("signed"))
+}
+
+fn lease_ends(story: &Story) -> Option<Timestamp> {
+    story.node.ask(|machine, _| Ok(machine.lease_ends(story.node.now)))
+}
+
+fn read_feed(effect: &Effect) -> Option<(u64, u64)> {
+    if let Effect::ReadFeed { ticket, after } = effect { Some((*ticket, *after)) } else { None }
+}
+
+/// The next time the node reads its feed it gets these items: where it stood, and what came of it.
+fn feed(story: &mut Story, items: impl FnOnce(u64, Digest) -> Vec<Vec<u8>>) -> (u64, Outcome) {
+    let mut chain = None;
+    loop {
+        story.node.now = story.node.next_wakeup().expect("the feed is read again").max(story.node.now);
+        for effect in story.node.all_due().expect("power") {
+            if let Effect::AskLease { feed_chain, .. } = &effect {
+                chain = Some(*feed_chain);
+            }
+            let Some((ticket, after)) = read_feed(&effect).filter(|_| chain.is_some()) else {
+                story.carry_out(&effect).expect("power");
+                continue;
+            };
+            let items = items(after, chain.expect("it was seen"));
+            let handled = story.node.handle(&Input::Fed { ticket, items }).expect("power").expect("taken");
+            return (after, handled.outcome);
+        }
+    }
+}
+
+#[test]
+fn f9_what_a_member_tells_denies_at_once_until_a_newer_feed_does_not_hold_it() {
+    let mut story = Story::with_document();
+    let directive = story.permit();
+    let told = notice(revocation(&story, directive));
+    assert_eq!(story.act(&told), Outcome::Done);
+    let request = story.request();
+    assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
+    story.node.rebuild();
+    story.live(590_000);
+    let request = story.request();
+    assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
+    story.live(60_000);
+    let request = story.request();
+    assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+}
+
+#[test]
+fn f9_a_permit_is_never_taken_from_a_member() {
+    let mut story = Story::with_document();
+    story.permit();
+    let permit = directive_in_log(&story);
+    assert_eq!(permit.word().said.stance, Stance::Permit);
+    let told = notice(ToldAct::Forbid(permit));
+    assert_eq!(story.node.handle(&told).unwrap().unwrap_err(), Refused::Widens);
+}
+
+#[test]
+fn f7_a_lease_is_renewed_at_half_its_length_and_ends_by_the_nodes_own_time() {
+    let mut story = Story::with_document();
+    let first = lease_ends(&story).unwrap();
+    story.live(20_000);
+    assert!(lease_ends(&story).unwrap() >= first + Millis::from_secs(10));
+    story.node.now = story.node.now + Millis::from_secs(31);
+    assert_eq!(lease_ends(&story), None);
+    // F-6: a lease that is older than the clock says is none either.
+    let mut story = Story::with_document();
+    story.node.now = story.node.now - Millis::from_secs(60);
+    assert_eq!(lease_ends(&story), None);
+}
+
+#[test]
+fn f6_a_jump_of_the_clock_voids_every_lease_even_one_that_is_on_its_way() {
+    let mut story = Story::with_document();
+    story.node.now = story.node.now + Millis::from_secs(14);
+    let effects = story.node.all_due().unwrap();
+    let [Effect::AskLease { .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    story.node.decide(&Input::ClockJumped).unwrap();
+    let answer = story.registry.answer(story.node.now, &effects[0]);
+    story.node.decide(&answer).unwrap();
+    assert_eq!(lease_ends(&story), None);
+    story.live(1_000);
+    assert!(lease_ends(&story).is_some());
+}
+
+#[test]
+fn f3_the_feed_stops_at_a_gap_a_wrong_chain_or_bytes_that_are_none() {
+    for gap in [true, false] {
+        let mut story = Story::with_document();
+        let (after, outcome) = feed(&mut story, |after, chain| {
+            let other = feed_next(&chain, b"other");
+            let (number, previous) = if gap { (after + 2, chain) } else { (after + 1, other) };
+            vec![FeedItem { number, previous, change: Change::MemberList(1) }.encode()]
+        });
+        assert_eq!((outcome, lease_ends(&story)), (Outcome::FeedStopped { after }, None));
+        story.live(30_000);
+        assert!(lease_ends(&story).is_some(), "the true feed goes on");
+    }
+    let mut story = Story::with_document();
+    let (after, outcome) = feed(&mut story, |_, _| vec![b"bent".to_vec()]);
+    assert_eq!(outcome, Outcome::FeedStopped { after });
+}
+
+#[test]
+fn f7_an_item_that_only_the_feed_knows_leaves_the_node_without_a_lease() {
+    let mut story = Story::with_document();
+    let (_, outcome) = feed(&mut story, |after, previous| {
+        vec![FeedItem { number: after + 1, previous, change: Change::MemberList(1) }.encode()]
+    });
+    assert_eq!(outcome, Outcome::Done);
+    // The registry knows less than was told in its name: it signs no lease for such a place, and none is taken.
+    story.live(60_000);
+    assert_eq!(lease_ends(&story), None);
+    assert!(story.outcomes.contains(&Outcome::OtherLog));
+}
+
+#[test]
+fn c2_a_head_that_cannot_be_read_denies_that_patient() {
+    let mut story = Story::with_document();
+    story.permit();
+    let token = story.token();
+    let (_, outcome) = feed(&mut story, |after, previous| {
+        let other = HeadChange {
+            patient: token,
+            head: Head { version: 7, ..Head::empty() },
+            directives: vec![told()],
+        };
+        vec![FeedItem { number: after + 1, previous, change: Change::Head(other) }.encode()]
+    });
+    assert_eq!(outcome, Outcome::Done);
+    let known = story.node.ask(|machine, view| machine.heads(&story.subject(), view));
+    assert_eq!(known.iter().map(|(of, known)| (*of, known.is_some())).collect::<Vec<_>>(), [(token, false)]);
+    let request = story.request();
+    assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
+}
+
+/// A directive of which only a commitment is told: its head is another one than the one above.
+fn told() -> AcceptedAct {
+    AcceptedAct { version: 1, act: Told::Commitment(Digest::new([5; 32]).expect("not zero")) }
+}
+
+#[test]
+fn m6_a_permit_of_a_key_that_was_compromised_before_counts_no_longer() {
+    let mut story = Story::with_document();
+    story.permit();
+    let request = story.request();
+    assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+    let mut list = story.registry.directory.list().clone();
+    list.version += 1;
+    list.previous = Some(story.registry.directory.payload_hash());
+    let hospital = list.members.iter_mut().find(|member| member.code == code("hospital")).expect("a member");
+    for signing in &mut hospital.signing_keys {
+        signing.state = KeyState::CompromisedSince(0);
+    }
+    hospital.sealing_keys.iter_mut().for_each(|sealing| sealing.state = KeyState::CompromisedSince(0));
+    let list = Envelope::sign(&code("demo"), &list, &key(AUTHORITY));
+    story.node.decide(&Input::MemberList(list)).unwrap();
+    let known = story.node.ask(|machine, view| machine.heads(&story.subject(), view));
+    let in_force: Vec<_> =
+        known.iter().map(|(_, known)| known.as_ref().map(|it| it.record.in_force().len())).collect();
+    assert_eq!(in_force, [Some(0)]);
+}
+
+#[test]
+fn f7_a_lease_counts_only_once_its_feed_is_applied() {
+    let mut story = Story::with_document();
+    story.permit();
+    // What the registry tells from here on is not read.
+    let directive = story.find();
+    assert_eq!(directive.len(), 1);
+    let effects = story.node.all_due().unwrap();
+    assert!(effects.is_empty() || matches!(effects.as_slice(), [Effect::ReadFeed { .. }]));
+    for effect in &effects {
+        story.carry_out(effect).unwrap();
+    }
+    let numbers = story.try_permit().unwrap();
+    assert_eq!(numbers.len(), 1);
+    story.node.now = story.node.now + Millis::from_secs(20);
+    let mut effects = story.node.all_due().unwrap();
+    let lease = effects.iter().position(|effect| matches!(effect, Effect::AskLease { .. })).unwrap();
+    let lease = effects.remove(lease);
+    for effect in &effects {
+        story.carry_out(effect).unwrap();
+    }
+    story.carry_out(&lease).unwrap();
+    assert_eq!(lease_ends(&story), None);
+    let effects = story.node.all_due().unwrap();
+    for effect in &effects {
+        story.carry_out(effect).unwrap();
+    }
+    assert!(lease_ends(&story).is_some());
+}

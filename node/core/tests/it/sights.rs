@@ -1,0 +1,153 @@
+//! Who sees whom inside a hospital, and what the audit keeps of it.
+
+#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+
+use yiqiao_node_core::actor::Actor;
+use yiqiao_node_core::audit::Of;
+use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::sight::{Ground, NoSight};
+use yiqiao_proto::codes::{PersonRole, ReferralAct};
+use yiqiao_proto::id::{Digest, Subject};
+
+use crate::region::code;
+use crate::trio::{Trio, office, staff, visit, wang, zhao};
+
+fn sees(trio: &Trio, name: &str, actor: &Actor, subject: Subject) -> Result<Ground, NoSight> {
+    trio.nodes[name].ask(|machine, view| machine.may_see(actor, &subject, view))
+}
+
+#[test]
+fn sight_comes_of_visits_by_role() {
+    let trio = Trio::with_patient();
+    let patient = trio.subject("hospital");
+    let of = |login, role, departments: &[&str]| staff(login, role, departments);
+    let table = [
+        (wang(), Ok(Ground::Attending)),
+        (of("li", PersonRole::Physician, &["cardiology"]), Err(NoSight::BreakTheGlass)),
+        (of("head", PersonRole::DepartmentHead, &["cardiology"]), Ok(Ground::Department)),
+        (of("head", PersonRole::DepartmentHead, &["surgery"]), Err(NoSight::BreakTheGlass)),
+        (of("nurse", PersonRole::Nurse, &["cardiology"]), Ok(Ground::Department)),
+        (of("wang", PersonRole::Nurse, &["surgery"]), Err(NoSight::BreakTheGlass)),
+        (office(), Err(NoSight::BreakTheGlass)),
+        (of("d1", PersonRole::Desk, &[]), Ok(Ground::Desk)),
+        (of("p1", PersonRole::Pharmacist, &["cardiology"]), Err(NoSight::Role)),
+        (of("t1", PersonRole::Technician, &["cardiology"]), Err(NoSight::Role)),
+        (Actor::System(code("his")), Ok(Ground::System)),
+        (Actor::Node, Err(NoSight::Role)),
+        (Actor::Patient { account: "p".to_owned(), subject: patient }, Ok(Ground::Own)),
+    ];
+    for (actor, expected) in table {
+        assert_eq!(sees(&trio, "hospital", &actor, patient), expected, "{actor:?}");
+    }
+    let other = Subject::new([9; 32]).unwrap();
+    let account = Actor::Patient { account: "q".to_owned(), subject: other };
+    assert_eq!(sees(&trio, "hospital", &account, patient), Err(NoSight::NotOwn));
+}
+
+#[test]
+fn sight_comes_of_referrals_on_both_sides() {
+    let mut trio = Trio::with_patient();
+    let id = trio.refer();
+    trio.live(3_000);
+    assert_eq!(sees(&trio, "hospital", &office(), trio.subject("hospital")), Ok(Ground::Office));
+    let subject = trio.subject("clinic");
+    let colleague = staff("sun", PersonRole::Physician, &["general"]);
+    let given = staff("zhou", PersonRole::Physician, &["surgery"]);
+    let head = staff("head", PersonRole::DepartmentHead, &["general"]);
+    assert_eq!(sees(&trio, "clinic", &colleague, subject), Err(NoSight::BreakTheGlass));
+    trio.file(id, false).unwrap();
+    assert_eq!(sees(&trio, "clinic", &office(), subject), Ok(Ground::Office));
+    assert_eq!(sees(&trio, "clinic", &head, subject), Ok(Ground::Department));
+    assert_eq!(sees(&trio, "clinic", &colleague, subject), Err(NoSight::BreakTheGlass), "not accepted yet");
+    trio.step("clinic", &zhao(), id, ReferralAct::Accept).unwrap();
+    assert_eq!(sees(&trio, "clinic", &colleague, subject), Ok(Ground::Accepted));
+    assert_eq!(sees(&trio, "clinic", &given, subject), Err(NoSight::BreakTheGlass));
+    let login = "zhou".to_owned();
+    let assign = Input::Assign { actor: office(), referring: code("hospital"), id, login };
+    trio.act("clinic", &assign).unwrap();
+    assert_eq!(sees(&trio, "clinic", &given, subject), Ok(Ground::Referral));
+}
+
+#[test]
+fn the_list_that_a_doctor_sees_first_follows_the_visits() {
+    let mut trio = Trio::with_patient();
+    let numbers = |trio: &Trio, actor: &Actor, circle| {
+        let found = trio.nodes["hospital"]
+            .ask(|machine, view| machine.patients_of(actor, circle, None, view))
+            .unwrap();
+        found.into_iter().map(|(_, subject)| subject).collect::<Vec<_>>()
+    };
+    let node = trio.node("hospital");
+    node.receive(&visit("20", "q", 2, "wang", "cardiology"));
+    let (p, q) = (trio.subject("hospital"), trio.nodes["hospital"].patient("q").unwrap().subject);
+    assert_eq!(numbers(&trio, &wang(), 0), [q, p], "the newest first");
+    // The same visit goes to another doctor.
+    let mut moved = crate::trio::visit_event("q", 2, "li", "surgery");
+    if let Some(visit) = &mut moved.visit {
+        visit.number = Some(yiqiao_proto::phi::Phi::new("v-q-wang".to_owned()));
+    }
+    trio.node("hospital").receive(&crate::rig::Msg::new("21", crate::rig::Says::Events(vec![moved])));
+    assert_eq!(numbers(&trio, &wang(), 0), [p]);
+    assert_eq!(sees(&trio, "hospital", &wang(), q), Err(NoSight::BreakTheGlass));
+    let li = staff("li", PersonRole::Physician, &["surgery"]);
+    assert_eq!(numbers(&trio, &li, 0), [q]);
+    let none = trio.nodes["hospital"].ask(|machine, view| machine.patients_of(&li, 9, None, view));
+    assert!(none.is_none());
+}
+
+#[test]
+fn a_merged_patient_is_seen_through_either_number() {
+    let mut trio = Trio::with_patient();
+    let node = trio.node("hospital");
+    node.receive(&visit("30", "s", 3, "sun", "surgery"));
+    let retired = node.patient("s").unwrap().subject;
+    node.receive(&crate::rig::merge("31", crate::rig::patient("p", Some(1)), "s"));
+    let sun = staff("sun", PersonRole::Physician, &["surgery"]);
+    for subject in [retired, trio.subject("hospital")] {
+        assert!(sees(&trio, "hospital", &sun, subject).is_ok());
+        assert!(sees(&trio, "hospital", &wang(), subject).is_ok());
+    }
+}
+
+#[test]
+fn a3_lines_are_chained_found_by_patient_and_login_and_stand_behind_events() {
+    let mut trio = Trio::with_patient();
+    let id = trio.refer();
+    trio.live(5_000);
+    let subject = trio.subject("hospital");
+    let lines =
+        |trio: &Trio, of: Of| trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, 0, view));
+    let of_wang = lines(&trio, Of::Login("wang".to_owned()));
+    assert_eq!(of_wang.len(), 2);
+    assert!(lines(&trio, Of::Subject(subject)).len() >= 2);
+    let said = trio.events("hospital", yiqiao_proto::codes::AccessAct::ReferralStep);
+    let step = &of_wang[1].1;
+    assert_eq!(said[0].audit_line, Some(step.commitment));
+    assert_eq!((step.name.expose().as_str(), step.referral), ("某某", Some(id)));
+    assert!(!format!("{step:?}").contains("某某"));
+    let walked = trio.nodes["hospital"].ask(|machine, view| machine.verify_audit(Vec::new(), 0, view));
+    let (hash, to) = walked.unwrap();
+    assert_eq!((hash.len(), to), (32, lines(&trio, Of::All).len() as u64));
+    let other = Digest::new([1; 32]).unwrap().as_bytes().to_vec();
+    let broken = trio.nodes["hospital"].ask(|machine, view| machine.verify_audit(other.clone(), 0, view));
+    assert!(broken.is_err());
+}
+
+#[test]
+fn nothing_of_a_referral_stands_in_the_journal_in_clear() {
+    let mut trio = Trio::with_patient();
+    trio.permit();
+    let id = trio.refer();
+    trio.live(5_000);
+    trio.step("clinic", &zhao(), id, ReferralAct::Accept).unwrap();
+    trio.file(id, false).unwrap();
+    let secrets = ["康复", "冠心病", "患者p", "王医生", "某某", "血常规", "好转", "I25.1", "999999199001"];
+    for node in trio.nodes.values() {
+        for bytes in node.journal.iter().chain(node.index().keys()).chain(node.index().values()) {
+            for secret in secrets {
+                let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+                assert!(!found, "{secret}");
+            }
+        }
+    }
+}
