@@ -3,17 +3,27 @@
 CARGO ?= cargo
 PYTHON ?= python3
 DIR ?= corpus
+NPM ?= npm
 VENV := target/python
+PAGES := web/dist/doctor.html
 
-.PHONY: test tools format lint docs unit vectors corpus bench
+.PHONY: demo test tools node-tools format lint docs unit vectors pages pages-check browser corpus bench
 
-test: tools format lint docs unit vectors ## everything that CI runs, but the corpus
+demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew
+	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo
+	@exec target/release/yiqiao-demo --folder deploy/demo/run $(if $(FRESH),--fresh)
+
+test: tools format lint docs pages-check pages unit vectors browser ## everything that CI runs, but the corpus
 
 tools: ## names what is missing, with the command that mends it
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, then run make again"; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: run 'apt-get install gcc', then run make again"; exit 1; }
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: run 'rustup component add rustfmt'"; exit 1; }
 	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: run 'rustup component add clippy'"; exit 1; }
+
+node-tools:
+	@command -v node >/dev/null && command -v $(NPM) >/dev/null || { echo "Node.js is missing: install 20.19 or newer from https://nodejs.org (Debian 13: 'apt-get install nodejs npm'), then run make again"; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || { echo "Node.js $$(node --version) is too old: install 20.19 or newer from https://nodejs.org, then run make again"; exit 1; }
 
 format:
 	$(CARGO) fmt --all --check
@@ -30,6 +40,39 @@ unit:
 		$(CARGO) nextest run --workspace --locked; \
 	else \
 		$(CARGO) test --workspace --locked; \
+	fi
+
+# The pages: built once, and again when their sources change.
+pages: node-tools $(PAGES)
+
+$(PAGES): web/node_modules/.ready $(wildcard web/*.html web/*.ts web/package.json) $(shell find web/src -name '*.ts' -o -name '*.tsx' -o -name '*.css' -o -name '*.svg')
+	cd web && $(NPM) run --silent build
+	@touch $@
+
+web/node_modules/.ready: web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+pages-check: node-tools web/node_modules/.ready
+	cd web && $(NPM) run --silent check && $(NPM) test --silent
+
+# The story in a real browser, on the programs that the tests were built with.
+browser: pages tests/browser/node_modules/.ready
+	@command -v chromium >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="chromium"
+	@fc-list 2>/dev/null | grep -qi 'noto.*cjk' || $(MAKE) --no-print-directory debian PACKAGES="fonts-noto-cjk fontconfig"
+	$(CARGO) build --locked --workspace --bins
+	node tests/browser/story.mjs target/debug target/browser
+
+tests/browser/node_modules/.ready: tests/browser/package-lock.json
+	cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: debian
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+	else \
+		echo "missing: $(PACKAGES). Run 'sudo apt-get install $(PACKAGES)', then run make again"; exit 1; \
 	fi
 
 # The frozen vectors, computed from docs/protocol.md by another program in another language.

@@ -1,3 +1,4 @@
 //! What holds for the whole repository.
 
+mod story;
 mod tidy;

@@ -45,7 +45,18 @@ pub fn statement(site: &Site, software: &Software) -> Resource {
     Resource::new("CapabilityStatement", None, body)
 }
 
-/// Scopes, as the door demands them.
+/// The scopes that the door knows (SMART App Launch 2.0); the letters may be fewer, and `*` stands for every type.
+pub const SCOPES: &[&str] = &[
+    "system/Patient.rs",
+    "system/DocumentReference.rs",
+    "system/Binary.r",
+    "system/Consent.crus",
+    "system/ServiceRequest.rs",
+    "system/Task.rus",
+    "system/Bundle.c",
+];
+
+/// What the statement says of them.
 const SECURITY: &str = "Every interaction but this statement needs a bearer token of the client credentials grant, with a scope of SMART App \
     Launch 2.0 for systems: system/Patient.rs, system/DocumentReference.rs, system/Binary.r, system/Consent.crus, \
     system/ServiceRequest.rs, system/Task.rus, system/Bundle.c for transactions; system/*.rs stands for every type. A Consent is \

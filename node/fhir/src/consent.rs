@@ -1,6 +1,6 @@
 //! Consents: directives as Consent resources, in the spirit of IHE PCF, and the reading of new ones.
 //!
-//! One Consent is one directive: the root provision says all, limits narrow together. Who a permit or a forbid is for is
+//! One Consent is one directive, or the same directive under each token of its patient (C-10): the root provision says all, limits narrow together. Who a permit or a forbid is for is
 //! one actor; where more than the organisation limits it, that actor is a contained PractitionerRole. A forbid that spares
 //! emergencies (D-8) says so by a nested permit for ETREAT. What FHIR has no element for and narrows (the referral, C-4)
 //! is a modifierExtension, which nobody may pass over.
@@ -20,7 +20,7 @@ use crate::document::patient_reference;
 use crate::resource::{Resource, Site, logical, member, period, reference};
 use crate::terms::{ACT_CODE, DEPARTMENT, LOINC, MEMBER, PARTICIPATION, PRACTITIONER, Term};
 
-pub use new::{NewConsent, read_new};
+pub use new::{NewConsent, read_new, read_revocation};
 
 /// The referral in the course of which alone the grantee may see (C-4).
 pub(crate) const IN_REFERRAL: &str = "urn:yiqiao:consent-referral";
@@ -35,6 +35,8 @@ pub(crate) const SCOPE: &str = "http://terminology.hl7.org/CodeSystem/consentsco
 /// A directive as this door shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Consent {
+    /// Its id at this door.
+    pub id: String,
     /// What the patient said.
     pub directive: Directive,
     /// Whether it counts.
@@ -77,7 +79,7 @@ impl Standing {
 }
 
 impl Consent {
-    /// The resource; its id is that of the directive.
+    /// The resource.
     pub fn write(&self, patient: &Patient, site: &Site) -> Resource {
         let directive = &self.directive;
         let notice = &directive.notice;
@@ -102,7 +104,7 @@ impl Consent {
             "policyRule": {"coding": [{"system": ACT_CODE, "code": rule}]},
             "provision": provision(directive),
         });
-        Resource::new("Consent", Some(directive.id.to_string()), body).with_version(self.standing.version())
+        Resource::new("Consent", Some(self.id.clone()), body).with_version(self.standing.version())
     }
 
     fn performer(&self, patient: &Patient) -> Value {

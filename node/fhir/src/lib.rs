@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what the door says it can do | [`capability`] |
 //! | search parameters, and which resources they admit | [`query`], [`search`], [`date`] |
-//! | Patient; DocumentReference (IHE MHD) | [`patient`], [`document`] |
+//! | Patient; DocumentReference (IHE MHD); its bytes | [`patient`], [`document`], [`binary`] |
 //! | Consent, written and read (IHE PCF) | [`consent`] |
 //! | ServiceRequest and Task, and the change of a Task | [`referral`] |
 //! | searchsets | [`bundle`] |
@@ -14,6 +14,7 @@
 //!
 //! Not here: HTTP, who may ask, where things are kept, and the reading of handed-in documents (`yiqiao-intake`).
 
+pub mod binary;
 pub mod bundle;
 pub mod capability;
 pub mod consent;

@@ -16,7 +16,7 @@ pub const COUNT_MAX: u32 = 256;
 pub const COUNT_DEFAULT: u32 = 50;
 
 /// Bytes of a paging token.
-pub const PAGE_TOKEN_BYTES_MAX: usize = 1_024;
+pub const PAGE_TOKEN_BYTES_MAX: usize = 4_096;
 
 /// Bytes of a Consent or Task.
 pub const RESOURCE_BYTES_MAX: usize = 256 * 1024;

@@ -54,6 +54,17 @@ pub fn read_xml(input: &[u8], span: Range<usize>, zone: &Zone) -> Result<Underst
     read(&value, true, &Context { zone, format: Format::FhirXml, span }, flags)
 }
 
+/// A resource in XML as the JSON that means the same, for showing it: a list of one stays a single value, every primitive
+/// is a string, and narrative is left out.
+///
+/// # Errors
+/// If the XML is broken, too deep or too large.
+pub fn json_of_xml(input: &[u8]) -> Result<Value, Refusal> {
+    let text = crate::xml::decode(input, &mut Flags::none())?;
+    let document = crate::xml::parse(&text)?;
+    Ok(xml::to_json(document.root_element()))
+}
+
 fn read(value: &Value, lenient: bool, context: &Context<'_>, flags: Flags) -> Result<Understood, Refusal> {
     let missing = Refusal::ElementMissing { path: "resourceType", meaning: "the type of the resource" };
     let unnamed = Node::root(value, "the root".to_owned(), lenient).object()?;

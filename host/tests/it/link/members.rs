@@ -5,7 +5,7 @@ use yiqiao_host::link::{CallError, PullError};
 use super::*;
 
 #[tokio::test]
-async fn a_peer_that_is_no_member_reaches_nobody() {
+async fn m11_a_peer_that_is_no_member_reaches_nobody() {
     let (a, b) = (Node::start(1).await, Node::start(2).await);
     a.knows(&[&b]);
     assert_eq!(a.call(&b, ECHO, "let me in").await, Err(CallError::TurnedAway));
@@ -24,7 +24,7 @@ async fn who_is_not_in_the_list_is_not_called() {
 }
 
 #[tokio::test]
-async fn a_member_that_leaves_the_list_is_cut_off_in_the_middle_of_everything() {
+async fn m11_a_member_that_leaves_the_list_is_cut_off_in_the_middle_of_everything() {
     let (a, b) = pair().await;
     let mut body = a.link.pull(b.id(), pull_request(1 << 30, Some(1000 | HANG)), LONG).await.unwrap();
     assert_eq!(body.chunk().await.unwrap().unwrap().len(), 1000);

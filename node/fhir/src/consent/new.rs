@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_proto::codes::{DocumentClass, LegalBasis, Purpose, Sensitivity, Stance};
+use yiqiao_proto::codes::{
+    DocumentClass, LegalBasis, Purpose, RevocationReason, Sensitivity, Stance,
+};
 use yiqiao_proto::directive::{Grantee, Notice, What};
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
 use yiqiao_proto::limits::{DIRECTIVE_ENTRIES_MAX, LABEL_BYTES_MAX};
@@ -113,6 +115,27 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
         return Err(provision.not_carried_out("extension"));
     }
     Ok(new)
+}
+
+/// Reads a Consent that was put under the id of one that is in force: why it is taken back. A directive never changes, so nothing
+/// but its end can be written, and what else the resource says is as it was.
+///
+/// # Errors
+/// [`Problem`] naming the element.
+pub fn read_revocation(bytes: &[u8], id: &str) -> Result<RevocationReason, Problem> {
+    let value = element::parse(bytes, "the Consent", RESOURCE_BYTES_MAX)?;
+    let root = Element::any(&value, "Consent".to_owned())?;
+    if root.text("resourceType")? != Some("Consent") {
+        return Err(root.invalid("resourceType", "the type that this address is for"));
+    }
+    if root.text("id")? != Some(id) {
+        return Err(root.invalid("id", "the id in the address"));
+    }
+    match root.need_text("status")? {
+        "inactive" => Ok(RevocationReason::PatientWish),
+        "entered-in-error" => Ok(RevocationReason::Error),
+        _ => Err(root.invalid("status", "inactive or entered-in-error: record a new Consent for anything else")),
+    }
 }
 
 /// What must be as every Consent of this door is.

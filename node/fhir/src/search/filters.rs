@@ -198,10 +198,14 @@ impl Filter for ConsentFilter {
 }
 
 impl ConsentFilter {
+    /// The ids that are asked for, as written.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.0.iter().flatten().map(String::as_str)
+    }
+
     /// Whether a consent of the patient is among them.
     pub fn admits(&self, consent: &Consent) -> bool {
-        let id = consent.directive.id.to_string();
-        self.ids.admits(|wanted| *wanted == id) && self.status.admits(|code| code == consent.standing.code())
+        self.ids.admits(|wanted| *wanted == consent.id) && self.status.admits(|code| code == consent.standing.code())
     }
 }
 
@@ -246,6 +250,11 @@ impl Filter for ServiceRequestFilter {
 }
 
 impl ServiceRequestFilter {
+    /// The ids that are asked for, as written.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.0.iter().flatten().map(String::as_str)
+    }
+
     /// Whether a referral of the patient is among them.
     pub fn admits(&self, referral: &Referral) -> bool {
         let id = referral.id.to_string();
@@ -304,6 +313,11 @@ impl Filter for TaskFilter {
 }
 
 impl TaskFilter {
+    /// The ids that are asked for, as written.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.0.iter().flatten().map(String::as_str)
+    }
+
     /// Whether a referral of the patient is among them.
     pub fn admits(&self, referral: &Referral) -> bool {
         let id = referral.id.to_string();

@@ -113,10 +113,10 @@ fn every_code_of_the_index_is_written() {
     };
     DocumentClass::ALL.iter().for_each(|code| check(&|listing| listing.class = *code));
     DocumentFormat::ALL.iter().for_each(|code| check(&|listing| listing.format = *code));
-    FacilityKind::ALL.iter().for_each(|code| check(&|listing| listing.facility = *code));
-    PracticeSetting::ALL.iter().for_each(|code| check(&|listing| listing.practice = *code));
+    FacilityKind::ALL.iter().for_each(|code| check(&|listing| listing.facility = Some(*code)));
+    PracticeSetting::ALL.iter().for_each(|code| check(&|listing| listing.practice = Some(*code)));
     Sensitivity::ALL.iter().for_each(|code| check(&|listing| listing.sensitivity = *code));
-    DocumentStatus::ALL.iter().for_each(|code| check(&|listing| listing.finality = *code));
+    DocumentStatus::ALL.iter().for_each(|code| check(&|listing| listing.finality = Some(*code)));
     for row in DocumentType::TABLE {
         check(&|listing| listing.document_type = DocumentType::try_from(row.number).unwrap());
     }

@@ -156,7 +156,8 @@ pub(crate) fn permit() -> Directive {
 }
 
 pub(crate) fn consent(directive: Directive) -> Consent {
-    Consent { directive, standing: consent::Standing::InForce, recorded_at: Some(at(0)), guardian: None }
+    let id = directive.id.to_string();
+    Consent { id, directive, standing: consent::Standing::InForce, recorded_at: Some(at(0)), guardian: None }
 }
 
 pub(crate) fn referral(state: State) -> Referral {
