@@ -85,9 +85,11 @@ $(VENV)/ready: tests/corpus/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/corpus/requirements.txt
 	@touch $@
 
-corpus: $(VENV)/ready ## reads every file below DIR, and compares with independent readers
+# The programs are those that the tests were built with.
+corpus: $(VENV)/ready ## sends every file below DIR through a running node, and compares with independent readers
 	@test -d "$(DIR)" || { echo "there is no folder $(DIR): name one with 'make corpus DIR=...'"; exit 1; }
-	$(CARGO) run --locked --release -p yiqiao-intake --example corpus -- "$(DIR)" --json target/corpus.json
+	$(CARGO) build --locked --workspace --bins --examples
+	target/debug/examples/corpus "$(DIR)" --json target/corpus.json
 	$(VENV)/bin/python tests/corpus/independent.py "$(DIR)" target/corpus.json
 
 bench: ## figures, each beside its limit in the same run

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares what yiqiao-intake read with what python-hl7 and lxml see in the same files.
+"""Compares what a running node understood with what python-hl7 and lxml see in the same files.
 
-    cargo run -p yiqiao-intake --example corpus -- DIR --json ROWS
+    cargo run -p yiqiao-demo --example corpus -- DIR --json ROWS
     python3 tests/corpus/independent.py DIR ROWS
 
 Compared are ADT, ORU, MDM and CDA inputs that carry a patient identifier: patient (any repetition of PID-3; any id of

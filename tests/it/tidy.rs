@@ -124,7 +124,7 @@ fn every_module_says_what_it_is_for() {
 #[test]
 fn nothing_speaks_of_the_place_where_it_was_made() {
     let words = [["/wo", "rk/"].concat(), ["/tm", "p/h/"].concat(), ["shared/", "corpus"].concat()];
-    let endings = [".rs", ".toml", ".md", ".py", ".proto", ".sh", "Makefile"];
+    let endings = [".rs", ".toml", ".md", ".py", ".proto", ".sh", ".ts", ".tsx", ".mjs", "Makefile"];
     let texts: BTreeMap<PathBuf, String> = endings
         .iter()
         .flat_map(|ending| files(ending))

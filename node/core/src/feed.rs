@@ -65,6 +65,11 @@ impl Machine {
         standing(self, now).map(|standing| standing.ends_at)
     }
 
+    /// The number of the feed's last item that was applied; 0 if none.
+    pub const fn feed_number(&self) -> u64 {
+        self.exchange.feed_number
+    }
+
     /// The version of a member list that was named and is not known here: the driver reads the lists up to it.
     pub fn list_wanted(&self) -> Option<u64> {
         Some(self.exchange.list).filter(|version| *version > self.directory.list().version)

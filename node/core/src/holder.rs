@@ -21,7 +21,7 @@ use crate::consent::{self, Judgement};
 use crate::event::{self, Event};
 use crate::feed;
 use crate::limits::{PAGE_MAX, RECIPIENTS_MAX, REQUESTS_PER_DAY_MAX, SOON};
-use crate::machine::{Outcome, Stop, Work};
+use crate::machine::{Machine, Outcome, Stop, Work};
 use crate::said::{self, WordState};
 use crate::state::kept;
 use crate::state::{
@@ -47,6 +47,17 @@ pub struct Range {
     pub chunks: u32,
 }
 
+impl Machine {
+    /// Whether a request would be permitted by what is known now. If not, the feed may hold a consent that was given just
+    /// before: the driver lets it be read before it hands the request in, so that a denial is one of now.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn would_permit(&self, request: &PullRequest, now: Timestamp, view: &View) -> Result<bool, Fault> {
+        Ok(Case::of(self, view, request, now)?.is_some_and(|case| case.judgement.permits))
+    }
+}
+
 /// A member asks for a document (P-1).
 pub(crate) fn asked(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Outcome, Stop> {
     Ok(match answer(work, request)? {
@@ -63,7 +74,7 @@ fn answer(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Result
     }
     let word = request.word();
     let Some(key) = sealing_key(work, word) else { return Ok(Err(refuse(RefusalCode::Malformed, "P-1"))) };
-    let case = Case::of(work, word)?;
+    let case = Case::of(work.machine, work.view, word, work.now)?;
     let Some(case) = case.as_ref().filter(|case| case.judgement.permits) else {
         let denied = known.is_some_and(|known| known.denied);
         return deny(work, word, case.as_ref(), denied).map(Err).map_err(Stop::from);
@@ -131,24 +142,29 @@ struct Case {
 
 impl Case {
     /// None if the document is unknown, withdrawn or foreign.
-    fn of(work: &Work<'_>, request: &PullRequest) -> Result<Option<Self>, Fault> {
-        let known = work.view.find(&state::document(&request.entry_id))?;
+    fn of(
+        machine: &Machine,
+        view: &View,
+        request: &PullRequest,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Fault> {
+        let known = view.find(&state::document(&request.entry_id))?;
         let Some(document) = known.filter(|document| !document.withdrawn) else { return Ok(None) };
         let entry = document.entry.as_ref().ok_or_else(damaged)?;
         if read_document_id(&entry.document)? != request.document {
             return Ok(None);
         }
         let subject = read_subject(&entry.subject)?;
-        let tokens = match tokens::of_subject(work.machine, work.view, &subject)? {
+        let tokens = match tokens::of_subject(machine, view, &subject)? {
             Tokens::All(tokens) => tokens,
             Tokens::Missing(..) => Vec::new(),
         };
-        let about = facts(work.view, request.entry_id, &document)?;
-        let custodian = &work.machine.config.organisation;
+        let about = facts(view, request.entry_id, &document)?;
+        let custodian = &machine.config.organisation;
         let question = Question { asker: &request.asker, custodian, document: &about };
-        let judgement = consent::decide(work.machine, work.view, &tokens, &question, work.now)?;
+        let judgement = consent::decide(machine, view, &tokens, &question, now)?;
         let (size, class) = (entry.size, about.class);
-        let is_told = is_told(work.view, &subject, document.item, &tokens)?;
+        let is_told = is_told(view, &subject, document.item, &tokens)?;
         Ok(Some(Self { subject, document, class, size, tokens, judgement, is_told }))
     }
 
@@ -313,7 +329,7 @@ fn serve(
     let terms = read_release(known)?.terms;
     let member = work.machine.directory.member(&range.member);
     let lives = terms.expires_at > work.now && member.is_some_and(|member| !member.suspended);
-    let case = Case::of(work, request)?;
+    let case = Case::of(work.machine, work.view, request, work.now)?;
     let Some(case) = case.as_ref().filter(|case| lives && case.judgement.permits) else {
         stop(work, request, case.as_ref(), known, release.payload_hash())?;
         return Ok(Outcome::Refused(refuse(RefusalCode::Stopped, "P-6")));

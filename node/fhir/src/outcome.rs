@@ -320,7 +320,10 @@ pub fn done() -> Resource {
 
 /// Says that a message is kept for a person, who will settle what it means.
 pub fn kept_for_review() -> Resource {
-    of_issues(&[information("已保存，待人工核对", "kept for a person to look at: it is not to be sent again")])
+    of_issues(&[information(
+        "已保存，待人工核对",
+        "kept for a person to look at: it is not to be sent again",
+    )])
 }
 
 /// Says that what a patient said is kept here, and that the registry has yet to take it.

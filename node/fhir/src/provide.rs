@@ -117,7 +117,8 @@ pub fn record_response(
             (false, Some(entry), _) => Some(format!("DocumentReference/{entry}")),
             _ => None,
         };
-        let issue = outcome::information("已作为一份文档整体保存", "kept whole with the others of its bundle");
+        let issue =
+            outcome::information("已作为一份文档整体保存", "kept whole with the others of its bundle");
         let outcome = outcome::of_issues(&[issue]);
         json!({"response": {
             "status": "200 OK",

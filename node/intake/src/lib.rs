@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`facts`], [`patient`], [`kind`], [`dates`], [`flag`] | what every reader yields |
 //! | [`intake`], [`detect`] | the way in, and which reader a byte string is for |
+//! | [`summary`] | a message in one line, for its sender |
 //! | [`hl7`] | HL7 v2: MLLP, batches, character sets, escapes, ADT, ORU, MDM and the rest, acknowledgements |
 //! | [`lab`] | laboratory results as rows |
 //! | [`cda`] | CDA R2, WS/T 500 and 483, C-CDA: header and a readable rendering |
@@ -31,4 +32,5 @@ pub mod limits;
 pub mod patient;
 pub mod refusal;
 pub mod resident_id;
+pub mod summary;
 mod xml;

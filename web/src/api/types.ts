@@ -68,6 +68,7 @@ export interface Region {
     /** Consent is known to be complete until then; nothing flows without it (F-6). */
     leaseUntil: string | null;
   };
+  /** Patients and words of which something can be sent and was not yet; what stays in the hospital does not count. */
   outbox: { waiting: number; oldest: string | null };
 }
 
@@ -171,7 +172,11 @@ export interface Completeness {
 export interface History {
   completeness: Completeness;
   items: DocumentRow[];
-  /** Lab observations of HL7 and FHIR documents that are open to the reader here, for trends. */
+  /**
+   * Laboratory results over time: of the newest reports of this hospital, and of those of others that were opened here before.
+   * A copy that nobody has opened is not in it: each opening is an event that the patient sees. Values stand as reported;
+   * `code` is LOINC, or the name where there is none, with the unit.
+   */
   labs: { code: string; name: string; unit: string; points: { at: string; value: number; low: number | null; high: number | null; holder: string; entry: string }[] }[];
 }
 

@@ -41,7 +41,7 @@ function Definition({ of, label }: { of: Definition | undefined; label: string }
   if (of === undefined) return null;
   return (
     <Popover trigger={['hover', 'focus', 'click']} content={<div className="definition">{of.zh}</div>}>
-      <Button type="text" size="small" icon={<InfoCircleOutlined />} aria-label={words.definition(label)} />
+      <Button type="text" size="small" icon={<InfoCircleOutlined aria-hidden />} aria-label={words.definition(label)} />
     </Popover>
   );
 }

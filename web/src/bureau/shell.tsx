@@ -31,7 +31,7 @@ export function Shell() {
         </nav>
         <span className="push" />
         <span>{session.displayName}</span>
-        <Button type="text" icon={<LogoutOutlined />} onClick={signOut}>{S.signIn.out}</Button>
+        <Button type="text" icon={<LogoutOutlined aria-hidden />} onClick={signOut}>{S.signIn.out}</Button>
       </Layout.Header>
       <main ref={main} tabIndex={-1} className="content view"><View /></main>
     </Layout>

@@ -71,7 +71,7 @@ function Export({ query }: { query: VolumeQuery }) {
     link.click();
     URL.revokeObjectURL(url);
   });
-  return <>{error && <span role="alert" className="bad">{error}</span>}<Button icon={<DownloadOutlined />} loading={busy} onClick={save}>{words.export}</Button></>;
+  return <>{error && <span role="alert" className="bad">{error}</span>}<Button icon={<DownloadOutlined aria-hidden />} loading={busy} onClick={save}>{words.export}</Button></>;
 }
 
 function Figures({ volume, members }: { volume: VolumeData; members: Member[] }) {

@@ -9,6 +9,7 @@ import { dateTime, nameOf } from '../shared/format';
 import { usePages } from '../shared/load';
 import { Nothing, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
+import { Department } from './region';
 import { T } from './texts';
 
 const words = T.access;
@@ -64,7 +65,7 @@ const OWN: TableColumnsType<AuditRow> = [
   { title: words.columns.at, render: (_, row) => dateTime(row.at), className: 'code' },
   { title: words.columns.actor, dataIndex: 'actor' },
   { title: words.columns.role, render: (_, row) => nameOf(S.personRole, row.role) },
-  { title: words.columns.department, render: (_, row) => row.department ?? S.none },
+  { title: words.columns.department, render: (_, row) => <Department of={row.department} /> },
   { title: words.columns.what, render: (_, row) => <span className="wrap">{row.text}</span> },
   { title: words.columns.outcome, render: (_, row) => <Outcome of={row.outcome} /> },
   { title: words.columns.clause, dataIndex: 'clause', className: 'code' },

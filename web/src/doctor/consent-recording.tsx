@@ -6,7 +6,7 @@ import dayjs, { type Dayjs } from 'dayjs';
 import { useState } from 'react';
 import { consents, notice as noticeCall, patients } from '../api/calls';
 import type { NewConsent, Notice, Patient, Recorded } from '../api/types';
-import { beijing, dateTime, namesOf, today } from '../shared/format';
+import { beijing, dateTime, today } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
@@ -121,18 +121,13 @@ const PRESETS = (Object.keys(PRESET_DAYS) as (keyof typeof PRESET_DAYS)[]).map((
 const optionsOf = (names: { [value: string]: string }) => Object.entries(names).map(([value, label]) => ({ value, label }));
 
 function Tell({ patient, choice, notice, back, signed }: { patient: Patient; choice: Choice; notice: Notice; back: () => void; signed: () => void }) {
-  const { members } = useRegion();
-  const who = members.find((member) => member.code === choice.organisation)?.name ?? choice.organisation;
-  const permit = choice.stance === 'permit';
-  const paragraphs = permit ? notice.paragraphs
-    : words.forbidParagraphs(who, namesOf(S.class, choice.classes, T.consents.allClasses));
   return (
     <div className="step">
       <Alert type="info" showIcon title={words.noticeHelp} />
-      <NoticeSheet title={permit ? words.notice : words.forbidNotice} patient={patient} paragraphs={paragraphs} notice={notice} />
+      <NoticeSheet title={choice.stance === 'permit' ? words.notice : words.forbidNotice} patient={patient} notice={notice} />
       <div className="step-buttons">
         <Button onClick={back}>{S.back}</Button>
-        <Button icon={<PrinterOutlined />} onClick={() => window.print()}>{words.print}</Button>
+        <Button icon={<PrinterOutlined aria-hidden />} onClick={() => window.print()}>{words.print}</Button>
         <Button type="primary" onClick={signed}>{words.signed}</Button>
       </div>
     </div>

@@ -5,7 +5,7 @@ import { Alert, App, Button, Modal, Radio, Table, Tag, type TableColumnsType } f
 import { useState } from 'react';
 import { consents as calls } from '../api/calls';
 import type { Consent, Patient, Revoke } from '../api/types';
-import { date, nameOf, namesOf } from '../shared/format';
+import { date, lastDay, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
@@ -22,7 +22,7 @@ export function Consents({ patient }: { patient: Patient }) {
   const loaded = useLoad(`consents ${subject}`, (signal) => calls(subject).list(signal));
   const [revoking, setRevoking] = useState<Consent | null>(null);
   const add = (
-    <Button type="primary" icon={<PlusOutlined />} disabled={!patient.findable || !flows(region)} href={to(['patients', subject, 'consent'])}>{words.add}</Button>
+    <Button type="primary" icon={<PlusOutlined aria-hidden />} disabled={!patient.findable || !flows(region)} href={to(['patients', subject, 'consent'])}>{words.add}</Button>
   );
   return (
     <Shown of={loaded}>
@@ -51,7 +51,7 @@ function columns(revoke: (consent: Consent) => void): TableColumnsType<Consent> 
     { title: heads.stance, render: (_, consent) => <Stance of={consent.stance} /> },
     { title: heads.who, render: (_, consent) => <span className="wrap">{whoOf(consent)}</span> },
     { title: heads.what, render: (_, consent) => <span className="wrap">{whatOf(consent)}</span> },
-    { title: heads.until, render: (_, { validFrom, validUntil }) => words.until(date(validFrom), validUntil === null ? words.open : date(validUntil)) },
+    { title: heads.until, render: (_, { validFrom, validUntil }) => words.until(date(validFrom), validUntil === null ? words.open : lastDay(validUntil)) },
     { title: heads.how, render: (_, consent) => <>{nameOf(S.proof, consent.proof)}<br /><small className="quiet">{consent.recordedBy?.name}</small></> },
     { title: heads.state, render: (_, consent) => words[standing(consent)] },
     { title: heads.action, render: (_, consent) => standing(consent) !== 'over' && <Button size="small" danger onClick={() => revoke(consent)}>{words.revoke}</Button> },

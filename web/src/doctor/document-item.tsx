@@ -9,6 +9,7 @@ import type { CopyState, DocumentRow } from '../api/types';
 import { dateTime, nameOf } from '../shared/format';
 import { to } from '../shared/route';
 import { T as S } from '../shared/texts';
+import { Department } from './region';
 import { T } from './texts';
 
 const LOOK: { [state in CopyState]: [string, ReactNode] } = {
@@ -21,6 +22,9 @@ const LOOK: { [state in CopyState]: [string, ReactNode] } = {
   erased: ['default', <DeleteOutlined key="i" aria-hidden />],
   refused: ['error', <StopOutlined key="i" aria-hidden />],
 };
+
+/** States that say themselves why there is no more. */
+const ENDED: ReadonlySet<CopyState> = new Set(['retained', 'erased']);
 
 export const sameDocument = (a: { holder: string; entry: string }, b: { holder: string; entry: string }) =>
   a.holder === b.holder && a.entry === b.entry;
@@ -50,9 +54,9 @@ export function DocumentItem({ row, chosen, href, get }: Props) {
         <span className="document-title">{row.title}</span>
         <span className="document-facts">
           <span className="kind">{nameOf(S.class, row.class)}</span>
-          {row.holderName}{row.department && ` · ${row.department}`}{row.author && ` · ${row.author}`} · {dateTime(row.created)}
+          {row.holderName}{row.department && <> · <Department of={row.department} /></>}{row.author && ` · ${row.author}`} · {dateTime(row.created)}
         </span>
-        {row.reason && <span className="document-reason">{row.reason.text}</span>}
+        {row.reason && !ENDED.has(row.state) && <span className="document-reason">{row.reason.text}</span>}
       </a>
       <span className="document-tags">
         <Marks row={row} />

@@ -14,6 +14,7 @@ import { useLoad } from '../shared/load';
 import { Nothing, Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { Marks, StateTag } from './document-item';
+import { Department } from './region';
 import { T } from './texts';
 
 const words = T.document;
@@ -62,20 +63,20 @@ function PaneHead({ row, content, close }: { row: DocumentRow; content?: string;
     <header className="pane-head">
       <h2>{row.title}</h2><Marks row={row} /><StateTag row={row} />
       <span className="push" />
-      {content && <Button size="small" icon={<ExportOutlined />} href={content} target="_blank" rel="noopener noreferrer">{words.newWindow}</Button>}
-      {content && <Button size="small" icon={<DownloadOutlined />} href={content} download>{words.download}</Button>}
+      {content && <Button size="small" icon={<ExportOutlined aria-hidden />} href={content} target="_blank" rel="noopener noreferrer">{words.newWindow}</Button>}
+      {content && <Button size="small" icon={<DownloadOutlined aria-hidden />} href={content} download>{words.download}</Button>}
       <CloseButton close={close} />
     </header>
   );
 }
 
 const CloseButton = ({ close }: { close: () => void }) =>
-  <Button size="small" type="text" icon={<CloseOutlined />} aria-label={words.close} title={`${words.close}（Esc）`} onClick={close} />;
+  <Button size="small" type="text" icon={<CloseOutlined aria-hidden />} aria-label={words.close} title={`${words.close}（Esc）`} onClick={close} />;
 
 function Facts({ row }: { row: DocumentRow }) {
   const period = row.serviceStart === null ? S.none : [row.serviceStart, row.serviceEnd].filter((at) => at !== null).map(date).join(' 至 ');
   const items = [
-    { key: 'source', label: words.source, children: [row.holderName, row.department].filter(Boolean).join(' · ') },
+    { key: 'source', label: words.source, children: <>{row.holderName}{row.department && <> · <Department of={row.department} /></>}</> },
     { key: 'author', label: words.author, children: row.author ?? S.none },
     { key: 'type', label: words.type, children: `${row.type.name}（${row.type.code}）` },
     { key: 'period', label: words.period, children: period },

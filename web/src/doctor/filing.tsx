@@ -6,6 +6,7 @@ import type { PatientRow, Referral } from '../api/types';
 import { age, date, nameOf } from '../shared/format';
 import { useSubmit } from '../shared/session';
 import { T as S } from '../shared/texts';
+import { Department } from './region';
 import { T } from './texts';
 
 const words = T.filing;
@@ -74,7 +75,7 @@ function Stated({ referral: { patientName, sex, birthDate, patient } }: { referr
 }
 
 function Candidate({ row }: { row: PatientRow }) {
-  return <><b>{row.name}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　{row.department}</>;
+  return <><b>{row.name}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　<Department of={row.department} /></>;
 }
 
 const differ = (row: PatientRow, { patientName, sex, birthDate }: Referral) =>

@@ -7,6 +7,7 @@ export type Lab = History['labs'][number];
 export type Point = Lab['points'][number];
 
 const SYMBOLS = ['circle', 'rect', 'triangle', 'diamond', 'pin', 'arrow'];
+const DAY_MS = 86_400_000;
 const COLOURS = ['#0b6b72', '#8a4b08', '#5b3f9e', '#23703a', '#9c2450', '#40515a'];
 
 /** Where a value lies against its own reference range. */
@@ -20,13 +21,14 @@ export function trendOf(lab: Lab, nameOf: (holder: string) => string) {
   const holders = [...new Set(lab.points.map((point) => point.holder))];
   const last = lab.points.at(-1);
   return {
-    grid: { left: 56, right: 24, top: 60, bottom: 56 },
+    animation: false,
+    grid: { left: 56, right: 24, top: 60, bottom: 68 },
     color: COLOURS,
     legend: { type: 'scroll', top: 0, data: holders.map(nameOf) },
     tooltip: { trigger: 'item', formatter: ({ seriesName, value: [at, value] }: { seriesName: string; value: [string, number] }) => `${dateTime(at)}<br>${seriesName}<br><b>${value}</b> ${lab.unit}` },
-    xAxis: { type: 'time', axisLabel: { hideOverlap: true, formatter: '{yyyy}-{MM}-{dd}' } },
+    xAxis: { type: 'time', minInterval: DAY_MS, axisLabel: { hideOverlap: true, formatter: '{yyyy}-{MM}-{dd}' } },
     yAxis: { type: 'value', name: lab.unit, scale: true },
-    dataZoom: [{ type: 'slider', height: 18, bottom: 6, showDetail: false }],
+    dataZoom: [{ type: 'slider', height: 18, bottom: 16, showDetail: false }],
     series: holders.map((holder, at) => ({
       type: 'line',
       name: nameOf(holder),

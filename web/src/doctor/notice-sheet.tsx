@@ -12,7 +12,6 @@ const words = T.consent;
 interface Props {
   title: string;
   patient: Patient;
-  paragraphs: string[];
   notice: Notice;
 }
 
@@ -25,14 +24,14 @@ export function NoticeSheet(props: Props) {
   );
 }
 
-function Sheet({ title, patient, paragraphs, notice }: Props) {
+function Sheet({ title, patient, notice }: Props) {
   const { me } = useRegion();
   return (
     <>
       <p className="notice-member">{me.name}</p>
       <h2>{title}</h2>
       <p>{words.patientLine(patient.name, S.sex[patient.sex], date(patient.birthDate))}</p>
-      {paragraphs.map((paragraph, at) => <p key={at}>{paragraph}</p>)}
+      {notice.paragraphs.map((paragraph, at) => <p key={at}>{paragraph}</p>)}
       <div className="sign-lines">{words.signLines.map((line) => <span key={line}>{line}</span>)}</div>
       <p className="quiet">{words.noticeOf(notice.version, notice.hash)}</p>
     </>

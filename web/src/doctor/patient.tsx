@@ -15,6 +15,7 @@ import { Access } from './access';
 import { AccountButton } from './account';
 import { Consents } from './consents';
 import { RecordTimeline } from './record';
+import { Department } from './region';
 import { T } from './texts';
 
 const Labs = lazy(() => import('./labs'));
@@ -93,8 +94,8 @@ function Identifiers({ patient }: { patient: Patient }) {
       {phone && <span>{words.phone} <b className="code">{phone}</b></span>}
       {address && <span>{words.address} <b>{address}</b></span>}
       {revealed
-        ? <Button size="small" type="link" icon={<EyeInvisibleOutlined />} onClick={() => setRevealed(null)}>{words.hide}</Button>
-        : <Button size="small" type="link" icon={<EyeOutlined />} loading={busy} title={words.revealNote} onClick={reveal}>{words.reveal}</Button>}
+        ? <Button size="small" type="link" icon={<EyeInvisibleOutlined aria-hidden />} onClick={() => setRevealed(null)}>{words.hide}</Button>
+        : <Button size="small" type="link" icon={<EyeOutlined aria-hidden />} loading={busy} title={words.revealNote} onClick={reveal}>{words.reveal}</Button>}
       {error && <span role="alert" className="bad">{error}</span>}
     </div>
   );
@@ -112,7 +113,7 @@ const VISITS: TableColumnsType<Visit> = [
   { title: words.visit.admitted, width: 110, render: (_, visit) => date(visit.admitted) },
   { title: words.visit.discharged, width: 110, render: (_, visit) => (visit.class === 'inpatient' && visit.discharged === null ? words.ongoing : date(visit.discharged)) },
   { title: words.visit.class, width: 70, render: (_, visit) => S.visitClass[visit.class] },
-  { title: words.visit.department, width: 120, render: (_, visit) => visit.department ?? S.none },
+  { title: words.visit.department, width: 120, render: (_, visit) => <Department of={visit.department} /> },
   { title: words.visit.attending, width: 90, render: (_, visit) => visit.attending ?? S.none },
   { title: words.visit.number, width: 120, dataIndex: 'number', className: 'code' },
 ];

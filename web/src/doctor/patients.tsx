@@ -9,6 +9,7 @@ import { usePages } from '../shared/load';
 import { go, to } from '../shared/route';
 import { Nothing, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
+import { Department } from './region';
 import { T } from './texts';
 
 const words = T.patients;
@@ -48,6 +49,6 @@ const COLUMNS: TableColumnsType<PatientRow> = [
   { title: words.columns.age, render: (_, row) => age(row.birthDate) },
   { title: words.columns.number, dataIndex: 'number', className: 'code' },
   { title: words.columns.visit, render: (_, row) => date(row.lastVisit) },
-  { title: words.columns.department, render: (_, row) => row.department ?? S.none },
+  { title: words.columns.department, render: (_, row) => <Department of={row.department} /> },
   { title: words.columns.ground, render: (_, row) => <Tag>{nameOf(T.ground, row.ground)}</Tag> },
 ];

@@ -111,7 +111,7 @@ function Filters({ history, filter, set, search, busy, findable }: FiltersProps)
       <Input aria-label={words.title} allowClear placeholder={words.title} maxLength={32} value={filter.title}
         onChange={(event) => set({ ...filter, title: event.target.value })} />
       <Checkbox checked={filter.replaced} onChange={(event) => set({ ...filter, replaced: event.target.checked })}>{words.replaced}</Checkbox>
-      <Button className="to-end" icon={<CloudDownloadOutlined />} loading={busy} disabled={!findable || !flows(region)} onClick={search}>
+      <Button className="to-end" icon={<CloudDownloadOutlined aria-hidden />} loading={busy} disabled={!findable || !flows(region)} onClick={search}>
         {busy ? words.searching : words.search}
       </Button>
     </div>

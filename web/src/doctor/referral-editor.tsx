@@ -22,6 +22,8 @@ import { T } from './texts';
 const words = T.editor;
 /** Where the doctor's own telephone number is remembered on this computer. */
 const PHONE = 'yiqiao.physician-phone';
+/** A department is named by its code: its name differs from hospital to hospital. */
+const DEPARTMENT = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
 const LAB_LINES_MAX = 12;
 /** What is written is kept as a draft by itself once there is a hospital to send it to. */
 const AUTOSAVE_MS = 30_000;
@@ -154,9 +156,9 @@ function Basics({ subject }: { subject: string }) {
         <Form.Item name="to" label={words.to} rules={[{ required: true, message: words.toNeeded }]}>
           <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} />
         </Form.Item>
-        <Form.Item name="toDepartment" label={T.form.toDepartment} rules={needed(T.form.toDepartment)}><Input maxLength={64} /></Form.Item>
-        <Form.Item name="urgency" label={T.form.urgency}><Segmented options={optionsOf(T.urgency)} /></Form.Item>
-        <Form.Item name="direction" label={T.form.direction}><Segmented options={optionsOf(T.direction)} /></Form.Item>
+        <Form.Item name="toDepartment" label={T.form.toDepartment} extra={words.departmentHelp} rules={[...needed(T.form.toDepartment), { pattern: DEPARTMENT, message: words.departmentBad }]}><Input maxLength={32} /></Form.Item>
+        <Form.Item name="urgency" label={T.form.urgency}><Segmented aria-label={T.form.urgency} options={optionsOf(T.urgency)} /></Form.Item>
+        <Form.Item name="direction" label={T.form.direction}><Segmented aria-label={T.form.direction} options={optionsOf(T.direction)} /></Form.Item>
       </div>
       <ConsentState subject={subject} />
     </section>

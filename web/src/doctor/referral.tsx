@@ -16,7 +16,7 @@ import { DocumentItem, sameDocument } from './document-item';
 import { Filing } from './filing';
 import { ActDialog } from './referral-act';
 import { State, Undelivered, Urgency } from './referrals';
-import { useRegion } from './region';
+import { Department, useRegion } from './region';
 import { T } from './texts';
 
 const words = T.referral;
@@ -101,7 +101,7 @@ function FormFacts({ referral }: { referral: Referral }) {
   const [from, onto] = side === 'referring' ? [me.name, other.name] : [other.name, me.name];
   const short = [
     { key: 'from', label: words.from, children: from }, { key: 'to', label: words.to, children: onto },
-    { key: 'department', label: T.form.toDepartment, children: form.toDepartment }, { key: 'direction', label: T.form.direction, children: T.direction[form.direction] },
+    { key: 'department', label: T.form.toDepartment, children: side === 'receiving' ? <Department of={form.toDepartment} /> : form.toDepartment }, { key: 'direction', label: T.form.direction, children: T.direction[form.direction] },
     { key: 'physician', label: T.referrals.columns.physician, children: referral.physician }, { key: 'phone', label: T.form.physicianPhone, children: form.physicianPhone || S.none },
     { key: 'birth', label: T.patient.birth, children: date(referral.birthDate) }, { key: 'patientPhone', label: T.patient.phone, children: patient.phone ?? S.none },
     ...patient.identifiers.map(({ kind, masked }) => ({ key: kind, label: nameOf(S.identifier, kind), children: <span className="code">{masked}</span> })),

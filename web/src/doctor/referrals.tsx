@@ -10,7 +10,7 @@ import { useEvery, usePages } from '../shared/load';
 import { go, to } from '../shared/route';
 import { Nothing, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
-import { useRegion } from './region';
+import { Department } from './region';
 import { T } from './texts';
 
 const words = T.referrals;
@@ -20,12 +20,9 @@ const ENDED: ReadonlySet<ReferralState> = new Set(['declined', 'redirected', 'cl
 type Which = 'open' | 'done' | 'all';
 
 export function Referrals({ box }: { box: 'inbox' | 'sent' }) {
-  const region = useRegion();
   const list = usePages(`referrals ${box}`, (after, signal) => referrals.list(box, after, signal));
   const [which, setWhich] = useState<Which>('open');
   useEvery(REFRESH_MS, list.items.length < 100, list.reload);
-  const departmentOf = (row: ReferralRow) =>
-    (row.side === 'receiving' && region.departments.find(({ code }) => code === row.toDepartment)?.name) || row.toDepartment;
   const shown = (row: ReferralRow) => which === 'all' || ENDED.has(row.state) === (which === 'done');
   const empty = box === 'inbox' ? <Nothing title={words.inboxEmpty} help={words.inboxEmptyHelp} />
     : <Nothing title={words.sentEmpty} help={words.sentEmptyHelp}><Button href={to(['patients'])}>{T.nav.mine}</Button></Nothing>;
@@ -38,7 +35,7 @@ export function Referrals({ box }: { box: 'inbox' | 'sent' }) {
       </header>
       <ShownPages of={list} empty={empty}>
         {(items) => (
-          <Table<ReferralRow> size="small" rowKey={(row) => row.member + row.id} columns={columns(departmentOf)} dataSource={items.filter(shown)} pagination={false}
+          <Table<ReferralRow> size="small" rowKey={(row) => row.member + row.id} columns={COLUMNS} dataSource={items.filter(shown)} pagination={false}
             scroll={{ x: 'max-content' }} locale={{ emptyText: words.noMatch }} rowClassName="link-row" onRow={(row) => ({ onClick: () => go(placeOf(row)) })} />
         )}
       </ShownPages>
@@ -48,18 +45,17 @@ export function Referrals({ box }: { box: 'inbox' | 'sent' }) {
 
 const placeOf = (row: ReferralRow) => ['referrals', row.member, row.id];
 
-function columns(departmentOf: (row: ReferralRow) => string): TableColumnsType<ReferralRow> {
-  const heads = words.columns;
-  return [
-    { title: heads.patient, render: (_, row) => <><a className="name" href={to(placeOf(row))}>{row.patientName}</a> {S.sex[row.sex]} {age(row.birthDate)}</> },
-    { title: heads.urgency, render: (_, row) => <Urgency of={row.urgency} /> },
-    { title: heads.state, render: (_, row) => <><State of={row.state} /><Undelivered row={row} /></> },
-    { title: heads.other, render: (_, row) => row.other.name },
-    { title: heads.department, render: (_, row) => departmentOf(row) },
-    { title: heads.physician, dataIndex: 'physician' },
-    { title: heads.changed, render: (_, row) => dateTime(row.changed), className: 'code' },
-  ];
-}
+const heads = words.columns;
+
+const COLUMNS: TableColumnsType<ReferralRow> = [
+  { title: heads.patient, render: (_, row) => <><a className="name" href={to(placeOf(row))}>{row.patientName}</a> {S.sex[row.sex]} {age(row.birthDate)}</> },
+  { title: heads.urgency, render: (_, row) => <Urgency of={row.urgency} /> },
+  { title: heads.state, render: (_, row) => <><State of={row.state} /><Undelivered row={row} /></> },
+  { title: heads.other, render: (_, row) => row.other.name },
+  { title: heads.department, render: (_, row) => (row.side === 'receiving' ? <Department of={row.toDepartment} /> : row.toDepartment) },
+  { title: heads.physician, dataIndex: 'physician' },
+  { title: heads.changed, render: (_, row) => dateTime(row.changed), className: 'code' },
+];
 
 export function Urgency({ of }: { of: ReferralRow['urgency'] }) {
   const color = { routine: 'default', urgent: 'warning', emergency: 'error' }[of];

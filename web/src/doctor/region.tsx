@@ -7,6 +7,7 @@ import type { Region } from '../api/types';
 import { ago } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Shown } from '../shared/states';
+import { T as S } from '../shared/texts';
 import { T } from './texts';
 
 const REFRESH_MS = 30_000;
@@ -24,6 +25,13 @@ export function WithRegion({ children }: { children: ReactNode }) {
   const loaded = useLoad('region', call);
   useEvery(REFRESH_MS, true, loaded.reload);
   return <Shown of={loaded}>{(region) => <Context value={region}>{children}</Context>}</Shown>;
+}
+
+/** The name of a department of this hospital, which systems write by its code; another text as it is. */
+export function Department({ of }: { of: string | null }) {
+  const { departments } = useRegion();
+  if (of === null || of === '') return S.none;
+  return departments.find(({ code }) => code === of.toLowerCase())?.name ?? of;
 }
 
 /** Whether documents of others flow now: nothing does without a lease (F-7). */

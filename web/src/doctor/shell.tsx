@@ -45,7 +45,7 @@ function TopBar() {
       <strong className="member">{session.member.name}</strong>
       <span className="zone">{S.zone}</span>
       <span className="who">{session.displayName}<small>{role}</small></span>
-      <Button type="text" icon={<LogoutOutlined />} onClick={signOut}>{S.signIn.out}</Button>
+      <Button type="text" icon={<LogoutOutlined aria-hidden />} onClick={signOut}>{S.signIn.out}</Button>
     </Layout.Header>
   );
 }
@@ -53,11 +53,11 @@ function TopBar() {
 function Navigation({ at }: { at: string }) {
   const { has } = useSession();
   const items = [
-    { key: 'mine', icon: <TeamOutlined />, label: <a href={to(['patients'])}>{T.nav.mine}</a> },
-    { key: 'find', icon: <SearchOutlined />, label: <a href={to(['find'])}>{T.nav.find}</a> },
+    { key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> },
+    { key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> },
     ...(has('doctor', 'head', 'nurse', 'referral-office') ? [
-      { key: 'inbox', icon: <InboxOutlined />, label: <a href={to(['inbox'])}>{T.nav.inbox}</a> },
-      { key: 'sent', icon: <SendOutlined />, label: <a href={to(['sent'])}>{T.nav.sent}</a> },
+      { key: 'inbox', icon: <InboxOutlined aria-hidden />, label: <a href={to(['inbox'])}>{T.nav.inbox}</a> },
+      { key: 'sent', icon: <SendOutlined aria-hidden />, label: <a href={to(['sent'])}>{T.nav.sent}</a> },
     ] : []),
   ];
   return (

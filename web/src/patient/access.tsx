@@ -10,6 +10,7 @@ import { grouped } from '../shared/grouped';
 import { usePages } from '../shared/load';
 import { Nothing, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
+import { together } from './access-list';
 import { T } from './texts';
 
 const words = T.access;
@@ -30,7 +31,7 @@ export function Access({ region }: { region: Region }) {
           options={region.members.filter(({ roles }) => roles.includes('custodian')).map(({ code, name }) => ({ value: code, label: name }))} />
       </div>
       <ShownPages of={list} empty={<Nothing title={words.empty} />}>
-        {(items) => <Days rows={items.filter(shown)} />}
+        {(items) => <Days rows={together(items.filter(shown))} />}
       </ShownPages>
       <p className="quiet">{words.question}</p>
     </>

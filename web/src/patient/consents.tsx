@@ -5,7 +5,7 @@ import { Button } from 'antd';
 import { useState, type ReactNode } from 'react';
 import { consents } from '../api/calls';
 import type { Consent, Region } from '../api/types';
-import { date, longDate, nameOf, namesOf } from '../shared/format';
+import { date, lastDay, longDate, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { Nothing, Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
@@ -69,8 +69,7 @@ function untilOf({ validFrom, validUntil }: Consent): string {
   if (Date.parse(validFrom) > now) return words.future(longDate(date(validFrom)));
   if (validUntil === null) return words.open;
   const end = Date.parse(validUntil);
-  // The end is excluded: what ends at midnight is good until the day before.
-  return end <= now ? words.over : words.untilDay(longDate(date(new Date(end - 1).toISOString())), Math.ceil((end - now) / DAY_MS));
+  return end <= now ? words.over : words.untilDay(longDate(lastDay(validUntil)), Math.ceil((end - now) / DAY_MS));
 }
 
 function recordedOf({ proof, recordedBy, acceptedAt }: Consent): string {

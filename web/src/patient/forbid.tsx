@@ -25,7 +25,7 @@ export function Forbid(props: Props) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <Button block icon={<StopOutlined />} disabled={!props.region.registry.connected} onClick={() => setOpen(true)}>{words.open}</Button>
+      <Button block icon={<StopOutlined aria-hidden />} disabled={!props.region.registry.connected} onClick={() => setOpen(true)}>{words.open}</Button>
       {open && <ForbidSheet {...props} close={() => setOpen(false)} />}
     </>
   );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, ago, beijing, date, dateTime, longDate, namesOf, size } from './format';
+import { age, ago, beijing, date, dateTime, lastDay, longDate, namesOf, size } from './format';
 
 const NOON = Date.parse('2026-11-22T12:00:00+08:00');
 
@@ -11,6 +11,11 @@ test('times are Beijing time whatever the offset they come with', () => {
   expect(dateTime(null)).toBe('—');
   expect(longDate('2026-11-02')).toBe('2026年11月2日');
   expect(Date.parse(beijing('2026-11-22T12:00'))).toBe(NOON);
+});
+
+test('what ends at midnight is good until the day before', () => {
+  expect(lastDay('2026-12-01T00:00:00+08:00')).toBe('2026-11-30');
+  expect(lastDay('2026-12-01T00:01:00+08:00')).toBe('2026-12-01');
 });
 
 test.each([

@@ -22,6 +22,9 @@ export function date(iso: string | null): string {
   return iso.length === 10 ? iso : dateFormat.format(new Date(iso));
 }
 
+/** The last day of what ends at this time, which is excluded: what ends at midnight is good until the day before. */
+export const lastDay = (end: string) => dateFormat.format(Date.parse(end) - 1);
+
 /** Today in Beijing, as [`date`] writes it. */
 export const today = () => dateFormat.format(Date.now());
 

@@ -27,8 +27,8 @@ export function useSession(): SignedIn {
 
 /** Which page belongs to a role, for somebody who came to the wrong one. */
 const PAGE_OF: Record<string, string> = {
-  doctor: 'doctor.html', head: 'doctor.html', nurse: 'doctor.html', 'referral-office': 'doctor.html', desk: 'doctor.html',
-  patient: 'patient.html', bureau: 'bureau.html', operator: 'bureau.html',
+  doctor: './', head: './', nurse: './', 'referral-office': './', desk: './',
+  patient: './patient', bureau: './', operator: './',
 };
 
 /** Shows its children to somebody with one of `roles`, and signs in everybody else first. */

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_proto::codes::{
-    DocumentClass, LegalBasis, Purpose, RevocationReason, Sensitivity, Stance,
-};
+use yiqiao_proto::codes::{DocumentClass, LegalBasis, Purpose, RevocationReason, Sensitivity, Stance};
 use yiqiao_proto::directive::{Grantee, Notice, What};
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
 use yiqiao_proto::limits::{DIRECTIVE_ENTRIES_MAX, LABEL_BYTES_MAX};
@@ -134,7 +132,10 @@ pub fn read_revocation(bytes: &[u8], id: &str) -> Result<RevocationReason, Probl
     match root.need_text("status")? {
         "inactive" => Ok(RevocationReason::PatientWish),
         "entered-in-error" => Ok(RevocationReason::Error),
-        _ => Err(root.invalid("status", "inactive or entered-in-error: record a new Consent for anything else")),
+        _ => {
+            Err(root
+                .invalid("status", "inactive or entered-in-error: record a new Consent for anything else"))
+        }
     }
 }
 

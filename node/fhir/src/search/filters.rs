@@ -205,7 +205,8 @@ impl ConsentFilter {
 
     /// Whether a consent of the patient is among them.
     pub fn admits(&self, consent: &Consent) -> bool {
-        self.ids.admits(|wanted| *wanted == consent.id) && self.status.admits(|code| code == consent.standing.code())
+        self.ids.admits(|wanted| *wanted == consent.id)
+            && self.status.admits(|code| code == consent.standing.code())
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use yiqiao_fhir::consent::{NewConsent, Standing, read_new};
+use yiqiao_fhir::consent::{NewConsent, Standing, read_new, read_revocation};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::search::Who;
 use yiqiao_proto::codes::{LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
@@ -277,4 +277,17 @@ fn a_patient_may_be_named_by_identifier() {
     let Who::Identifier(token) = &new.patient else { panic!("by identifier") };
     assert_eq!(token.value.expose(), "A12345678");
     assert!(!format!("{new:?}").contains("A12345678"));
+}
+
+#[test]
+fn a_consent_is_taken_back_by_its_status_and_changed_by_nothing() {
+    let read = |id: &str, status: &str| {
+        let json = json!({"resourceType": "Consent", "id": "1.ab", "status": status});
+        read_revocation(json.to_string().as_bytes(), id)
+    };
+    assert_eq!(read("1.ab", "inactive"), Ok(RevocationReason::PatientWish));
+    assert_eq!(read("1.ab", "entered-in-error"), Ok(RevocationReason::Error));
+    for (id, status) in [("1.ab", "active"), ("1.ab", "draft"), ("2.ab", "inactive")] {
+        assert!(matches!(read(id, status), Err(Problem::Invalid { .. })), "{id} {status}");
+    }
 }

@@ -3,13 +3,17 @@
 use serde_json::json;
 use yiqiao_fhir::document::{Listing, Standing};
 use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::search::DocumentFilter;
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::facts::{Status, Understood};
 use yiqiao_intake::fhir;
 use yiqiao_intake::kind::KindCode;
+use yiqiao_node_core::copy::Stage;
+use yiqiao_node_core::receive::Shown;
 use yiqiao_proto::codes::{
     DocumentClass, DocumentFormat, DocumentStatus, DocumentType, FacilityKind, PracticeSetting, Sensitivity,
 };
+use yiqiao_proto::form::ListedDocument;
 use yiqiao_proto::phi::Phi;
 
 use crate::{rules, scenes};
@@ -183,4 +187,45 @@ fn intake_reads_the_document_back() {
     assert_eq!(read.service.end.unwrap().at, scenes::at(-scenes::HOUR));
     assert_eq!(read.replaces.as_ref().unwrap().value.expose(), &"03".repeat(32));
     assert_eq!(Standing::Current.code(), "current");
+}
+
+#[test]
+fn a_document_of_another_hospital_says_only_what_that_one_said() {
+    let own = scenes::listing();
+    let listed = ListedDocument {
+        holder: scenes::code("hospital-b"),
+        entry_id: own.entry,
+        document: own.document,
+        size: own.size,
+        class: own.class,
+        document_type: own.document_type,
+        format: own.format,
+        sensitivity: own.sensitivity,
+        service_start: own.service_start,
+        service_end: own.service_end,
+        created_at: own.created_at,
+        title: Phi::new("血常规".to_owned()),
+    };
+    let copy = Shown {
+        listed,
+        subject: Some(scenes::subject()),
+        stage: Stage::Held,
+        refusal: None,
+        clause: String::new(),
+        withdrawn: false,
+        at: scenes::at(0),
+    };
+    let resource = Listing::of_copy(&copy, "省人民医院").write(&scenes::patient());
+    rules::check(&resource);
+    let json = resource.json().expose();
+    assert_eq!(json["custodian"]["display"], "省人民医院");
+    assert_eq!((&json["docStatus"], &json["context"]["facilityType"]), (&json!(null), &json!(null)));
+    let asked = |query: &str| scenes::search::<DocumentFilter>(&format!("_id={}&{query}", own.entry)).filter;
+    assert!(asked("status=current").admits(&Listing::of_copy(&copy, "")));
+    assert!(
+        !asked("facility=general-hospital").admits(&Listing::of_copy(&copy, "")),
+        "not known is not that"
+    );
+    let withdrawn = Shown { withdrawn: true, ..copy };
+    assert_eq!(Listing::of_copy(&withdrawn, "").standing, Standing::EnteredInError);
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use yiqiao_fhir::outcome::Problem;
-use yiqiao_fhir::provide::{self, Provided};
+use yiqiao_fhir::provide::{self, Provided, Transaction};
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::facts::{Payload, Understood};
 use yiqiao_intake::fhir;
@@ -211,4 +211,32 @@ fn a_bundle_has_one_submission_set_and_documents_each_with_its_content() {
     let mut many = bundle();
     many["entry"].as_array_mut().unwrap().extend((0..300).map(|_| binary(8)));
     assert!(matches!(read(&many), Err(Problem::TooLarge { .. })));
+}
+
+#[test]
+fn a_transaction_without_documents_is_a_piece_of_a_record() {
+    let created =
+        |kind: &str| json!({"resource": {"resourceType": kind}, "request": {"method": "POST", "url": kind}});
+    let bundle = |entries: Vec<Value>| {
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}).to_string()
+    };
+    let read = |text: String| provide::read_transaction(text.as_bytes(), &scenes::site());
+    let Ok(Transaction::Record(record)) = read(bundle(vec![created("Patient"), created("Observation")]))
+    else {
+        panic!("a record");
+    };
+    let (entry, subject) = (scenes::entry_id(1), scenes::subject());
+    let answer = provide::record_response(&record, Some(&entry), Some(&subject), scenes::at(0));
+    rules::check(&answer);
+    let locations: Vec<_> =
+        (0..2).map(|at| answer.json().expose()["entry"][at]["response"]["location"].clone()).collect();
+    assert_eq!(locations, [json!(format!("Patient/{subject}")), json!(format!("DocumentReference/{entry}"))]);
+
+    let mut removal = created("Observation");
+    removal["request"]["method"] = json!("DELETE");
+    let path = "Bundle.entry[0].request.method".to_owned();
+    assert_eq!(read(bundle(vec![removal])), Err(Problem::NotCarriedOut { path }));
+    assert_eq!(read(bundle(Vec::new())), Err(Problem::Missing { path: "Bundle.entry".to_owned() }));
+    let is_strict = read(bundle(vec![created("DocumentReference")]));
+    assert!(is_strict.is_err(), "with a document it is ITI-65");
 }

@@ -49,7 +49,8 @@ fn wanted(state: State, status: &str, business: Option<&str>) -> Value {
 fn every_state_has_its_statuses() {
     for (state, request, status, business) in STATES {
         let referral = scenes::referral(state);
-        let (asked, done) = (referral.service_request(Some(&scenes::patient())), referral.task(Some(&scenes::patient())));
+        let (asked, done) =
+            (referral.service_request(Some(&scenes::patient())), referral.task(Some(&scenes::patient())));
         rules::check(&asked);
         rules::check(&done);
         assert_eq!(asked.json().expose()["status"], request);
@@ -61,7 +62,8 @@ fn every_state_has_its_statuses() {
 
 #[test]
 fn a_request_says_who_asks_whom_and_why() {
-    let json = scenes::referral(State::Sent).service_request(Some(&scenes::patient())).json().expose().clone();
+    let json =
+        scenes::referral(State::Sent).service_request(Some(&scenes::patient())).json().expose().clone();
     let member = |code: &str, name: &str| json!({"type": "Organization", "identifier": {"system": "urn:yiqiao:member", "value": code}, "display": name});
     assert_eq!(json["requester"], member("hospital-a", "市第一医院 王芳"));
     assert_eq!(json["performer"], json!([member("hospital-b", "省人民医院")]));
@@ -158,4 +160,17 @@ fn a_change_moves_nothing_but_the_status() {
         let refused = change(State::Received, &json, "hospital-b").unwrap_err();
         assert_eq!(refused.outcome().json().expose()["issue"][0]["expression"][0], path, "{refused}");
     }
+}
+
+#[test]
+fn a_patient_who_is_not_filed_yet_is_who_the_referring_side_says() {
+    let mut referral = scenes::referral(State::Sent);
+    referral.subject = None;
+    let (asked, done) = (referral.service_request(None), referral.task(None));
+    rules::check(&asked);
+    rules::check(&done);
+    let subject = &asked.json().expose()["subject"];
+    assert_eq!((&subject["reference"], &subject["display"]), (&Value::Null, &json!("张三丰")));
+    assert_eq!(subject["identifier"]["system"], "urn:oid:2.16.156.10011.1.3");
+    assert_eq!(&done.json().expose()["for"], subject);
 }

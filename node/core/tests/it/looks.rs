@@ -1,0 +1,95 @@
+//! What pages ask of a node that changes nothing but the audit: looks at patients, lists of circles, documents read again.
+
+#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+
+use yiqiao_node_core::actor::Actor;
+use yiqiao_node_core::audit::{Act, Of};
+use yiqiao_node_core::machine::{Input, Outcome, Refused};
+use yiqiao_node_core::open::Opened;
+use yiqiao_node_core::receive::Want;
+use yiqiao_proto::codes::{AccessAct, PersonRole, Purpose};
+use yiqiao_proto::id::{Code, EntryId};
+
+use crate::region::code;
+use crate::trio::{Trio, staff, wang, zhao};
+
+fn acts(trio: &Trio, login: &str) -> Vec<Act> {
+    let of = Of::Login(login.to_owned());
+    let lines = trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, 0, view));
+    lines.into_iter().map(|(_, line)| line.act).collect()
+}
+
+fn readable(trio: &Trio, name: &str, actor: &Actor, of: (&Code, &EntryId)) -> Option<Opened> {
+    trio.nodes[name].ask(|machine, view| machine.readable(actor, of.0, of.1, view))
+}
+
+#[test]
+fn a_look_at_a_patient_is_a_line_and_whom_the_actor_does_not_see_nobody_looks_at() {
+    let mut trio = Trio::with_patient();
+    let subject = trio.subject("hospital");
+    let look = |actor: &Actor, subject, act| Input::Look { actor: actor.clone(), subject, act };
+    assert_eq!(trio.act("hospital", &look(&wang(), Some(subject), Act::Reveal)), Ok(Outcome::Done));
+    assert_eq!(trio.act("hospital", &look(&wang(), None, Act::Find)), Ok(Outcome::Done));
+    assert_eq!(acts(&trio, "wang"), [Act::Reveal, Act::Find]);
+    let stranger = staff("li", PersonRole::Physician, &["surgery"]);
+    assert_eq!(trio.act("hospital", &look(&stranger, Some(subject), Act::View)), Err(Refused::NotSeen));
+    assert!(acts(&trio, "li").is_empty());
+}
+
+#[test]
+fn a_patient_of_several_circles_is_listed_in_the_first_of_them() {
+    let trio = Trio::with_patient();
+    let subject = trio.subject("hospital");
+    let first =
+        |actor: &Actor| trio.nodes["hospital"].ask(|machine, view| machine.circle_of(actor, &subject, view));
+    assert_eq!(first(&wang()), Some(0));
+    let head = staff("head", PersonRole::DepartmentHead, &["cardiology"]);
+    let listed = trio.nodes["hospital"]
+        .ask(|machine, view| machine.patients_of(&head, first(&head).unwrap_or_default(), None, view));
+    assert!(listed.is_some_and(|listed| listed.iter().any(|(_, listed)| *listed == subject)));
+    assert_eq!(first(&staff("li", PersonRole::Physician, &["surgery"])), None);
+}
+
+#[test]
+fn logins_and_departments_are_the_same_in_capital_and_small_letters() {
+    let mut trio = Trio::with_patient();
+    trio.node("hospital").receive(&crate::trio::visit("70", "u", 4, "B0107", "NX01"));
+    let subject = trio.nodes["hospital"].patient("u").map(|patient| patient.subject);
+    let sees = |actor: &Actor| {
+        let subject = subject.expect("the visit files its patient");
+        trio.nodes["hospital"].ask(|machine, view| machine.may_see(actor, &subject, view)).is_ok()
+    };
+    assert!(sees(&staff("b0107", PersonRole::Physician, &[])));
+    assert!(sees(&staff("h1", PersonRole::DepartmentHead, &["nx01"])));
+}
+
+#[test]
+fn a_document_is_read_again_without_an_opening_only_where_it_was_opened() {
+    let mut trio = Trio::with_patient();
+    let directive = trio.permit();
+    let documents = trio.listed();
+    let want = Want {
+        actor: zhao(),
+        subject: Some(trio.subject("clinic")),
+        referral: None,
+        documents: documents.clone(),
+        purpose: Purpose::Treatment,
+        treating: true,
+        break_glass: None,
+    };
+    assert_eq!(trio.act("clinic", &Input::Want(Box::new(want))), Ok(Outcome::Done));
+    trio.live(5_000);
+    let hospital = code("hospital");
+    let [first, second] = [0, 1].map(|at| (&hospital, &documents[at].entry_id));
+    assert_eq!(readable(&trio, "clinic", &zhao(), first), None, "held, and not opened yet");
+    assert!(matches!(trio.open(&zhao(), 0), Outcome::Opened(_)));
+    let again = readable(&trio, "clinic", &zhao(), first);
+    assert_eq!(again.map(|opened| opened.document), Some(documents[0].document));
+    assert_eq!(readable(&trio, "clinic", &wang(), first), None, "who does not see the patient");
+    trio.revoke(directive);
+    assert!(readable(&trio, "clinic", &zhao(), first).is_some(), "part of the clinic's own record");
+    assert_eq!(readable(&trio, "clinic", &zhao(), second), None, "erased");
+    trio.live(3_000);
+    assert_eq!(trio.events("clinic", AccessAct::Opening).len(), 1);
+    assert!(readable(&trio, "hospital", &wang(), first).is_some(), "an own document");
+}

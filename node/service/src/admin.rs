@@ -1,0 +1,404 @@
+//! What an administrator asks of the running process, and what it answers. Not here: how it looks on a terminal: [`crate::cli`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use yiqiao_host::accounts::Code as ClientId;
+use yiqiao_host::accounts::commands::{self, AccountAnswer, AccountRequest};
+use yiqiao_host::clients::Scope;
+use yiqiao_node_core::ask::{self, ReviewState};
+use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::state::Counters;
+use yiqiao_proto::id::Code;
+use yiqiao_proto::time::Timestamp;
+
+use crate::app::App;
+use crate::limits::LISTED_MAX;
+use crate::names::{name_of, remark_names};
+use crate::vault::Document;
+
+/// What staff may be at this node.
+const ROLES: &[&str] =
+    &["doctor", "head", "nurse", "pharmacist", "technician", "referral-office", "desk", "patient", "it"];
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Request {
+    Status,
+    Reviews {
+        after: u64,
+    },
+    Review {
+        number: u64,
+    },
+    /// One chunk of the original of a review.
+    Original {
+        number: u64,
+        chunk: u64,
+    },
+    /// Hands the original of a review in again.
+    Replay {
+        number: u64,
+    },
+    ReviewDone {
+        number: u64,
+    },
+    Problems {
+        after: u64,
+    },
+    Resume {
+        problem: u64,
+    },
+    Account(AccountRequest),
+    Clients,
+    ClientAdd {
+        id: ClientId,
+        name: String,
+        scopes: BTreeSet<Scope>,
+    },
+    ClientDisable {
+        id: ClientId,
+        restore: bool,
+    },
+    ClientSecret {
+        id: ClientId,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", untagged)]
+pub(crate) enum Reply {
+    Status(Box<Status>),
+    Reviews { reviews: Vec<ReviewLine> },
+    Review { review: ReviewLine },
+    Original { bytes: String, chunks: u64 },
+    Replayed { outcomes: Vec<String> },
+    Problems { problems: Vec<ProblemLine> },
+    Clients { clients: Vec<ClientLine> },
+    Secret { secret: String },
+    Account(AccountAnswer),
+    Done { done: bool },
+}
+
+/// How things stand.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) region: String,
+    pub(crate) code: String,
+    pub(crate) version: String,
+    pub(crate) registry_connected: bool,
+    pub(crate) last_trouble: Option<String>,
+    pub(crate) member_list: u64,
+    pub(crate) is_member: bool,
+    pub(crate) subjects_waiting: u64,
+    pub(crate) words_waiting: u64,
+    pub(crate) oldest_waiting: Option<String>,
+    pub(crate) exchange: ExchangeLine,
+    /// Counted up to [`LISTED_MAX`], as are problems.
+    pub(crate) open_reviews: u64,
+    pub(crate) open_problems: u64,
+    pub(crate) free_bytes: u64,
+    pub(crate) systems: BTreeMap<String, SystemLine>,
+}
+
+/// How the exchange with other members stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ExchangeLine {
+    /// Until when it may be decided who gets what; none while it may not (F-7).
+    pub(crate) lease_ends: Option<String>,
+    /// The last item of the feed that counts here.
+    pub(crate) feed_number: u64,
+    /// The item after which the feed does not go on (F-3).
+    pub(crate) feed_stopped_after: Option<u64>,
+    /// The registry has shown another log since this process started (L-11).
+    pub(crate) other_log: bool,
+    /// What patients said and the registry has not taken.
+    pub(crate) acts_waiting: u64,
+    /// Events, releases and deliveries that it has not taken.
+    pub(crate) events_waiting: u64,
+    /// Words that it refused for good, of all time.
+    pub(crate) words_refused: u64,
+    /// Documents that are being fetched.
+    pub(crate) fetching: u64,
+}
+
+/// What became of a system's messages.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SystemLine {
+    pub(crate) indexed: u64,
+    pub(crate) applied: u64,
+    pub(crate) answered: u64,
+    pub(crate) review: u64,
+    pub(crate) refused: u64,
+    pub(crate) documents: u64,
+}
+
+/// A message that is kept for a person.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReviewLine {
+    pub(crate) number: u64,
+    pub(crate) reason: String,
+    pub(crate) system: String,
+    pub(crate) size: u64,
+    pub(crate) at: String,
+    pub(crate) state: String,
+}
+
+/// A subject whose publishing stopped.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ProblemLine {
+    pub(crate) number: u64,
+    pub(crate) subject: String,
+    pub(crate) code: String,
+    pub(crate) clause: String,
+    pub(crate) at: String,
+}
+
+/// A system that may sign in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClientLine {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) disabled: bool,
+}
+
+impl From<AccountRequest> for Request {
+    fn from(request: AccountRequest) -> Self {
+        Self::Account(request)
+    }
+}
+
+/// Answers a request; a refusal is one sentence.
+pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> {
+    match request {
+        Request::Status => status(&app).await.map(|status| Reply::Status(Box::new(status))),
+        Request::Reviews { after } => reviews(&app, after).await,
+        Request::Review { number } => {
+            Ok(Reply::Review { review: review_line(&app, &review(&app, number).await?) })
+        }
+        Request::Original { number, chunk } => original(&app, number, chunk).await,
+        Request::Replay { number } => replay(&app, number).await,
+        Request::ReviewDone { number } => hand(&app, Input::ReviewDone(number)).await,
+        Request::Problems { after } => problems(&app, after).await,
+        Request::Resume { problem } => hand(&app, Input::Resume(problem)).await,
+        Request::Account(request) => {
+            commands::answer(&app.identity, ROLES, request).await.map(Reply::Account)
+        }
+        Request::Clients => clients(&app),
+        Request::ClientAdd { id, name, scopes } => add_client(&app, id, name, scopes),
+        Request::ClientDisable { id, restore } => {
+            app.clients().set_disabled(&id, !restore).map_err(sentence)?;
+            Ok(Reply::Done { done: true })
+        }
+        Request::ClientSecret { id } => {
+            let secret = app.clients().replace_secret(&id).map_err(sentence)?;
+            Ok(Reply::Secret { secret: secret.expose().to_owned() })
+        }
+    }
+}
+
+async fn hand(app: &App, input: Input) -> Result<Reply, String> {
+    app.inbox.hand(input).await.map_err(sentence)?;
+    Ok(Reply::Done { done: true })
+}
+
+async fn status(app: &App) -> Result<Status, String> {
+    let mut names: BTreeSet<Code> = app.member.doors.iter().cloned().collect();
+    let clients = app.clients().list().map_err(sentence)?;
+    names.extend(clients.iter().filter_map(|client| Code::new(client.id.as_str()).ok()));
+    let asked: Vec<Code> = names.into_iter().collect();
+    let organisation = app.member.code.clone();
+    let at = app.clock().now();
+    let now = app.inbox.ask(move |machine, view| {
+        let directory = machine.directory();
+        let counters = asked.iter().map(|system| Ok((system.to_string(), ask::counters(system, view)?)));
+        Ok(Standing {
+            depth: ask::depth(view)?,
+            counters: counters.collect::<Result<_, _>>()?,
+            waiting: ask::waiting(view)?,
+            lease_ends: machine.lease_ends(at),
+            feed_number: machine.feed_number(),
+            member_list: directory.list().version,
+            is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
+        })
+    });
+    let standing = now.await.map_err(sentence)?;
+    let exchange = exchange(app, &standing);
+    let Standing { depth, counters, member_list, is_member, .. } = standing;
+    let trouble = app.registry.last_trouble();
+    Ok(Status {
+        region: app.member.region.to_string(),
+        code: app.member.code.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        registry_connected: app.registry.is_connected(),
+        last_trouble: trouble.map(|trouble| trouble.what),
+        member_list,
+        is_member,
+        subjects_waiting: depth.subjects,
+        words_waiting: depth.words,
+        oldest_waiting: depth.oldest.map(|at| app.reception.zone().show(at)),
+        exchange,
+        open_reviews: count(open_reviews(app, 0, LISTED_MAX).await?.len()),
+        open_problems: count(open_problems(app, 0, LISTED_MAX).await?.len()),
+        free_bytes: app.vault.free_bytes().map_err(sentence)?,
+        systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
+    })
+}
+
+/// What the machine says of itself.
+struct Standing {
+    depth: ask::Depth,
+    waiting: ask::Waiting,
+    lease_ends: Option<Timestamp>,
+    feed_number: u64,
+    counters: Vec<(String, Counters)>,
+    member_list: u64,
+    is_member: bool,
+}
+
+fn exchange(app: &App, standing: &Standing) -> ExchangeLine {
+    let alarms = *app.alarms.borrow();
+    ExchangeLine {
+        lease_ends: standing.lease_ends.map(|at| app.reception.zone().show(at)),
+        feed_number: standing.feed_number,
+        feed_stopped_after: alarms.feed_stopped_after,
+        other_log: alarms.other_log,
+        acts_waiting: standing.waiting.acts,
+        events_waiting: standing.waiting.others,
+        words_refused: standing.waiting.refused,
+        fetching: count(app.fetcher.count()),
+    }
+}
+
+const fn line(counters: &Counters) -> SystemLine {
+    SystemLine {
+        indexed: counters.indexed,
+        applied: counters.applied,
+        answered: counters.answered,
+        review: counters.review,
+        refused: counters.refused,
+        documents: counters.documents,
+    }
+}
+
+async fn reviews(app: &App, after: u64) -> Result<Reply, String> {
+    let open = open_reviews(app, after, LISTED_MAX).await?;
+    Ok(Reply::Reviews { reviews: open.iter().map(|review| review_line(app, review)).collect() })
+}
+
+/// Open reviews after a number, at most so many, page by page.
+async fn open_reviews(app: &App, mut after: u64, most: usize) -> Result<Vec<ask::Review>, String> {
+    let mut open = Vec::new();
+    while open.len() < most {
+        let page = app.inbox.ask(move |_, view| ask::reviews(after, view)).await.map_err(sentence)?;
+        let Some(last) = page.last() else { break };
+        after = last.number;
+        open.extend(page.into_iter().filter(|review| review.state == ReviewState::Open));
+    }
+    open.truncate(most);
+    Ok(open)
+}
+
+async fn review(app: &App, number: u64) -> Result<ask::Review, String> {
+    let page = app.inbox.ask(move |_, view| ask::reviews(number.saturating_sub(1), view));
+    let found = page.await.map_err(sentence)?.into_iter().find(|review| review.number == number);
+    found.ok_or_else(|| format!("there is no review {number}; `yiqiao-node review list` lists them"))
+}
+
+fn review_line(app: &App, review: &ask::Review) -> ReviewLine {
+    ReviewLine {
+        number: review.number,
+        reason: review.reason.map_or_else(|| "unknown".to_owned(), |reason| name_of(&reason)),
+        system: review.system.clone(),
+        size: review.size,
+        at: app.reception.zone().show(review.at),
+        state: name_of(&review.state),
+    }
+}
+
+async fn document(app: &App, number: u64) -> Result<(ask::Review, Document), String> {
+    let review = review(app, number).await?;
+    let opened = tokio::task::block_in_place(|| app.vault.document(review.original, &review.wrapped_key));
+    Ok((review, opened.map_err(sentence)?))
+}
+
+async fn original(app: &App, number: u64, chunk: u64) -> Result<Reply, String> {
+    let (_, document) = document(app, number).await?;
+    if chunk >= document.chunks() {
+        return Err(format!("the original of review {number} has {} chunks", document.chunks()));
+    }
+    let plain = tokio::task::block_in_place(|| document.chunk(chunk)).map_err(sentence)?;
+    if chunk == 0 {
+        tracing::info!(review = number, "an administrator reads the original of a review");
+    }
+    Ok(Reply::Original { bytes: STANDARD.encode(plain), chunks: document.chunks() })
+}
+
+async fn replay(app: &App, number: u64) -> Result<Reply, String> {
+    let (review, document) = document(app, number).await?;
+    let system = Code::new(review.system.as_str()).map_err(sentence)?;
+    let bytes = tokio::task::block_in_place(|| document.whole()).map_err(sentence)?;
+    let mut outcomes = Vec::new();
+    for taken in app.reception.take(&system, bytes, None).await {
+        let answer = taken.map_err(sentence)?;
+        let mut said = vec![name_of(&answer.answered.verdict)];
+        said.extend(answer.refusal.map(|refusal| refusal.to_string()));
+        said.extend(remark_names(&answer.answered.remarks));
+        outcomes.push(said.join(", "));
+    }
+    Ok(Reply::Replayed { outcomes })
+}
+
+async fn problems(app: &App, after: u64) -> Result<Reply, String> {
+    let line = |problem: ask::Problem| ProblemLine {
+        number: problem.number,
+        subject: problem.subject.to_string(),
+        code: problem.code.map_or_else(|| "unknown".to_owned(), |code| name_of(&code)),
+        clause: problem.clause,
+        at: app.reception.zone().show(problem.at),
+    };
+    let open = open_problems(app, after, LISTED_MAX).await?;
+    Ok(Reply::Problems { problems: open.into_iter().map(line).collect() })
+}
+
+async fn open_problems(app: &App, mut after: u64, most: usize) -> Result<Vec<ask::Problem>, String> {
+    let mut open = Vec::new();
+    while open.len() < most {
+        let page = app.inbox.ask(move |_, view| ask::problems(after, view)).await.map_err(sentence)?;
+        let Some(last) = page.last() else { break };
+        after = last.number;
+        open.extend(page.into_iter().filter(|problem| !problem.resumed));
+    }
+    open.truncate(most);
+    Ok(open)
+}
+
+fn clients(app: &App) -> Result<Reply, String> {
+    let listed = app.clients().list().map_err(sentence)?.into_iter();
+    let line = |client: yiqiao_host::clients::Client| ClientLine {
+        id: client.id.to_string(),
+        name: client.display_name,
+        disabled: client.disabled,
+    };
+    Ok(Reply::Clients { clients: listed.map(line).collect() })
+}
+
+fn add_client(app: &App, id: ClientId, name: String, scopes: BTreeSet<Scope>) -> Result<Reply, String> {
+    // The id becomes the name of a system.
+    Code::new(id.as_str()).map_err(sentence)?;
+    let made = app.clients().register(app.clock().now(), id, name, scopes);
+    Ok(Reply::Secret { secret: made.map_err(sentence)?.expose().to_owned() })
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+fn sentence(error: impl ToString) -> String {
+    error.to_string()
+}

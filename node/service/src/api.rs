@@ -1,0 +1,88 @@
+//! HTTP of the node: each area is a router of its own, merged here.
+
+mod account;
+mod asking;
+mod audit;
+mod completeness;
+mod consents;
+mod documents;
+mod faults;
+mod fetching;
+mod filing;
+mod front;
+mod history;
+mod html;
+pub(crate) mod intake;
+mod labs;
+mod limits;
+mod new_consent;
+mod notice;
+mod parse;
+mod patients;
+mod person;
+mod reading;
+mod recent;
+mod record;
+mod referral_form;
+mod referral_shown;
+mod referrals;
+mod region;
+mod rendering;
+mod words;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use yiqiao_host::clients::token_endpoint;
+use yiqiao_host::http::pages::{Entry, pages};
+use yiqiao_host::http::session_routes::{Home, Organisation, session_router};
+use yiqiao_host::http::{Health, method_not_allowed};
+
+use crate::app::App;
+use crate::fhir;
+
+/// The pages of a node and where each begins.
+const PAGES: &[Entry] = &[("/", "doctor.html"), ("/patient", "patient.html")];
+
+/// Everything that the node answers over HTTP.
+pub(crate) fn router(app: &App) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(health))
+        .route("/oauth2/token", post(token_endpoint::<App>).fallback(method_not_allowed))
+        .with_state(app.clone());
+    Router::new()
+        .merge(open)
+        .merge(session_router(app.identity.clone(), home(app)))
+        .merge(intake::router(app.clone()))
+        .merge(people(app))
+        .merge(fhir::router(app.clone()))
+        .merge(pages(PAGES))
+}
+
+/// What the pages of doctors, desks, referral offices and patients ask.
+fn people(app: &App) -> Router {
+    Router::new()
+        .merge(region::router())
+        .merge(patients::router())
+        .merge(account::router())
+        .merge(documents::router())
+        .merge(fetching::router())
+        .merge(reading::router())
+        .merge(consents::router())
+        .merge(notice::router())
+        .merge(history::router())
+        .merge(referrals::router())
+        .merge(filing::router())
+        .merge(audit::router())
+        .with_state(front::Front::new(app.clone()))
+}
+
+fn home(app: &App) -> Home {
+    let member = Organisation { code: app.member.code.to_string(), name: app.member.name.clone() };
+    Home { member, region: app.member.region.to_string() }
+}
+
+/// Ready is who can publish: the index is up whenever this answers at all.
+async fn health(State(app): State<App>) -> Health {
+    Health { live: true, ready: app.registry.is_connected(), version: env!("CARGO_PKG_VERSION") }
+}

@@ -1,0 +1,98 @@
+//! `POST /api/patients/{subject}/account`: gives a patient who is present an account for the patients' page, or another
+//! one-time password for the one that there is.
+
+use std::collections::BTreeSet;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::post;
+use serde::Serialize;
+use yiqiao_host::accounts::commands::one_time;
+use yiqiao_host::accounts::{AccountError, Login, Profile};
+use yiqiao_host::http::{Json, Problem, kind, method_not_allowed};
+use yiqiao_host::keys;
+use yiqiao_node_core::audit::Act;
+use yiqiao_proto::codes::PersonRole;
+use yiqiao_proto::id::Subject;
+
+use crate::api::front::{Acting, Front, PATIENT, subject};
+use crate::api::person::family_name;
+
+/// Login names that are drawn until one is free.
+const DRAWS: usize = 8;
+
+pub(super) fn router() -> Router<Front> {
+    Router::new().route("/api/patients/{subject}/account", post(give).fallback(method_not_allowed))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PatientAccount {
+    login: Login,
+    one_time_password: String,
+}
+
+async fn give(
+    State(front): State<Front>,
+    Acting { actor, .. }: Acting,
+    Path(name): Path<String>,
+) -> Result<Json<PatientAccount>, Problem> {
+    if !matches!(actor.role(), PersonRole::Desk | PersonRole::ReferralOffice) {
+        return Err(Problem::new(&kind::FORBIDDEN));
+    }
+    let (patient, _) = front.seen(&actor, subject(&name)?).await?;
+    front.look(&actor, Some(patient.subject), Act::Account).await?;
+    let login = bind(&front, &patient.subject).await?;
+    let password = one_time(&login);
+    set(&front, &login, &patient.data.expose().name, &password).await?;
+    Ok(Json(PatientAccount { login, one_time_password: password.to_string() }))
+}
+
+/// The patient's login name; the same for ever once it is given.
+async fn bind(front: &Front, subject: &Subject) -> Result<Login, Problem> {
+    for _draw in 1..DRAWS {
+        match front.app.identity.accounts.bind(drawn(), subject.to_string()).await {
+            Err(AccountError::Taken { .. }) => {}
+            bound => return Ok(bound?),
+        }
+    }
+    Ok(front.app.identity.accounts.bind(drawn(), subject.to_string()).await?)
+}
+
+/// A letter and eight digits, which are easy to type on a telephone.
+fn drawn() -> Login {
+    let number = u64::from_be_bytes(keys::random()) % 100_000_000;
+    format!("p{number:08}").parse().expect("a letter and digits are a login name")
+}
+
+/// A new account, or a new password of the one that there is. The account holds the family name only: accounts are not
+/// encrypted.
+async fn set(front: &Front, login: &Login, name: &str, password: &str) -> Result<(), Problem> {
+    let identity = &front.app.identity;
+    let password = || password.to_owned().into();
+    if identity.accounts.find(login)?.is_some() {
+        identity.accounts.set_password(front.now(), login.clone(), password(), true).await?;
+        identity.end_all(login.clone()).await?;
+        return Ok(());
+    }
+    let role = PATIENT.parse().expect("letters are a code");
+    let profile = Profile {
+        display_name: family_name(name),
+        roles: BTreeSet::from([role]),
+        departments: BTreeSet::new(),
+    };
+    identity.accounts.create(front.now(), login.clone(), profile, password()).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_login_is_short_and_a_one_time_password_fits_it() {
+        let login = drawn();
+        assert_eq!(login.as_str().len(), 9);
+        assert!(one_time(&login).len() > 20);
+    }
+}

@@ -1,0 +1,208 @@
+//! What goes wrong for somebody at a page, in sentences that say what to do. What is not allowed and what is unknown look
+//! the same. Nothing here describes a patient.
+
+use axum::http::StatusCode;
+use yiqiao_host::http::{Problem, ProblemKind, kind};
+use yiqiao_node_core::machine::Refused;
+use yiqiao_node_core::open::Denial;
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::decode::DecodeError;
+use yiqiao_proto::time::Millis;
+
+use crate::members::CallFailed;
+use crate::sequencer::NotTaken;
+
+/// When to come again while the node or the registry is busy.
+const AGAIN: Millis = Millis::from_secs(5);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident $status:ident $slug:literal $title:literal $zh:literal $en:literal)*) => {$(
+        $(#[$doc])*
+        pub(super) const $name: ProblemKind = ProblemKind {
+            slug: $slug,
+            status: StatusCode::$status,
+            title: $title,
+            zh: $zh,
+            en: $en,
+        };
+    )*};
+}
+
+kinds! {
+    /// Unknown, or not for this person.
+    NOT_SEEN NOT_FOUND "not-seen" "There is nothing here that this account may see."
+        "没有找到，或者您没有权限查看。请核对后重试；确需查看的，请联系科主任或信息科。"
+        "Nothing was found that you may see. Check the number, or ask the head of the department."
+    /// The patient cannot be found in the region.
+    NO_TOKEN UNPROCESSABLE_ENTITY "no-token" "The patient has no identifier that the region knows."
+        "患者没有有效的身份证号或电子健康卡号，不能在区域内登记或检索。请先在 HIS 补录证件号码。"
+        "The patient has no valid resident ID or health card. Please complete it in the HIS first."
+    /// The day's token evaluations are used up.
+    TOKENS_LATER SERVICE_UNAVAILABLE "tokens-later" "The region gives this hospital no more tokens today."
+        "本院今天向区域查询新患者的次数已用完，这位患者要到明天才能登记或检索。如经常发生，请联系信息科。"
+        "This hospital has asked for as many new patients today as the region allows. Please try again tomorrow."
+    /// A decision denies it.
+    DENIED FORBIDDEN "denied" "The document may not be opened now."
+        "这份资料现在不能打开：没有查到有效的患者同意，或者同意已被撤回。如需查阅，请先登记患者的同意。"
+        "The document may not be opened now: the patient's consent is missing or was revoked."
+    /// It is not here, or no longer.
+    NOT_HERE NOT_FOUND "not-here" "The document is not in this hospital."
+        "这份资料不在本院：尚未取得，或者已在患者撤回同意后清除。请先获取。"
+        "The document is not here: it was not fetched yet, or was erased when the patient revoked consent."
+    /// Withdrawn by who made it.
+    WITHDRAWN GONE "withdrawn" "The document was withdrawn."
+        "这份资料已被原医院撤销，不能再打开。"
+        "The document was withdrawn by the hospital that made it."
+    /// The referral's patient is not filed.
+    NOT_FILED CONFLICT "not-filed" "The patient of the referral is not filed yet."
+        "转诊患者还没有核对身份并归档，请先归档再打开资料。"
+        "Please confirm the identity of the referred patient and file it first."
+    /// The lease is over.
+    NO_LEASE SERVICE_UNAVAILABLE "no-lease" "Consent cannot be checked now."
+        "区域登记平台暂时连接不上，现在无法确认患者的同意是否仍然有效，外院资料暂不能打开。请稍后重试。"
+        "The registry is away, so consent cannot be checked. Please try again later."
+    /// The registry does not answer.
+    REGISTRY_AWAY SERVICE_UNAVAILABLE "registry-away" "The registry cannot be reached."
+        "区域登记平台暂时连接不上，请稍后重试。"
+        "The registry cannot be reached. Please try again later."
+    /// The registry refuses.
+    REGISTRY_REFUSED CONFLICT "registry-refused" "The registry refused."
+        "区域登记平台没有接受。请刷新后重试；如再次出现，请联系信息科。"
+        "The registry refused. Please reload and try again, or contact hospital IT."
+    /// Kept and not yet in the log.
+    QUEUED SERVICE_UNAVAILABLE "queued" "It is kept here and will be handed in."
+        "已在本院保存，区域登记平台恢复连接后自动登记，请不要重复登记。登记之前还没有生效。"
+        "It is kept here and will be registered once the registry can be reached. Please do not record it again."
+    /// A consent act was refused for good.
+    ACT_REFUSED CONFLICT "act-refused" "The registry did not take the act."
+        "区域登记平台没有接受这项登记：内容可能已被更改。请刷新后重新登记。"
+        "The registry did not take it: consents may have changed meanwhile. Please reload and record it again."
+    /// The notice is another one.
+    NOTICE CONFLICT "notice" "The notice is of another version."
+        "告知书已更新或与所选范围不符。请重新打印告知书，由患者签字后再登记。"
+        "The notice has changed. Please print it again and have it signed."
+    /// The referral has moved on.
+    STATE CONFLICT "state" "The step is not allowed where the referral stands."
+        "转诊的状态已经改变，不能执行此操作。请刷新后重试。"
+        "The referral has moved on. Please reload."
+    /// Identifiers do not fit.
+    DOUBTFUL CONFLICT "doubtful" "No identifier of the referral is this patient's."
+        "转诊单上的证件号码与所选患者不一致。请再次核对证件；确认为同一人的，请勾选确认后再归档。"
+        "No identifier of the referral is this patient's. Please check again, and confirm if it is the same person."
+    /// Filed before.
+    FILED_BEFORE CONFLICT "filed-before" "The referral was filed under another patient."
+        "这份转诊已归档到另一位患者名下。"
+        "The referral was filed under another patient before."
+    /// The number is somebody's.
+    NUMBER_TAKEN CONFLICT "number-taken" "The number is another patient's."
+        "这个病案号已属于本院另一位患者，请核对后重试。"
+        "The number is another patient's. Please check it."
+    /// No such hospital.
+    NO_MEMBER UNPROCESSABLE_ENTITY "no-member" "No current hospital of the region has this code."
+        "对方医院目前不能接收转诊或资料，请选择其他医院。"
+        "The other hospital cannot take referrals now. Please choose another one."
+    /// A byte range that there is not.
+    RANGE RANGE_NOT_SATISFIABLE "range" "The document has no such bytes."
+        "请求的范围超出文件长度。" "The requested range is not in the document."
+}
+
+/// A field that does not fit, with what it should be.
+pub(super) fn unfit(field: &str, expected: &str) -> Problem {
+    Problem::new(&kind::UNFIT_FIELD).field(field).detail(expected)
+}
+
+impl From<NotTaken> for Problem {
+    fn from(error: NotTaken) -> Self {
+        match error {
+            NotTaken::Busy | NotTaken::Stopping => Self::new(&kind::UNAVAILABLE).retry_after(AGAIN),
+            NotTaken::TooLong => Self::new(&kind::TOO_LARGE),
+            NotTaken::Refused(refused) => of_refused(&refused),
+        }
+    }
+}
+
+fn of_refused(refused: &Refused) -> Problem {
+    match refused {
+        Refused::UnknownPatient
+        | Refused::NotSeen
+        | Refused::NotYours
+        | Refused::OtherToken
+        | Refused::UnknownReferral
+        | Refused::UnknownEntry => Problem::new(&NOT_SEEN),
+        Refused::NoToken => Problem::new(&NO_TOKEN),
+        Refused::TokensLater => Problem::new(&TOKENS_LATER),
+        Refused::Emergency => Problem::new(&kind::FORBIDDEN).detail(refused.to_string()),
+        Refused::Act(error) | Refused::Form(error) => of_decode(error),
+        Refused::Evidence | Refused::TooManyDocuments | Refused::TooManySteps => {
+            Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string())
+        }
+        Refused::NotThere => Problem::new(&STATE),
+        Refused::FiledBefore => Problem::new(&FILED_BEFORE),
+        Refused::NoSuchMember => Problem::new(&NO_MEMBER),
+        Refused::NoPatient
+        | Refused::Widens
+        | Refused::TooManyNotices
+        | Refused::Withdrawn
+        | Refused::NotOpen(_)
+        | Refused::NotDoubtful
+        | Refused::List(_) => Problem::internal(refused),
+    }
+}
+
+/// A word that cannot be said because of what was typed.
+fn of_decode(error: &DecodeError) -> Problem {
+    Problem::new(&kind::UNFIT_FIELD).detail(error.to_string())
+}
+
+impl From<CallFailed> for Problem {
+    fn from(error: CallFailed) -> Self {
+        match &error {
+            CallFailed::Refused(refusal) => of_refusal(refusal),
+            CallFailed::NoRegistry | CallFailed::NoMember(_) | CallFailed::Link(_) => {
+                Self::new(&REGISTRY_AWAY).retry_after(AGAIN)
+            }
+            CallFailed::Decode(_) | CallFailed::Unbelieved(_) => Self::internal(&error),
+        }
+    }
+}
+
+fn of_refusal(refusal: &Refusal) -> Problem {
+    if refusal.code == RefusalCode::Busy {
+        return Problem::new(&REGISTRY_AWAY).retry_after(refusal.retry_after.unwrap_or(AGAIN));
+    }
+    Problem::new(&REGISTRY_REFUSED).detail(refusal.to_string())
+}
+
+/// A document that is not opened.
+pub(super) fn of_denial(denial: &Denial) -> Problem {
+    match denial {
+        Denial::NotHere => Problem::new(&NOT_HERE),
+        Denial::NotFiled => Problem::new(&NOT_FILED),
+        Denial::Withdrawn => Problem::new(&WITHDRAWN),
+        Denial::Sight(_) => Problem::new(&NOT_SEEN),
+        Denial::Consent("F-7") => Problem::new(&NO_LEASE).retry_after(AGAIN),
+        Denial::Consent(clause) => Problem::new(&DENIED).detail(*clause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiqiao_node_core::sight::NoSight;
+
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_and_what_is_not_allowed_look_the_same() {
+        let unknown: Problem = NotTaken::Refused(Refused::UnknownPatient).into();
+        let hidden: Problem = NotTaken::Refused(Refused::NotSeen).into();
+        assert_eq!(format!("{unknown:?}"), format!("{hidden:?}"));
+        assert_eq!(of_denial(&Denial::Sight(NoSight::BreakTheGlass)).kind(), unknown.kind());
+    }
+
+    #[test]
+    fn f7_without_a_lease_the_reader_is_told_to_come_again() {
+        assert_eq!(of_denial(&Denial::Consent("F-7")).kind().status, 503);
+        assert_eq!(of_denial(&Denial::Consent("D-7")).kind().status, 403);
+    }
+}

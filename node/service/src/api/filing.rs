@@ -1,0 +1,179 @@
+//! `POST /api/referrals/{member}/{id}/file`: a person has made sure who the patient of a referral is: one of this hospital's, or
+//! a new one under the number that the hospital gives.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::Deserialize;
+use yiqiao_host::http::{Json, Problem, method_not_allowed};
+use yiqiao_intake::facts::{PatientEvent, Trigger};
+use yiqiao_intake::flag::Flags;
+use yiqiao_intake::patient::{IdKind, Identifier as Number, PartialDate, Patient, Sex};
+use yiqiao_node_core::actor::Actor;
+use yiqiao_node_core::intake::{Content, Received};
+use yiqiao_node_core::machine::{Input, Machine, Outcome};
+use yiqiao_node_core::state::View;
+use yiqiao_proto::codes;
+use yiqiao_proto::form::{FormPerson, ReferralForm};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{Code, ReferralId, Subject};
+use yiqiao_proto::person::IdentifierKind;
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::referral::Side;
+
+use crate::api::asking::unexpected;
+use crate::api::faults::{DOUBTFUL, FILED_BEFORE, NOT_SEEN, NUMBER_TAKEN, STATE, unfit};
+use crate::api::front::{Acting, Front, member_code, subject};
+use crate::api::patients::assigners;
+use crate::api::referrals::referral_id;
+
+/// The source of patients that are filed here by hand, among the systems of the hospital.
+const SOURCE: &str = "referral-desk";
+
+/// The longest number of a patient.
+const NUMBER_CHARS_MAX: usize = 64;
+
+pub(super) fn router() -> Router<Front> {
+    Router::new().route("/api/referrals/{member}/{id}/file", post(file).fallback(method_not_allowed))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    subject: Option<String>,
+    number: Option<String>,
+    #[serde(default)]
+    confirmed: bool,
+}
+
+async fn file(
+    State(front): State<Front>,
+    Acting { actor, .. }: Acting,
+    Path((member, id)): Path<(String, String)>,
+    Json(asked): Json<File>,
+) -> Result<StatusCode, Problem> {
+    let (referring, id) = (member_code(&member)?, referral_id(&id)?);
+    let form = front.unfiled(&actor, &referring, id).await?;
+    let (subject, is_known) = match (asked.subject, asked.number) {
+        (Some(named), None) => (subject(&named)?, true),
+        (None, Some(number)) => front.numbered(&form, &number).await?,
+        _ => return Err(unfit("number", "exactly one of subject and number")),
+    };
+    let confirmed = asked.confirmed;
+    let filed = front.hand(Input::File { actor, referring, id, subject, confirmed }).await?;
+    if filed == Outcome::Done {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    // A number that was typed is taken to be free, so another's is a typing error.
+    Err(Problem::new(if is_known { &DOUBTFUL } else { &NUMBER_TAKEN }))
+}
+
+impl Front {
+    /// The form of a referral that has come and whose patient is not filed yet.
+    async fn unfiled(
+        &self,
+        actor: &Actor,
+        referring: &Code,
+        id: ReferralId,
+    ) -> Result<ReferralForm, Problem> {
+        let (actor, referring) = (actor.clone(), referring.clone());
+        let read = move |machine: &Machine, view: &View| machine.referral(&actor, &referring, &id, view);
+        let (referral, _) = self.app.inbox.ask(read).await?.ok_or_else(|| Problem::new(&NOT_SEEN))?;
+        if referral.side != Side::Receiving || referral.state.is_final() {
+            return Err(Problem::new(&STATE));
+        }
+        if referral.subject.is_some() {
+            return Err(Problem::new(&FILED_BEFORE));
+        }
+        Ok(referral.form)
+    }
+
+    /// The patient with this number; a new one if there is none. Whether somebody chose it from what is known here.
+    async fn numbered(&self, form: &ReferralForm, number: &str) -> Result<(Subject, bool), Problem> {
+        let number = number.trim();
+        if number.is_empty()
+            || number.chars().count() > NUMBER_CHARS_MAX
+            || number.chars().any(char::is_control)
+        {
+            return Err(unfit("number", "1 to 64 characters"));
+        }
+        let number = Phi::new(number.to_owned());
+        if let Some(known) = self.with_number(&number).await? {
+            return Ok((known, false));
+        }
+        let registers = self.app.inbox.ask(|machine, _| Ok(assigners(machine))).await?;
+        let register = registers.into_iter().next().unwrap_or_default();
+        self.app.inbox.hand(registered(form, &number, &register)).await?;
+        self.with_number(&number).await?.map(|new| (new, true)).ok_or_else(unexpected)
+    }
+
+    async fn with_number(&self, number: &Phi<String>) -> Result<Option<Subject>, Problem> {
+        let number = number.clone();
+        let read = move |machine: &Machine, view: &View| {
+            for assigner in assigners(machine) {
+                let id = Number { kind: IdKind::Local, value: number.clone(), assigner };
+                if let Some(patient) = machine.patient_by_number(&id, view)? {
+                    return Ok(Some(patient.subject));
+                }
+            }
+            Ok(None)
+        };
+        Ok(self.app.inbox.ask(read).await?)
+    }
+}
+
+/// The patient of a form as the hospital's register would tell it; told twice it is one message.
+fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Input {
+    let patient = patient(&form.person, number, register);
+    let event = PatientEvent {
+        trigger: Trigger::Updated,
+        code: "ADT^A28".to_owned(),
+        patient,
+        visit: None,
+        merged_from: Vec::new(),
+        date: None,
+        flags: Flags::none(),
+    };
+    let said = [b"filing/1".as_slice(), number.expose().as_bytes(), &form.encode()];
+    Input::Received(Box::new(Received {
+        system: Code::new(SOURCE).expect("small letters are a code"),
+        control_id: None,
+        digest: hash::blake3(&said),
+        content: Content::Events(vec![event]),
+    }))
+}
+
+fn patient(person: &FormPerson, number: &Phi<String>, register: &str) -> Patient {
+    let own = Number { kind: IdKind::Local, value: number.clone(), assigner: register.to_owned() };
+    let stated = person.identifiers.iter().map(|id| Number {
+        kind: match id.kind() {
+            IdentifierKind::ResidentId => IdKind::ResidentId,
+            IdentifierKind::HealthCard => IdKind::HealthCard,
+        },
+        value: id.value().clone(),
+        assigner: String::new(),
+    });
+    let sex = match person.sex.expose() {
+        codes::Sex::Male => Some(Sex::Male),
+        codes::Sex::Female => Some(Sex::Female),
+        codes::Sex::Unknown | codes::Sex::NotStated => None,
+    };
+    let some = |text: &Phi<String>| Some(text.clone()).filter(|text| !text.expose().is_empty());
+    Patient {
+        identifiers: std::iter::once(own).chain(stated).collect(),
+        name: some(&person.name),
+        pinyin: None,
+        sex: sex.map(Phi::new),
+        birth_date: birth(person).map(Phi::new),
+        phone: some(&person.phone),
+        address: None,
+    }
+}
+
+fn birth(person: &FormPerson) -> Option<PartialDate> {
+    let birth = person.birth.expose();
+    let part = |part: u32| i8::try_from(part).ok().filter(|part| *part > 0);
+    let year = i16::try_from(birth.year).ok().filter(|year| *year > 0)?;
+    PartialDate::new(year, part(birth.month), part(birth.day))
+}

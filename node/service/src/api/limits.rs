@@ -1,0 +1,54 @@
+//! Every bound of what pages ask, by name.
+
+use std::time::Duration;
+
+use yiqiao_proto::time::Millis;
+
+/// Rows of one page of patients or referrals.
+pub(super) const PAGE_ROWS: usize = 50;
+/// Documents of this hospital that one list holds, the newest.
+pub(super) const OWN_DOCUMENTS_MAX: u64 = 1_024;
+/// Documents of others that one list holds.
+pub(super) const COPIES_MAX: usize = 1_024;
+/// Events of one answer.
+pub(super) const HISTORY_ROWS: usize = 500;
+/// Pages that one search or history asks of the registry.
+pub(super) const REGISTRY_PAGES_MAX: usize = 16;
+/// Directives that one page of consents holds; the registry holds no more of one patient.
+pub(super) const QUESTION_COUNT: u32 = 256;
+
+/// Searches that are remembered: what is indexed and was not fetched.
+pub(super) const SEARCHES_MAX: usize = 1_024;
+/// How long a search says what there is.
+pub(super) const SEARCH_LIFE: Millis = Millis::from_secs(8 * 3_600);
+/// Openings that are remembered.
+pub(super) const OPENINGS_MAX: usize = 4_096;
+/// How long an opening holds for the bytes of the same document.
+pub(super) const OPENING_LIFE: Millis = Millis::from_secs(600);
+
+/// How long somebody waits for an act of consent to stand in the log.
+pub(super) const SETTLE_WAIT: Duration = Duration::from_secs(10);
+/// How long somebody waits for the patient's tokens.
+pub(super) const TOKENS_WAIT: Duration = Duration::from_secs(10);
+
+/// The longest document that is rendered; a longer one is only handed out.
+pub(super) const RENDER_BYTES_MAX: u64 = 16 << 20;
+/// Characters of one rendering.
+pub(super) const HTML_CHARS_MAX: usize = 8 << 20;
+/// Laboratory reports that trends are made of, the newest.
+pub(super) const TREND_DOCUMENTS_MAX: usize = 64;
+/// The longest laboratory report that trends are made of.
+pub(super) const TREND_BYTES_MAX: u64 = 1 << 20;
+/// Items of one trend answer, and points of one item.
+pub(super) const TREND_ITEMS_MAX: usize = 256;
+/// Points of one item.
+pub(super) const TREND_POINTS_MAX: usize = 256;
+
+/// Documents that one request to fetch names.
+pub(super) const FETCH_MAX: usize = 256;
+/// Bytes of one text that says who identified a patient, or which paper was signed.
+pub(super) const EVIDENCE_TEXT_BYTES_MAX: usize = 512;
+/// Circles of patients that one request walks through until somebody stands in one.
+pub(super) const CIRCLES_MAX: usize = 16;
+/// Registers of patient numbers that are looked through.
+pub(super) const ASSIGNERS_MAX: usize = 16;

@@ -1,0 +1,125 @@
+//! `GET /api/region`: who is in the region, this hospital's departments, and whether the registry is there.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde::Serialize;
+use yiqiao_host::http::{Json, Problem, method_not_allowed};
+use yiqiao_host::sessions::SignedIn;
+use yiqiao_node_core::ask;
+use yiqiao_node_core::machine::Machine;
+use yiqiao_node_core::state::{Fault, View};
+use yiqiao_proto::member;
+use yiqiao_proto::time::Timestamp;
+
+use crate::api::front::{Front, Named};
+use crate::names::name_of;
+
+pub(super) fn router() -> Router<Front> {
+    Router::new().route("/api/region", get(region).fallback(method_not_allowed))
+}
+
+#[derive(Serialize)]
+struct Region {
+    region: String,
+    me: Member,
+    members: Vec<Member>,
+    departments: Vec<Named>,
+    registry: Registry,
+    outbox: Outbox,
+}
+
+#[derive(Clone, Serialize)]
+struct Member {
+    code: String,
+    name: String,
+    contact: String,
+    roles: Vec<String>,
+    suspended: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Registry {
+    connected: bool,
+    lease_until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Outbox {
+    waiting: u64,
+    oldest: Option<String>,
+}
+
+/// What the machine knows of it.
+struct Standing {
+    departments: Vec<Named>,
+    lease_ends: Option<Timestamp>,
+    waiting: u64,
+    oldest: Option<Timestamp>,
+}
+
+async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>, Problem> {
+    let now = front.now();
+    let standing = front.app.inbox.ask(move |machine, view| standing(machine, view, now)).await?;
+    let directory = front.app.registry.directory();
+    let own = front.app.member.as_ref();
+    let me = directory.member(&own.code).map_or_else(
+        || Member {
+            code: own.code.to_string(),
+            name: own.name.clone(),
+            contact: String::new(),
+            roles: Vec::new(),
+            suspended: false,
+        },
+        Member::of,
+    );
+    Ok(Json(Region {
+        region: own.region.to_string(),
+        me,
+        members: directory.list().members.iter().map(Member::of).collect(),
+        departments: standing.departments,
+        registry: Registry {
+            connected: front.app.registry.is_connected(),
+            lease_until: standing.lease_ends.map(|at| front.time(at)),
+        },
+        outbox: Outbox { waiting: standing.waiting, oldest: standing.oldest.map(|at| front.time(at)) },
+    }))
+}
+
+impl Member {
+    fn of(member: &member::Member) -> Self {
+        Self {
+            code: member.code.to_string(),
+            name: member.name.clone(),
+            contact: member.contact.clone(),
+            roles: member.roles.iter().map(name_of).collect(),
+            suspended: member.suspended,
+        }
+    }
+}
+
+fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, Fault> {
+    let (depth, words) = (ask::depth(view)?, ask::waiting(view)?);
+    Ok(Standing {
+        departments: departments(machine),
+        lease_ends: machine.lease_ends(now),
+        waiting: depth.subjects + words.acts + words.others,
+        oldest: depth.oldest,
+    })
+}
+
+/// Departments by code; the name is the one that is not the code itself.
+fn departments(machine: &Machine) -> Vec<Named> {
+    let mut found: Vec<Named> = Vec::new();
+    for (name, code) in &machine.config().coding.department_codes {
+        let new = Named { code: code.to_string(), name: name.clone() };
+        match found.iter_mut().find(|known| known.code == new.code) {
+            Some(known) if known.name.is_ascii() => *known = new,
+            Some(_) => {}
+            None => found.push(new),
+        }
+    }
+    found.sort_by(|one, other| one.code.cmp(&other.code));
+    found
+}

@@ -1,0 +1,180 @@
+//! Codes in Chinese, as patients and staff read them. One table: the same words on every page, in every sentence.
+
+use yiqiao_node_core::audit;
+use yiqiao_node_core::remark::Remark;
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, PersonRole, Purpose};
+
+/// A class of documents.
+pub(super) const fn class(class: DocumentClass) -> &'static str {
+    match class {
+        DocumentClass::Summary => "病历概要",
+        DocumentClass::Outpatient => "门急诊病历",
+        DocumentClass::Inpatient => "住院病历",
+        DocumentClass::Laboratory => "检验报告",
+        DocumentClass::Examination => "检查报告",
+        DocumentClass::Imaging => "影像",
+        DocumentClass::Medication => "处方与用药",
+        DocumentClass::Procedure => "手术与治疗",
+        DocumentClass::Nursing => "护理记录",
+        DocumentClass::ConsentForm => "知情同意书",
+        DocumentClass::Referral => "转诊与会诊",
+        DocumentClass::HealthCheck => "体检与公卫",
+        DocumentClass::Immunisation => "预防接种",
+        DocumentClass::Certificate => "出生与死亡证明",
+        DocumentClass::Finance => "费用",
+        DocumentClass::Other => "其他",
+    }
+}
+
+/// Classes in a row; none means all.
+pub(super) fn classes<'a>(of: impl IntoIterator<Item = &'a DocumentClass>) -> String {
+    let names: Vec<_> = of.into_iter().map(|one| class(*one)).collect();
+    if names.is_empty() { "全部类别".to_owned() } else { names.join("、") }
+}
+
+/// A purpose.
+pub(super) const fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Treatment => "诊疗",
+        Purpose::Emergency => "紧急救治",
+        Purpose::PatientRequest => "本人查阅",
+        Purpose::Payment => "费用结算",
+        Purpose::PublicHealth => "公共卫生",
+        Purpose::Quality => "质量与互认",
+        Purpose::Research => "科研",
+    }
+}
+
+/// Who somebody is.
+pub(super) const fn role(role: PersonRole) -> &'static str {
+    match role {
+        PersonRole::Physician => "医生",
+        PersonRole::Nurse => "护士",
+        PersonRole::ReferralOffice => "转诊办",
+        PersonRole::DepartmentHead => "科主任",
+        PersonRole::Pharmacist => "药师",
+        PersonRole::Technician => "技师",
+        PersonRole::Desk => "服务窗口",
+        PersonRole::Patient => "患者本人",
+        PersonRole::Guardian => "监护人",
+        PersonRole::System => "系统",
+    }
+}
+
+/// What an access event says happened, in one sentence for the patient. `who` is the hospital, `other` the other side, if
+/// there is one, `documents` how many.
+pub(super) fn event(
+    act: AccessAct,
+    who: &str,
+    other: Option<&str>,
+    role: PersonRole,
+    documents: u32,
+) -> String {
+    let other = other.unwrap_or("其他机构");
+    let count = if documents > 1 { format!("{documents} 份") } else { String::new() };
+    match act {
+        AccessAct::Release => format!("{who}把您的{count}病历提供给了{other}"),
+        AccessAct::Delivery => format!("{who}收到了{other}提供的{count}病历"),
+        AccessAct::Opening => format!("{who}的{}打开了您在{other}的{count}病历", self::role(role)),
+        AccessAct::Consent => format!("{who}登记了您的授权或限制"),
+        AccessAct::Revocation => format!("{who}登记了您撤回或取消的授权"),
+        AccessAct::ReferralStep => format!("{who}办理了与{other}之间的转诊"),
+        AccessAct::BreakGlass => format!("{who}为抢救紧急查阅了您的病历"),
+        AccessAct::Erasure => format!("{who}清除了没有打开过的、来自{other}的{count}病历"),
+        AccessAct::Retention => format!("{who}保留了授权期内已打开的、来自{other}的{count}病历"),
+        AccessAct::LogView => format!("{who}查阅了您的授权或访问记录"),
+        AccessAct::Search => format!("{who}检索了您在其他医院的病历目录"),
+        AccessAct::FirstFiling => format!("{who}第一次为您登记了病历目录"),
+        AccessAct::Withdrawal => format!("{who}撤销了一份病历的登记"),
+    }
+}
+
+/// How something ended, put behind the sentence about it.
+pub(super) const fn ending(outcome: AccessOutcome) -> &'static str {
+    match outcome {
+        AccessOutcome::Permitted => "。",
+        AccessOutcome::Denied => "，被拒绝。",
+        AccessOutcome::Failed => "，没有成功。",
+    }
+}
+
+/// What a line of the audit says was done; `other` is the other hospital, if there is one.
+pub(super) fn line(act: audit::Act, other: Option<&str>) -> String {
+    let with = |text: &str| other.map_or_else(|| text.to_owned(), |other| format!("{text}（{other}）"));
+    match act {
+        audit::Act::Open => with("打开资料"),
+        audit::Act::Search => with("检索外院资料"),
+        audit::Act::Want => with("请求获取外院资料"),
+        audit::Act::Permit => with("登记患者的同意"),
+        audit::Act::Forbid => with("登记患者的不同意"),
+        audit::Act::Revoke => with("登记患者的撤回"),
+        audit::Act::LookUp => with("查阅患者的授权或访问记录"),
+        audit::Act::Draft => with("填写转诊单草稿"),
+        audit::Act::Step => with("办理转诊"),
+        audit::Act::File => with("核对身份并归档转诊患者"),
+        audit::Act::Assign => with("分派转诊"),
+        audit::Act::Release => with("向外院提供资料"),
+        audit::Act::Deliver => with("收到外院资料"),
+        audit::Act::Erase => with("清除外院资料"),
+        audit::Act::Retain => with("留存已打开的外院资料"),
+        audit::Act::Find => with("按号码查找患者"),
+        audit::Act::View => with("查看患者页面"),
+        audit::Act::Reveal => with("查看完整号码"),
+        audit::Act::Account => with("开通患者账号或重置其密码"),
+    }
+}
+
+/// Why something does not flow, by the clause that decided, for a reader at a hospital.
+pub(super) fn clause(clause: &str) -> &'static str {
+    match clause {
+        "C-6" | "D-3" => "患者已限制或撤回这类资料的提供。",
+        "D-7" => "没有查到允许提供这份资料的患者同意。",
+        "D-8" => "紧急查阅不在这里办理。",
+        "F-5" | "F-6" | "F-7" => "区域登记平台暂时连接不上，现在无法确认患者的同意是否仍然有效。",
+        "N-7" => "原医院已撤销这份资料。",
+        "M-1" | "M-7" => "原医院目前不在本区域的成员之中。",
+        "P-2" | "P-3" | "P-8" | "Z-5" => "原医院提供的内容没有通过校验，未被采用。请联系信息科。",
+        "P-4" => "原医院没有提供这份资料：可能没有患者同意，也可能资料已不存在。",
+        _ => "按区域规则不能提供。",
+    }
+}
+
+/// A remark about a patient that a person should know; none of others.
+pub(super) const fn remark(remark: Remark) -> Option<&'static str> {
+    match remark {
+        Remark::NumberOfAnother => {
+            Some("登记的身份证号与出生日期不符，可能是家属的证件；此号码不用于区域检索。")
+        }
+        Remark::IdentifierContradicts => Some("有资料写着另一个证件号码，请核对是否为同一人。"),
+        Remark::MergeContradicts => Some("被合并的档案证件号码不同，请信息科核实后确认。"),
+        Remark::MergeTooMany => Some("合并到此患者的档案过多，有一次合并没有执行，请联系信息科。"),
+        Remark::PersonDeleted => Some("来源系统已声明此患者的登记信息作废。"),
+        Remark::VisitMoved => Some("有就诊被移到了另一位患者名下，资料仍在原处，请核对。"),
+        Remark::NoToken
+        | Remark::Read(_)
+        | Remark::ControlIdReused
+        | Remark::ReplacesNothing
+        | Remark::ReplacesAnothers
+        | Remark::Late
+        | Remark::CancelsNothing => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_sentence_that_names_both_sides() {
+        let opened = event(AccessAct::Opening, "甲医院", Some("乙医院"), PersonRole::Physician, 1);
+        assert_eq!(opened + ending(AccessOutcome::Denied), "甲医院的医生打开了您在乙医院的病历，被拒绝。");
+        let released = event(AccessAct::Release, "乙医院", Some("甲医院"), PersonRole::Physician, 3);
+        assert_eq!(released, "乙医院把您的3 份病历提供给了甲医院");
+    }
+
+    #[test]
+    fn no_classes_are_all_classes() {
+        assert_eq!(classes([]), "全部类别");
+        assert_eq!(classes(&[DocumentClass::Laboratory, DocumentClass::Imaging]), "检验报告、影像");
+    }
+}

@@ -1,0 +1,270 @@
+//! The administrator's commands: requests to the running process, answers as text.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Subcommand;
+use yiqiao_host::accounts::Code as ClientId;
+use yiqiao_host::accounts::commands::{self, AccountCommand};
+use yiqiao_host::admin::{self, SOCKET};
+use yiqiao_host::clients::Scope;
+use yiqiao_host::config;
+
+use crate::admin::{ClientLine, ProblemLine, Reply, Request, ReviewLine, Status};
+use crate::api::intake::SCOPE;
+use crate::config::Config;
+
+/// What can be done with messages that are kept for a person.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReviewCommand {
+    /// Lists open reviews.
+    List {
+        /// Only those after this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
+    /// Prints the original message, decrypted, to standard output.
+    Show {
+        /// Which.
+        number: u64,
+        /// Prints what is known about it instead.
+        #[arg(long)]
+        about: bool,
+    },
+    /// Hands the same original in again, for instance after the configuration was mended.
+    Replay {
+        /// Which.
+        number: u64,
+    },
+    /// Settles a review without taking anything from it.
+    Done {
+        /// Which.
+        number: u64,
+    },
+}
+
+/// What can be done with subjects whose publishing stopped.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProblemCommand {
+    /// Lists open problems.
+    List {
+        /// Only those after this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
+    /// Lets the subject be published again.
+    Resume {
+        /// Which.
+        number: u64,
+    },
+}
+
+/// What can be done with systems that sign in.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Registers a system and prints its secret, which is not to be had again.
+    Add {
+        /// Its client id, under which its messages are filed.
+        id: ClientId,
+        /// What it is, for people.
+        #[arg(long)]
+        name: String,
+        /// What it may do: `intake` for messages, and scopes of the FHIR door such as `system/Patient.rs`, as
+        /// `/fhir/.well-known/smart-configuration` lists them. May be given several times.
+        #[arg(long = "scope", default_value = SCOPE)]
+        scopes: Vec<Scope>,
+    },
+    /// Lists all systems.
+    List,
+    /// Disables a system; tokens it has are void at once.
+    Disable {
+        /// Its client id.
+        id: ClientId,
+        /// Enables it again.
+        #[arg(long)]
+        restore: bool,
+    },
+    /// Gives a system another secret.
+    Secret {
+        /// Its client id.
+        id: ClientId,
+    },
+}
+
+/// The way from a command to the running process.
+pub(crate) struct Console {
+    socket: PathBuf,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Console {
+    /// The console of the node with this configuration.
+    pub(crate) fn new(file: &Path) -> anyhow::Result<Self> {
+        let config: Config = config::load(file)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { socket: config.data.as_path().join(SOCKET), runtime })
+    }
+
+    pub(crate) fn status(&self, json: bool) -> anyhow::Result<()> {
+        let Reply::Status(status) = self.ask(&Request::Status)? else { return other() };
+        say(&if json { serde_json::to_string_pretty(&status)? } else { status_text(&status) })
+    }
+
+    pub(crate) fn review(&self, command: &ReviewCommand) -> anyhow::Result<()> {
+        match command {
+            ReviewCommand::List { after } => {
+                let Reply::Reviews { reviews } = self.ask(&Request::Reviews { after: *after })? else {
+                    return other();
+                };
+                say(&reviews.iter().map(review_text).collect::<Vec<_>>().join("\n"))
+            }
+            ReviewCommand::Show { number, about: true } => {
+                let Reply::Review { review } = self.ask(&Request::Review { number: *number })? else {
+                    return other();
+                };
+                say(&review_text(&review))
+            }
+            ReviewCommand::Show { number, about: false } => self.original(*number),
+            ReviewCommand::Replay { number } => {
+                let Reply::Replayed { outcomes } = self.ask(&Request::Replay { number: *number })? else {
+                    return other();
+                };
+                say(&outcomes.join("\n"))
+            }
+            ReviewCommand::Done { number } => self.done(&Request::ReviewDone { number: *number }),
+        }
+    }
+
+    pub(crate) fn problem(&self, command: &ProblemCommand) -> anyhow::Result<()> {
+        match command {
+            ProblemCommand::List { after } => {
+                let Reply::Problems { problems } = self.ask(&Request::Problems { after: *after })? else {
+                    return other();
+                };
+                let line = |problem: &ProblemLine| {
+                    let ProblemLine { number, subject, code, clause, at } = problem;
+                    format!("{number:>6} {at} {code:<14} {clause:<5} {subject}")
+                };
+                say(&problems.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+            ProblemCommand::Resume { number } => self.done(&Request::Resume { problem: *number }),
+        }
+    }
+
+    pub(crate) fn account(&self, command: AccountCommand) -> anyhow::Result<()> {
+        let mut stdin = std::io::stdin();
+        say(&self.runtime.block_on(commands::run::<Request>(command, &self.socket, &mut stdin))?)
+    }
+
+    pub(crate) fn client(&self, command: ClientCommand) -> anyhow::Result<()> {
+        match command {
+            ClientCommand::Add { id, name, scopes } => {
+                self.secret(&Request::ClientAdd { id, name, scopes: scopes.into_iter().collect() })
+            }
+            ClientCommand::Secret { id } => self.secret(&Request::ClientSecret { id }),
+            ClientCommand::Disable { id, restore } => self.done(&Request::ClientDisable { id, restore }),
+            ClientCommand::List => {
+                let Reply::Clients { clients } = self.ask(&Request::Clients)? else { return other() };
+                let line = |client: &ClientLine| {
+                    let state = if client.disabled { "disabled" } else { "active" };
+                    format!("{:<24} {state:<10} {}", client.id, client.name)
+                };
+                say(&clients.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+
+    /// Chunk after chunk to standard output, as it was sent.
+    fn original(&self, number: u64) -> anyhow::Result<()> {
+        let (mut chunk, mut out) = (0, std::io::stdout().lock());
+        loop {
+            let Reply::Original { bytes, chunks } = self.ask(&Request::Original { number, chunk })? else {
+                return other();
+            };
+            out.write_all(&STANDARD.decode(bytes).context("the running process did not answer in base64")?)?;
+            chunk += 1;
+            if chunk >= chunks {
+                return Ok(out.flush()?);
+            }
+        }
+    }
+
+    fn secret(&self, request: &Request) -> anyhow::Result<()> {
+        let Reply::Secret { secret } = self.ask(request)? else { return other() };
+        say(&format!("client secret: {secret}\nit is not to be had again"))
+    }
+
+    fn done(&self, request: &Request) -> anyhow::Result<()> {
+        let Reply::Done { .. } = self.ask(request)? else { return other() };
+        say("done")
+    }
+
+    fn ask(&self, request: &Request) -> anyhow::Result<Reply> {
+        Ok(self.runtime.block_on(admin::ask(&self.socket, request))?)
+    }
+}
+
+fn other<T>() -> anyhow::Result<T> {
+    bail!("the running process is of another version: start it again with this one")
+}
+
+fn review_text(review: &ReviewLine) -> String {
+    let ReviewLine { number, reason, system, size, at, state } = review;
+    format!("{number:>6} {at} {state:<8} {system:<12} {size:>10} bytes {reason}")
+}
+
+fn status_text(status: &Status) -> String {
+    let registry = match (&status.last_trouble, status.registry_connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(trouble), false) => format!("not connected: {trouble}"),
+        (None, false) => "not connected".to_owned(),
+    };
+    let member =
+        if status.is_member { "a member" } else { "not a member yet: the registry's operator admits it" };
+    let (oldest, exchange) = (status.oldest_waiting.as_deref().unwrap_or("-"), &status.exchange);
+    let mut lines = vec![
+        format!("{} in region {}, {member} (list {})", status.code, status.region, status.member_list),
+        format!("registry      {registry}"),
+        format!(
+            "to publish    {} words of {} patients, oldest {oldest}",
+            status.words_waiting, status.subjects_waiting
+        ),
+        format!(
+            "exchange      {}, feed at {}, {} documents being fetched",
+            exchange.lease_ends.as_deref().map_or_else(
+                || "without a lease: nothing is let go or opened".to_owned(),
+                |ends| format!("lease until {ends}")
+            ),
+            exchange.feed_number,
+            exchange.fetching
+        ),
+        format!(
+            "to say        {} acts of patients, {} events; {} refused for good",
+            exchange.acts_waiting, exchange.events_waiting, exchange.words_refused
+        ),
+        format!("open          {} reviews, {} problems", status.open_reviews, status.open_problems),
+        format!("disk          {} MiB free", status.free_bytes >> 20),
+    ];
+    lines.extend(exchange.feed_stopped_after.map(|after| {
+        format!(
+            "ALARM         the feed does not go on after item {after}: tell the registry's operator (F-3)"
+        )
+    }));
+    if exchange.other_log {
+        lines.push("ALARM         the registry has shown another log: tell its operator (L-11)".to_owned());
+    }
+    lines.extend(status.systems.iter().map(|(system, line)| {
+        format!(
+            "{system:<13} indexed {}, applied {}, answered {}, review {}, refused {}; {} documents",
+            line.indexed, line.applied, line.answered, line.review, line.refused, line.documents
+        )
+    }));
+    lines.join("\n")
+}
+
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
+}

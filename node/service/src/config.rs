@@ -1,0 +1,215 @@
+//! The node's configuration file: what it says, and what that means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+use yiqiao_host::config::ConfigPath;
+use yiqiao_host::http::HttpConfig;
+use yiqiao_host::link::Multiaddr;
+use yiqiao_host::telemetry::LogConfig;
+use yiqiao_intake::dates::Zone;
+use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::machine;
+use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
+use yiqiao_proto::id::Code;
+
+use crate::limits::DOORS_MAX;
+use crate::names::{named, names_of};
+
+/// What `node.toml` says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The region's code.
+    pub(crate) region: String,
+    /// The hospital's code in the region.
+    pub(crate) code: String,
+    /// The hospital's name, for people.
+    pub(crate) name: String,
+    /// The region's file, as the registry's operator handed it over.
+    pub(crate) region_file: ConfigPath,
+    /// The folder of the node's keys.
+    pub(crate) keys: ConfigPath,
+    /// The folder of journal, index, documents and accounts.
+    pub(crate) data: ConfigPath,
+    /// Where other members reach the node: multiaddresses to listen on. May be empty.
+    #[serde(default)]
+    pub(crate) listen: Vec<String>,
+    /// The zone of the hospital's clocks.
+    #[serde(default = "china")]
+    pub(crate) zone: String,
+    /// Where HTTP is served, and by which names it is reached.
+    pub(crate) http: HttpConfig,
+    /// Where systems of the hospital deliver without HTTP.
+    #[serde(default, rename = "door")]
+    pub(crate) doors: Vec<DoorConfig>,
+    /// How the hospital's codes become those of the index.
+    pub(crate) coding: CodingConfig,
+    /// Assigners of patient numbers, by the names that systems write, to one name each.
+    #[serde(default)]
+    pub(crate) assigners: BTreeMap<String, String>,
+    /// Logging.
+    #[serde(default)]
+    pub(crate) log: LogConfig,
+}
+
+/// A `[[door]]` section.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum DoorConfig {
+    /// HL7 v2 over MLLP.
+    Mllp {
+        /// The system that sends here.
+        system: String,
+        /// Where to listen.
+        listen: SocketAddr,
+        /// Who may connect; anybody if it is left out: MLLP has no login.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        senders: Vec<IpAddr>,
+    },
+}
+
+/// The `[coding]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CodingConfig {
+    /// What the institution is, such as `general-hospital`.
+    pub(crate) facility: String,
+    /// Departments, by the names and codes that systems write, to practice settings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) departments: BTreeMap<String, String>,
+    /// Codes of departments in the region, by the names and codes that systems write.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) department_codes: BTreeMap<String, String>,
+    /// Further practice settings whose documents are restricted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) restricted_settings: BTreeSet<String>,
+    /// Further document types that are restricted, such as `HSDB03.02`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) restricted_types: BTreeSet<String>,
+    /// Codes of examinations that make a document restricted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) restricted_codes: BTreeSet<String>,
+}
+
+/// The same file as `join` writes it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ConfigFile<'a> {
+    pub(crate) region: &'a str,
+    pub(crate) code: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) region_file: &'a str,
+    pub(crate) keys: &'a str,
+    pub(crate) data: &'a str,
+    pub(crate) listen: &'a [String],
+    pub(crate) http: HttpConfig,
+    pub(crate) coding: CodingConfig,
+    pub(crate) door: Vec<DoorConfig>,
+}
+
+/// An MLLP door.
+#[derive(Clone, Debug)]
+pub(crate) struct MllpDoor {
+    pub(crate) system: Code,
+    pub(crate) listen: SocketAddr,
+    pub(crate) senders: Vec<IpAddr>,
+}
+
+fn china() -> String {
+    "Asia/Shanghai".to_owned()
+}
+
+impl Config {
+    /// What the machine has to know.
+    pub(crate) fn machine(&self) -> anyhow::Result<machine::Config> {
+        Ok(machine::Config {
+            organisation: self.organisation()?,
+            coding: self.coding.coding()?,
+            assigners: self.assigners.clone(),
+        })
+    }
+
+    pub(crate) fn organisation(&self) -> anyhow::Result<Code> {
+        Code::new(self.code.as_str()).context("`code` in the configuration")
+    }
+
+    pub(crate) fn zone(&self) -> anyhow::Result<Zone> {
+        Zone::parse(&self.zone).context("`zone` in the configuration")
+    }
+
+    pub(crate) fn listen(&self) -> anyhow::Result<Vec<Multiaddr>> {
+        let listen = self.listen.iter().map(|address| address.parse()).collect::<Result<_, _>>();
+        listen.context("`listen` in the configuration has a line that is not a multiaddress")
+    }
+
+    pub(crate) fn mllp_doors(&self) -> anyhow::Result<Vec<MllpDoor>> {
+        ensure!(self.doors.len() <= DOORS_MAX, "the configuration has more than {DOORS_MAX} doors");
+        let door = |DoorConfig::Mllp { system, listen, senders }: &DoorConfig| {
+            let system = Code::new(system.as_str());
+            let system = system.context("`system` of a door in the configuration")?;
+            Ok(MllpDoor { system, listen: *listen, senders: senders.clone() })
+        };
+        self.doors.iter().map(door).collect()
+    }
+}
+
+impl CodingConfig {
+    fn coding(&self) -> anyhow::Result<Coding> {
+        let facility = named(FacilityKind::ALL, &self.facility).with_context(|| {
+            format!("`coding.facility` in the configuration is none of: {}", names_of(FacilityKind::ALL))
+        })?;
+        let mut coding = Coding::new(facility);
+        for (name, written) in &self.departments {
+            coding.departments.insert(name.clone(), setting(written)?);
+        }
+        for (name, written) in &self.department_codes {
+            let code = Code::new(written.as_str());
+            let code = code.with_context(|| format!("`coding.department_codes` has {written} in the configuration"))?;
+            coding.department_codes.insert(name.clone(), code);
+        }
+        for written in &self.restricted_settings {
+            coding.restricted_settings.insert(setting(written)?);
+        }
+        for written in &self.restricted_types {
+            let known = DocumentType::from_code(written);
+            let known =
+                known.with_context(|| format!("`{written}` in the configuration is no document type"))?;
+            coding.restricted_types.insert(known);
+        }
+        coding.restricted_codes.extend(self.restricted_codes.iter().cloned());
+        Ok(coding)
+    }
+}
+
+fn setting(written: &str) -> anyhow::Result<PracticeSetting> {
+    named(PracticeSetting::ALL, written).with_context(|| {
+        format!("`{written}` in the configuration is no practice setting: {}", names_of(PracticeSetting::ALL))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_the_configuration_are_checked_by_name() {
+        let mut coding = CodingConfig {
+            facility: "maternal-child".to_owned(),
+            departments: BTreeMap::from([("产科".to_owned(), "obstetrics-gynaecology".to_owned())]),
+            department_codes: BTreeMap::from([("产科".to_owned(), "d12".to_owned())]),
+            restricted_settings: BTreeSet::new(),
+            restricted_types: BTreeSet::new(),
+            restricted_codes: BTreeSet::new(),
+        };
+        let settled = coding.coding().unwrap();
+        assert_eq!(settled.departments.get("产科"), Some(&PracticeSetting::ObstetricsGynaecology));
+        assert_eq!(settled.department_codes.get("产科"), Some(&Code::new("d12").unwrap()));
+        coding.department_codes.insert("儿科".to_owned(), "D 13".to_owned());
+        assert!(coding.coding().unwrap_err().to_string().contains("D 13"));
+        coding.department_codes.clear();
+        coding.facility = "castle".to_owned();
+        assert!(coding.coding().unwrap_err().to_string().contains("general-hospital, "));
+    }
+}

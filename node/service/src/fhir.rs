@@ -1,0 +1,143 @@
+//! `/fhir`: FHIR R4 for the hospital's systems. What resources look like is `yiqiao_fhir`'s; here is HTTP, who may, and where things
+//! come from.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | who calls, scopes, formats | [`caller`] |
+//! | answers and errors | [`answer`] |
+//! | searches and their pages | [`page`] |
+//! | the types | [`patients`], [`documents`], [`binary`], [`consents`], [`referrals`] |
+//! | what is handed in | [`transaction`] |
+//!
+//! Every reading of a patient's data is written down before it is answered. Everything below `/fhir` that goes wrong is answered by an
+//! OperationOutcome.
+
+mod answer;
+mod binary;
+mod caller;
+mod consents;
+mod documents;
+mod page;
+mod patients;
+mod referrals;
+mod transaction;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRef, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post, put};
+use serde_json::json;
+use yiqiao_fhir::capability::{self, Software};
+use yiqiao_fhir::limits::{PROVIDE_BYTES_MAX, QUERY_BYTES_MAX};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::search::{ConsentFilter, DocumentFilter, PatientFilter, ServiceRequestFilter, TaskFilter};
+use yiqiao_host::clients::Systems;
+use yiqiao_host::keys;
+use yiqiao_node_core::at_rest::AtRest;
+use yiqiao_proto::time::Timestamp;
+use zeroize::Zeroizing;
+
+use self::answer::{Refusal, method, unknown};
+use self::caller::Call;
+use self::page::Searched;
+use crate::app::App;
+
+/// What the routes work with.
+#[derive(Clone)]
+struct Door {
+    app: App,
+    /// Seals where pages go on, for as long as this process runs.
+    pages: Arc<AtRest>,
+    since: Timestamp,
+}
+
+impl FromRef<Door> for Systems {
+    fn from_ref(door: &Door) -> Self {
+        door.app.systems.clone()
+    }
+}
+
+/// The door.
+pub(crate) fn router(app: App) -> Router {
+    let pages = Arc::new(AtRest::new(&Zeroizing::new(keys::random())));
+    let door = Door { since: app.clock().now(), app, pages };
+    let take = post(transaction::take).layer(DefaultBodyLimit::max(PROVIDE_BYTES_MAX)).fallback(method);
+    let inner = Router::new()
+        .route("/metadata", get(metadata).fallback(method))
+        .route("/.well-known/smart-configuration", get(smart).fallback(method))
+        .route("/", take.clone())
+        .merge(kind::<PatientFilter>(None, get(patients::read)))
+        .merge(kind::<DocumentFilter>(None, get(documents::read)))
+        .route("/Binary/{id}", get(binary::read).fallback(method))
+        .merge(kind::<ConsentFilter>(
+            Some(post(consents::create)),
+            get(consents::read).merge(put(consents::update)),
+        ))
+        .merge(kind::<ServiceRequestFilter>(None, get(referrals::read::<ServiceRequestFilter>)))
+        .merge(kind::<TaskFilter>(None, get(referrals::read::<TaskFilter>).merge(put(referrals::update))))
+        .fallback(unknown);
+    // Clients write the base with and without a slash at its end.
+    Router::new().nest("/fhir", inner).route("/fhir/", take).with_state(door)
+}
+
+/// The routes of a type: its searches, and what one of it takes.
+fn kind<F: Searched>(all: Option<MethodRouter<Door>>, one: MethodRouter<Door>) -> Router<Door> {
+    let by_query = get(by_query::<F>);
+    let by_query = match all {
+        Some(more) => by_query.merge(more),
+        None => by_query,
+    };
+    let path = |end: &str| format!("/{}{end}", F::KIND);
+    Router::new()
+        .route(&path(""), by_query.fallback(method))
+        .route(&path("/_search"), post(by_form::<F>).fallback(method))
+        .route(&path("/{id}"), one.fallback(method))
+}
+
+async fn by_query<F: Searched>(call: Call, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+    page::search::<F>(&call, query.as_deref().unwrap_or_default(), "").await
+}
+
+async fn by_form<F: Searched>(
+    call: Call,
+    RawQuery(query): RawQuery,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    page::is_form(&call)?;
+    let body = transaction::whole(body, QUERY_BYTES_MAX)?;
+    let form =
+        str::from_utf8(&body).map_err(|_| Problem::Refused { why: "the form is not UTF-8".to_owned() })?;
+    page::search::<F>(&call, query.as_deref().unwrap_or_default(), form).await
+}
+
+/// `GET /fhir/metadata`
+async fn metadata(State(door): State<Door>, headers: HeaderMap) -> Response {
+    let site = caller::site(&door, &headers);
+    let software = Software {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        date: door.since,
+        token_url: token_url(&site.base),
+    };
+    answer::resource(StatusCode::OK, &capability::statement(&site, &software))
+}
+
+/// `GET /fhir/.well-known/smart-configuration` (SMART App Launch 2.0, backend services).
+async fn smart(State(door): State<Door>, headers: HeaderMap) -> axum::Json<serde_json::Value> {
+    let site = caller::site(&door, &headers);
+    axum::Json(json!({
+        "token_endpoint": token_url(&site.base),
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "grant_types_supported": ["client_credentials"],
+        "scopes_supported": capability::SCOPES,
+        "capabilities": ["client-confidential-symmetric", "permission-v2"],
+    }))
+}
+
+fn token_url(base: &str) -> String {
+    format!("{}/oauth2/token", base.trim_end_matches("/fhir"))
+}

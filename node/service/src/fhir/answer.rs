@@ -1,0 +1,208 @@
+//! Answers of the door: resources with their tags, and what goes wrong as OperationOutcome with the headers that go with it.
+
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::resource::Resource;
+use yiqiao_host::http;
+use yiqiao_node_core::machine::Refused;
+use yiqiao_proto::time::Millis;
+
+use crate::content;
+use crate::sequencer::NotTaken;
+
+/// The media type of everything but the bytes of documents.
+pub(super) const FHIR_JSON: &str = "application/fhir+json";
+/// When a client may try again if the node is behind.
+const AGAIN: Millis = Millis::from_secs(5);
+/// The same if the day's evaluations of tokens are used up (T-5).
+const TOKENS_AGAIN: Millis = Millis::from_secs(3_600);
+
+/// Why a request is not done.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<(Problem, HeaderMap)>);
+
+impl Refusal {
+    fn with(problem: Problem, name: HeaderName, value: HeaderValue) -> Self {
+        Self(Box::new((problem, HeaderMap::from_iter([(name, value)]))))
+    }
+
+    /// What the extractor of tokens said, in the words of this door; its challenge stands (RFC 6750 3).
+    pub(super) fn of_token(refused: http::Problem) -> Self {
+        let problem = match refused.kind().status {
+            StatusCode::UNAUTHORIZED => Problem::Login,
+            StatusCode::FORBIDDEN => Problem::Forbidden,
+            _ => Problem::Internal,
+        };
+        let response = refused.into_response();
+        let kept = |name: &HeaderName| [WWW_AUTHENTICATE, RETRY_AFTER].contains(name);
+        let headers = response.headers().iter().filter(|(name, _)| kept(name));
+        let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self(Box::new((problem, headers)))
+    }
+
+    /// The token is good, but not for this (RFC 6750 3.1).
+    pub(super) fn scope(scope: String) -> Self {
+        let challenge = HeaderValue::from_static("Bearer realm=\"yiqiao\", error=\"insufficient_scope\"");
+        Self::with(Problem::Scope { scope }, WWW_AUTHENTICATE, challenge)
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let wait = if let Problem::Throttled { retry_after } = problem {
+            Some(retry_after)
+        } else {
+            (problem == Problem::Transient).then_some(AGAIN)
+        };
+        let headers = wait.map(|wait| (RETRY_AFTER, seconds(wait))).into_iter().collect();
+        Self(Box::new((problem, headers)))
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(error: NotTaken) -> Self {
+        match error {
+            NotTaken::Busy | NotTaken::Stopping => Problem::Transient.into(),
+            NotTaken::TooLong => Problem::Refused { why: error.to_string() }.into(),
+            NotTaken::Refused(refused) => problem_of(&refused).into(),
+        }
+    }
+}
+
+/// A refusal of the machine. Its words hold no patient data.
+fn problem_of(refused: &Refused) -> Problem {
+    if matches!(refused, Refused::NotSeen | Refused::NotYours) {
+        Problem::Forbidden
+    } else if matches!(refused, Refused::NotThere | Refused::TooManySteps | Refused::Withdrawn) {
+        Problem::Conflict { what: "it is in a state in which this is not possible" }
+    } else if *refused == Refused::TokensLater {
+        Problem::Throttled { retry_after: TOKENS_AGAIN }
+    } else if *refused == Refused::UnknownPatient {
+        Problem::NotFound { kind: "Patient" }
+    } else {
+        Problem::Refused { why: refused.to_string() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (problem, headers) = *self.0;
+        let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = resource(status, &problem.outcome());
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+/// A resource; its entity tag if it has versions.
+pub(super) fn resource(status: StatusCode, resource: &Resource) -> Response {
+    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON))]);
+    if let Some(tag) = resource.etag().and_then(|tag| HeaderValue::try_from(tag).ok()) {
+        headers.insert(ETAG, tag);
+    }
+    (status, headers, resource.to_bytes()).into_response()
+}
+
+/// A resource that is read; nothing but its tag if the client has it (RFC 9110 13.1.2).
+pub(super) fn read(request: &HeaderMap, found: &Resource) -> Response {
+    let known = found.etag().is_some_and(|tag| content::is_known(request, &tag));
+    let mut response = resource(StatusCode::OK, found);
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = axum::body::Body::empty();
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    response
+}
+
+/// What was written, where it is, in the form that the client prefers.
+pub(super) fn written(status: StatusCode, prefer: Prefer, written: &Resource, location: &str) -> Response {
+    let mut response = match prefer {
+        Prefer::Representation => resource(status, written),
+        Prefer::Minimal => {
+            let mut response = resource(status, written);
+            *response.body_mut() = axum::body::Body::empty();
+            response.headers_mut().remove(CONTENT_TYPE);
+            response
+        }
+        Prefer::Outcome => {
+            let mut response = resource(status, &yiqiao_fhir::outcome::done());
+            let tag = written.etag().and_then(|tag| HeaderValue::try_from(tag).ok());
+            response.headers_mut().extend(tag.map(|tag| (ETAG, tag)));
+            response
+        }
+    };
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// What a client wants back of what it writes (FHIR R4, http.html#ops).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Prefer {
+    #[default]
+    Representation,
+    Minimal,
+    Outcome,
+}
+
+impl Prefer {
+    /// Reads the header; what it does not know it passes over, as RFC 7240 has it.
+    pub(super) fn read(header: &str) -> Self {
+        let mut parts = header.split([',', ';']).map(str::trim);
+        parts
+            .find_map(|part| match part.to_ascii_lowercase().as_str() {
+                "return=minimal" => Some(Self::Minimal),
+                "return=operationoutcome" => Some(Self::Outcome),
+                "return=representation" => Some(Self::Representation),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+}
+
+/// The fallback for addresses that are none.
+pub(super) async fn unknown() -> Refusal {
+    Problem::NotSupported { what: "this address" }.into()
+}
+
+/// The fallback for methods that an address does not take; the router adds those that it does.
+pub(super) async fn method() -> Response {
+    let mut response = Refusal::from(Problem::Method).into_response();
+    response.headers_mut().remove(ALLOW);
+    response
+}
+
+fn seconds(wait: Millis) -> HeaderValue {
+    HeaderValue::from(wait.get().div_ceil(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_wants_back_is_read_and_what_is_unknown_passed_over() {
+        for (header, expected) in [
+            ("", Prefer::Representation),
+            ("return=minimal", Prefer::Minimal),
+            ("respond-async, return=OperationOutcome; handling=lenient", Prefer::Outcome),
+            ("return=nothing", Prefer::Representation),
+        ] {
+            assert_eq!(Prefer::read(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_waits_says_for_how_long() {
+        let response = Refusal::from(NotTaken::Busy).into_response();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[RETRY_AFTER]),
+            (503, &HeaderValue::from(5))
+        );
+        assert_eq!(response.headers()[CONTENT_TYPE], FHIR_JSON);
+    }
+}

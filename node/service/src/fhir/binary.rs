@@ -1,0 +1,94 @@
+//! Binary: the bytes of a document as they came, whole or by range; each reading is an opening, decided and written down by the
+//! machine.
+
+use axum::extract::Path;
+use axum::http::header::{CONTENT_RANGE, ETAG};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use yiqiao_fhir::binary;
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::terms;
+use yiqiao_node_core::machine::{Input, Outcome};
+use yiqiao_node_core::open::{Denial, Opened};
+use yiqiao_proto::id::EntryId;
+
+use super::answer::{self, Refusal};
+use super::caller::{Call, Format, Right};
+use super::documents;
+use crate::content::{self, Wanted};
+use crate::limits::WRAPPED_BYTES_MAX;
+use crate::vault::{Document, VaultError};
+
+/// `GET /fhir/Binary/{id}`; in its own media type, or as a resource if the client asks for FHIR by name.
+pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+    call.may("Binary", Right::Read)?;
+    let id = EntryId::from_hex(&id);
+    let here = documents::here(&call, id).await?;
+    let holder = here.holder(&call.site.organisation).clone();
+    let listing = here.listing(&call)?;
+    let etag = content::etag(&listing.document);
+    if content::is_known(&call.headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response());
+    }
+    let wanted = content::wanted(&call.headers, &etag, listing.size);
+    let as_resource = call.format() == Format::Fhir;
+    if as_resource && listing.size > WRAPPED_BYTES_MAX {
+        let limit = usize::try_from(WRAPPED_BYTES_MAX).unwrap_or(usize::MAX);
+        return Err(Problem::TooLarge { what: "a document as a resource", limit }.into());
+    }
+    if wanted == Wanted::Unsatisfiable && !as_resource {
+        return Ok(unsatisfiable(listing.size));
+    }
+    let opened = open(&call, Input::Open { actor: call.actor(), holder, entry: listing.entry }).await?;
+    let media_type = terms::media_type(opened.format);
+    let size = opened.size;
+    let document = unsealed(&call, *opened).await?;
+    if as_resource {
+        let plain = blocking(move || document.whole()).await?;
+        return Ok(answer::resource(StatusCode::OK, &binary::write(&listing.entry, media_type, &plain)));
+    }
+    let part = if let Wanted::Part(stretch) = wanted { Some(stretch) } else { None };
+    Ok(content::answer(document, size, part, &etag, media_type))
+}
+
+fn unsatisfiable(size: u64) -> Response {
+    let mut response = Refusal::from(Problem::Range { size }).into_response();
+    if let Ok(range) = HeaderValue::try_from(format!("bytes */{size}")) {
+        response.headers_mut().insert(CONTENT_RANGE, range);
+    }
+    response
+}
+
+async fn open(call: &Call, input: Input) -> Result<Box<Opened>, Refusal> {
+    let outcome = call.door.app.inbox.hand(input).await?;
+    if let Outcome::Opened(opened) = outcome {
+        return Ok(opened);
+    }
+    let denial = if let Outcome::Denied(denial) = &outcome { Some(denial) } else { None };
+    Err(denial.map_or(Problem::Internal, denied).into())
+}
+
+/// Of a document that is not to be opened nothing more is told than of one that is not here, but to who could know of it.
+const fn denied(denial: &Denial) -> Problem {
+    match denial {
+        Denial::NotHere | Denial::NotFiled => Problem::NotFound { kind: "document" },
+        Denial::Withdrawn => Problem::Gone { kind: "document" },
+        Denial::Sight(_) => Problem::Forbidden,
+        Denial::Consent(clause) => Problem::Consent { clause },
+    }
+}
+
+async fn unsealed(call: &Call, opened: Opened) -> Result<Document, Refusal> {
+    let vault = call.door.app.vault.clone();
+    blocking(move || vault.document(opened.document, &opened.wrapped_key)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)?;
+    done.map_err(|error| {
+        tracing::error!(%error, "a document is not read");
+        Problem::Internal.into()
+    })
+}

@@ -1,0 +1,312 @@
+//! Consents (IHE PCF): what patients have said, as far as this hospital acts on it; recorded, and taken back.
+//!
+//! One Consent is what a patient said once, which the region keeps once for each token of the patient (C-10). Its id names the
+//! patient by the number within this node, and the directive with the smallest id by the beginning of that. What is in force is read from the heads that the registry told this
+//! node, so it is at hand without the registry; what is over is nowhere any more.
+
+use std::collections::BTreeSet;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::{IF_MATCH, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use yiqiao_fhir::consent::{self, Consent, NewConsent, Standing};
+use yiqiao_fhir::limits::RESOURCE_BYTES_MAX;
+use yiqiao_fhir::outcome::{self, Problem};
+use yiqiao_fhir::search::ConsentFilter;
+use yiqiao_node_core::ask::{self, Patient, WordState};
+use yiqiao_node_core::audit::Act;
+use yiqiao_node_core::desk::{NewForbid, NewPermit, NewRevocation, Statement};
+use yiqiao_node_core::limits::EVIDENCE_BYTES_MAX;
+use yiqiao_node_core::machine::{Input, Machine, Outcome};
+use yiqiao_node_core::state::View;
+use yiqiao_proto::codes::{LegalBasis, Stance};
+use yiqiao_proto::directive::Directive;
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{DirectiveId, Subject};
+use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
+
+use super::answer::{self, Refusal};
+use super::caller::{Call, Right};
+use super::page::{Found, Page, Searched, cut};
+use super::{patients, transaction};
+use crate::limits::STATEMENT_WAIT;
+
+/// What a patient said once: the same directive for each token.
+struct Once {
+    /// The Consent's id.
+    id: String,
+    /// Ascending by id; never empty.
+    directives: Vec<Directive>,
+}
+
+/// `GET /fhir/Consent/{id}`
+pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+    call.allow("Consent", Right::Read)?;
+    let (patient, consent, _) = one(&call, &id).await?;
+    call.audited(&[patient.subject], Act::LookUp).await?;
+    Ok(answer::read(&call.headers, &consent.write(&patient, &call.site)))
+}
+
+impl Searched for ConsentFilter {
+    async fn find(call: &Call, page: &Page<Self>) -> Result<Found, Refusal> {
+        let filter = &page.search.filter;
+        let patients = match &filter.patient {
+            Some(who) => patients::of(call, who).await?,
+            None => of_ids(call, filter).await?,
+        };
+        let now = call.door.app.clock().now();
+        let mut found = Vec::new();
+        for patient in &patients {
+            let said = said_by(call, patient.subject).await?;
+            let consents = said.iter().filter_map(|once| once.consent(now));
+            let consents = consents.filter(|consent| filter.admits(consent));
+            found.extend(consents.map(|consent| (consent.id.clone(), (consent, patient))));
+        }
+        let subjects: Vec<Subject> = patients.iter().map(|patient| patient.subject).collect();
+        call.audited(&subjects, Act::LookUp).await?;
+        let (shown, next) = cut(found, page.cursor.as_deref(), page.search.count, false);
+        let write = |(consent, patient): &(Consent, &Patient)| consent.write(patient, &call.site);
+        Ok(Found { resources: shown.iter().map(write).collect(), next })
+    }
+}
+
+/// `POST /fhir/Consent`: a system of a desk records what a patient said. The resource as sent is the evidence (C-8).
+pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
+    call.allow("Consent", Right::Create)?;
+    let bytes = transaction::json(&call, body, RESOURCE_BYTES_MAX)?;
+    let new = consent::read_new(&bytes, &call.site)?;
+    let patient = only(patients::of(&call, &new.patient).await?)?;
+    let now = call.door.app.clock().now();
+    let statement = statement(&call, &patient, &bytes);
+    let input = match new.stance {
+        Stance::Permit => Input::Permit(Box::new((statement, permit(&new, now)))),
+        Stance::Forbid => Input::Forbid(Box::new((statement, forbid(&new, now)))),
+    };
+    let said = say(&call, input).await?;
+    let directive = *said.directives.iter().min().ok_or(Problem::Internal)?;
+    let id = id_of(number(&call, patient.subject).await?, &directive);
+    let location = call.site.url("Consent", &id);
+    if said.waits {
+        return Ok(queued(&location));
+    }
+    let directive = directive_of(new, directive, token(&call, patient.subject).await?, now);
+    let consent =
+        Consent { id, directive, standing: Standing::InForce, recorded_at: Some(now), guardian: None };
+    let resource = consent.write(&patient, &call.site);
+    Ok(answer::written(StatusCode::CREATED, call.prefer(), &resource, &location))
+}
+
+/// `PUT /fhir/Consent/{id}` with another status: takes it back, under every token.
+pub(super) async fn update(
+    call: Call,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    call.allow("Consent", Right::Update)?;
+    let bytes = transaction::json(&call, body, RESOURCE_BYTES_MAX)?;
+    let reason = consent::read_revocation(&bytes, &id)?;
+    let (patient, consent, directives) = one(&call, &id).await?;
+    let expected = call.header(&IF_MATCH);
+    if !expected.is_empty() && consent.write(&patient, &call.site).etag().as_deref() != Some(expected) {
+        return Err(Problem::Version.into());
+    }
+    let mut waits = false;
+    for directive in directives {
+        let revocation = NewRevocation { directive: directive.id, token: directive.patient, reason };
+        let statement = statement(&call, &patient, &bytes);
+        let said = say(&call, Input::Revoke(Box::new((statement, revocation)))).await?;
+        waits |= said.waits;
+    }
+    let location = call.site.url("Consent", &id);
+    if waits {
+        return Ok(queued(&location));
+    }
+    let consent = Consent { standing: Standing::Revoked(reason), ..consent };
+    let resource = consent.write(&patient, &call.site);
+    Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &location))
+}
+
+impl Once {
+    fn consent(&self, now: Timestamp) -> Option<Consent> {
+        let directive = self.directives.first()?.clone();
+        let over = directive.valid_until.is_some_and(|until| until <= now);
+        let standing = if over { Standing::Over } else { Standing::InForce };
+        Some(Consent { id: self.id.clone(), directive, standing, recorded_at: None, guardian: None })
+    }
+}
+
+/// The Consent of an id, its patient, and its directives.
+async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>), Refusal> {
+    let unknown = || Problem::NotFound { kind: "Consent" };
+    let subject = subject_of(call, id).await?.ok_or_else(unknown)?;
+    let patient = patients::one(call, Some(subject)).await?;
+    let said = said_by(call, patient.subject).await?;
+    let once = said.into_iter().find(|once| once.id == id).ok_or_else(unknown)?;
+    let consent = once.consent(call.door.app.clock().now()).ok_or_else(unknown)?;
+    Ok((patient, consent, once.directives))
+}
+
+async fn of_ids(call: &Call, filter: &ConsentFilter) -> Result<Vec<Patient>, Refusal> {
+    let mut subjects = BTreeSet::new();
+    for id in filter.ids() {
+        subjects.extend(subject_of(call, id).await?);
+    }
+    let mut patients = Vec::new();
+    for subject in subjects {
+        patients.extend(patients::known(call, subject).await?);
+    }
+    Ok(patients)
+}
+
+/// What a patient has said, as this node knows it.
+async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Once>, Refusal> {
+    let question = move |machine: &Machine, view: &View| {
+        let heads = machine.heads(&subject, view)?.into_iter().filter_map(|(_, known)| known);
+        let directives = heads.flat_map(|known| known.record.in_force().to_vec());
+        let directives: Vec<Directive> = directives.map(|act| act.directive).collect();
+        Ok((ask::ordinal(&subject, view)?, directives))
+    };
+    let (number, mut directives) = call.door.app.inbox.ask(question).await?;
+    directives.sort_by_key(|directive| directive.id);
+    let mut said: Vec<Once> = Vec::new();
+    for directive in directives {
+        match said.iter_mut().find(|once| once.directives.iter().any(|other| is_same(other, &directive))) {
+            Some(once) => once.directives.push(directive),
+            None => said.push(Once { id: id_of(number, &directive.id), directives: vec![directive] }),
+        }
+    }
+    Ok(said)
+}
+
+/// Whether two directives are one but for the token.
+fn is_same(one: &Directive, other: &Directive) -> bool {
+    let Directive { id, patient, head_version, .. } = one.clone();
+    *one == Directive { id, patient, head_version, ..other.clone() } && one.patient != other.patient
+}
+
+/// 20 bytes of a directive's id are more than enough to tell those of one patient apart, and leave room in a FHIR id.
+fn id_of(number: u64, directive: &DirectiveId) -> String {
+    let digits = directive.to_string();
+    format!("{number}.{}", digits.get(..40).unwrap_or(&digits))
+}
+
+async fn subject_of(call: &Call, id: &str) -> Result<Option<Subject>, Refusal> {
+    let number = id.split_once('.').and_then(|(number, _)| number.parse::<u64>().ok());
+    let Some(number) = number else { return Ok(None) };
+    Ok(call.door.app.inbox.ask(move |_, view| ask::at_ordinal(number, view)).await?)
+}
+
+async fn number(call: &Call, subject: Subject) -> Result<u64, Refusal> {
+    Ok(call.door.app.inbox.ask(move |_, view| ask::ordinal(&subject, view)).await?)
+}
+
+fn only(patients: Vec<Patient>) -> Result<Patient, Refusal> {
+    let mut patients = patients.into_iter();
+    match (patients.next(), patients.next()) {
+        (Some(patient), None) => Ok(patient),
+        (None, _) => Err(Problem::NotFound { kind: "Patient" }.into()),
+        (Some(_), Some(_)) => Err(Problem::Conflict { what: "the identifier is of two patients" }.into()),
+    }
+}
+
+/// What the hospital keeps to show what was said: the resource, or its hash if it is long.
+fn statement(call: &Call, patient: &Patient, bytes: &[u8]) -> Statement {
+    let evidence = if bytes.len() > EVIDENCE_BYTES_MAX {
+        format!("sha256:{}", hex::encode(hash::sha256_plain(&[bytes]))).into_bytes()
+    } else {
+        bytes.to_vec()
+    };
+    Statement { actor: call.actor(), subject: patient.subject, evidence, heads: Vec::new() }
+}
+
+fn permit(new: &NewConsent, now: Timestamp) -> NewPermit {
+    let new = new.clone();
+    NewPermit {
+        grantee: new.grantee,
+        custodian: new.custodian,
+        what: new.what,
+        purposes: new.purposes,
+        valid_from: new.valid_from.unwrap_or(now),
+        valid_until: new.valid_until,
+        notice: new.notice,
+        existence_visible: new.existence_visible,
+        by_guardian: new.basis == LegalBasis::GuardianConsent,
+    }
+}
+
+fn forbid(new: &NewConsent, now: Timestamp) -> NewForbid {
+    let new = new.clone();
+    NewForbid {
+        grantee: new.grantee,
+        custodian: new.custodian,
+        what: new.what,
+        purposes: new.purposes,
+        valid_from: new.valid_from.unwrap_or(now),
+        valid_until: new.valid_until,
+        notice: new.notice,
+    }
+}
+
+/// What was recorded, as it is shown at once.
+fn directive_of(new: NewConsent, id: DirectiveId, patient: Token, now: Timestamp) -> Directive {
+    Directive {
+        id,
+        patient,
+        stance: new.stance,
+        grantee: new.grantee,
+        custodian: new.custodian,
+        what: new.what,
+        purposes: new.purposes,
+        valid_from: new.valid_from.unwrap_or(now),
+        valid_until: new.valid_until,
+        notice: new.notice,
+        existence_visible: new.existence_visible,
+        basis: new.basis,
+        head_version: 0,
+    }
+}
+
+/// Words of this node, and whether the registry has them.
+struct Said {
+    /// The directives among them.
+    directives: Vec<DirectiveId>,
+    /// Some are still being handed in.
+    waits: bool,
+}
+
+/// Hands an act in, and waits until the registry has it; a refusal for good is one of the request.
+async fn say(call: &Call, input: Input) -> Result<Said, Refusal> {
+    let inbox = &call.door.app.inbox;
+    let Some(Outcome::Said(numbers)) = inbox.hand_in_time(input, STATEMENT_WAIT).await? else {
+        return Err(Problem::Transient.into());
+    };
+    let mut said = Said { directives: Vec::new(), waits: false };
+    for number in numbers {
+        said.directives.extend(inbox.ask(move |_, view| ask::directive(number, view)).await?);
+        match inbox.settled(number, STATEMENT_WAIT).await? {
+            Some(WordState::Stands(_)) => {}
+            Some(WordState::Refused { clause, .. }) => return Err(Problem::RegistryRefused { clause }.into()),
+            Some(WordState::Waiting) | None => said.waits = true,
+        }
+    }
+    Ok(said)
+}
+
+/// One of the patient's tokens: all are known once something was said of the patient.
+async fn token(call: &Call, subject: Subject) -> Result<Token, Refusal> {
+    let tokens = call.door.app.inbox.tokens(subject, STATEMENT_WAIT).await?.ok_or(Problem::Transient)?;
+    Ok(*tokens.first().ok_or(Problem::Internal)?)
+}
+
+/// It is kept, and the registry does not have it yet.
+fn queued(location: &str) -> Response {
+    let mut response = answer::resource(StatusCode::ACCEPTED, &outcome::queued());
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}

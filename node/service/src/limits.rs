@@ -1,0 +1,88 @@
+//! Every bound of the node's process, by name. Those of the machine, the readers, the link and HTTP are their own.
+
+use std::time::Duration;
+
+use yiqiao_node_core::limits::ERRANDS_MAX;
+use yiqiao_proto::time::Millis;
+
+/// Inputs and questions that wait for the machine; beyond them callers are told to come again.
+pub(crate) const QUEUE_MAX: usize = 1_024;
+/// Inputs of one batch: one write to the disk for all.
+pub(crate) const BATCH_MAX: usize = 256;
+/// How often the machine may ask for more of its store while it handles one input or question.
+pub(crate) const ROUNDS_MAX: usize = 256;
+/// How long the machine's own work rests after the disk took nothing.
+pub(crate) const REST: Millis = Millis::from_secs(1);
+
+/// A segment of the journal.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// Records that are replayed between two commits of the index.
+pub(crate) const REPLAY_BATCH: usize = 512;
+/// Replayed records between two lines of progress.
+pub(crate) const PROGRESS_EVERY: u64 = 100_000;
+
+/// Room on the disk that documents leave to journal and index.
+pub(crate) const RESERVE_BYTES: u64 = 16 << 20;
+/// Sealed files that are compared with the journal in one step after a start.
+pub(crate) const SWEEP_STEP: usize = 64;
+/// Pause between two of these steps.
+pub(crate) const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// Messages that are read and sealed at once: each may take several times its length in memory.
+pub(crate) const READERS_MAX: usize = 8;
+/// Messages of one batch that are handed to the machine together.
+pub(crate) const SLICE_MAX: usize = 64;
+
+/// MLLP connections of one door.
+pub(crate) const MLLP_CONNECTIONS_MAX: usize = 64;
+/// How long an MLLP connection may be silent between two messages.
+pub(crate) const MLLP_IDLE: Duration = Duration::from_secs(3_600);
+/// How long a message that has begun may stand still, and a sender may take to read its answer.
+pub(crate) const MLLP_STALL: Duration = Duration::from_secs(60);
+/// Bytes read from an MLLP connection at once.
+pub(crate) const MLLP_READ_BYTES: usize = 64 << 10;
+
+/// How far wall clock and boot clock may part before every lease is void (F-6).
+pub(crate) const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
+/// Who waits for words to settle and for calls to land; beyond them callers are told to come again.
+pub(crate) const WAITERS_MAX: usize = 1_024;
+
+/// Ranges of one request that are sent to a member at once (P-6).
+pub(crate) const PULLS_OUTSTANDING: usize = 2;
+/// Ranges of one document that are asked for at once.
+pub(crate) const RANGES_AT_ONCE: usize = PULLS_OUTSTANDING;
+/// Documents that are fetched at once.
+pub(crate) const FETCHES_MAX: usize = ERRANDS_MAX;
+/// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
+pub(crate) const NEWS_WAIT: Duration = Duration::from_secs(2);
+/// How often a range is asked for while its holder is busy.
+pub(crate) const BUSY_WAITS_MAX: usize = 30;
+/// How long is waited before it is asked for again, whatever the holder says.
+pub(crate) const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
+/// The same, at most.
+pub(crate) const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a call to a member may take, the registry among them.
+pub(crate) const CALL_WAIT: Duration = Duration::from_secs(30);
+/// How often the registry is asked for newer member lists.
+pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(5);
+/// The same while it does not know this node, or is not there.
+pub(crate) const LISTS_RETRY: Duration = Duration::from_secs(1);
+
+/// How long it is waited for that the registry takes what a patient says.
+pub(crate) const STATEMENT_WAIT: Duration = Duration::from_secs(10);
+
+/// Documents of one patient that a FHIR search goes through.
+pub(crate) const SEARCHED_DOCUMENTS_MAX: usize = 16_384;
+/// Referrals that one page of a FHIR search without a patient goes through.
+pub(crate) const SEARCHED_REFERRALS_MAX: usize = 1_024;
+/// The longest document that is given as a FHIR resource, in base64, and not as its bytes.
+pub(crate) const WRAPPED_BYTES_MAX: u64 = 16 << 20;
+
+/// Open reviews or problems in one list.
+pub(crate) const LISTED_MAX: usize = 256;
+
+/// MLLP doors of one node.
+pub(crate) const DOORS_MAX: usize = 64;
+
+const _: () = assert!(BATCH_MAX <= QUEUE_MAX && SLICE_MAX <= BATCH_MAX);

@@ -1,0 +1,138 @@
+//! The node of a hospital: one binary and one folder.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | starting and stopping | [`serve`] |
+//! | the one thread that changes anything, its time, who waits for it | [`sequencer`], [`clock`], [`waiters`] |
+//! | durable state | [`ledger`], [`vault`], [`sweep`] |
+//! | what the machine wants done | [`effects`]; of the registry: [`registry`], [`receipts`], [`answers`]; of members: [`members`], [`fetch`] |
+//! | what other members ask | [`peers`], [`pulls`] |
+//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], `api/intake.rs` |
+//! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
+//! | commands of the administrator | [`cli`], answered by [`admin`]; a new node: [`join`] |
+
+mod admin;
+mod answers;
+mod api;
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod content;
+mod effects;
+mod fetch;
+mod fhir;
+mod join;
+mod ledger;
+mod limits;
+mod members;
+mod mllp;
+mod names;
+mod peers;
+mod pulls;
+mod receipts;
+mod reception;
+mod registry;
+mod sequencer;
+mod serve;
+mod sweep;
+mod vault;
+mod waiters;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use yiqiao_host::accounts::commands::AccountCommand;
+
+use crate::cli::{ClientCommand, Console, ProblemCommand, ReviewCommand};
+
+/// The node of a hospital in a regional health information exchange.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where commands find the node.
+#[derive(clap::Args)]
+struct Node {
+    /// The configuration file of the node.
+    #[arg(long, default_value = "node.toml", global = true)]
+    config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a new node: its keys, its configuration, and the request to join a region.
+    Join(join::Join),
+    /// Runs the node until it is told to stop (Ctrl-C, SIGTERM).
+    Serve {
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Shows how the running node stands.
+    Status {
+        #[command(flatten)]
+        node: Node,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Messages that are kept for a person.
+    Review {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: ReviewCommand,
+    },
+    /// Patients whose publishing stopped.
+    Problems {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: ProblemCommand,
+    },
+    /// Accounts of staff.
+    Account {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Systems that sign in.
+    Client {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
+}
+
+/// What goes wrong is said in one sentence on standard error, whatever the environment says of backtraces.
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    // Who closed standard error cannot be told anything more.
+    let _untold = writeln!(std::io::stderr().lock(), "error: {sentence}");
+    ExitCode::FAILURE
+}
+
+fn run() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Join(join) => join::join(&join),
+        Command::Serve { node } => serve::run(&node.config),
+        Command::Status { node, json } => Console::new(&node.config)?.status(json),
+        Command::Review { node, command } => Console::new(&node.config)?.review(&command),
+        Command::Problems { node, command } => Console::new(&node.config)?.problem(&command),
+        Command::Account { node, command } => Console::new(&node.config)?.account(command),
+        Command::Client { node, command } => Console::new(&node.config)?.client(command),
+    }
+}

@@ -1,0 +1,255 @@
+//! Where messages of the hospital's systems come in, whatever door they came through: read, sealed, handed to the machine.
+//!
+//! A message is answered only once it is durable: its documents in the vault, what it says in the journal.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use yiqiao_intake::dates::Zone;
+use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
+use yiqiao_intake::intake::{self, Door, Item};
+use yiqiao_intake::patient::Patient;
+use yiqiao_intake::refusal::Refusal;
+use yiqiao_intake::summary::Summary;
+use yiqiao_node_core::intake::{Answered, Content, Received, Sealed};
+use yiqiao_node_core::machine::{self, Input, Outcome};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::Code;
+
+use crate::limits::{READERS_MAX, SLICE_MAX};
+use crate::sequencer::{Inbox, NotTaken};
+use crate::vault::{Placed, Vault, VaultError};
+
+/// The reception; clones are the same.
+#[derive(Clone)]
+pub(crate) struct Reception {
+    inbox: Inbox,
+    vault: Arc<Vault>,
+    zone: Zone,
+    readers: Arc<Semaphore>,
+}
+
+/// What became of one message.
+pub(crate) type Taken = Result<Answer, NotTaken>;
+
+/// What became of a message that was kept, or sent back for good.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) answered: Answered,
+    /// What it was understood to say: for its sender only.
+    pub(crate) said: Summary,
+    /// Why it was sent back.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// A message that is ready for the machine.
+struct Ready {
+    system: Code,
+    said: Summary,
+    input: Box<Received>,
+    placed: Vec<Placed>,
+    refusal: Option<Refusal>,
+}
+
+impl Reception {
+    pub(crate) fn new(inbox: Inbox, vault: Arc<Vault>, zone: Zone) -> Self {
+        Self { inbox, vault, zone, readers: Arc::new(Semaphore::new(READERS_MAX)) }
+    }
+
+    /// The zone of the hospital's clocks.
+    pub(crate) const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Takes all messages of an input of a system, in order; `format` is what the door is for, if it says.
+    pub(crate) async fn take(
+        &self,
+        system: &Code,
+        bytes: impl Into<Arc<[u8]>>,
+        format: Option<Format>,
+    ) -> Vec<Taken> {
+        self.take_of(system, bytes, format, None).await
+    }
+
+    /// The same; all documents are of this patient, whom their sender names in words that only the door knows.
+    pub(crate) async fn take_of(
+        &self,
+        system: &Code,
+        bytes: impl Into<Arc<[u8]>>,
+        format: Option<Format>,
+        patient: Option<Patient>,
+    ) -> Vec<Taken> {
+        let bytes = bytes.into();
+        let door = Door { format, zone: self.zone.clone() };
+        let input = Arc::clone(&bytes);
+        let Some(mut items) = self.read(move || intake::read(&input, &door)).await else {
+            return vec![Err(NotTaken::Busy)];
+        };
+        if let Some(patient) = &patient {
+            items.iter_mut().for_each(|item| name(item, patient));
+        }
+        let mut taken = Vec::with_capacity(items.len());
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(SLICE_MAX));
+            taken.extend(self.take_slice(system, &bytes, std::mem::replace(&mut items, rest)).await);
+        }
+        taken
+    }
+
+    /// Takes some messages together: one write to the disk for what they say.
+    async fn take_slice(&self, system: &Code, bytes: &Arc<[u8]>, items: Vec<Item>) -> Vec<Taken> {
+        let (vault, system, input) = (Arc::clone(&self.vault), system.clone(), Arc::clone(bytes));
+        let prepare = move || items.into_iter().map(|item| ready(&vault, &system, &input, item)).collect();
+        let Some(ready): Option<Vec<_>> = self.read(prepare).await else { return vec![Err(NotTaken::Busy)] };
+        // All are in the queue, in order, before the first is waited for.
+        let handed: Vec<_> = ready
+            .into_iter()
+            .map(|ready| Ok(self.hand(bytes, ready.map_err(|error| not_kept(&error))?)))
+            .collect();
+        let mut taken = Vec::with_capacity(handed.len());
+        for outcome in handed {
+            taken.push(match outcome {
+                Ok(outcome) => outcome.await,
+                Err(error) => Err(error),
+            });
+        }
+        taken
+    }
+
+    /// Puts a message into the queue at once; what became of it comes later.
+    fn hand<'a>(&'a self, bytes: &'a Arc<[u8]>, ready: Ready) -> impl Future<Output = Taken> + Send + 'a {
+        let Ready { system, said, input, placed, refusal } = ready;
+        let (control_id, digest) = (input.control_id.clone(), input.digest);
+        let outcome = self.inbox.hand(Input::Received(input));
+        async move {
+            let outcome = outcome.await;
+            if outcome != Err(NotTaken::Refused(machine::Refused::NoPatient)) {
+                return self.settle(outcome, &placed, said, refusal);
+            }
+            // The reader and the machine disagree whether it names a patient: a person looks at it.
+            self.discard(&placed);
+            let (whole, vault, span) = (Arc::clone(bytes), Arc::clone(&self.vault), said.span.clone());
+            let kept = self.read(move || seal(&vault, whole.get(span).unwrap_or_default())).await;
+            let whole = kept.ok_or(NotTaken::Busy)?.map_err(|error| not_kept(&error))?;
+            let content = Content::Review(ReviewReason::NoIdentifier, whole.sealed.clone());
+            let review = Received { system, control_id, digest, content };
+            let outcome = self.inbox.hand(Input::Received(Box::new(review))).await;
+            self.settle(outcome, &[whole], said.kept_for(ReviewReason::NoIdentifier), refusal)
+        }
+    }
+
+    /// Reads or seals, a bounded number of messages at once; nothing if that panicked.
+    async fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        // Never closed.
+        let _reader = self.readers.acquire().await;
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
+    /// Removes sealed files that nothing refers to.
+    fn settle(
+        &self,
+        outcome: Result<Outcome, NotTaken>,
+        placed: &[Placed],
+        said: Summary,
+        refusal: Option<Refusal>,
+    ) -> Taken {
+        match outcome {
+            Ok(Outcome::Received(answered)) => {
+                answered.unused.iter().for_each(|unused| self.vault.remove(unused));
+                Ok(Answer { answered, said, refusal })
+            }
+            // Whether it was taken is not known: what is left over is removed after the next start.
+            Ok(_) | Err(NotTaken::Stopping) => Err(NotTaken::Stopping),
+            Err(error) => {
+                self.discard(placed);
+                Err(error)
+            }
+        }
+    }
+
+    fn discard(&self, placed: &[Placed]) {
+        placed.iter().for_each(|placed| self.vault.remove(&placed.sealed.document));
+    }
+}
+
+/// Says of which patient the documents of a message are.
+fn name(item: &mut Item, patient: &Patient) {
+    if let Ok(Understood::Documents(documents)) = &mut item.outcome {
+        documents.iter_mut().for_each(|document| document.patient = patient.clone());
+    }
+}
+
+/// Seals what a message brings.
+fn ready(vault: &Vault, system: &Code, input: &[u8], item: Item) -> Result<Ready, VaultError> {
+    let message = input.get(item.span.clone()).unwrap_or_default();
+    let said = Summary::of(&item);
+    let mut placed = Vec::new();
+    let mut refusal = None;
+    let content = match item.outcome {
+        Ok(Understood::Documents(documents)) => {
+            Content::Documents(seal_all(vault, input, documents, &mut placed)?)
+        }
+        Ok(Understood::Events(events)) => Content::Events(events),
+        Ok(Understood::Answer(_)) => Content::Answer,
+        Ok(Understood::Review(review)) => {
+            let whole = seal(vault, message)?;
+            let content = Content::Review(review.reason, whole.sealed.clone());
+            placed.push(whole);
+            content
+        }
+        Err(why) => {
+            refusal = Some(why);
+            Content::Refused
+        }
+    };
+    let input = Received {
+        system: system.clone(),
+        control_id: said.control_id.clone(),
+        digest: hash::blake3(&[message]),
+        content,
+    };
+    Ok(Ready { system: system.clone(), said, input: Box::new(input), placed, refusal })
+}
+
+/// Seals all documents, or leaves none.
+fn seal_all(
+    vault: &Vault,
+    input: &[u8],
+    documents: Vec<Document>,
+    placed: &mut Vec<Placed>,
+) -> Result<Vec<(Document, Sealed)>, VaultError> {
+    let mut sealed = Vec::with_capacity(documents.len());
+    for mut document in documents {
+        // Once sealed, the content is not kept in memory.
+        let payload = std::mem::replace(&mut document.payload, Payload::Embedded(Vec::new()));
+        let plain = match &payload {
+            Payload::Message(range) => input.get(range.clone()).unwrap_or_default(),
+            Payload::Embedded(bytes) => bytes,
+        };
+        match seal(vault, plain) {
+            Ok(one) => {
+                sealed.push((document, one.sealed.clone()));
+                placed.push(one);
+            }
+            Err(error) => {
+                placed.drain(..).for_each(|one| vault.remove(&one.sealed.document));
+                return Err(error);
+            }
+        }
+    }
+    Ok(sealed)
+}
+
+fn seal(vault: &Vault, mut plain: &[u8]) -> Result<Placed, VaultError> {
+    let length = plain.len() as u64;
+    vault.seal(&mut plain, length)
+}
+
+fn not_kept(error: &VaultError) -> NotTaken {
+    if error.is_full() {
+        tracing::warn!(%error, "a message is not taken");
+    } else {
+        tracing::error!(%error, "a message is not taken");
+    }
+    NotTaken::Busy
+}

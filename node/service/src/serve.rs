@@ -1,0 +1,343 @@
+//! Running the node: opens the state, starts link, doors and HTTP, follows the member list, stops in order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use yiqiao_host::admin::{AdminSocket, SOCKET};
+use yiqiao_host::clients::{Clients, Systems};
+use yiqiao_host::clock::Clock;
+use yiqiao_host::http::{self, HttpConfig};
+use yiqiao_host::joining::RegionFile;
+use yiqiao_host::keys::Seed;
+use yiqiao_host::link::{Limits, Link, LinkConfig, PeerId, Roster};
+use yiqiao_host::sessions::Identity;
+use yiqiao_host::store::Store;
+use yiqiao_host::{config, keys, telemetry};
+use yiqiao_node_core::at_rest::AtRest;
+use yiqiao_node_core::machine::{Input, Keys, Machine};
+use yiqiao_proto::directory::Directory;
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::member::Transport;
+use yiqiao_proto::release::SealingSecret;
+use zeroize::Zeroizing;
+
+use crate::app::{App, Member};
+use crate::clock::MachineClock;
+use crate::config::{Config, MllpDoor};
+use crate::effects::{Doing, Effects};
+use crate::fetch::Fetcher;
+use crate::join::{AT_REST, SEALING, TRANSPORT, WORDS, secret};
+use crate::ledger::{self, Ledger, LedgerError};
+use crate::limits::{LISTS_EVERY, LISTS_RETRY};
+use crate::members::Members;
+use crate::mllp::Mllp;
+use crate::peers::Peers;
+use crate::reception::Reception;
+use crate::registry::{self, Registry};
+use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
+use crate::sweep::{sweep, sweep_copies};
+use crate::vault::Vault;
+use crate::{admin, api};
+
+/// Makes a machine that has seen nothing.
+type Fresh = Box<dyn Fn() -> Machine + Send>;
+
+/// Runs until told to stop.
+pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
+    let config: Config = config::load(file)?;
+    telemetry::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let region = RegionFile::read(config.region_file.as_path())?;
+    ensure!(
+        region.region == config.region,
+        "`region` in the configuration is {}, the region's file is of {}",
+        config.region,
+        region.region
+    );
+    let first = region.directory()?;
+    let key = |name: &str, kind| keys::load(&config.keys.as_path().join(format!("{name}.key")), kind);
+    let transport = Zeroizing::new(*key("transport", TRANSPORT)?.expose());
+    let at_rest = Zeroizing::new(*key("at-rest", AT_REST)?.expose());
+    let (words, sealing) = (key("words", WORDS)?, key("sealing", SEALING)?);
+    let fresh = fresh(&config, words, sealing, at_rest.clone(), first.clone())?;
+    // What another process holds, or a typing error, is found before anything is changed.
+    let (mllp_doors, zone, listen) = (config.mllp_doors()?, config.zone()?, config.listen()?);
+    let listener = bind(&config.http).await?;
+    let doors = bind_doors(mllp_doors).await?;
+    let data = config.data.as_path().to_owned();
+    let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
+    tracing::info!(records = ledger.records(), "the journal is open");
+    let vault = Arc::new(Vault::open(&data.join("vault"), AtRest::new(&at_rest))?);
+    tokio::task::block_in_place(|| sweep_copies(&vault, &ledger))?;
+
+    let (inbox, queue) = Inbox::new();
+    let (announce, directories) = watch::channel(machine.directory().clone());
+    let (roster, rosters) = watch::channel(Arc::new(roster(&directories.borrow())));
+    let (progress, progressed) = watch::channel(Progress::default());
+    let peers = Peers::new(inbox.clone(), directories.clone(), Arc::clone(&vault), progressed);
+    let link = LinkConfig { secret: transport, listen, limits: Limits::default(), clock: Clock::system() };
+    let (link, link_task) = Link::start(link, rosters, Arc::new(peers)).await?;
+    tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "the link is up");
+    let code = config.organisation()?;
+    let members = Members::new(link.clone(), directories.clone());
+    let registry = Registry::new(members.clone(), code.clone());
+    let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault), code);
+    let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone);
+    let (alarms, alarmed) = watch::channel(Alarms::default());
+    let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed };
+    let app = app(&config, &first, parts)?;
+    let socket = AdminSocket::bind(&data.join(SOCKET))?;
+
+    let runtime = Handle::current();
+    let doing = Doing { registry: app.registry.clone(), members, fetcher: app.fetcher.clone() };
+    let effects = Effects { runtime: runtime.clone(), inbox: app.inbox.clone(), doing };
+    let (clock, newer_list) = (MachineClock::system(), Arc::new(Notify::new()));
+    let list_named = Arc::clone(&newer_list);
+    let sequencer = Sequencer {
+        fresh,
+        machine,
+        ledger,
+        clock,
+        directory: announce,
+        newer_list,
+        progress,
+        alarms,
+        effects,
+        runtime,
+    };
+    let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
+
+    let mut tasks = background(&app, directories, roster, list_named);
+    for (door, listener) in doors {
+        let (reception, clock) = (app.reception.clone(), app.clock().clone());
+        tasks.spawn(Mllp { door, listener, reception, clock }.serve());
+    }
+    let answering = app.clone();
+    tasks.spawn(socket.serve(move |request| admin::answer(answering.clone(), request)));
+    tasks.spawn(serve_http(listener, app.clone(), config.http));
+
+    let ended = Running { app, tasks, link: link_task, sequencer }.finish().await?;
+    close(ended, &data)
+}
+
+/// What runs until the process is told to stop, or its state can no longer be trusted.
+struct Running {
+    app: App,
+    tasks: JoinSet<()>,
+    link: JoinHandle<()>,
+    sequencer: JoinHandle<Result<(), LedgerError>>,
+}
+
+impl Running {
+    /// Waits for the end, then stops in order; what the journal said at last.
+    async fn finish(mut self) -> anyhow::Result<Result<(), LedgerError>> {
+        let ended = tokio::select! {
+            () = stop_signal() => None,
+            ended = &mut self.sequencer => Some(ended?),
+        };
+        self.tasks.shutdown().await;
+        self.app.link.shutdown().await;
+        self.link.await?;
+        self.app.inbox.stop().await;
+        Ok(match ended {
+            None => self.sequencer.await?,
+            Some(ended) => ended,
+        })
+    }
+}
+
+/// What makes machines: one at the start, and one whenever a batch could not be kept.
+fn fresh(
+    config: &Config,
+    words: Seed,
+    sealing: Seed,
+    at_rest: Zeroizing<[u8; 32]>,
+    first: Directory,
+) -> anyhow::Result<Fresh> {
+    let machine = config.machine()?;
+    Ok(Box::new(move || {
+        let sealing = SealingSecret::new(&Zeroizing::new(*sealing.expose()));
+        let keys = Keys { words: secret(&words), sealing, at_rest: AtRest::new(&at_rest) };
+        Machine::new(machine.clone(), keys, first.clone())
+    }))
+}
+
+/// Opens the state and brings a machine up to it; an index that turns out to be unfit is made again at once.
+fn open(
+    data: &Path,
+    first: &Directory,
+    at_rest: &Zeroizing<[u8; 32]>,
+    fresh: &Fresh,
+) -> anyhow::Result<(Ledger, Machine)> {
+    let open = || {
+        let mut ledger = Ledger::open(data, first.region(), &AtRest::new(at_rest))?;
+        let mut machine = fresh();
+        ledger.bring_up(&mut machine)?;
+        Ok::<_, LedgerError>((ledger, machine))
+    };
+    match open() {
+        Err(error) if error.is_of_index() => {
+            tracing::warn!(%error, "the index is made again from the journal");
+            ledger::remove_index(data);
+            Ok(open()?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// What the state of the process is made of.
+struct Parts {
+    inbox: Inbox,
+    vault: Arc<Vault>,
+    reception: Reception,
+    registry: Registry,
+    link: Link,
+    fetcher: Fetcher,
+    alarms: watch::Receiver<Alarms>,
+}
+
+fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> {
+    let data = config.data.as_path();
+    let cookie = config.code.parse().context("`code` in the configuration")?;
+    let identity = Identity::open(data, &cookie, config.http.https, Clock::system())?;
+    let clients = Clients::open(&Store::open(&data.join("clients"))?)?;
+    let doors = config.mllp_doors()?.into_iter().map(|door| door.system).collect();
+    let member = Member {
+        region: first.region().clone(),
+        code: config.organisation()?,
+        name: config.name.clone(),
+        https: config.http.https,
+        doors,
+    };
+    let systems = Systems { clients, clock: Clock::system() };
+    let Parts { inbox, vault, reception, registry, link, fetcher, alarms } = parts;
+    let member = Arc::new(member);
+    Ok(App { member, inbox, vault, reception, registry, link, fetcher, alarms, identity, systems })
+}
+
+/// What goes on beside the doors.
+fn background(
+    app: &App,
+    directories: watch::Receiver<Directory>,
+    roster: watch::Sender<Arc<Roster>>,
+    newer_list: Arc<Notify>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(follow_lists(app.clone(), directories.clone(), newer_list));
+    tasks.spawn(follow_roster(app.link.clone(), directories, roster));
+    tasks.spawn(sweep(Arc::clone(&app.vault), app.inbox.clone()));
+    tasks.spawn(app.identity.clone().sweep());
+    tasks
+}
+
+/// What the journal said when it ended; an unfit index is removed, since the next start makes it again.
+fn close(result: Result<(), LedgerError>, data: &Path) -> anyhow::Result<()> {
+    let Err(error) = result else { return Ok(()) };
+    if error.is_of_index() {
+        ledger::remove_index(data);
+        bail!("{error}; the index has been removed: start the node again, it is made anew");
+    }
+    Err(error.into())
+}
+
+/// Asks the registry for newer member lists, at once if one was named, and hands them in one after the other (M-2).
+async fn follow_lists(app: App, directories: watch::Receiver<Directory>, newer: Arc<Notify>) {
+    loop {
+        let version = directories.borrow().list().version;
+        match app.registry.lists_after(version).await {
+            Ok(lists) => take_lists(&app, lists).await,
+            Err(error) => tracing::debug!(%error, "no member lists came"),
+        }
+        let pause = if app.registry.is_connected() { LISTS_EVERY } else { LISTS_RETRY };
+        // Named or not: it is asked for again in time.
+        tokio::time::timeout(pause, newer.notified()).await.ok();
+    }
+}
+
+async fn take_lists(app: &App, lists: Vec<Envelope>) {
+    for list in lists {
+        if let Err(error) = app.inbox.hand(Input::MemberList(list)).await {
+            tracing::warn!(%error, "a member list is not taken");
+            return;
+        }
+    }
+}
+
+/// Lets in who is a member, and keeps the registry connected.
+async fn follow_roster(
+    link: Link,
+    mut directories: watch::Receiver<Directory>,
+    rosters: watch::Sender<Arc<Roster>>,
+) {
+    loop {
+        let registry = registry::peer(&directories.borrow_and_update());
+        if let Some(registry) = registry {
+            link.keep(registry);
+        }
+        let members = roster(&directories.borrow());
+        rosters.send_replace(Arc::new(members));
+        if directories.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The peers that may connect: those of members that are not suspended (M-7, M-11).
+fn roster(directory: &Directory) -> Roster {
+    let active = directory.list().members.iter().filter(|member| !member.suspended);
+    let transports = active.flat_map(|member| &member.transports);
+    let peer = |transport: &Transport| {
+        let peer = PeerId::from_bytes(&transport.peer_id).ok()?;
+        Some((peer, transport.addresses.iter().filter_map(|address| address.parse().ok()).collect()))
+    };
+    transports.filter_map(peer).collect()
+}
+
+async fn bind(config: &HttpConfig) -> anyhow::Result<TcpListener> {
+    let address = config.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot serve HTTP at {address}: is another process there? change `http.listen` in the configuration")
+    })
+}
+
+async fn bind_doors(doors: Vec<MllpDoor>) -> anyhow::Result<Vec<(MllpDoor, TcpListener)>> {
+    let mut bound = Vec::new();
+    for door in doors {
+        let address = door.listen;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot open the MLLP door of {} at {address}: is another process there?", door.system)
+        })?;
+        bound.push((door, listener));
+    }
+    Ok(bound)
+}
+
+async fn serve_http(listener: TcpListener, app: App, config: HttpConfig) {
+    http::serve(listener, http::standard(api::router(&app), &config), std::future::pending()).await;
+}
+
+/// Ctrl-C, or SIGTERM from a service manager.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

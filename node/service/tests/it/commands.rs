@@ -1,0 +1,69 @@
+//! What goes wrong with commands and configuration is said in one sentence, and accounts of staff work.
+
+use serde_json::json;
+
+use crate::rig::{Node, text};
+use crate::wire;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_before_a_node_runs_is_said_in_one_sentence() {
+    let mut node = Node::joined().await;
+    let said = text(&node.command(&["status"]).await.stderr);
+    assert!(said.starts_with("error: nothing answers at ") && said.contains("start it first"), "{said}");
+    let again = node.join(&[]);
+    assert!(text(&again.stderr).contains("exists already; name a new folder with --folder"));
+    let config = std::fs::read_to_string(node.config()).unwrap();
+    let wrong = [
+        ("region = \"demo\"", "region = \"other\"", "the region's file is of demo"),
+        (
+            "facility = \"general-hospital\"",
+            "facility = \"castle\"",
+            "`coding.facility` in the configuration",
+        ),
+        ("kind = \"mllp\"", "kind = \"telex\"", "mllp"),
+        ("code = \"qzrm\"", "code = \"qzrm\"\ncolour = \"red\"", "colour"),
+        ("region_file = \"region.json\"", "region_file = \"keys\"", "cannot read the region's file"),
+    ];
+    for (from, to, sentence) in wrong {
+        std::fs::write(node.config(), config.replace(from, to)).unwrap();
+        let said = node.try_start().await.unwrap_err();
+        assert!(said.starts_with("error: ") && said.contains(sentence), "{said}");
+        assert!(!node.data().exists(), "nothing is made");
+    }
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let busy = config
+        .replace(&format!("listen = \"127.0.0.1:{}\"", node.mllp), &format!("listen = \"127.0.0.1:{port}\""));
+    std::fs::write(node.config(), busy).unwrap();
+    assert!(node.try_start().await.unwrap_err().contains("cannot open the MLLP door of his at"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_sign_in_with_a_one_time_password_and_are_who_they_are() {
+    let node = Node::started().await;
+    let add = ["account", "add", "doctor", "--name", "王医生", "--role", "doctor", "--department", "xxgk"];
+    let said = node.does(&add).await;
+    let password = said.lines().next().unwrap().strip_prefix("one-time password: ").unwrap();
+    let sign_in = json!({ "login": "doctor", "password": password }).to_string();
+    let answer = wire::post(node.http, "/api/session", None, "application/json", sign_in.as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    assert!(cookie.starts_with("yiqiao_qzrm="), "{cookie}");
+    let who =
+        wire::try_request(node.http, "GET", "/api/session", &format!("Cookie: {cookie}\r\n"), b"").await;
+    let who = who.unwrap().json();
+    assert_eq!((&who["displayName"], &who["mustChangePassword"]), (&json!("王医生"), &json!(true)));
+    assert_eq!(who["member"], json!({ "code": "qzrm", "name": "桥州市人民医院" }));
+    let king = node.command(&["account", "add", "king", "--name", "王", "--role", "king"]).await;
+    assert!(text(&king.stderr).contains("there is no role king here"), "{}", text(&king.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_system_delivers_nothing_more() {
+    let node = Node::started().await;
+    let token = node.token("emr").await;
+    assert!(node.does(&["client", "list"]).await.contains("emr"));
+    node.does(&["client", "disable", "emr"]).await;
+    let answer = wire::post(node.http, "/api/intake", Some(&token), "text/xml", b"<a/>").await;
+    assert_eq!(answer.status, 401);
+}

@@ -1,0 +1,62 @@
+//! A disk without room: senders are told to come again, nothing half written stays, and the node goes on once there is room.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::feeds::{NAMELESS, admission};
+use crate::rig::Node;
+
+/// Bytes of the file system, with the reserve that documents leave.
+const DISK: &str = "48m";
+/// Messages that must fill what is left.
+const MESSAGES_MAX: u32 = 20_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_for_now_and_the_node_goes_on_once_there_is_room() {
+    let mounts = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
+    if !mounts.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "where CI runs, this must be tested");
+        eprintln!("this machine lets nobody mount a file system of his own: nothing is tested");
+        return;
+    }
+    let mut node = Node::joined().await;
+    let disk = node.folder().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let config = std::fs::read_to_string(node.config()).unwrap();
+    std::fs::write(node.config(), config.replace("data = \"data\"", "data = \"disk/data\"")).unwrap();
+    let mount = format!("mount -t tmpfs -o size={DISK} none {} && exec \"$0\" \"$@\"", disk.display());
+    node.wrap(&["unshare", "-rm", "sh", "-c", &mount]);
+    node.start().await;
+    let ballast = PathBuf::from(format!("/proc/{}/root{}/ballast", node.pid(), disk.display()));
+    let mut line = node.mllp().await;
+    assert!(line.send(admission(0).as_bytes()).await.unwrap().starts_with("MSA|AA"));
+
+    fill(&ballast);
+    let reviewed = line.send(NAMELESS.as_bytes()).await.unwrap();
+    assert!(reviewed.starts_with("MSA|AE|nameless-1"), "there is no room to seal it: {reviewed}");
+    let mut refused = None;
+    for number in 1..MESSAGES_MAX {
+        let answer = line.send(admission(number).as_bytes()).await.unwrap();
+        if answer.starts_with("MSA|AE") {
+            refused = Some(number);
+            break;
+        }
+        assert!(answer.starts_with("MSA|AA"), "{answer}");
+    }
+    let Some(refused) = refused else { panic!("the disk was never full") };
+    eprintln!("full after {refused} messages");
+
+    std::fs::remove_file(&ballast).unwrap();
+    assert!(line.send(NAMELESS.as_bytes()).await.unwrap().starts_with("MSA|AA"));
+    for number in 0..=refused {
+        assert!(line.send(admission(number).as_bytes()).await.unwrap().starts_with("MSA|AA"));
+    }
+    node.connected().await;
+}
+
+/// Fills the disk to the last byte.
+fn fill(ballast: &Path) {
+    let mut file = std::fs::File::create(ballast).unwrap();
+    while file.write(&[0; 4_096]).is_ok_and(|written| written > 0) {}
+}

@@ -1,0 +1,40 @@
+//! The real node process with the real registry process, in a region made by the real commands, and systems that send to it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what cannot happen here fails the test"
+)]
+
+mod commands;
+mod crash;
+mod damage;
+mod disk;
+mod exchange;
+mod feeds;
+mod fhir;
+mod member;
+mod mllp;
+mod review;
+mod rig;
+mod story;
+mod wire;
+
+use std::path::{Path, PathBuf};
+
+/// The program under test.
+pub(crate) fn node() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_yiqiao-node"))
+}
+
+/// The registry, which is built into the same folder with the workspace.
+pub(crate) fn registry() -> PathBuf {
+    let registry = node().with_file_name("yiqiao-registry");
+    assert!(
+        registry.exists(),
+        "{} is missing: run `cargo build -p yiqiao-registry`, or test the whole workspace",
+        registry.display()
+    );
+    registry
+}

@@ -1,0 +1,294 @@
+//! The story, on real processes through public interfaces only: a referred patient's history crosses from one hospital to
+//! another, a walk-in's too; the patient takes it back; everybody sees what happened; a fourth hospital joins.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
+
+mod people;
+
+use serde_json::{Value, json};
+use yiqiao_demo::cast;
+use yiqiao_demo::feed::{Mllp, ack_code};
+use yiqiao_demo::place::{Choice, Place};
+use yiqiao_demo::region::{Options, Region};
+use yiqiao_simnet::feeds::{Feed, System};
+use yiqiao_simnet::hospitals::{CHILDREN, Specialty, UNIVERSITY};
+use yiqiao_simnet::story::Role;
+use yiqiao_simnet::town::Town;
+
+use people::{Person, array, text, until};
+
+/// The region of the story with the feeds of its cast.
+struct Stage {
+    _folder: tempfile::TempDir,
+    town: Town,
+    region: Region,
+}
+
+fn stage() -> Stage {
+    let folder = tempfile::tempdir().unwrap();
+    let town = cast::town(jiff::Zoned::now().date());
+    let programs = people::programs();
+    let options = Options { programs, ports: Choice::Free, hospitals: 3 };
+    let place = Place::new(folder.path()).unwrap();
+    let region = Region::set_up(place, &options, &town, &mut |_| ()).unwrap();
+    let sent = region.feed(&town, |patient| patient <= Role::Revoker.index(), &mut |_| ()).unwrap();
+    assert!(sent > 20, "the cast has a past");
+    region.wait_until_published(&mut |_| ()).unwrap();
+    Stage { _folder: folder, town, region }
+}
+
+impl Stage {
+    fn person(&self, letter: char, login: &str) -> Person {
+        let hospital = self.region.facts().hospital(letter).unwrap();
+        Person::signed_in(&hospital.node.url, login)
+    }
+
+    /// The doctor of a hospital whom somebody of the cast saw last.
+    fn doctor(&self, letter: char, role: Role) -> Person {
+        let mut visits = self.town.cast(role).unwrap().visits.iter();
+        let visit = visits.rfind(|visit| visit.hospital.letter == letter).unwrap();
+        self.person(letter, visit.doctor.code)
+    }
+
+    fn cardiologist_at_c(&self) -> Person {
+        self.person('C', UNIVERSITY.department(Specialty::Cardiology).senior().code)
+    }
+
+    fn resident_id(&self, role: Role) -> String {
+        self.town.cast(role).unwrap().person.resident_id.to_string()
+    }
+
+    fn feeds(&self, role: Role, system: System) -> Feed {
+        let mut feeds = self.town.feeds();
+        feeds.find(|feed| feed.patient == role.index() && feed.system == system).unwrap()
+    }
+
+    fn mllp(&self, letter: char, system: &str) -> Mllp {
+        let hospital = self.region.facts().hospital(letter).unwrap();
+        let (_, address) = hospital.mllp.iter().find(|(known, _)| known == system).unwrap();
+        Mllp::connect(address).unwrap()
+    }
+}
+
+#[test]
+fn the_story_from_feed_to_revocation() {
+    let mut stage = stage();
+    the_same_bytes_again_change_nothing(&stage);
+    before_consent_there_is_nothing_to_see(&stage);
+    let referral = a_referral_is_written_consented_and_sent(&stage);
+    c_accepts_files_and_reads(&stage, &referral);
+    referred_documents_open_with_a_switched_off(&mut stage);
+    a_walk_in_consents_at_the_desk(&stage);
+    the_patient_revokes(&stage);
+    everybody_sees_what_happened(&stage);
+    a_fourth_hospital_joins(&mut stage);
+    stage.region.stop().unwrap();
+}
+
+fn the_same_bytes_again_change_nothing(stage: &Stage) {
+    let doctor = stage.doctor('A', Role::Referred);
+    let subject = doctor.find(&stage.resident_id(Role::Referred));
+    let before = doctor.documents(&subject);
+    let adt = stage.feeds(Role::Referred, System::His);
+    let mut his = stage.mllp('A', "his");
+    assert_eq!(ack_code(&his.send(&adt.bytes).unwrap()).unwrap(), "AA");
+    let other = [adt.bytes.clone(), b"ZYQ|other\r".to_vec()].concat();
+    assert_eq!(ack_code(&his.send(&other).unwrap()).unwrap(), "AA");
+    assert_eq!(doctor.documents(&subject), before, "a repeat changes nothing");
+    let emr = stage.region.facts().hospital('A').unwrap().systems.first().unwrap().clone();
+    let client = yiqiao_demo::client::Client::at(&stage.region.facts().hospital('A').unwrap().node.url);
+    client.authorize(&emr.client, &emr.secret).unwrap();
+    let cda = stage.feeds(Role::Referred, System::Emr);
+    let answer = client.send("POST", "/api/intake", "application/xml", &cda.bytes).unwrap();
+    let answer = answer.json_of("/api/intake").unwrap();
+    assert_eq!(
+        (text(&answer, "/outcome"), answer.get("repeat")),
+        ("indexed", Some(&Value::Bool(true))),
+        "{answer}"
+    );
+}
+
+fn before_consent_there_is_nothing_to_see(stage: &Stage) {
+    let doctor = stage.doctor('C', Role::WalkIn);
+    let subject = doctor.find(&stage.resident_id(Role::WalkIn));
+    doctor.post(&format!("/api/patients/{subject}/fetch"), &json!({}));
+    let history = doctor.get(&format!("/api/patients/{subject}/documents"));
+    assert!(array(&history, "/items").iter().all(|row| text(row, "/holder") == "qzdx"), "{history}");
+    assert_eq!(text(&history, "/completeness/kind"), "local");
+}
+
+/// Gives the referral's path.
+fn a_referral_is_written_consented_and_sent(stage: &Stage) -> String {
+    let doctor = stage.doctor('A', Role::Referred);
+    let subject = doctor.find(&stage.resident_id(Role::Referred));
+    let own = doctor.documents(&subject);
+    assert!(own.iter().all(|row| text(row, "/holder") == "qzrm") && own.len() >= 3);
+    let chosen: Vec<Value> = own
+        .iter()
+        .take(3)
+        .map(|row| json!({ "holder": text(row, "/holder"), "entry": text(row, "/entry") }))
+        .collect();
+    let draft = json!({
+        "subject": subject,
+        "to": "qzdx",
+        "form": {
+            "toDepartment": UNIVERSITY.department(Specialty::Cardiology).code,
+            "urgency": "urgent",
+            "direction": "up",
+            "impression": "不稳定型心绞痛",
+            "presentIllness": "阵发性胸痛3天，加重2小时。",
+            "pastHistory": "2型糖尿病6年。",
+            "course": "抗血小板、调脂治疗，症状稳定。",
+            "reason": "需行冠状动脉造影及介入治疗。",
+            "plan": "尽早行冠状动脉造影。",
+            "physicianPhone": "0999-61000001",
+        },
+        "entries": chosen,
+    });
+    let referral = doctor.post("/api/referrals/drafts", &draft);
+    let path = format!("/api/referrals/{}/{}", text(&referral, "/member"), text(&referral, "/id"));
+    assert_eq!(text(&referral, "/state"), "draft");
+
+    let desk = stage.person('A', "desk");
+    let subject = desk.find(&stage.resident_id(Role::Referred));
+    let notice =
+        json!({ "organisation": "qzdx", "classes": [], "purposes": ["treatment"], "validUntil": null });
+    let notice = desk.post("/api/notice", &notice);
+    let paragraphs = array(&notice, "/paragraphs").iter().map(Value::to_string).collect::<String>();
+    assert!(
+        paragraphs.contains(UNIVERSITY.name) && paragraphs.contains(&cast::contact(&UNIVERSITY)),
+        "{paragraphs}"
+    );
+    desk.permit(&subject, "qzdx", text(&notice, "/version"));
+
+    doctor.post(&format!("{path}/act"), &json!({ "act": "send" }));
+    until("C's node to receive the referral", || {
+        (text(&doctor.get(&path), "/state") == "received").then_some(())
+    });
+    let sent = doctor.get("/api/referrals/sent");
+    assert_eq!(array(&sent, "/items").len(), 1);
+    path
+}
+
+fn c_accepts_files_and_reads(stage: &Stage, path: &str) {
+    let office = stage.person('C', "referral");
+    let inbox = office.get("/api/referrals/inbox");
+    let row = array(&inbox, "/items").first().unwrap();
+    assert_eq!(text(row, "/patientName"), "陈志远");
+    office.post(&format!("{path}/act"), &json!({ "act": "accept", "reply": { "text": "请尽快转来。" } }));
+    office.post(&format!("{path}/file"), &json!({ "number": "C7700012345" }));
+    let doctor = stage.cardiologist_at_c();
+    let referral = doctor.get(path);
+    assert_eq!(text(&referral, "/state"), "accepted");
+    let subject = text(&referral, "/subject").to_owned();
+    doctor.post(&format!("/api/patients/{subject}/fetch"), &json!({}));
+    let history = until("the documents of A and B", || {
+        let history = doctor.get(&format!("/api/patients/{subject}/documents"));
+        let here = |holder: &str| {
+            let mut rows =
+                array(&history, "/items").iter().filter(|row| text(row, "/holder") == holder).peekable();
+            rows.peek().is_some() && rows.all(|row| matches!(text(row, "/state"), "held" | "opened"))
+        };
+        (here("qzrm") && here("qzzy")).then_some(history)
+    });
+    assert_eq!(text(&history, "/completeness/kind"), "consented");
+    for holder in ["qzrm", "qzzy"] {
+        let row = array(&history, "/items").iter().find(|row| text(row, "/holder") == holder).unwrap();
+        let opened = doctor.open(row);
+        let shown = [text(&opened, "/html"), text(&opened, "/text")].concat();
+        assert!(shown.contains("陈志远"), "{shown}");
+        let content = doctor.bytes(text(&opened, "/content"));
+        assert!(!content.is_empty());
+    }
+    let state = stage.doctor('A', Role::Referred).get(path);
+    assert_eq!(text(&state, "/state"), "accepted", "the sender sees the answer");
+}
+
+fn referred_documents_open_with_a_switched_off(stage: &mut Stage) {
+    stage.region.stop_node('A').unwrap();
+    let doctor = stage.cardiologist_at_c();
+    let subject = doctor.find(&stage.resident_id(Role::Referred));
+    let documents = doctor.documents(&subject);
+    let held = |row: &&Value| text(row, "/holder") == "qzrm" && text(row, "/state") == "held";
+    let row = documents.iter().find(held).unwrap();
+    doctor.open(row);
+    stage.region.start_node('A').unwrap();
+}
+
+fn a_walk_in_consents_at_the_desk(stage: &Stage) {
+    let desk = stage.person('C', "desk");
+    let subject = desk.find(&stage.resident_id(Role::WalkIn));
+    let notice =
+        json!({ "organisation": "qzdx", "classes": [], "purposes": ["treatment"], "validUntil": null });
+    let notice = desk.post("/api/notice", &notice);
+    desk.permit(&subject, "qzdx", text(&notice, "/version"));
+    let doctor = stage.doctor('C', Role::WalkIn);
+    doctor.post(&format!("/api/patients/{subject}/fetch"), &json!({}));
+    let row = until("a document of A", || {
+        let documents = doctor.documents(&subject);
+        documents.into_iter().find(|row| text(row, "/holder") == "qzrm" && text(row, "/state") == "held")
+    });
+    doctor.open(&row);
+}
+
+fn the_patient_revokes(stage: &Stage) {
+    let doctor = stage.cardiologist_at_c();
+    let subject = doctor.find(&stage.resident_id(Role::Referred));
+    let before = doctor.documents(&subject);
+    assert!(before.iter().any(|row| text(row, "/state") == "held"), "one prefetched copy is unopened");
+
+    let desk = stage.person('A', "desk");
+    let at_a = desk.find(&stage.resident_id(Role::Referred));
+    let account = desk.post(&format!("/api/patients/{at_a}/account"), &json!({}));
+    let patient = Person::first_signed_in(
+        &stage.region.facts().hospital('A').unwrap().node.url,
+        text(&account, "/login"),
+        text(&account, "/oneTimePassword"),
+    );
+    let consents = patient.get("/api/me/consents");
+    let consent = array(&consents, "/items").first().unwrap();
+    patient.post(
+        &format!("/api/me/consents/{}/revoke", text(consent, "/id")),
+        &json!({ "reason": "patient-wish" }),
+    );
+
+    until("opened copies to be retained and the others gone", || {
+        let documents = doctor.documents(&subject);
+        let foreign: Vec<_> = documents.iter().filter(|row| text(row, "/holder") != "qzdx").collect();
+        foreign.iter().all(|row| matches!(text(row, "/state"), "retained" | "erased")).then_some(())
+    });
+    let after = doctor.documents(&subject);
+    assert!(after.iter().any(|row| text(row, "/state") == "retained"));
+    doctor.post(&format!("/api/patients/{subject}/fetch"), &json!({}));
+    let erased = after.iter().find(|row| text(row, "/state") == "erased").unwrap();
+    let refused = doctor.try_open(erased);
+    assert!(!refused.is_success(), "an erased copy does not open");
+    let history = doctor.get(&format!("/api/patients/{subject}/documents"));
+    let findable = array(&history, "/items").iter().filter(|row| text(row, "/state") == "findable").count();
+    assert_eq!(findable, 0, "search hides what is permitted no longer");
+}
+
+fn everybody_sees_what_happened(stage: &Stage) {
+    let desk = stage.person('A', "desk");
+    let subject = desk.find(&stage.resident_id(Role::Referred));
+    let history = desk.get(&format!("/api/patients/{subject}/history"));
+    let acts: Vec<_> = array(&history, "/items").iter().map(|row| text(row, "/act").to_owned()).collect();
+    for act in
+        ["consent", "referral-step", "release", "delivery", "opening", "revocation", "erasure", "retention"]
+    {
+        assert!(acts.iter().any(|known| known == act), "{act} is missing in {acts:?}");
+    }
+    let bureau = Person::signed_in(&stage.region.facts().registry.url, &cast::bureau().login);
+    let volume = bureau.get("/api/volume");
+    let acts: Vec<_> = array(&volume, "/rows").iter().map(|row| text(row, "/act").to_owned()).collect();
+    for act in ["publication", "search", "release", "opening", "revocation"] {
+        assert!(acts.iter().any(|known| known == act), "{act} is missing in {acts:?}");
+    }
+}
+
+fn a_fourth_hospital_joins(stage: &mut Stage) {
+    let Stage { town, region, .. } = stage;
+    region.join(&CHILDREN, town, &mut |_| ()).unwrap();
+    region.feed(town, |patient| patient == Role::Child.index(), &mut |_| ()).unwrap();
+    region.wait_until_published(&mut |_| ()).unwrap();
+}
