@@ -69,6 +69,7 @@ async function doctorLoses(stage, patient) {
     await doctor.follow(patient.name);
     for (const letter of ['A', 'B']) await doctor.seesAtLast(() => documents(doctor, region, letter, '已留存'));
     await doctor.seesAtLast(() => doctor.page.getByRole('listitem').filter({ hasText: '已清除' }));
+    await doctor.sees('仅本院资料');
     for (const state of ['已到达', '已打开', '可获取']) {
       for (const letter of ['A', 'B']) assert.equal(await documents(doctor, region, letter, state).count(), 0, `${letter} ${state}`);
     }

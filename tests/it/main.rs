@@ -1,4 +1,5 @@
 //! What holds for the whole repository.
 
+mod crash;
 mod story;
 mod tidy;

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
 
-mod people;
+pub(crate) mod people;
 
 use serde_json::{Value, json};
 use yiqiao_demo::cast;

@@ -266,6 +266,22 @@ impl Region {
         self.wait_for_node(letter)
     }
 
+    /// Starts a node that is down, and does not wait until it is up.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_node_soon(&mut self, letter: char) -> anyhow::Result<()> {
+        self.spawn_node(letter)
+    }
+
+    /// Waits until a node that was started is up.
+    ///
+    /// # Errors
+    /// It ended, or is not up in a minute.
+    pub fn wait_until_ready(&mut self, letter: char) -> anyhow::Result<()> {
+        self.wait_for_node(letter)
+    }
+
     /// Kills the registry at once.
     ///
     /// # Errors
