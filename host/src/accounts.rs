@@ -364,7 +364,8 @@ impl Shared {
     }
 
     fn bound_text(&self, key: &[u8]) -> Result<Option<String>, StoreError> {
-        let read = |bytes: sled::IVec| String::from_utf8(bytes.to_vec()).map_err(|_| self.table.store().damaged());
+        let read =
+            |bytes: sled::IVec| String::from_utf8(bytes.to_vec()).map_err(|_| self.table.store().damaged());
         self.bound.get(key)?.map(read).transpose()
     }
 

@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -220,12 +220,22 @@ impl Work {
         let held = self.at_a();
         assert_eq!(held.len() - before, reports.len(), "each acknowledged report is there once");
         assert_eq!(entries(&held).len(), held.len(), "no entry is there twice");
-        until("all documents of A at C", || {
-            let rows = self.fetch().ok()?;
+        let began = Instant::now();
+        loop {
+            let rows = self.fetch().unwrap();
+            let mut states = BTreeMap::new();
+            for row in rows.iter().filter(|row| text(row, "/holder") == "qzrm") {
+                let state = format!("{} {}", text(row, "/state"), text(row, "/reason/text"));
+                *states.entry(state).or_insert(0) += 1;
+            }
             let whole = |row: &&Value| matches!(text(row, "/state"), "held" | "opened");
             let here: Vec<Value> = rows.iter().filter(whole).cloned().collect();
-            (entries(&here) == entries(&held)).then_some(())
-        });
+            if entries(&here) == entries(&held) {
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "{} documents of A are not all at C: {states:?}", held.len());
+            std::thread::sleep(Duration::from_millis(200));
+        }
         let office = Person::signed_in(self.url('C'), "referral");
         until("all referrals at C", || {
             let inbox = office.get("/api/referrals/inbox");

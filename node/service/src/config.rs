@@ -166,7 +166,8 @@ impl CodingConfig {
         }
         for (name, written) in &self.department_codes {
             let code = Code::new(written.as_str());
-            let code = code.with_context(|| format!("`coding.department_codes` has {written} in the configuration"))?;
+            let code = code
+                .with_context(|| format!("`coding.department_codes` has {written} in the configuration"))?;
             coding.department_codes.insert(name.clone(), code);
         }
         for written in &self.restricted_settings {

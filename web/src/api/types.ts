@@ -95,7 +95,7 @@ export interface FindPatient {
 }
 
 export interface Patient extends PatientRow {
-  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'other'; masked: string }[];
+  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'outpatient' | 'inpatient' | 'other'; masked: string }[];
   phone: string | null;
   address: string | null;
   visits: {

@@ -3,7 +3,7 @@
 import { CloseCircleOutlined, InfoCircleOutlined } from '@ant-design/icons';
 import { Button, Popover } from 'antd';
 import type { Volume, VolumeRow } from '../api/types';
-import { count, size } from '../shared/format';
+import { count, nameOf, size } from '../shared/format';
 import { deniedShare, sum } from './figures';
 import { T } from './texts';
 
@@ -49,11 +49,10 @@ function Definition({ of, label }: { of: Definition | undefined; label: string }
 /** All definitions, as they stand under a printed page. */
 export function Definitions({ of }: { of: Definition[] }) {
   if (of.length === 0) return null;
-  const nameOf = (name: string) => (name in words.numbers ? words.numbers[name as Name] : name);
   return (
     <section className="definitions">
       <h2>{words.definitions}</h2>
-      <dl>{of.map((one) => <div key={one.name}><dt>{nameOf(one.name)}</dt><dd>{one.zh}</dd></div>)}</dl>
+      <dl>{of.map((one) => <div key={one.name}><dt>{nameOf({ ...words.columns, ...words.numbers, ...words.otherDefinitions }, one.name)}</dt><dd>{one.zh}</dd></div>)}</dl>
     </section>
   );
 }

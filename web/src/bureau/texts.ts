@@ -24,7 +24,7 @@ export const T = {
     emptyHelp: '请放宽日期范围或清除筛选。',
     clear: '清除筛选',
     definition: (name: string) => `“${name}”的定义`,
-    definitions: '指标定义',
+    definitions: '指标定义', otherDefinitions: { search: '检索', totals: '合计' },
     denials: '有拒绝',
     total: (n: string) => `共 ${n} 行`,
     rangeMax: '按小时最多查看 31 天，已改为按天',

@@ -135,7 +135,7 @@ mod tests {
     fn what_is_missing_is_said_with_its_reason() {
         let facts = Facts { wanted: 2, ended: 1, refused: vec!["P-4".to_owned()], is_cut: true, ..whole() };
         let text = facts.text();
-        for part in ["2 份正在传送", "1 份未能取得：原医院没有提供", "不再更新", "最近登记的 1024 份"]
+        for part in ["2 份正在传送", "1 份未能取得：原医院没有提供", "不再更新", "最近登记的 4096 份"]
         {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -181,13 +181,17 @@ impl Front {
         let wanted = kept.copies.iter().filter(|copy| matches!(copy.stage, Stage::Wanted | Stage::Released));
         let holders: BTreeSet<_> = wanted.map(|copy| copy.listed.holder.clone()).collect();
         let refused = kept.copies.iter().filter(|copy| copy.stage == Stage::Refused);
+        let ended = kept.copies.iter().filter(|copy| matches!(copy.stage, Stage::Erased | Stage::Retained));
+        let ended: BTreeSet<EntryId> = ended.map(|copy| copy.listed.entry_id).collect();
+        // What was found stays findable until the consent to it has ended: then the search no longer says anything.
+        let is_found = found.iter().any(|listed| !ended.contains(&listed.entry_id));
         Facts {
             has_token: !patient.remarks.contains(&Remark::NoToken),
             has_lease: kept.has_lease && self.app.registry.is_connected(),
-            is_permitted: kept.is_permitted || !found.is_empty(),
+            is_permitted: kept.is_permitted || is_found,
             searched,
             wanted: at(&[Stage::Wanted, Stage::Released]),
-            ended: at(&[Stage::Erased, Stage::Retained]),
+            ended: ended.len(),
             refused: refused.map(|copy| copy.clause.clone()).collect(),
             has_copies: !kept.copies.is_empty(),
             is_cut: kept.is_cut,

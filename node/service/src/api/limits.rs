@@ -7,9 +7,9 @@ use yiqiao_proto::time::Millis;
 /// Rows of one page of patients or referrals.
 pub(super) const PAGE_ROWS: usize = 50;
 /// Documents of this hospital that one list holds, the newest.
-pub(super) const OWN_DOCUMENTS_MAX: u64 = 1_024;
+pub(super) const OWN_DOCUMENTS_MAX: u64 = 4_096;
 /// Documents of others that one list holds.
-pub(super) const COPIES_MAX: usize = 1_024;
+pub(super) const COPIES_MAX: usize = 4_096;
 /// Events of one answer.
 pub(super) const HISTORY_ROWS: usize = 500;
 /// Pages that one search or history asks of the registry.

@@ -97,7 +97,7 @@ impl Front {
         visits.sort_by_key(|visit| std::cmp::Reverse(visit_at(visit)));
         Whole {
             row: self.row(patient, ground),
-            identifiers: data.identifiers.iter().map(masked).collect(),
+            identifiers: numbers(data).map(masked).collect(),
             phone: text(&data.phone).map(|phone| mask(&phone)),
             address: text(&data.address).map(|address| mask_end(&address)),
             visits: visits.into_iter().map(|visit| self.visit(visit)).collect(),
@@ -128,7 +128,7 @@ pub(super) fn revealed(patient: &Patient) -> Revealed {
     let data = patient.data.expose();
     let whole = |id: &PersonIdentifier| Identifier { kind: kind_name(id.kind), value: id.value.clone() };
     Revealed {
-        identifiers: data.identifiers.iter().map(whole).collect(),
+        identifiers: numbers(data).map(whole).collect(),
         phone: text(&data.phone),
         address: text(&data.address),
     }
@@ -162,7 +162,18 @@ pub(super) fn family_name(name: &str) -> String {
 /// The number under which this hospital knows the patient: of the register, else of a clinic or ward.
 fn own_number(data: &PersonData) -> Option<&PersonIdentifier> {
     const OWN: [u32; 3] = [4, 6, 5];
-    OWN.iter().find_map(|kind| data.identifiers.iter().find(|id| id.kind == *kind))
+    OWN.iter().find_map(|kind| numbers(data).find(|id| id.kind == *kind))
+}
+
+/// A patient's numbers, each once. Systems send one number under several kinds, such as a health card's as a number of theirs:
+/// the kind that says most is the lowest.
+fn numbers(data: &PersonData) -> impl Iterator<Item = &PersonIdentifier> {
+    let all = &data.identifiers;
+    let says_more = |at: usize, id: &PersonIdentifier| {
+        let same = all.iter().enumerate().filter(|(_, other)| other.value == id.value);
+        same.map(|(place, other)| (other.kind, place)).any(|other| other < (id.kind, at))
+    };
+    all.iter().enumerate().filter(move |(at, id)| !says_more(*at, id)).map(|(_, id)| id)
 }
 
 pub(super) const fn sex(number: u32) -> &'static str {
@@ -186,7 +197,9 @@ fn kind_name(kind: u32) -> &'static str {
     match kind {
         1 => "resident-id",
         2 => "health-card",
-        4..=6 => "local",
+        4 => "local",
+        5 => "outpatient",
+        6 => "inpatient",
         _ => "other",
     }
 }
@@ -244,6 +257,19 @@ mod tests {
     #[test]
     fn an_account_holds_a_family_name_at_most() {
         assert_eq!((family_name("陈志远"), family_name("")), ("陈**".to_owned(), "患者".to_owned()));
+    }
+
+    #[test]
+    fn a_number_is_shown_once_as_what_it_is() {
+        let id = |kind, value: &str| PersonIdentifier { kind, value: value.to_owned(), ..Default::default() };
+        let identifiers =
+            vec![id(4, "9901"), id(1, "11"), id(4, "218"), id(2, "9901"), id(6, "218"), id(6, "ZY1")];
+        let data = PersonData { identifiers, ..Default::default() };
+        let shown: Vec<_> = numbers(&data).map(|id| (kind_name(id.kind), id.value.as_str())).collect();
+        let expected =
+            [("resident-id", "11"), ("local", "218"), ("health-card", "9901"), ("inpatient", "ZY1")];
+        assert_eq!(shown, expected);
+        assert_eq!(own_number(&data).map(|id| id.value.as_str()), Some("218"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod feeds;
 mod fhir;
 mod member;
 mod mllp;
+mod pages;
 mod review;
 mod rig;
 mod story;
