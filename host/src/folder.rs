@@ -4,12 +4,12 @@
 //! Not here: what is kept in the folder, and watching the space while running (the caller asks [`DataFolder::space`] again).
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::keys;
-use crate::limits::PASSWD_BYTES_MAX;
+use crate::limits::{FORMAT_BYTES_MAX, PASSWD_BYTES_MAX};
 
 /// A folder that existed and was writable when it was opened.
 #[derive(Clone, Debug)]
@@ -74,6 +74,19 @@ pub enum FolderError {
         /// What was asked for.
         needed_bytes: u64,
     },
+    /// It holds another kind of data, or a newer version of it.
+    #[error(
+        "{} holds {found}, and this program keeps {expected} there: start the newer program, or name another folder",
+        folder.display()
+    )]
+    OtherFormat {
+        /// The folder.
+        folder: PathBuf,
+        /// What its `FORMAT` says.
+        found: String,
+        /// What it would have to say.
+        expected: String,
+    },
     /// The operating system refused a question about it.
     #[error("cannot examine the data folder {}: {source}", folder.display())]
     Io {
@@ -119,6 +132,35 @@ impl DataFolder {
         Self::open(&self.path.join(name))
     }
 
+    /// Makes sure that the folder holds this kind of data in a version that this program knows; a folder without a `FORMAT`
+    /// file gets one. The journal's folders have a `FORMAT` of the journal's own.
+    ///
+    /// # Errors
+    /// [`FolderError::OtherFormat`], or [`FolderError::Io`] if the file cannot be read or written.
+    pub fn require_format(&self, kind: &str, version: u32) -> Result<(), FolderError> {
+        let failed = |source| FolderError::Io { folder: self.path.clone(), source };
+        let file = self.path.join("FORMAT");
+        let expected = format!("kind {kind} version {version}");
+        let mut text = String::new();
+        match File::open(&file) {
+            Ok(found) => found.take(FORMAT_BYTES_MAX).read_to_string(&mut text).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let program = env!("CARGO_PKG_VERSION");
+                let text = format!("product yiqiao\nkind {kind}\nversion {version}\nprogram {program}\n");
+                return write_whole(&file, text.as_bytes()).map_err(failed);
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let fact = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let known =
+            fact("version").and_then(|found| found.parse::<u32>().ok()).filter(|found| *found <= version);
+        if fact("kind") == Some(kind) && known.is_some() {
+            return Ok(());
+        }
+        let found = text.lines().filter(|line| !line.starts_with("product")).collect::<Vec<_>>().join(" ");
+        Err(FolderError::OtherFormat { folder: self.path.clone(), found, expected })
+    }
+
     /// Whether a file can be renamed from here to there at once, and both share one disk's space.
     pub const fn same_file_system(&self, other: &Self) -> bool {
         self.device == other.device
@@ -148,6 +190,16 @@ impl DataFolder {
         }
         Ok(())
     }
+}
+
+/// Writes a small file so that it is there whole or not at all.
+fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut written = File::create(&new)?;
+    written.write_all(bytes)?;
+    written.sync_all()?;
+    std::fs::rename(&new, file)?;
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn create(path: &Path) -> Result<(), FolderError> {
@@ -215,6 +267,21 @@ mod tests {
         let said = DataFolder::open(Path::new("/proc/self/task")).unwrap_err().to_string();
         assert!(said.contains("/proc/self/task (owner "), "{said}");
         assert!(said.contains(&format!("as user {}", own_user())), "{said}");
+    }
+
+    #[test]
+    fn a_folder_says_what_it_holds_and_another_kind_or_a_newer_version_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(parent.path()).unwrap();
+        folder.require_format("vault", 2).unwrap();
+        for version in 2..4 {
+            folder.require_format("vault", version).unwrap();
+        }
+        let said = folder.require_format("vault", 1).unwrap_err().to_string();
+        assert!(said.contains("version 2") && said.contains("kind vault version 1"), "{said}");
+        assert!(matches!(folder.require_format("store", 2), Err(FolderError::OtherFormat { .. })));
+        std::fs::write(parent.path().join("FORMAT"), [0xff; 2_000]).unwrap();
+        assert!(folder.require_format("vault", 2).is_err());
     }
 
     #[test]

@@ -110,3 +110,6 @@ const _: () = assert!(HASHES_AT_ONCE_MAX <= HASHES_ADMITTED_MAX);
 const _: () =
     assert!(SESSION_TOUCH.get() < SESSION_IDLE.get() && SESSION_IDLE.get() < SESSION_ABSOLUTE.get());
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_PLAIN && PASSWORD_CHARS_PLAIN < PASSWORD_BYTES_MAX);
+
+/// Bytes of a folder's `FORMAT` file.
+pub const FORMAT_BYTES_MAX: u64 = 1_024;

@@ -14,7 +14,11 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::folder::{DataFolder, FolderError};
 use crate::limits::{RECORD_BYTES_MAX, STORE_CACHE_BYTES};
+
+/// The version of the layout of stores.
+const STORE_VERSION: u32 = 1;
 
 /// A folder of tables; clones share it.
 #[derive(Clone, Debug)]
@@ -78,6 +82,9 @@ pub enum StoreError {
         /// Its length.
         bytes: usize,
     },
+    /// The folder holds something else, or cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The operating system refused.
     #[error("cannot use {}: {source}", folder.display())]
     Io {
@@ -94,6 +101,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; of a damaged store sled may have cut off the rest by then.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        DataFolder::open(folder)?.require_format("store", STORE_VERSION)?;
         let config = sled::Config::new().path(folder).cache_capacity(STORE_CACHE_BYTES).flush_every_ms(None);
         // sled panics on some damage that it does not report.
         let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {

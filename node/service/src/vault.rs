@@ -30,6 +30,8 @@ use crate::limits::RESERVE_BYTES;
 
 /// Where files are written before they have their name.
 const MAKING: &str = "making";
+/// The version of the vault's layout; each file says its own suite.
+const VAULT_VERSION: u32 = 1;
 
 /// All sealed files of a node.
 pub(crate) struct Vault {
@@ -77,6 +79,7 @@ impl Vault {
     /// Opens the vault in a folder, which is made if there is none, and removes what was never finished there.
     pub(crate) fn open(folder: &Path, at_rest: AtRest) -> Result<Self, VaultError> {
         let folder = DataFolder::open(folder)?;
+        folder.require_format("node-vault", VAULT_VERSION)?;
         let making = folder.path().join(MAKING);
         if making.exists() {
             std::fs::remove_dir_all(&making).map_err(failed(&making))?;
