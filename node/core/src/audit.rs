@@ -12,6 +12,7 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::actor::Actor;
 use crate::at_rest::{AtRest, Tag};
+use crate::limits::PAGE_MAX;
 use crate::list::List;
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
 use crate::person::clip;
@@ -224,21 +225,22 @@ pub(crate) fn apply(audited: &kept::Audited, view: &mut View) -> Result<(), Faul
 }
 
 impl Machine {
-    /// Lines of the audit after a place in their list, in order, each with its place: at most a page.
+    /// Lines of the audit before a place in their list, or the last, the newest first, each with its place: at most a page.
     ///
     /// # Errors
     /// [`Fault`] if the view lacks something, or a line is damaged.
-    pub fn audit_lines(&self, of: &Of, after: u64, view: &View) -> Result<Vec<(u64, Shown)>, Fault> {
+    pub fn audit_lines(&self, of: &Of, before: Option<u64>, view: &View) -> Result<Vec<(u64, Shown)>, Fault> {
         let places = match of {
             Of::All => {
-                let to = view.get(&state::audit_end())?.lines;
-                let to = to.min(after.saturating_add(crate::limits::PAGE_MAX));
-                (after.saturating_add(1)..=to).map(|number| (number, number)).collect()
+                let end = view.get(&state::audit_end())?.lines;
+                let to = before.map_or(end, |before| before.saturating_sub(1).min(end));
+                let from = to.saturating_sub(PAGE_MAX) + 1;
+                (from..=to).rev().map(|number| (number, number)).collect()
             }
-            Of::Subject(subject) => numbered(List::audit_of_subject(subject).after(after, view)?),
+            Of::Subject(subject) => numbered(List::audit_of_subject(subject).before(before, view)?),
             Of::Login(login) => {
                 let tag = login_tag(&self.keys.at_rest, login);
-                numbered(List::audit_of_actor(tag).after(after, view)?)
+                numbered(List::audit_of_actor(tag).before(before, view)?)
             }
         };
         view.need(&places.iter().map(|(_, number)| state::audit_line(*number)).collect::<Vec<_>>())?;
@@ -258,7 +260,7 @@ impl Machine {
         view: &View,
     ) -> Result<Result<(Vec<u8>, u64), Broken>, Fault> {
         let end = view.get(&state::audit_end())?;
-        let to = end.lines.min(from.saturating_add(crate::limits::PAGE_MAX));
+        let to = end.lines.min(from.saturating_add(PAGE_MAX));
         view.need(&(from + 1..=to).map(state::audit_line).collect::<Vec<_>>())?;
         for number in from + 1..=to {
             let line = view.get(&state::audit_line(number))?;

@@ -5,6 +5,7 @@
 pub mod render;
 
 mod header;
+mod names;
 
 use core::ops::Range;
 

@@ -172,7 +172,8 @@ impl Inbox {
             Ok(())
         });
         self.queue(Job::Ask(asked))?;
-        answer.await.map_err(|_| NotTaken::Stopping)
+        // The thread drops a question that asks for too much of the store, and goes on.
+        answer.await.map_err(|_| if self.0.is_closed() { NotTaken::Stopping } else { NotTaken::Busy })
     }
 
     fn queue(&self, job: Job) -> Result<(), NotTaken> {
@@ -288,11 +289,9 @@ impl Running {
         let again = std::mem::take(&mut self.again);
         self.handle(again)?;
         for mut question in questions {
-            match self.with.ledger.look(|view| question(&self.with.machine, view)) {
-                // Who asked sees that there is no answer.
-                Err(error @ LedgerError::Rounds) => tracing::error!(%error, "a question is not answered"),
-                answered => answered?,
-            }
+            let answered = self.with.ledger.look(|view| question(&self.with.machine, view));
+            // Who asked is told so by the dropped question.
+            within_rounds(answered)?;
         }
         for (number, reply) in settling {
             self.settle(number, reply)?;
@@ -320,11 +319,12 @@ impl Running {
 
     /// Answers at once if the word has settled, and when it settles otherwise.
     fn settle(&mut self, number: u64, settling: Settling) -> Result<(), LedgerError> {
-        match self.with.ledger.look(|view| ask::word(number, view))? {
-            Some(WordState::Waiting) => self.waiters.wait_for_word(number, settling),
+        match within_rounds(self.with.ledger.look(|view| ask::word(number, view)))? {
+            Some(Some(WordState::Waiting)) => self.waiters.wait_for_word(number, settling),
             // Who is gone needs no answer; of a number that was never given there is none.
-            Some(state) => drop(settling.send(Ok(state))),
-            None => {}
+            Some(Some(state)) => drop(settling.send(Ok(state))),
+            Some(None) => {}
+            None => drop(settling.send(Err(NotTaken::Busy))),
         }
         Ok(())
     }
@@ -404,7 +404,9 @@ impl Running {
                 Err(Stop::Fault(Fault::Damaged { .. })) => return Err(LedgerError::IndexDamaged),
             }
         }
-        tracing::error!("an input asked for more of the store than {ROUNDS_MAX} times");
+        tracing::error!("an input asked for more of the store than {ROUNDS_MAX} times; it is not taken");
+        // Work of the machine's own that is due stays due: it is not to be tried without a pause.
+        self.rests_until = now + REST;
         Ok(Err(NotTaken::Busy))
     }
 
@@ -506,5 +508,58 @@ impl Waiting {
                 }
             }
         }
+    }
+}
+
+/// The answer to a question, or none if it asked for too much of the store: that is no reason to end.
+fn within_rounds<T>(answered: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
+    match answered {
+        Err(error @ LedgerError::Rounds) => {
+            tracing::error!(%error, "a question is not answered");
+            Ok(None)
+        }
+        answered => answered.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use tempfile::tempdir;
+    use yiqiao_node_core::at_rest::AtRest;
+    use yiqiao_proto::id::Code;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn a_question_that_never_has_enough_has_no_answer_and_ends_nothing() {
+        let folder = tempdir().unwrap();
+        let (region, at_rest) = (Code::new("qiaozhou").unwrap(), AtRest::new(&Zeroizing::new([7; 32])));
+        let ledger = Ledger::open(&folder.path().join("data"), &region, &at_rest).unwrap();
+        let mut rounds = 0;
+        let answered: Result<(), _> = ledger.look(|_| {
+            rounds += 1;
+            Err(Fault::Missing { keys: vec![vec![u8::MAX; 8]] })
+        });
+        assert!(matches!(answered, Err(LedgerError::Rounds)));
+        assert_eq!(rounds, ROUNDS_MAX);
+        assert!(within_rounds(answered).is_ok_and(|answer| answer.is_none()));
+        assert!(matches!(
+            within_rounds::<()>(Err(LedgerError::IndexDamaged)),
+            Err(LedgerError::IndexDamaged)
+        ));
+    }
+
+    #[tokio::test]
+    async fn who_asked_too_much_is_told_to_come_again_and_only_at_the_end_that_the_node_stops() {
+        let (inbox, mut queue) = Inbox::new();
+        let (asked, dropped) = tokio::join!(inbox.ask(|_, _| Ok(())), queue.recv().map(drop));
+        assert_eq!((asked, dropped), (Err(NotTaken::Busy), ()));
+        let waiting = inbox.clone();
+        let asked = tokio::spawn(async move { waiting.ask(|_, _| Ok(())).await });
+        tokio::task::yield_now().await;
+        drop(queue);
+        assert_eq!(asked.await.unwrap(), Err(NotTaken::Stopping));
     }
 }

@@ -138,7 +138,7 @@ export interface DocumentRow {
   holderName: string;
   entry: string;
   state: CopyState;
-  /** Clause and sentence when it is refused or waits. */
+  /** Clause and sentence when it is refused or waits, or its holder withdrew it. */
   reason: { clause: string; text: string } | null;
   title: string;
   class: string;
@@ -291,7 +291,7 @@ export type ReferralState =
 export interface ReferralForm {
   toDepartment: string;
   urgency: 'routine' | 'urgent' | 'emergency';
-  direction: 'up' | 'down' | 'peer';
+  direction: 'up' | 'down';
   /** 初步印象 */
   impression: string;
   /** 主要现病史 */
@@ -379,7 +379,7 @@ export interface PatientAccount {
   oneTimePassword: string;
 }
 
-// ---- Audit: GET /api/patients/{subject}/audit ----
+// ---- Audit, the newest first: GET /api/patients/{subject}/audit ----
 
 export interface AuditRow {
   number: number;

@@ -200,7 +200,7 @@ export const T = {
   },
 
   urgency: { routine: '平诊', urgent: '加急', emergency: '急诊' } satisfies Record<ReferralForm['urgency'], string>,
-  direction: { up: '上转', down: '下转', peer: '平级' } satisfies Record<ReferralForm['direction'], string>,
+  direction: { up: '上转', down: '下转' } satisfies Record<ReferralForm['direction'], string>,
   state: {
     draft: '草稿', sent: '已发送', received: '已送达', accepted: '已接受', declined: '未接受', redirected: '已转介', booked: '已预约', arrived: '已到诊',
     'in-care': '诊疗中', answered: '已回复', closed: '已结束', cancelled: '已取消', expired: '已过期',

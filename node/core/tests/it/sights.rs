@@ -115,13 +115,22 @@ fn a3_lines_are_chained_found_by_patient_and_login_and_stand_behind_events() {
     let id = trio.refer();
     trio.live(5_000);
     let subject = trio.subject("hospital");
-    let lines =
-        |trio: &Trio, of: Of| trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, 0, view));
+    let lines = |trio: &Trio, of: Of| {
+        trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, None, view))
+    };
     let of_wang = lines(&trio, Of::Login("wang".to_owned()));
     assert_eq!(of_wang.len(), 2);
-    assert!(lines(&trio, Of::Subject(subject)).len() >= 2);
+    let of_patient = lines(&trio, Of::Subject(subject));
+    assert!(of_patient.len() >= 2 && of_patient.is_sorted_by(|newer, older| newer.0 > older.0));
+    let older = trio.nodes["hospital"]
+        .ask(|machine, view| machine.audit_lines(&Of::Subject(subject), Some(of_patient[0].0), view));
+    assert_eq!(older, of_patient[1..]);
+    let all = lines(&trio, Of::All);
+    let older =
+        trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&Of::All, Some(all[0].0), view));
+    assert_eq!(older, all[1..]);
     let said = trio.events("hospital", yiqiao_proto::codes::AccessAct::ReferralStep);
-    let step = &of_wang[1].1;
+    let step = &of_wang[0].1;
     assert_eq!(said[0].audit_line, Some(step.commitment));
     assert_eq!((step.name.expose().as_str(), step.referral), ("某某", Some(id)));
     assert!(!format!("{step:?}").contains("某某"));

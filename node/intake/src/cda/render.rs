@@ -1,15 +1,25 @@
 //! A readable rendering of a document as plain blocks: paragraphs, tables, coded entries. Pages make HTML of it.
 //!
 //! An allow-list: text comes out as text and nothing else does: no links, styles, scripts or images. Where the
-//! narrative of a section is empty, as in all Chinese documents seen, its entries are put into words.
+//! narrative of a section is empty, as in all Chinese documents seen, its entries are put into words. Headings and labels in
+//! English are put into Chinese: `names.rs`.
 
 use roxmltree::Node;
 use yiqiao_proto::phi::Phi;
 
+use crate::cda::names;
 use crate::flag::Flags;
 use crate::limits::RENDER_BLOCKS_MAX;
 use crate::refusal::Refusal;
 use crate::xml::{self, attribute, child, children, text};
+
+/// OIDs of ICD-10 and ICD-9-CM-3, as Chinese documents name them, and of ICD-10 itself.
+const CLASSIFICATIONS: [&str; 4] = [
+    "2.16.156.10011.2.3.3.11",
+    "2.16.156.10011.2.3.3.11.3",
+    "2.16.156.10011.2.3.3.12",
+    "2.16.840.1.113883.6.3",
+];
 
 /// A section of a document, with those below it flattened behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +97,9 @@ impl Rendering {
         if self.blocks > RENDER_BLOCKS_MAX {
             return;
         }
-        let title = child(section, "title").and_then(text).or_else(|| child(section, "code").and_then(coded));
+        let code = child(section, "code");
+        let title = child(section, "title").and_then(text).or_else(|| code.and_then(coded));
+        let title = names::section(code.and_then(|code| attribute(code, "code")), title.unwrap_or_default());
         let mut blocks = Vec::new();
         if let Some(narrative) = child(section, "text") {
             narrate(narrative, &mut blocks);
@@ -97,7 +109,7 @@ impl Rendering {
                 entries(entry, &mut blocks);
             }
         }
-        self.push(level, title.unwrap_or_default(), blocks);
+        self.push(level, title, blocks);
         self.components(section, level + 1);
     }
 
@@ -205,6 +217,7 @@ fn entries(entry: Node<'_, '_>, blocks: &mut Vec<Block>) {
 fn statement(node: Node<'_, '_>) -> Option<Block> {
     let code = child(node, "code");
     let name = code.and_then(coded).unwrap_or_default();
+    let name = names::element(code.and_then(|code| attribute(code, "code")), name);
     let values = children(node, "value").filter_map(value);
     let (mut words, mut unit) = (Vec::new(), String::new());
     for (value, own) in values {
@@ -248,7 +261,16 @@ fn coded(code: Node<'_, '_>) -> Option<String> {
     display.or_else(original).or_else(|| attribute(code, "code").map(str::to_owned))
 }
 
-/// A value of any type and its unit: PQ, CD, ST, TS, IVL, and text where a type would be.
+/// The words of a coded value; with its code, where that says more than the words: of diagnoses and of operations.
+fn classified(value: Node<'_, '_>) -> Option<String> {
+    let words = coded(value)?;
+    let is_classified =
+        attribute(value, "codeSystem").is_some_and(|system| CLASSIFICATIONS.contains(&system));
+    let code = attribute(value, "code").filter(|code| is_classified && !code.is_empty() && words != *code);
+    Some(code.map_or_else(|| words.clone(), |code| format!("{code} {words}")))
+}
+
+/// A value of any type and its unit: PQ, BL, CD, ST, TS, IVL, and text where a type would be.
 fn value(value: Node<'_, '_>) -> Option<(String, Option<String>)> {
     let unit = attribute(value, "unit").filter(|unit| *unit != "1").map(str::to_owned);
     let bound = |name| child(value, name).and_then(|bound| attribute(bound, "value"));
@@ -256,8 +278,12 @@ fn value(value: Node<'_, '_>) -> Option<(String, Option<String>)> {
         (None, None) => None,
         (low, high) => Some(format!("{}-{}", low.unwrap_or(""), high.unwrap_or(""))),
     };
-    let plain = attribute(value, "value").map(str::to_owned);
-    plain.or_else(|| coded(value)).or_else(|| text(value)).or(range).map(|text| (text, unit))
+    let plain = attribute(value, "value").map(|plain| match plain {
+        "true" => "是".to_owned(),
+        "false" => "否".to_owned(),
+        plain => plain.to_owned(),
+    });
+    plain.or_else(|| classified(value)).or_else(|| text(value)).or(range).map(|text| (text, unit))
 }
 
 #[cfg(test)]
@@ -300,6 +326,28 @@ mod tests {
         };
         let expected = vec![entry("体温", "36.8", "℃"), entry("血型", "A型", "")];
         assert_eq!((sections[0].title.as_str(), &sections[0].blocks), ("VITAL", &expected));
+    }
+
+    #[test]
+    fn english_headings_yes_or_no_and_diagnoses_are_readable_in_chinese() {
+        let sections = rendered(
+            "<component><section><code code='48765-2' displayName='Allergies, adverse reactions, alerts'/><text/><entry>\
+             <observation><code code='DE02.10.023.00' displayName='过敏史标志'/><value value='true'/></observation></entry>\
+             </section></component><component><section><title>Diagnosis</title><entry><observation>\
+             <code code='DE05.01.024.00' displayName='诊断代码'/><value code='I10.x00' displayName='高血压病' \
+             codeSystem='2.16.156.10011.2.3.3.11.3'/></observation></entry><entry><observation>\
+             <code code='DE06.00.196.00' displayName='初诊标志代码'/><value code='1' displayName='初诊' \
+             codeSystem='2.16.156.10011.2.3.2.39'/></observation></entry></section></component>",
+        );
+        let entry = |name: &str, value: &str| Block::Entry {
+            name: name.to_owned(),
+            value: Phi::new(value.to_owned()),
+            unit: String::new(),
+        };
+        assert_eq!((sections[0].title.as_str(), sections[1].title.as_str()), ("过敏史", "诊断"));
+        assert_eq!(sections[0].blocks, [entry("过敏史标志", "是")]);
+        let diagnosis = [entry("诊断代码", "I10.x00 高血压病"), entry("初诊标志代码", "初诊")];
+        assert_eq!(sections[1].blocks, diagnosis);
     }
 
     #[test]

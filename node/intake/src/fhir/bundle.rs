@@ -61,6 +61,8 @@ fn whole(
         whole.kind = DocumentKind::fhir(class, &event);
     } else if name != "Composition" && is_collection(graph) {
         whole.kind = DocumentKind::fhir(Class::Summary, "Bundle");
+        // That of one of its reports would stand for all of them: it is named by its kind.
+        whole.title = None;
     }
     if whole.date.is_none() || whole.flags.has(Flag::DateFromHeader) {
         whole.date =

@@ -71,7 +71,7 @@ fn fragments_and_attacks_are_refused_with_the_reason() {
 #[test]
 fn a_rendering_puts_entries_into_words() {
     let sections = sections(SUMMARY_CDA.as_bytes()).unwrap();
-    assert_eq!(sections[0].title, "STUDIES SUMMARY");
+    assert_eq!(sections[0].title, "辅助检查");
     let [Block::Entry { name, value, unit }] = sections[0].blocks.as_slice() else { panic!("not one entry") };
     assert_eq!((name.as_str(), value.expose().as_str(), unit.as_str()), ("白细胞计数", "12.5", "10*9/L"));
 }

@@ -19,6 +19,19 @@ fn a_bundle_about_one_patient_is_one_document() {
 }
 
 #[test]
+fn a_bundle_of_several_reports_is_not_named_by_one_of_them() {
+    let report = |name: &str| {
+        format!(
+            r#"{{"resource":{{"resourceType":"DiagnosticReport","status":"final","code":{{"text":"{name}"}},
+            "subject":{{"identifier":{{"system":"urn:oid:2.16.156.10011.1.3","value":"{RESIDENT_ID}"}}}}}}}}"#
+        )
+    };
+    let both = [report("血常规"), report("胸部CT")].join(",");
+    let document = document(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{both}]}}"#));
+    assert_eq!((document.kind.class, document.title), (Class::Summary, None));
+}
+
+#[test]
 fn a_submission_yields_one_document_per_reference_with_its_content() {
     let document = document(SUBMISSION);
     assert_eq!((document.kind.class, document.format), (Class::DischargeSummary, Format::Text));

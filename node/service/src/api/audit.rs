@@ -1,4 +1,5 @@
-//! `GET /api/patients/{subject}/audit`: what people of this hospital did with a patient's record, in the order of the lines.
+//! `GET /api/patients/{subject}/audit`: what people of this hospital did with a patient's record, the newest
+//! first.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -39,8 +40,8 @@ async fn lines(
     after: After,
 ) -> Result<Json<Page<Row>>, Problem> {
     let (patient, _) = front.reader(&actor, subject(&name)?).await?;
-    let (of, after) = (Of::Subject(patient.subject), after.place()?.unwrap_or(0));
-    let lines = move |machine: &Machine, view: &View| machine.audit_lines(&of, after, view);
+    let (of, before) = (Of::Subject(patient.subject), after.place()?);
+    let lines = move |machine: &Machine, view: &View| machine.audit_lines(&of, before, view);
     let lines = front.app.inbox.ask(lines).await?;
     let full = u64::try_from(lines.len()).is_ok_and(|count| count >= PAGE_MAX);
     let next = lines.last().filter(|_| full).map(|(place, _)| place.to_string());

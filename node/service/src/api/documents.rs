@@ -139,10 +139,9 @@ impl Front {
             Stage::Erased => "erased",
             Stage::Retained => "retained",
         };
-        let told = copy.withdrawn || matches!(copy.stage, Stage::Refused | Stage::Erased | Stage::Retained);
-        let clause = if copy.withdrawn { "N-7" } else { copy.clause.as_str() };
-        let reason = Reason { clause: clause.to_owned(), text: words::clause(clause).to_owned() };
-        Row { reason: told.then_some(reason), ..self.listed_row(&copy.listed, state) }
+        let reason = told(copy.stage, copy.withdrawn, &copy.clause)
+            .map(|clause| Reason { clause: clause.to_owned(), text: words::clause(clause).to_owned() });
+        Row { reason, ..self.listed_row(&copy.listed, state) }
     }
 
     pub(super) fn listed_row(&self, listed: &ListedDocument, state: &'static str) -> Row {
@@ -233,5 +232,34 @@ impl Front {
         };
         let found = self.app.inbox.ask(found).await?;
         Ok(self.copy_row(&found.ok_or_else(|| Problem::new(&NOT_SEEN))?))
+    }
+}
+
+/// The clause that is told of a copy: of one that is refused, or waits for something. That a copy was erased or retained says
+/// why by itself, unless it is the holder who withdrew it (N-7).
+const fn told(stage: Stage, withdrawn: bool, clause: &str) -> Option<&str> {
+    match stage {
+        _ if withdrawn => Some("N-7"),
+        Stage::Refused => Some(clause),
+        Stage::Wanted | Stage::Released | Stage::Held if !clause.is_empty() => Some(clause),
+        Stage::Wanted | Stage::Released | Stage::Held | Stage::Opened | Stage::Erased | Stage::Retained => {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_of_what_is_refused_waits_or_was_withdrawn() {
+        assert_eq!(told(Stage::Refused, false, "P-4"), Some("P-4"));
+        assert_eq!(told(Stage::Wanted, false, "F-7"), Some("F-7"));
+        assert_eq!(told(Stage::Held, false, ""), None);
+        for stage in [Stage::Opened, Stage::Erased, Stage::Retained] {
+            assert_eq!(told(stage, false, "D-3"), None, "{stage:?}");
+        }
+        assert_eq!(told(Stage::Retained, true, "D-3"), Some("N-7"));
     }
 }

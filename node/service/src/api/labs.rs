@@ -1,4 +1,5 @@
-//! Results over time: of this hospital's laboratory reports, and of those of others that were opened here before.
+//! Results over time: of this hospital's laboratory reports, and of those of others that were opened here before. Summaries
+//! of a visit or a stay in FHIR hold results of laboratories too.
 //!
 //! Nothing is opened for a trend: a copy that nobody has opened yet is not in it, so that no figure is an opening that the
 //! patient would see. Values stand as their reports say them; those in other units are other items.
@@ -66,7 +67,7 @@ impl Front {
     async fn opened_reports(&self, actor: &Actor, kept: &Kept) -> Result<Vec<Report>, Problem> {
         let opened = kept.copies.iter().filter(|copy| {
             matches!(copy.stage, Stage::Opened | Stage::Retained)
-                && copy.listed.class == DocumentClass::Laboratory
+                && has_results(copy.listed.class, copy.listed.format)
                 && copy.listed.size <= TREND_BYTES_MAX
         });
         let listed: Vec<_> = opened.map(|copy| copy.listed.clone()).collect();
@@ -128,8 +129,8 @@ fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
     let current = kept.own.iter().filter(|document| !document.replaced);
     let reports = current.filter_map(|document| {
         let listed = own_listed(own, document)?;
-        let is_report = listed.class == DocumentClass::Laboratory && listed.size <= TREND_BYTES_MAX;
-        is_report.then(|| Report {
+        let is_read = has_results(listed.class, listed.format) && listed.size <= TREND_BYTES_MAX;
+        is_read.then(|| Report {
             holder: listed.holder,
             entry: listed.entry_id,
             document: listed.document,
@@ -139,6 +140,14 @@ fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
         })
     });
     reports.collect()
+}
+
+/// Whether results are looked for: in laboratory reports, and in FHIR, where they are told from everything else, in summaries.
+const fn has_results(class: DocumentClass, format: DocumentFormat) -> bool {
+    let is_fhir = matches!(format, DocumentFormat::FhirJson | DocumentFormat::FhirXml);
+    let is_summary =
+        matches!(class, DocumentClass::Summary | DocumentClass::Outpatient | DocumentClass::Inpatient);
+    matches!(class, DocumentClass::Laboratory) || is_fhir && is_summary
 }
 
 /// What makes two results one item: the LOINC code, or the name where there is none, and the unit. Codes of hospitals' own
@@ -161,6 +170,16 @@ fn finish(items: BTreeMap<String, Trend>) -> Vec<Trend> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn summaries_are_read_for_results_where_their_format_tells_results_from_the_rest() {
+        assert!(has_results(DocumentClass::Laboratory, DocumentFormat::CdaWst));
+        for class in [DocumentClass::Summary, DocumentClass::Outpatient] {
+            assert!(has_results(class, DocumentFormat::FhirJson), "{class:?}");
+            assert!(!has_results(class, DocumentFormat::CdaWst), "{class:?}");
+        }
+        assert!(!has_results(DocumentClass::Imaging, DocumentFormat::FhirJson));
+    }
 
     #[test]
     fn results_are_one_item_by_loinc_or_name_and_by_unit() {

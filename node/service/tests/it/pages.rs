@@ -135,7 +135,7 @@ async fn a_doctor_reads_the_own_patients_record_and_every_look_is_audited() {
     reads_one(&doctor, &history["items"][1]).await;
 
     let audit = doctor.get(&format!("/api/patients/{subject}/audit")).await;
-    assert_eq!(texts(&audit["items"], "act"), ["find", "view", "reveal", "open"]);
+    assert_eq!(texts(&audit["items"], "act"), ["open", "reveal", "view", "find"]);
 }
 
 async fn reads_one(doctor: &Person, row: &Value) {
