@@ -27,7 +27,7 @@ const KILLS: u64 = 200;
 /// Referrals that are sent on the way: one after so many reports.
 const REPORTS_PER_REFERRAL: usize = 25;
 /// How long one piece of work may be tried again and again.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[test]
 fn two_hundred_kills_lose_nothing_and_double_nothing() {

@@ -10,7 +10,7 @@ use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::time::Timestamp;
 
 use crate::landing;
-use crate::limits::{BACKOFF_MIN, CHANGED_HEADS_MAX, DUE_MAX, ERRANDS_MAX, ERRANDS_OF_MEMBER_MAX, LOOKS_MAX};
+use crate::limits::{CHANGED_HEADS_MAX, DUE_MAX, ERRANDS_MAX, ERRANDS_OF_MEMBER_MAX, LOOKS_MAX, ROOM_SOON};
 use crate::list::List;
 use crate::machine::{Effect, Outcome, Stop, Work};
 use crate::outbox::{Call, Pause, begin};
@@ -151,7 +151,7 @@ fn look(work: &mut Work<'_>, place: u64, errand: &kept::Errand, room: &mut Room)
                 let ticket = begin(work, Call::Errand { place, member, pause });
                 work.effects.push(effect(ticket));
             } else {
-                again(work, place, pause.put_off(work.now + BACKOFF_MIN));
+                again(work, place, pause.put_off(work.now + ROOM_SOON));
             }
         }
     }

@@ -54,7 +54,9 @@ pub const SOON_MAX: Millis = Millis::from_secs(15);
 /// Calls to other members under way at once.
 pub const ERRANDS_MAX: usize = 16;
 /// Calls to one of them.
-pub const ERRANDS_OF_MEMBER_MAX: usize = 4;
+pub const ERRANDS_OF_MEMBER_MAX: usize = 8;
+/// When an errand that found no room is looked at again: about the time that a call takes.
+pub const ROOM_SOON: Millis = Millis::new(50);
 /// Errands whose next time is in memory; beyond that the walk over them waits.
 pub const DUE_MAX: usize = 65_536;
 /// Changed heads whose copies are still to be looked at; beyond that all copies are.
