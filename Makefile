@@ -94,6 +94,6 @@ corpus: $(VENV)/ready ## sends every file below DIR through a running node, and 
 
 bench: ## figures, each beside its limit in the same run
 	$(CARGO) run --locked --release -p yiqiao-journal --example append
-	$(CARGO) run --locked --release -p yiqiao-host --example link_bench
-	$(CARGO) build --locked --release -p yiqiao-registry --bins --examples
+	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-host -p yiqiao-demo --bins --examples
 	target/release/examples/publish_bench
+	target/release/examples/figures

@@ -270,7 +270,8 @@ impl Node {
             let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
             entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
         }
-        count(&self.data().join("vault"))
+        // Beside them stands what the vault says of itself.
+        count(&self.data().join("vault")) - 1
     }
 }
 
