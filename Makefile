@@ -60,7 +60,7 @@ pages-check: node-tools web/node_modules/.ready
 browser: pages tests/browser/node_modules/.ready
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="chromium"
 	@fc-list 2>/dev/null | grep -qi 'noto.*cjk' || $(MAKE) --no-print-directory debian PACKAGES="fonts-noto-cjk fontconfig"
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --all-targets
 	node tests/browser/story.mjs target/debug target/browser
 
 tests/browser/node_modules/.ready: tests/browser/package-lock.json
@@ -88,7 +88,7 @@ $(VENV)/ready: tests/corpus/requirements.txt
 # The programs are those that the tests were built with.
 corpus: $(VENV)/ready ## sends every file below DIR through a running node, and compares with independent readers
 	@test -d "$(DIR)" || { echo "there is no folder $(DIR): name one with 'make corpus DIR=...'"; exit 1; }
-	$(CARGO) build --locked --workspace --bins --examples
+	$(CARGO) build --locked --workspace --all-targets
 	target/debug/examples/corpus "$(DIR)" --json target/corpus.json
 	$(VENV)/bin/python tests/corpus/independent.py "$(DIR)" target/corpus.json
 
