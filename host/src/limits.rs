@@ -13,7 +13,13 @@ pub const PASSWD_BYTES_MAX: u64 = 1 << 20;
 
 /// Page cache of one sled store.
 pub const STORE_CACHE_BYTES: u64 = 16 << 20;
-/// Longest stored record: far below where sled moves a value into a file of its own, which `Store::commit` does not sync.
+/// Length from which the log of a store is written anew, if it is four times as long as it was after the last time.
+pub const STORE_LOG_BYTES: u64 = 8 << 20;
+/// Changes that wait for a commit.
+pub const STORE_PENDING_MAX: usize = 512;
+/// Records of one batch of a log that is written anew.
+pub const STORE_REWRITE_RECORDS: usize = 256;
+/// Longest stored record.
 pub const RECORD_BYTES_MAX: usize = 16 << 10;
 
 /// Accounts of one process: staff of the largest hospital, with room.

@@ -1,24 +1,34 @@
-//! Small durable tables over sled.
+//! Small durable tables: a log that is the truth, and sled, which answers from it.
 //!
-//! Where its file is damaged, sled 0.34 cuts off what follows and opens as if that had never been written: a disabled account would be enabled
-//! again. So commits are numbered, inside the store and in the file `mark` beside it, which is written second: a store that knows of fewer
-//! commits than its mark is damaged. (Back the folder up while the process is stopped, or by a snapshot of the file system.)
+//! Every commit is appended to a journal and made durable; at each start sled is made anew from the journal, because a kill in the wrong
+//! moment leaves files that it opens no more, or opens as if their end had never been written: a disabled account would be enabled again.
+//! How far the journal is durable is kept beside it, so that a lost end is damage and not a shorter log.
 //!
-//! sled's own `flush` asks for write-back without waiting for the disk's cache, so [`Store::commit`] syncs the file after it. Fit
-//! for what is small: accounts, clients, sessions, counters. Not here: records of the exchange, which stand in the journal.
+//! A log that has outgrown its records is written again. Fit for what is small: accounts, clients, sessions, counters. Not here: records
+//! of the exchange, which stand in a journal of their own.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prost::Message;
+use yiqiao_journal::disk::DiskError;
+use yiqiao_journal::journal::{AppendError, OpenError};
+use yiqiao_journal::{Folder, Format, Journal, Options, OsDisk, Position, Register};
 
 use crate::folder::{DataFolder, FolderError};
-use crate::limits::{RECORD_BYTES_MAX, STORE_CACHE_BYTES};
+use crate::keys;
+use crate::limits::{
+    RECORD_BYTES_MAX, STORE_CACHE_BYTES, STORE_LOG_BYTES, STORE_PENDING_MAX, STORE_REWRITE_RECORDS,
+};
 
 /// The version of the layout of stores.
 const STORE_VERSION: u32 = 1;
+const FORMAT: Format = Format::new("store-log", 1, env!("CARGO_PKG_VERSION"));
+/// The log; a new one while it is written; the one before while it is removed.
+const LOG: &str = "log";
+const NEW: &str = "log.new";
+const OLD: &str = "log.old";
 
 /// A folder of tables; clones share it.
 #[derive(Clone, Debug)]
@@ -27,30 +37,56 @@ pub struct Store(Arc<Opened>);
 #[derive(Debug)]
 struct Opened {
     db: sled::Db,
-    file: File,
     folder: PathBuf,
-    commits: Mutex<Commits>,
+    log: Mutex<Log>,
 }
 
-/// The numbers of the commits. INVARIANT (mark behind store): the mark is written after its number is on the disk in the store.
+/// The log, and what is to join it with the next commit.
 #[derive(Debug)]
-struct Commits {
-    tree: sled::Tree,
-    mark: File,
-    done: u64,
-    broken: bool,
+struct Log {
+    /// None after a failure: nobody knows what is on the disk.
+    journal: Option<Durable>,
+    pending: Vec<Vec<u8>>,
+    /// Length of the log when it was written anew last.
+    rewritten: u64,
+}
+
+/// A journal, and the register that says how far it is durable.
+#[derive(Debug)]
+struct Durable {
+    journal: Journal,
+    floor: Register,
+}
+
+/// Changes to one table, as the log has them.
+#[derive(Clone, PartialEq, Message)]
+struct Applied {
+    #[prost(string, tag = "1")]
+    table: String,
+    #[prost(message, repeated, tag = "2")]
+    changes: Vec<Change>,
+}
+
+/// A value that was set, or removed if there is none.
+#[derive(Clone, PartialEq, Message)]
+struct Change {
+    #[prost(bytes = "vec", tag = "1")]
+    key: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    value: Option<Vec<u8>>,
 }
 
 /// One table: ordered bytes to bytes.
 #[derive(Clone, Debug)]
 pub struct Table {
     tree: sled::Tree,
+    name: String,
     store: Store,
 }
 
 /// Changes to one table that are taken together or not at all.
 #[derive(Debug, Default)]
-pub struct Changes(sled::Batch);
+pub struct Changes(Vec<Change>);
 
 /// Why a store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +106,7 @@ pub enum StoreError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A sync failed before, so that nobody knows what is on the disk.
+    /// A write failed before, so that nobody knows what is on the disk.
     #[error("an earlier write to {} failed: check the disk and start again", folder.display())]
     Broken {
         /// The folder.
@@ -96,29 +132,28 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens the store in `folder`, or makes an empty one; for data that nothing else can rebuild.
+    /// Opens the store in `folder`, or makes an empty one.
     ///
     /// # Errors
-    /// [`StoreError`]; of a damaged store sled may have cut off the rest by then.
+    /// [`StoreError`].
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        DataFolder::open(folder)?.require_format("store", STORE_VERSION)?;
-        let config = sled::Config::new().path(folder).cache_capacity(STORE_CACHE_BYTES).flush_every_ms(None);
-        // sled panics on some damage that it does not report.
-        let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let db = config.open()?;
-            read_through(&db)?;
-            Ok(db)
-        }));
-        let db = opened
-            .map_err(|_| StoreError::Damaged { folder: folder.to_owned() })?
-            .map_err(|error| sled_error(folder, error))?;
-        let commits = Commits::open(&db, folder)?;
-        let file = File::open(folder.join("db")).map_err(|source| io_error(folder, source))?;
-        let store =
-            Self(Arc::new(Opened { db, file, folder: folder.to_owned(), commits: Mutex::new(commits) }));
-        store.commit()?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| io_error(folder, source))?;
-        Ok(store)
+        let data = DataFolder::open(folder)?;
+        // The log comes before the `FORMAT`: a folder that has one and no log has lost it.
+        let is_new = !folder.join("FORMAT").exists();
+        if is_new {
+            make_log(folder)?;
+        }
+        data.require_format("journaled-store", STORE_VERSION)?;
+        let durable = open_log(folder)?;
+        let db = fresh_tables(folder)?;
+        for item in durable.journal.scan(Position::START) {
+            let (_, bytes) = item.map_err(|_| damaged(folder))?;
+            let applied = Applied::decode(bytes.as_slice()).map_err(|_| damaged(folder))?;
+            let tree = db.open_tree(&applied.table).map_err(|error| sled_error(folder, &error))?;
+            tree.apply_batch(batch(&applied.changes)).map_err(|error| sled_error(folder, &error))?;
+        }
+        let log = Mutex::new(Log { journal: Some(durable), pending: Vec::new(), rewritten: 0 });
+        Ok(Self(Arc::new(Opened { db, folder: folder.to_owned(), log })))
     }
 
     /// As [`Store::open`], but a damaged store is deleted and begun anew; for data whose loss only costs a repetition.
@@ -141,99 +176,218 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if sled cannot make it.
     pub fn table(&self, name: &str) -> Result<Table, StoreError> {
-        let tree = self.0.db.open_tree(name).map_err(|error| self.error(error))?;
-        Ok(Table { tree, store: self.clone() })
+        let tree = self.0.db.open_tree(name).map_err(|error| sled_error(&self.0.folder, &error))?;
+        Ok(Table { tree, name: name.to_owned(), store: self.clone() })
     }
 
-    /// Returns once everything written before is on the disk; blocks for about a millisecond.
+    /// Returns once everything written before is on the disk; blocks for some milliseconds.
     ///
     /// # Errors
-    /// [`StoreError`]; after a failed sync the store refuses all further commits, because the kernel may have dropped
-    /// what it could not write and would report success the next time.
+    /// [`StoreError`]. On a full disk a later commit may succeed; after any other failure the store refuses all further commits, because
+    /// the kernel may have dropped what it could not write and would report success the next time.
     pub fn commit(&self) -> Result<(), StoreError> {
-        let mut commits = self.0.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        if commits.broken {
-            return Err(StoreError::Broken { folder: self.0.folder.clone() });
-        }
-        // Until it has succeeded: a panic within counts as a failure.
-        commits.broken = true;
-        let number = commits.done + 1;
-        commits.tree.insert(NUMBER, &number.to_be_bytes()).map_err(|error| self.error(error))?;
-        self.0.db.flush().map_err(|error| self.error(error))?;
-        let synced =
-            self.0.file.sync_data().and_then(|()| commits.mark.write_all_at(&encode_mark(number), 0));
-        synced.map_err(|source| io_error(&self.0.folder, source))?;
-        (commits.done, commits.broken) = (number, false);
-        Ok(())
+        let mut log = self.log();
+        self.append(&mut log)?;
+        self.rewrite_if_outgrown(&mut log)
     }
 
     /// The error for a record that its owner cannot read.
     pub fn damaged(&self) -> StoreError {
-        StoreError::Damaged { folder: self.0.folder.clone() }
+        damaged(&self.0.folder)
     }
 
-    fn error(&self, error: sled::Error) -> StoreError {
-        sled_error(&self.0.folder, error)
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What waits joins the log. While it is under way the log counts as failed: so a panic within does, too.
+    fn append(&self, log: &mut Log) -> Result<(), StoreError> {
+        if log.pending.is_empty() {
+            return Ok(());
+        }
+        let broken = || StoreError::Broken { folder: self.0.folder.clone() };
+        let mut durable = log.journal.take().ok_or_else(broken)?;
+        match durable.append(&log.pending) {
+            Ok(()) => {
+                log.pending.clear();
+                log.journal = Some(durable);
+                Ok(())
+            }
+            Err(Failed::Full(cause)) => {
+                log.journal = Some(durable);
+                Err(io_error(&self.0.folder, io::Error::new(io::ErrorKind::StorageFull, cause)))
+            }
+            Err(Failed::Broken(cause)) => {
+                tracing::error!(folder = %self.0.folder.display(), cause, "a write to a store failed");
+                Err(broken())
+            }
+        }
+    }
+
+    /// Writes the log anew once it is far longer than what it says.
+    fn rewrite_if_outgrown(&self, log: &mut Log) -> Result<(), StoreError> {
+        let length = log.journal.as_ref().map_or(0, |durable| durable.journal.end().get());
+        if length < STORE_LOG_BYTES.max(log.rewritten.saturating_mul(4)) {
+            return Ok(());
+        }
+        // A failure before the exchange leaves the old log in force, which is closed only then.
+        self.write_new_log()?;
+        log.journal = None;
+        exchange(&self.0.folder).map_err(|source| io_error(&self.0.folder, source))?;
+        let durable = open_log(&self.0.folder)?;
+        log.rewritten = durable.journal.end().get();
+        log.journal = Some(durable);
+        Ok(())
+    }
+
+    fn write_new_log(&self) -> Result<(), StoreError> {
+        let folder = &self.0.folder;
+        let mut durable = create_log(folder)?;
+        for name in self.0.db.tree_names() {
+            let tree = self.0.db.open_tree(&name).map_err(|error| sled_error(folder, &error))?;
+            let table = String::from_utf8_lossy(&name).into_owned();
+            let mut changes = Vec::new();
+            for record in &tree {
+                let (key, value) = record.map_err(|error| sled_error(folder, &error))?;
+                changes.push(Change { key: key.to_vec(), value: Some(value.to_vec()) });
+                if changes.len() == STORE_REWRITE_RECORDS {
+                    durable.write_again(folder, &table, std::mem::take(&mut changes))?;
+                }
+            }
+            durable.write_again(folder, &table, changes)?;
+        }
+        Ok(())
     }
 }
 
-/// Finds damage where sled looks only when it has to.
-fn read_through(db: &sled::Db) -> sled::Result<()> {
-    for name in db.tree_names() {
-        db.open_tree(name)?.iter().try_for_each(|record| record.map(drop))?;
+/// Why a commit did not join the log.
+enum Failed {
+    /// The disk is full; nothing has changed.
+    Full(String),
+    /// Nobody knows what is on the disk.
+    Broken(String),
+}
+
+impl Durable {
+    /// Appends records and makes them durable; then notes that they are.
+    fn append(&mut self, records: &[Vec<u8>]) -> Result<(), Failed> {
+        let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        self.journal.append(&slices).map_err(|error| match &error {
+            AppendError::Disk(disk) if disk.is_full() => Failed::Full(disk.to_string()),
+            AppendError::Poisoned
+            | AppendError::RecordTooLong { .. }
+            | AppendError::TooManyRecords { .. }
+            | AppendError::BatchTooLong { .. }
+            | AppendError::TooManySegments
+            | AppendError::Disk(_) => Failed::Broken(error.to_string()),
+        })?;
+        self.journal.sync().map_err(|error| Failed::Broken(error.to_string()))?;
+        let end = self.journal.synced_end().get().to_be_bytes();
+        self.floor.set(&end).map_err(|error| Failed::Broken(error.to_string()))
+    }
+
+    fn write_again(&mut self, folder: &Path, table: &str, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let applied = Applied { table: table.to_owned(), changes };
+        self.append(&[applied.encode_to_vec()]).map_err(|failed| match failed {
+            Failed::Full(cause) | Failed::Broken(cause) => io_error(folder, io::Error::other(cause)),
+        })
+    }
+}
+
+/// The first log of a store, if a crash has not left it whole.
+fn make_log(folder: &Path) -> Result<(), StoreError> {
+    if !folder.join(LOG).exists() {
+        drop(create_log(folder)?);
+        exchange(folder).map_err(|source| io_error(folder, source))?;
     }
     Ok(())
 }
 
-const NUMBER: &[u8] = b"number";
-const MARK_BYTES: usize = 12;
-
-impl Commits {
-    fn open(db: &sled::Db, folder: &Path) -> Result<Self, StoreError> {
-        let damaged = || StoreError::Damaged { folder: folder.to_owned() };
-        let tree = db.open_tree("commits").map_err(|error| sled_error(folder, error))?;
-        let done = match tree.get(NUMBER).map_err(|error| sled_error(folder, error))? {
-            Some(number) => u64::from_be_bytes(number.as_ref().try_into().map_err(|_| damaged())?),
-            None => 0,
-        };
-        let (mark, marked) = open_mark(folder).map_err(|source| io_error(folder, source))?;
-        if marked.is_none_or(|marked| done < marked) {
-            return Err(damaged());
+/// Opens the log, after an exchange that a crash has interrupted is finished.
+fn open_log(folder: &Path) -> Result<Durable, StoreError> {
+    let [log, new, old] = [LOG, NEW, OLD].map(|name| folder.join(name));
+    let failed = |source| io_error(folder, source);
+    if !log.exists() {
+        if !(old.exists() && new.exists()) {
+            return Err(damaged(folder));
         }
-        Ok(Self { tree, mark, done, broken: false })
+        exchange(folder).map_err(failed)?;
     }
-}
-
-/// The file and the number in it: `None` if it is damaged, 0 if it is new. It is made whole once, so that later writes only replace it in place.
-fn open_mark(folder: &Path) -> io::Result<(File, Option<u64>)> {
-    let path = folder.join("mark");
-    let mark = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    let mut bytes = [0; MARK_BYTES];
-    match mark.metadata()?.len() {
-        0 => {
-            mark.write_all_at(&encode_mark(0), 0)?;
-            mark.sync_all()?;
-            Ok((mark, Some(0)))
+    let disk = OsDisk::open(log).map_err(|error| disk_error(folder, &error))?;
+    let log = Folder::open(Arc::new(disk), &FORMAT).map_err(|error| folder_error(folder, &error))?;
+    for left in [new, old] {
+        if left.exists() {
+            std::fs::remove_dir_all(left).map_err(failed)?;
         }
-        _ => match mark.read_exact_at(&mut bytes, 0) {
-            Ok(()) => Ok((mark, decode_mark(bytes))),
-            Err(error) if is_damage(&error) => Ok((mark, None)),
-            Err(error) => Err(error),
-        },
     }
+    open_journal(folder, &log)
 }
 
-fn encode_mark(number: u64) -> [u8; MARK_BYTES] {
-    let number = number.to_be_bytes();
-    let mut mark = [0; MARK_BYTES];
-    let parts = number.into_iter().chain(crc32c::crc32c(&number).to_be_bytes());
-    mark.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-    mark
+/// An empty log beside the one in force.
+fn create_log(folder: &Path) -> Result<Durable, StoreError> {
+    let new = folder.join(NEW);
+    if new.exists() {
+        std::fs::remove_dir_all(&new).map_err(|source| io_error(folder, source))?;
+    }
+    let disk = OsDisk::create(new).map_err(|error| disk_error(folder, &error))?;
+    let log = Folder::create(Arc::new(disk), &FORMAT, keys::random())
+        .map_err(|error| folder_error(folder, &error))?;
+    open_journal(folder, &log)
 }
 
-fn decode_mark(mark: [u8; MARK_BYTES]) -> Option<u64> {
-    let number = u64::from_be_bytes(*mark.first_chunk()?);
-    (encode_mark(number) == mark).then_some(number)
+/// The new log takes the place of the one in force. Each step is durable before the next.
+fn exchange(folder: &Path) -> io::Result<()> {
+    let [log, new, old] = [LOG, NEW, OLD].map(|name| folder.join(name));
+    let sync = || std::fs::File::open(folder)?.sync_all();
+    if log.exists() {
+        std::fs::rename(&log, &old)?;
+        sync()?;
+    }
+    std::fs::rename(new, log)?;
+    sync()?;
+    if old.exists() { std::fs::remove_dir_all(old) } else { Ok(()) }
+}
+
+fn open_journal(folder: &Path, log: &Folder) -> Result<Durable, StoreError> {
+    let floor = Register::open(log, "floor").map_err(|_| damaged(folder))?;
+    let known = floor.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+    let options = Options { floor: Position::new(known), segment_bytes_max: STORE_LOG_BYTES * 64 };
+    let (journal, _) = Journal::open(log, &options).map_err(|error| match &error {
+        OpenError::Disk(disk) => disk_error(folder, disk),
+        OpenError::Damaged { .. }
+        | OpenError::Missing { .. }
+        | OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::TooManySegments { .. } => {
+            tracing::error!(folder = %folder.display(), %error, "the log of a store is damaged");
+            damaged(folder)
+        }
+    })?;
+    Ok(Durable { journal, floor })
+}
+
+/// Empty tables; what the last process left of its own is of no use.
+fn fresh_tables(folder: &Path) -> Result<sled::Db, StoreError> {
+    let tables = folder.join("tables");
+    if tables.exists() {
+        std::fs::remove_dir_all(&tables).map_err(|source| io_error(folder, source))?;
+    }
+    let config = sled::Config::new().path(tables).cache_capacity(STORE_CACHE_BYTES).flush_every_ms(None);
+    config.open().map_err(|error| sled_error(folder, &error))
+}
+
+fn batch(changes: &[Change]) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for Change { key, value } in changes {
+        match value {
+            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+            None => batch.remove(key.as_slice()),
+        }
+    }
+    batch
 }
 
 impl Table {
@@ -242,15 +396,22 @@ impl Table {
     /// # Errors
     /// [`StoreError`] if it cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-        self.tree.get(key).map_err(|error| self.store.error(error))
+        self.tree.get(key).map_err(|error| self.error(&error))
     }
 
-    /// Makes the changes, visible at once and durable with the next [`Store::commit`].
+    /// Makes the changes, visible at once and durable with the next [`Store::commit`], or when many wait for it.
     ///
     /// # Errors
     /// [`StoreError`] if they cannot be written.
     pub fn apply(&self, changes: Changes) -> Result<(), StoreError> {
-        self.tree.apply_batch(changes.0).map_err(|error| self.store.error(error))
+        // One after the other, so that the log has the order in which they were made.
+        let mut log = self.store.log();
+        if log.pending.len() >= STORE_PENDING_MAX {
+            self.store.append(&mut log)?;
+        }
+        self.tree.apply_batch(batch(&changes.0)).map_err(|error| self.error(&error))?;
+        log.pending.push(Applied { table: self.name.clone(), changes: changes.0 }.encode_to_vec());
+        Ok(())
     }
 
     /// Sets one value, visible at once and durable with the next [`Store::commit`].
@@ -268,7 +429,7 @@ impl Table {
         &self,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + use<'_> {
-        self.tree.scan_prefix(prefix).map(|found| found.map_err(|error| self.store.error(error)))
+        self.tree.scan_prefix(prefix).map(|found| found.map_err(|error| self.error(&error)))
     }
 
     /// Key and value of all records after `key`, in key order.
@@ -277,7 +438,7 @@ impl Table {
         key: &[u8],
     ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + use<'_> {
         let beyond = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
-        self.tree.range::<&[u8], _>(beyond).map(|found| found.map_err(|error| self.store.error(error)))
+        self.tree.range::<&[u8], _>(beyond).map(|found| found.map_err(|error| self.error(&error)))
     }
 
     /// The number of records; reads all keys.
@@ -288,6 +449,10 @@ impl Table {
     /// The store that the table belongs to.
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    fn error(&self, error: &sled::Error) -> StoreError {
+        sled_error(&self.store.0.folder, error)
     }
 }
 
@@ -301,38 +466,43 @@ impl Changes {
         if bytes > RECORD_BYTES_MAX {
             return Err(StoreError::TooLong { bytes });
         }
-        self.0.insert(key, value);
+        self.0.push(Change { key: key.to_vec(), value: Some(value.to_vec()) });
         Ok(())
     }
 
     /// Removes one value, if it is there.
     pub fn remove(&mut self, key: &[u8]) {
-        self.0.remove(key);
+        self.0.push(Change { key: key.to_vec(), value: None });
     }
+}
+
+fn damaged(folder: &Path) -> StoreError {
+    StoreError::Damaged { folder: folder.to_owned() }
 }
 
 fn io_error(folder: &Path, source: io::Error) -> StoreError {
     StoreError::Io { folder: folder.to_owned(), source }
 }
 
-fn sled_error(folder: &Path, error: sled::Error) -> StoreError {
-    let folder = folder.to_owned();
+fn disk_error(folder: &Path, error: &DiskError) -> StoreError {
+    io_error(folder, io::Error::other(error.to_string()))
+}
+
+fn folder_error(folder: &Path, error: &yiqiao_journal::folder::FolderError) -> StoreError {
+    use yiqiao_journal::folder::FolderError as F;
     match error {
-        sled::Error::Io(source) if source.to_string().starts_with("could not acquire lock") => {
-            StoreError::Locked { folder }
+        F::InUse { .. } => StoreError::Locked { folder: folder.to_owned() },
+        F::Disk(disk) => disk_error(folder, disk),
+        F::Occupied { .. } | F::Absent { .. } | F::Damaged { .. } | F::OtherKind { .. } | F::Newer { .. } => {
+            tracing::error!(folder = %folder.display(), %error, "the log of a store does not open");
+            damaged(folder)
         }
-        sled::Error::Io(source) if is_damage(&source) => StoreError::Damaged { folder },
-        sled::Error::Io(source) => StoreError::Io { folder, source },
-        sled::Error::Corruption { .. }
-        | sled::Error::ReportableBug(_)
-        | sled::Error::Unsupported(_)
-        | sled::Error::CollectionNotFound(_) => StoreError::Damaged { folder },
     }
 }
 
-/// What sled reads back is not what it wrote: a checksum that differs, or a file that ends too early.
-fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+/// sled holds nothing that is not in the log: whatever it says is a failure of this process.
+fn sled_error(folder: &Path, error: &sled::Error) -> StoreError {
+    io_error(folder, io::Error::other(error.to_string()))
 }
 
 #[cfg(test)]
@@ -355,27 +525,17 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
     }
 
-    fn copy(from: &Path, to: &Path) {
-        std::fs::create_dir(to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-            let to = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                copy(&entry.path(), &to);
-            } else {
-                std::fs::copy(entry.path(), to).unwrap();
-            }
-        }
-    }
-
     type Records = Vec<(sled::IVec, sled::IVec)>;
 
-    /// What is read: `None` if the damage was noticed when the store was opened.
-    fn read_all(folder: &Path) -> Option<Records> {
-        match Store::open(folder) {
-            Ok(store) => Some(store.table("t").unwrap().scan(b"").map(Result::unwrap).collect()),
-            Err(StoreError::Damaged { .. }) => None,
-            Err(other) => panic!("{other}"),
-        }
+    fn read(folder: &Path) -> Result<Records, StoreError> {
+        let table = Store::open(folder)?.table("t")?;
+        table.scan(b"").collect()
+    }
+
+    fn segment(folder: &Path) -> String {
+        let names = std::fs::read_dir(folder.join(LOG)).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != "FORMAT" && name != "LOCK" && !name.starts_with("floor")).min().unwrap()
     }
 
     #[test]
@@ -389,6 +549,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_committed_is_not_there_after_opening_again_and_what_was_removed_is_gone() {
+        let parent = tempfile::tempdir().unwrap();
+        filled(parent.path());
+        let store = Store::open(parent.path()).unwrap();
+        let table = store.table("t").unwrap();
+        let mut changes = Changes::default();
+        changes.remove(&0_u32.to_be_bytes());
+        table.apply(changes).unwrap();
+        store.commit().unwrap();
+        table.set(b"late", b"").unwrap();
+        assert_eq!(table.count(), 2000);
+        drop((table, store));
+        assert_eq!(read(parent.path()).unwrap().len(), 1999);
+    }
+
+    #[test]
     fn a_store_is_open_in_one_place_only() {
         let parent = tempfile::tempdir().unwrap();
         let _first = Store::open(parent.path()).unwrap();
@@ -396,13 +572,28 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_named_with_the_remedy() {
+    fn whatever_becomes_of_the_tables_the_log_brings_them_back() {
         let parent = tempfile::tempdir().unwrap();
-        for file in ["conf", "mark"] {
-            let folder = parent.path().join(file);
+        filled(parent.path());
+        damage(parent.path(), "tables/db", 1000);
+        assert_eq!(read(parent.path()).unwrap().len(), 2000);
+        let tables = std::fs::File::options().write(true).open(parent.path().join("tables/db")).unwrap();
+        tables.set_len(tables.metadata().unwrap().len() - 1).unwrap();
+        assert_eq!(read(parent.path()).unwrap().len(), 2000);
+        std::fs::remove_dir_all(parent.path().join("tables")).unwrap();
+        assert_eq!(read(parent.path()).unwrap().len(), 2000);
+    }
+
+    #[test]
+    fn damage_anywhere_in_the_log_is_noticed_and_named_with_the_remedy() {
+        let parent = tempfile::tempdir().unwrap();
+        for part in 0..40 {
+            let folder = parent.path().join(part.to_string());
             filled(&folder);
-            damage(&folder, file, 0);
-            let said = Store::open(&folder).unwrap_err().to_string();
+            let file = format!("{LOG}/{}", segment(&folder));
+            let bytes = usize::try_from(std::fs::metadata(folder.join(&file)).unwrap().len()).unwrap();
+            damage(&folder, &file, part * (bytes - 16) / 39);
+            let said = read(&folder).unwrap_err().to_string();
             assert!(
                 said.contains("cannot be rebuilt") && said.contains("restore it from a backup"),
                 "{said}"
@@ -410,33 +601,22 @@ mod tests {
         }
     }
 
-    /// In a part of the file that is no longer used damage does no harm.
     #[test]
-    fn damage_anywhere_in_the_log_is_noticed_or_harmless() {
+    fn a_log_that_has_lost_its_end_is_damaged_and_not_shorter() {
         let parent = tempfile::tempdir().unwrap();
-        let good = parent.path().join("good");
-        for opened in 1..=3 {
-            filled(&good);
-            let whole = std::fs::metadata(good.join("db")).unwrap().len();
-            let bytes = usize::try_from(whole).unwrap();
-            for part in 0..40 {
-                let bad = parent.path().join(format!("{opened}-{part}"));
-                copy(&good, &bad);
-                damage(&bad, "db", part * bytes / 40 + 17);
-                let whole = |read: &Records| {
-                    read.len() == 2000 && read.iter().all(|(_, value)| value.as_ref() == [7; 100])
-                };
-                assert!(read_all(&bad).as_ref().is_none_or(whole), "opened {opened} times, part {part}");
-            }
-        }
+        filled(parent.path());
+        let path = parent.path().join(LOG).join(segment(parent.path()));
+        let log = std::fs::File::options().write(true).open(path).unwrap();
+        log.set_len(log.metadata().unwrap().len() / 2).unwrap();
+        assert!(matches!(read(parent.path()), Err(StoreError::Damaged { .. })));
     }
 
     #[test]
-    fn a_store_whose_file_is_gone_is_not_taken_for_a_new_one() {
+    fn a_store_whose_log_is_gone_is_not_taken_for_a_new_one() {
         let parent = tempfile::tempdir().unwrap();
         filled(parent.path());
-        std::fs::remove_file(parent.path().join("db")).unwrap();
-        assert_eq!(read_all(parent.path()), None);
+        std::fs::remove_dir_all(parent.path().join(LOG)).unwrap();
+        assert!(matches!(read(parent.path()), Err(StoreError::Damaged { .. })));
     }
 
     #[test]
@@ -444,9 +624,43 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("sessions");
         filled(&folder);
-        damage(&folder, "db", 1000);
+        damage(&folder, &format!("{LOG}/{}", segment(&folder)), 1000);
         let store = Store::open_or_discard(&folder).unwrap();
         assert_eq!(store.table("t").unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_log_that_has_outgrown_its_records_is_written_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let store = Store::open(parent.path()).unwrap();
+        let table = store.table("t").unwrap();
+        for n in 0..1_400_u32 {
+            table.set(&(n % 10).to_be_bytes(), &[u8::try_from(n % 251).unwrap(); 8_000]).unwrap();
+            if n % 100 == 99 {
+                store.commit().unwrap();
+            }
+        }
+        let before: Records = table.scan(b"").map(Result::unwrap).collect();
+        drop((table, store));
+        let length = std::fs::metadata(parent.path().join(LOG).join(segment(parent.path()))).unwrap().len();
+        assert!(length < STORE_LOG_BYTES, "{length}");
+        assert_eq!(read(parent.path()).unwrap(), before);
+    }
+
+    #[test]
+    fn an_exchange_of_logs_that_a_crash_interrupts_is_finished() {
+        let parent = tempfile::tempdir().unwrap();
+        filled(parent.path());
+        let [log, new, old] = [LOG, NEW, OLD].map(|name| parent.path().join(name));
+        // Before the exchange: what was begun is thrown away.
+        drop(create_log(parent.path()).unwrap());
+        assert_eq!(read(parent.path()).unwrap().len(), 2000);
+        assert!(!new.exists());
+        // In the middle: the new one is whole.
+        Store::open(parent.path()).unwrap().write_new_log().unwrap();
+        std::fs::rename(&log, &old).unwrap();
+        assert_eq!(read(parent.path()).unwrap().len(), 2000);
+        assert!(log.exists() && !new.exists() && !old.exists());
     }
 
     #[test]

@@ -3,5 +3,6 @@
 mod desk;
 mod http;
 mod identity;
+mod kills;
 mod link;
 mod systems;
