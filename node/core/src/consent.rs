@@ -40,11 +40,11 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
-    /// Nothing was looked at: there is no lease whose feed is applied (F-7).
-    const fn without_lease() -> Self {
+    /// Nothing was looked at: what a decision needs first is not here yet, by this clause.
+    pub(crate) const fn none_yet(clause: &'static str) -> Self {
         Self {
             permits: false,
-            clause: "F-7",
+            clause,
             directive: None,
             token: None,
             basis: None,
@@ -94,7 +94,7 @@ pub(crate) fn decide(
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Judgement, Fault> {
-    let Some(lease) = feed::standing(machine, now) else { return Ok(Judgement::without_lease()) };
+    let Some(lease) = feed::standing(machine, now) else { return Ok(Judgement::none_yet("F-7")) };
     let judgement = decide_on(machine, view, tokens, request, now, lease.asked_at)?;
     Ok(Judgement { lease: Some(lease.hash), ..judgement })
 }

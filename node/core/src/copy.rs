@@ -111,6 +111,7 @@ pub(crate) fn apply_released(released: &kept::CopyReleased, at: i64, view: &mut 
     let mut copy = view.get(&state::copy(&name))?;
     copy.release.clone_from(&released.release);
     copy.wrapped_key.clone_from(&released.wrapped_key);
+    copy.log_id.clone_from(&released.log_id);
     (copy.state, copy.at, copy.code) = (Stage::Released as u32, at, 0);
     copy.clause.clear();
     let (release, _) = release_of(&copy)?.ok_or_else(damaged)?;

@@ -145,7 +145,7 @@ impl Opening {
             Ok(tokens) => tokens,
             Err(ticket) => return Ok(Outcome::Waiting(ticket)),
         };
-        let judgement = receive::judge_opening(work, &tokens, &self.listed, &asker)?;
+        let judgement = receive::judge_opening(work, &self.kept, &tokens, &self.listed, &asker)?;
         let event = Event {
             clause: judgement.clause,
             head_version: judgement.head_version(),

@@ -233,7 +233,7 @@ fn fetch(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument
 fn recheck(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: &ListedDocument) -> Result<Next, Stop> {
     let asker = Asker::read(kept.asker.clone().ok_or_else(damaged)?).map_err(|_| damaged())?;
     let Ok(tokens) = tokens_of(work, kept)? else { return Ok(Next::At(work.now + RECHECK_SOON)) };
-    let judgement = judge(work, &tokens, listed, &asker)?;
+    let judgement = judge(work, kept, &tokens, listed, &asker)?;
     if judgement.permits {
         let next = work.now + RECHECK_EVERY;
         return Ok(Next::At(judgement.valid_until.map_or(next, |until| until.min(next))));
@@ -271,11 +271,12 @@ pub(crate) fn tokens_of(work: &mut Work<'_>, kept: &Copy) -> Result<Result<Vec<T
 /// Decides about a copy as of now.
 pub(crate) fn judge(
     work: &Work<'_>,
+    kept: &Copy,
     tokens: &[Token],
     listed: &ListedDocument,
     asker: &Asker,
 ) -> Result<Judgement, Fault> {
-    judge_by(consent::decide, work, tokens, listed, asker)
+    judge_by(consent::decide, work, kept, tokens, listed, asker)
 }
 
 /// A way of deciding: under a lease, or on what was known last.
@@ -284,25 +285,30 @@ type Decide = fn(&Machine, &View, &[Token], &Request<'_>, Timestamp) -> Result<J
 /// Decides about opening a copy: without a lease on what was known last, if the region lets it (M-10).
 pub(crate) fn judge_opening(
     work: &Work<'_>,
+    kept: &Copy,
     tokens: &[Token],
     listed: &ListedDocument,
     asker: &Asker,
 ) -> Result<Judgement, Fault> {
-    let judgement = judge(work, tokens, listed, asker)?;
+    let judgement = judge(work, kept, tokens, listed, asker)?;
     if judgement.clause != "F-7" || !work.machine.directory.list().policy.open_without_lease {
         return Ok(judgement);
     }
-    let last = judge_by(consent::decide_without_lease, work, tokens, listed, asker)?;
+    let last = judge_by(consent::decide_without_lease, work, kept, tokens, listed, asker)?;
     Ok(if last.permits { Judgement { clause: "M-10", ..last } } else { last })
 }
 
 fn judge_by(
     decide: Decide,
     work: &Work<'_>,
+    kept: &Copy,
     tokens: &[Token],
     listed: &ListedDocument,
     asker: &Asker,
 ) -> Result<Judgement, Fault> {
+    if is_behind(work, kept, tokens)? {
+        return Ok(Judgement::none_yet("F-5"));
+    }
     let document = Document {
         entry_id: listed.entry_id,
         // What it replaces, its holder has looked at; this side does not know.
@@ -314,6 +320,23 @@ fn judge_by(
     };
     let request = Request { asker, custodian: &listed.holder, document: &document };
     decide(work.machine, work.view, tokens, &request, work.now)
+}
+
+/// Whether a copy was released on a newer head than the feed has brought here: the older one says nothing about it (F-5).
+fn is_behind(work: &Work<'_>, kept: &Copy, tokens: &[Token]) -> Result<bool, Fault> {
+    let log_id = &work.machine.directory.list().log_id;
+    if kept.log_id != log_id.as_str() {
+        // Another log counts its versions anew.
+        return Ok(false);
+    }
+    let (release, _) = copy::release_of(kept)?.ok_or_else(damaged)?;
+    for (token, head) in release.terms.heads.iter().filter(|(token, _)| tokens.contains(token)) {
+        let known = feed::head_of(token, log_id, work.view)?;
+        if known.is_some_and(|known| known.head.version < head.version) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A copy is permitted no longer: erased with its key, or kept as part of the record, and said so.
@@ -371,6 +394,7 @@ pub(crate) fn released(
         copy: name.as_bytes().to_vec(),
         release: release.envelope().as_bytes().to_vec(),
         wrapped_key,
+        log_id: work.machine.directory.list().log_id.to_string(),
     }))?;
     Ok(Outcome::Done)
 }

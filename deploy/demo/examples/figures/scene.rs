@@ -24,8 +24,8 @@ use crate::say;
 const HOSPITALS: usize = 3;
 /// Whose documents cross: known to A and C.
 const PATIENT: Role = Role::WalkIn;
-/// How long after a consent the measurements go on: every node has read its feed, which it does each half second. A copy that
-/// comes before C has read of a consent that follows a revocation is erased there again.
+/// How long after a consent the measurements go on: every node has read its feed, which it does each half second. A holder
+/// that has not read of it refuses.
 const FEED_WAIT: Duration = Duration::from_millis(1_500);
 /// How long something may take to become true.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -107,6 +107,23 @@ fn f5_a_token_that_only_the_recipient_knows_does_not_keep_a_copy_shut() {
 }
 
 #[test]
+fn f5_a_copy_released_on_a_newer_head_than_its_recipient_knows_waits_for_that_head() {
+    let mut trio = Trio::with_patient();
+    let directive = trio.permit();
+    walk_in(&mut trio);
+    trio.revoke(directive);
+    assert_eq!(trio.stages(), [Stage::Erased, Stage::Erased]);
+    trio.deaf.insert("clinic");
+    trio.permit();
+    walk_in(&mut trio);
+    assert_eq!(trio.stages(), [Stage::Held, Stage::Held], "what the head before says is over");
+    assert_eq!(trio.open(&zhao(), 0), Outcome::Denied(Denial::Consent("F-5")));
+    trio.deaf.clear();
+    trio.live(20_000);
+    assert!(matches!(trio.open(&zhao(), 0), Outcome::Opened(_)));
+}
+
+#[test]
 fn a_permission_that_ends_in_time_ends_the_copies() {
     let mut trio = Trio::with_patient();
     let until = trio.now + Millis::from_secs(60);

@@ -44,6 +44,8 @@ pub(crate) struct Trio {
     pub(crate) gone: BTreeSet<&'static str>,
     /// Answers to calls between nodes that are lost on the way back; counts down.
     pub(crate) lost: u32,
+    /// Nodes whose feed does not come through.
+    pub(crate) deaf: BTreeSet<&'static str>,
     /// Sealed files that are whole in the clinic's vault, or the hospital's.
     pub(crate) vault: BTreeSet<(&'static str, DocumentId)>,
     /// How often the power went.
@@ -71,6 +73,7 @@ impl Trio {
             now,
             gone: BTreeSet::new(),
             lost: 0,
+            deaf: BTreeSet::new(),
             vault: BTreeSet::new(),
             cuts: 0,
         }
@@ -150,6 +153,9 @@ impl Trio {
 
     fn answer(&mut self, name: &'static str, effect: &Effect) -> Option<Input> {
         match effect {
+            Effect::ReadFeed { ticket, .. } if self.deaf.contains(name) => {
+                Some(Input::Failed { ticket: *ticket, refusal: None })
+            }
             Effect::AskRelease { ticket, holder, request } => {
                 Some(self.ask_release(*ticket, holder, request))
             }
