@@ -97,3 +97,4 @@ bench: ## figures, each beside its limit in the same run
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-host -p yiqiao-demo --bins --examples
 	target/release/examples/publish_bench
 	target/release/examples/figures
+	$(CARGO) run --locked --release --manifest-path host/upgrade-bench/Cargo.toml

@@ -21,6 +21,7 @@ const LADDER: &[&str] = &[
     "yiqiao-fhir",
     "yiqiao-web",
     "yiqiao-host",
+    "yiqiao-upgrade-bench",
     "yiqiao-registry",
     "yiqiao-node",
     "yiqiao-simnet",
