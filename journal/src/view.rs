@@ -133,6 +133,11 @@ impl View {
         self.at_hand.clear();
     }
 
+    /// Whether an input that was handled wrote this.
+    pub fn has_written<T>(&self, slot: &Slot<T>) -> bool {
+        self.written.contains_key(slot.key())
+    }
+
     /// All that inputs wrote, to be committed all or nothing.
     pub fn into_written(self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.written

@@ -71,11 +71,31 @@ pub fn salted(salt: &[u8; 32], parts: &[&[u8]]) -> Digest {
 
 /// BLAKE3 of document bytes.
 pub fn blake3(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(part);
+    let mut hasher = Blake3::default();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finish()
+}
+
+/// The same of bytes that come piece by piece.
+#[derive(Clone, Default)]
+pub struct Blake3(blake3::Hasher);
+
+impl Blake3 {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
-    *hasher.finalize().as_bytes()
+
+    /// The hash of all that came.
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
+impl core::fmt::Debug for Blake3 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Blake3")
+    }
 }
 
 /// HKDF-SHA-256: `N` bytes from a key and a salt, for one use that `info` names.

@@ -75,6 +75,8 @@ pub const SEARCH_COUNT_MAX: u32 = 256;
 pub const SEARCH_ANSWER_BYTES_MIN: usize = 4_096;
 /// Items of one feed answer.
 pub const FEED_COUNT_MAX: u32 = 256;
+/// How long a reading of the feed may wait for something newer.
+pub const FEED_WAIT_MS_MAX: u64 = 20_000;
 
 /// Plaintext of one chunk of a sealed document.
 pub const CHUNK_BYTES: u32 = 256 * 1024;

@@ -7,11 +7,15 @@
 //! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`], [`patient`], [`facts`] |
 //! | what the registry says itself | [`say`] |
 //! | what is answered | [`search`] (and `decoys`), [`lease`] |
+//! | from a call's bytes to an input, and back to bytes | [`door`], [`evaluate`], [`answer`] |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
 
+pub mod answer;
 pub mod consent;
 mod decoys;
+pub mod door;
+pub mod evaluate;
 pub mod facts;
 pub mod index;
 pub mod lease;

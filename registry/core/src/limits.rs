@@ -1,5 +1,7 @@
 //! The registry's own bounds; those of the words are in `yiqiao_proto::limits`.
 
+use yiqiao_proto::time::Millis;
+
 /// Subjects, over all members, that state one token.
 pub const SUBJECTS_MAX: usize = 512;
 /// Subjects of one member that state one token: so no member takes the places of all others.
@@ -15,3 +17,9 @@ pub const SEARCH_LOOKS_MAX: usize = 4_096;
 pub const SEARCH_READS_MIN: usize = 16;
 /// Bytes of items or events in one answer, unless the first alone is longer.
 pub const ANSWER_BYTES_MAX: usize = yiqiao_proto::limits::CALL_BYTES_MAX / 2;
+/// Member lists in one answer.
+pub const LISTS_MAX: u64 = 64;
+/// When a caller may try again if the registry is behind.
+pub const RETRY_BUSY: Millis = Millis::new(200);
+/// When a caller may try again if something failed here.
+pub const RETRY_FAILED: Millis = Millis::from_secs(10);

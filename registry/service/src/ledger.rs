@@ -14,14 +14,14 @@ use yiqiao_journal::column::ColumnError;
 use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
 use yiqiao_journal::register::RegisterError;
 use yiqiao_journal::{Column, DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register};
-use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{Checkpoint, origin};
 use yiqiao_proto::suite::SecretKey;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, Hash, MissingHash, Stored};
-use yiqiao_registry_core::machine::{Machine, ToKeep};
+use yiqiao_registry_core::answer::{Log, ProofError, answer};
+use yiqiao_registry_core::machine::{Machine, Outcome, Refused, ToKeep};
 use yiqiao_registry_core::state::kept::record::Record as Kind;
 use yiqiao_registry_core::state::{self, Fault, Kept, Record, Table, View};
 use yiqiao_registry_core::take::{leaf_of, record_bytes};
@@ -132,11 +132,6 @@ impl Ledger {
         ledger.bring_up_tree(&last)?;
         ledger.sign_checkpoint()?;
         Ok(ledger)
-    }
-
-    /// The newest durable checkpoint.
-    pub(crate) fn note(&self) -> &[u8] {
-        &self.note
     }
 
     /// Words in the log.
@@ -266,14 +261,15 @@ impl Ledger {
         Ok(self.index.sync(applied)?)
     }
 
-    /// Proves that a word stands under the newest checkpoint. Stored hashes have no checksums, so the proof is checked: one that
-    /// leads elsewhere is never given (L-7).
-    pub(crate) fn prove(&self, opening: &Opening) -> Result<Vec<Hash>, LedgerError> {
-        let path = tree::prove_inclusion(&Hashes(&self.tree), opening.seq, self.size)?;
-        let envelope = Envelope::decode(&opening.envelope).map_err(|_| LedgerError::Record)?;
-        let leaf = opening.leaf(&self.region, envelope.kind()).hash();
-        let leads = tree::verify_inclusion(&path, opening.seq, leaf, self.size, &self.root);
-        if leads { Ok(path) } else { Err(LedgerError::TreeDamaged) }
+    /// The answer of a call, or its refusal, at the newest durable checkpoint.
+    pub(crate) fn answer(
+        &self,
+        outcome: Outcome,
+        machine: &Machine,
+    ) -> Result<Result<Vec<u8>, Refused>, LedgerError> {
+        let hashes = Hashes(&self.tree);
+        let log = Log { hashes: &hashes, size: self.size, root: self.root, note: &self.note };
+        Ok(answer(outcome, machine, &log)?)
     }
 
     fn add_leaf(&mut self, position: Position, leaf: Hash) -> Result<(), LedgerError> {
@@ -436,6 +432,16 @@ impl LedgerError {
             | Self::Make { .. }
             | Self::Record
             | Self::OtherRoot => &[],
+        }
+    }
+}
+
+impl From<ProofError> for LedgerError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Missing(missing) => Self::Tree(missing),
+            ProofError::LeadsElsewhere { .. } => Self::TreeDamaged,
+            ProofError::Word { .. } => Self::Record,
         }
     }
 }

@@ -8,8 +8,6 @@ pub(crate) const QUEUE_MAX: usize = 1_024;
 pub(crate) const BATCH_MAX: usize = 256;
 /// How often the machine may ask for more of its store while it handles one input.
 pub(crate) const ROUNDS_MAX: usize = 64;
-/// Member lists in one answer.
-pub(crate) const LISTS_MAX: u64 = 64;
 /// How often the folder of member lists is looked at.
 pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(2);
 

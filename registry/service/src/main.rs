@@ -3,11 +3,11 @@
 mod config;
 mod desk;
 mod door;
+mod feeds;
 mod front;
 mod ledger;
 mod limits;
 mod open_times;
-mod receipt;
 mod region;
 mod sequencer;
 mod serve;

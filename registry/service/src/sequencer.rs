@@ -8,11 +8,11 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_registry_core::machine::{Handled, Input, Machine, Outcome, Refused, Stop, ToKeep};
-use yiqiao_registry_core::state::{Fault, View};
+use yiqiao_registry_core::state::{self, Fault, View};
 
+use crate::feeds::Feeds;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{BATCH_MAX, ROUNDS_MAX};
-use crate::receipt;
 
 /// An input, and where its answer goes.
 pub(crate) struct Job {
@@ -39,6 +39,8 @@ pub(crate) struct Announced {
     pub(crate) directory: watch::Sender<Directory>,
     /// How the log is.
     pub(crate) log: watch::Sender<LogStatus>,
+    /// That feeds have grown.
+    pub(crate) feeds: Feeds,
 }
 
 /// Runs until all senders are gone, or the state can no longer be trusted.
@@ -89,12 +91,14 @@ impl Sequencer {
         }
         // Only what is kept changes the index; what is merely read must be answered on a full disk, too.
         if !records.is_empty() {
+            let grown = self.announced.feeds.grown(|member| view.has_written(&state::feed(member)));
             self.ledger.commit(view)?;
+            self.announced.feeds.tell(&grown);
         }
         self.announce(now, !records.is_empty());
         for (reply, outcome) in handled {
             let answer = match outcome {
-                Ok(outcome) => Ok(receipt::answer(outcome, &self.ledger, &self.machine)?),
+                Ok(outcome) => self.ledger.answer(outcome, &self.machine)?,
                 Err(refused) => Err(refused),
             };
             // Who is gone no longer needs the answer; what was taken stands.

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::door::Door;
+use crate::feeds::Feeds;
 use crate::front::{self, Front, Running};
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, QUEUE_MAX};
@@ -54,6 +55,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let (jobs, queue) = mpsc::channel(QUEUE_MAX);
     let (announced, directories, log) = announced(&directory, &ledger, term);
+    let feeds = announced.feeds.clone();
     let sequencer = Sequencer::new(machine, ledger, Clock::system(), announced);
     let mut sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
     if let Err(error) = follow_lists(&lists, &jobs, first, directory).await {
@@ -63,7 +65,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let mut tasks = JoinSet::new();
     tasks.spawn(watch_lists(lists.clone(), jobs.clone(), directories.clone()));
-    let door = Door::new(jobs, directories.clone(), secrets.tokens, lists);
+    let door = Door::new(jobs, directories.clone(), secrets.tokens, lists, feeds.clone());
     let (roster, rosters) = watch::channel(Arc::new(roster(&directories.borrow())));
     tasks.spawn(follow_roster(directories.clone(), roster));
     let listen = config.listen.iter().map(|address| address.parse()).collect::<Result<Vec<_>, _>>();
@@ -79,6 +81,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         ended = &mut sequencer => Some(ended?),
     };
     tasks.shutdown().await;
+    // Who waits for its feed is not waited for.
+    feeds.close();
     link.shutdown().await;
     link_task.await?;
     // The last senders go with the link: then the sequencer has handled all that came, and ends.
@@ -118,7 +122,7 @@ fn announced(
     let log = LogStatus { words: ledger.size(), term, checkpoint_at: Clock::system().now(), trouble: None };
     let (directory, directories) = watch::channel(directory.clone());
     let (log, logs) = watch::channel(log);
-    (Announced { directory, log }, directories, logs)
+    (Announced { directory, log, feeds: Feeds::default() }, directories, logs)
 }
 
 /// What the log said when it was brought up, or when it ended; unfit files are removed, since the next start makes them again.

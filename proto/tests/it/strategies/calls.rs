@@ -97,7 +97,11 @@ pub(crate) fn evaluate_answer() -> impl Strategy<Value = EvaluateAnswer> {
 }
 
 pub(crate) fn feed_request() -> impl Strategy<Value = FeedRequest> {
-    (any::<u64>(), any::<u32>()).prop_map(|(after, count)| FeedRequest { after, count })
+    (any::<u64>(), any::<u32>(), any::<u64>()).prop_map(|(after, count, wait_ms)| FeedRequest {
+        after,
+        count,
+        wait_ms,
+    })
 }
 
 pub(crate) fn lease_request() -> impl Strategy<Value = LeaseRequest> {

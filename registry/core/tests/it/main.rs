@@ -1,7 +1,12 @@
 //! The registry's machine, driven as its process drives it: tables by clause, and random sequences against a reference.
 
+mod answer;
+mod bent;
+mod calls;
 mod consent;
 mod costs;
+mod door;
+mod evaluate;
 mod facts;
 mod feed;
 mod identity;

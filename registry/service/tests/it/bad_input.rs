@@ -217,9 +217,9 @@ async fn n5_submissions_of_a_wrong_shape_are_refused_whole() {
 async fn f3_the_largest_numbers_are_answered_as_the_end_or_refused() {
     let town = Town::new().await;
     let a = &town.a;
-    let feed = FeedRequest { after: u64::MAX, count: u32::MAX };
+    let feed = FeedRequest { after: u64::MAX, count: u32::MAX, wait_ms: 0 };
     assert!(a.ask::<FeedAnswer>(Method::Feed, &feed).await.unwrap().items.is_empty());
-    let feed = FeedRequest { after: 0, count: u32::MAX };
+    let feed = FeedRequest { after: 0, count: u32::MAX, wait_ms: 0 };
     assert_eq!(
         a.ask::<FeedAnswer>(Method::Feed, &feed).await.unwrap().items.len(),
         1,

@@ -298,7 +298,7 @@ impl Member {
     pub(crate) async fn feed(&self) -> Result<Feed, Failure> {
         let mut feed = Feed { items: Vec::new(), chain: feed_start(&region(), &self.code) };
         loop {
-            let request = FeedRequest { after: feed.number(), count: 7 };
+            let request = FeedRequest { after: feed.number(), count: 7, wait_ms: 0 };
             let answer: FeedAnswer = self.ask(Method::Feed, &request).await?;
             if answer.items.is_empty() {
                 return Ok(feed);

@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what cannot happen here fails the test")]
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use yiqiao_host::link::CallError;
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::calls::{MembersAnswer, MembersRequest, Method};
+use yiqiao_proto::calls::{FeedAnswer, FeedRequest, MembersAnswer, MembersRequest, Method};
 use yiqiao_proto::codes::{AccessAct, DocumentClass, PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
 use yiqiao_proto::entry::Entry;
@@ -226,7 +227,7 @@ async fn m7_a_suspended_member_is_cut_off_until_it_is_restored() {
     let suspended = town.region.command("suspend", &[Path::new("b")]);
     assert!(suspended.status.success());
     let gone = b.link.until(|status| !status.is_connected(&b.registry));
-    tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
     let refused = b.ask::<MembersAnswer>(Method::Members, &MembersRequest { after_version: 0 });
     assert_cut_off(&refused.await.unwrap_err());
     let shown = text(&town.region.command("members", &[]).stdout);
@@ -289,4 +290,37 @@ async fn m2_a_running_registry_takes_a_new_member_in() {
     town.c.follow_lists().await.unwrap();
     assert_eq!(town.found().await.0, [stands.seq]);
     town.region.stop().await;
+}
+
+/// A reading of a member's feed that may be kept so long: how many items came.
+async fn read_feed(member: &Member, after: u64, wait_ms: u64) -> Result<usize, Failure> {
+    let request = FeedRequest { after, count: 7, wait_ms };
+    member.ask::<FeedAnswer>(Method::Feed, &request).await.map(|answer| answer.items.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f3_a_reading_of_the_feed_is_kept_until_something_comes_or_its_time_or_the_registry_ends() {
+    let mut town = Town::new().await;
+    town.publish().await;
+    let (a, b) = (&town.a, &town.b);
+    let after = a.feed().await.unwrap().number();
+    let began = Instant::now();
+    assert_eq!(read_feed(a, after, 300).await, Ok(0));
+    assert!(began.elapsed() >= Duration::from_millis(300));
+
+    let permit = b.signed(&Act::new(permit(1, town.token, "c", 0), desk("b")));
+    let (came, _) = tokio::join!(read_feed(a, after, u64::MAX), b.say(&permit));
+    assert_eq!(came, Ok(1));
+
+    // Who waits holds nobody up that stops.
+    let stopped = async {
+        // In order on one stream: the reading is there before this is answered.
+        a.feed().await.unwrap();
+        let began = Instant::now();
+        town.region.stop().await;
+        began.elapsed()
+    };
+    let (came, took) = tokio::join!(read_feed(a, after + 1, u64::MAX), stopped);
+    assert!(matches!(came, Ok(0) | Err(Failure::Link(_))), "{came:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -1,0 +1,325 @@
+//! A member's call: from bytes to what it asks for, with all checked that needs nothing stored (E-1 to E-6, H-1, M-11, W-2).
+//!
+//! Not here: what is answered ([`crate::answer`]), and the queue between the two.
+
+use yiqiao_proto::calls::{
+    Call, ConsentRequest, EvaluateRequest, FeedRequest, HistoryRequest, LeaseRequest, LinksRequest,
+    MembersRequest, Method, SearchRequest, SubmitRequest,
+};
+use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
+use yiqiao_proto::decode::DecodeError;
+use yiqiao_proto::directive::{Act, PatientQuery};
+use yiqiao_proto::directory::Directory;
+use yiqiao_proto::entropy::Entropy;
+use yiqiao_proto::entry::Link;
+use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
+use yiqiao_proto::id::{Code, Digest, Nonce, Subject};
+use yiqiao_proto::limits::{FEED_WAIT_MS_MAX, SUBMISSION_MAX};
+use yiqiao_proto::time::Millis;
+use yiqiao_proto::wire::calls::Submitted;
+
+use crate::evaluate::Blinded;
+use crate::lease::LeaseAsked;
+use crate::machine::{ConsentAct, Input, Refused};
+use crate::take::{ChainWord, Submission};
+
+/// What a call asks for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// Something of the machine: [`crate::answer::answer`] makes the answer of its outcome.
+    Machine(Input),
+    /// Items of the member's feed (F-3), likewise; if there are none yet, the call may be kept until there are.
+    Feed {
+        /// What the machine handles.
+        input: Input,
+        /// How long the call may be kept.
+        wait: Millis,
+    },
+    /// Member lists after a version (M-2), which stand outside the log: [`crate::answer::lists`].
+    Lists {
+        /// The version that the member has.
+        after_version: u64,
+    },
+    /// Evaluations (T-3), which the machine counts and the token key makes.
+    Evaluate(Blinded),
+}
+
+/// The member that a connection belongs to (M-11), by the bytes of its peer id.
+///
+/// # Errors
+/// [`CallFault::NotMember`] if it is no member's, or that of a suspended one (M-7).
+pub fn asker<'d>(directory: &'d Directory, peer_id: &[u8]) -> Result<&'d Code, CallFault> {
+    directory.member_at(peer_id).map(|member| &member.code).ok_or(CallFault::NotMember)
+}
+
+/// Reads a call of a member. What comes of it is the asking member's own: its words, its feed, its quota.
+///
+/// # Errors
+/// [`CallFault`]: the call is refused, and nothing changes.
+pub fn read(
+    directory: &Directory,
+    asker: &Code,
+    method: u16,
+    request: &[u8],
+    entropy: &mut Entropy,
+) -> Result<Asked, CallFault> {
+    let hand = Hand { directory, asker };
+    let method = Method::try_from(method).map_err(|number| CallFault::Method { number })?;
+    let member = || asker.clone();
+    Ok(Asked::Machine(match method {
+        Method::Members => {
+            let MembersRequest { after_version } = call(request)?;
+            return Ok(Asked::Lists { after_version });
+        }
+        Method::Evaluate => {
+            let request: EvaluateRequest = call(request)?;
+            return Ok(Asked::Evaluate(Blinded { member: member(), request }));
+        }
+        Method::Submit => {
+            hand.may_submit()?;
+            Input::Submit(Box::new(hand.submission(&call(request)?, entropy)?))
+        }
+        Method::Search => {
+            let SearchRequest { envelope } = call(request)?;
+            Input::Search(hand.check(read_envelope(&envelope)?)?)
+        }
+        Method::Consent => {
+            let ConsentRequest { envelope } = call(request)?;
+            hand.question(&envelope, PatientQuestion::Consents)?
+        }
+        Method::History => {
+            let HistoryRequest { envelope } = call(request)?;
+            hand.question(&envelope, PatientQuestion::Events)?
+        }
+        Method::Lease => Input::Lease(lease(member(), &call(request)?).map_err(CallFault::Lease)?),
+        Method::Feed => {
+            let FeedRequest { after, count, wait_ms } = call(request)?;
+            let input = Input::Feed { member: member(), after, count };
+            return Ok(Asked::Feed { input, wait: Millis::new(wait_ms.min(FEED_WAIT_MS_MAX)) });
+        }
+        Method::Links => {
+            let LinksRequest { subject, from_number } = call(request)?;
+            let subject = Subject::read("links_request.subject", &subject).map_err(CallFault::Subject)?;
+            Input::Links { member: member(), subject, from_number }
+        }
+        Method::Proof | Method::Release | Method::Step | Method::ActNotice => {
+            return Err(CallFault::Method { number: method as u16 });
+        }
+    }))
+}
+
+/// Why a call is refused before the machine sees it. Its message is for the registry's operator; the member gets code and clause.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallFault {
+    /// The connection belongs to no current member.
+    #[error("the peer is no current member's (M-11)")]
+    NotMember,
+    /// A method that does not exist, or that a registry does not answer.
+    #[error("a registry answers no method {number} (H-1)")]
+    Method {
+        /// Its number.
+        number: u16,
+    },
+    /// The call is not what the schema says.
+    #[error("a call cannot be read: {0}")]
+    Call(#[source] DecodeError),
+    /// The member hands in nothing.
+    #[error("{member} is neither custodian nor portal and hands in no words (E-5)")]
+    MayNotSubmit {
+        /// The member.
+        member: Code,
+    },
+    /// No words, or too many.
+    #[error("a submission has {words} words, not 1 to {SUBMISSION_MAX} (N-5)")]
+    Count {
+        /// How many.
+        words: usize,
+    },
+    /// Several words that are not all links.
+    #[error("a submission has links and other words, or several other words (N-5)")]
+    Mixed,
+    /// A link without its place, or with one that cannot be read.
+    #[error("the place of a link cannot be read: {0}")]
+    Place(#[source] DecodeError),
+    /// Words of this kind are not handed in.
+    #[error("a {kind:?} is not handed in (L-1)")]
+    NotKept {
+        /// The kind.
+        kind: Kind,
+    },
+    /// What should be a signed word is no envelope.
+    #[error("an envelope cannot be read: {0}")]
+    Envelope(#[source] DecodeError),
+    /// A word is not believed.
+    #[error("a word is not believed: {0}")]
+    Word(#[from] EnvelopeError),
+    /// A word of another member than the one that calls.
+    #[error("{asker} hands in a word of {signer} (E-6)")]
+    OthersWord {
+        /// Who calls.
+        asker: Code,
+        /// Who signed.
+        signer: Code,
+    },
+    /// A patient's question in the call of another question.
+    #[error("a patient's question came in the call of another one (A-4)")]
+    OtherQuestion,
+    /// The lease that is asked for cannot be given to anybody.
+    #[error("the request for a lease cannot be read: {0}")]
+    Lease(#[source] DecodeError),
+    /// What should name a subject does not.
+    #[error("a subject cannot be read: {0}")]
+    Subject(#[source] DecodeError),
+}
+
+impl CallFault {
+    /// What the member is told of it.
+    pub const fn refused(&self) -> Refused {
+        use RefusalCode::{BadSignature, Malformed, NotMember, OverLimit};
+        let (code, clause) = match self {
+            Self::NotMember => (NotMember, "M-11"),
+            Self::Method { .. } => (Malformed, "H-1"),
+            Self::Call(DecodeError::TooMany { .. } | DecodeError::TooLarge { .. }) => (OverLimit, "W-3"),
+            Self::Call(_) | Self::Word(EnvelopeError::Decode(_)) => (Malformed, "W-2"),
+            Self::MayNotSubmit { .. } | Self::Word(EnvelopeError::Signer(_)) => (NotMember, "E-5"),
+            Self::Count { .. } => (OverLimit, "N-5"),
+            Self::Mixed => (Malformed, "N-5"),
+            Self::Place(_) => (Malformed, "N-2"),
+            Self::NotKept { .. } => (Malformed, "L-1"),
+            Self::Envelope(_) => (Malformed, "E-1"),
+            Self::Word(EnvelopeError::WrongKind { .. }) => (Malformed, "E-4"),
+            Self::Word(EnvelopeError::OtherSayer { .. }) | Self::OthersWord { .. } => (NotMember, "E-6"),
+            Self::Word(EnvelopeError::OtherAddressee { .. }) => (NotMember, "E-7"),
+            Self::Word(EnvelopeError::BadSignature) => (BadSignature, "E-2"),
+            Self::OtherQuestion => (Malformed, "A-4"),
+            Self::Lease(_) => (Malformed, "F-6"),
+            Self::Subject(_) => (Malformed, "W-4"),
+        };
+        Refused::new(code, clause)
+    }
+}
+
+impl From<CallFault> for Refused {
+    fn from(fault: CallFault) -> Self {
+        fault.refused()
+    }
+}
+
+/// The asking member, and the members by whom its words are checked.
+#[derive(Clone, Copy)]
+struct Hand<'a> {
+    directory: &'a Directory,
+    asker: &'a Code,
+}
+
+impl Hand<'_> {
+    fn may_submit(self) -> Result<(), CallFault> {
+        let says = [MemberRole::Custodian, MemberRole::Portal];
+        let member = self.directory.member(self.asker);
+        let may = member.is_some_and(|member| says.iter().any(|role| member.roles.contains(role)));
+        if may { Ok(()) } else { Err(CallFault::MayNotSubmit { member: self.asker.clone() }) }
+    }
+
+    /// A word that the calling member itself says now.
+    fn check<W: Word>(self, envelope: Envelope) -> Result<Verified<W>, CallFault> {
+        self.own(Verified::check(envelope, self.directory, Said::Now)?)
+    }
+
+    /// A member hands in its own words only.
+    fn own<W>(self, verified: Verified<W>) -> Result<Verified<W>, CallFault> {
+        if verified.signer() == self.asker {
+            return Ok(verified);
+        }
+        Err(CallFault::OthersWord { asker: self.asker.clone(), signer: verified.signer().clone() })
+    }
+
+    /// A patient's question, in the call whose answer it asks for.
+    fn question(self, envelope: &[u8], what: PatientQuestion) -> Result<Input, CallFault> {
+        let query: Verified<Act<PatientQuery>> = self.check(read_envelope(envelope)?)?;
+        let fits = query.word().said.what == what;
+        if fits { Ok(Input::PatientQuery(query)) } else { Err(CallFault::OtherQuestion) }
+    }
+
+    /// The words of a submission: links of one subject, or one word of another kind.
+    fn submission(self, request: &SubmitRequest, entropy: &mut Entropy) -> Result<Submission, CallFault> {
+        if !(1..=SUBMISSION_MAX).contains(&request.words.len()) {
+            return Err(CallFault::Count { words: request.words.len() });
+        }
+        let envelopes = request.words.iter().map(|word| read_envelope(&word.envelope));
+        let envelopes: Vec<Envelope> = envelopes.collect::<Result<_, _>>()?;
+        let is_link = |envelope: &Envelope| matches!(envelope.kind(), Kind::Entry | Kind::Withdrawal);
+        if envelopes.iter().all(is_link) {
+            return self.links(&request.words, envelopes, entropy).map(Submission::Links);
+        }
+        let [envelope] = <[Envelope; 1]>::try_from(envelopes).map_err(|_| CallFault::Mixed)?;
+        self.one(envelope)
+    }
+
+    fn links(
+        self,
+        words: &[Submitted],
+        envelopes: Vec<Envelope>,
+        entropy: &mut Entropy,
+    ) -> Result<Vec<ChainWord>, CallFault> {
+        let places: Vec<Link> = words.iter().map(place).collect::<Result<_, _>>()?;
+        let kinds: Vec<Kind> = envelopes.iter().map(Envelope::kind).collect();
+        // Entries are checked together, which is several times cheaper than one by one (S-3).
+        let (entries, withdrawals): (Vec<_>, Vec<_>) =
+            envelopes.into_iter().partition(|envelope| envelope.kind() == Kind::Entry);
+        let mut entries = Verified::check_all(entries, self.directory, entropy).into_iter();
+        let mut withdrawals = Verified::check_all(withdrawals, self.directory, entropy).into_iter();
+        let word = |(kind, link): (Kind, Link)| {
+            Ok(if kind == Kind::Entry {
+                ChainWord::Entry(self.own(entries.next().ok_or(CallFault::Mixed)??)?, link)
+            } else {
+                ChainWord::Withdrawal(self.own(withdrawals.next().ok_or(CallFault::Mixed)??)?, link)
+            })
+        };
+        kinds.into_iter().zip(places).map(word).collect()
+    }
+
+    fn one(self, envelope: Envelope) -> Result<Submission, CallFault> {
+        Ok(match envelope.kind() {
+            Kind::IdentityStatement => Submission::Identity(self.check(envelope)?),
+            Kind::Directive => Submission::Consent(ConsentAct::Directive(Box::new(self.check(envelope)?))),
+            Kind::Revocation => Submission::Consent(ConsentAct::Revocation(Box::new(self.check(envelope)?))),
+            Kind::CredentialStatement => Submission::Credential(self.check(envelope)?),
+            Kind::AccessEvent => Submission::Event(self.check(envelope)?),
+            Kind::Release => Submission::Release(self.check(envelope)?),
+            Kind::Delivery => Submission::Delivery(self.check(envelope)?),
+            kind @ (Kind::MemberList
+            | Kind::Entry
+            | Kind::Withdrawal
+            | Kind::ReferralStep
+            | Kind::PullRequest
+            | Kind::SearchQuery
+            | Kind::SearchAnswer
+            | Kind::Lease
+            | Kind::PatientQuery) => return Err(CallFault::NotKept { kind }),
+        })
+    }
+}
+
+fn call<C: Call>(bytes: &[u8]) -> Result<C, CallFault> {
+    C::from_bytes(bytes).map_err(CallFault::Call)
+}
+
+fn read_envelope(bytes: &[u8]) -> Result<Envelope, CallFault> {
+    Envelope::decode(bytes).map_err(CallFault::Envelope)
+}
+
+/// The place in its chain to which a link commits (N-2).
+fn place(word: &Submitted) -> Result<Link, CallFault> {
+    let link = word.link.as_ref().ok_or(DecodeError::Missing { field: "submitted.link" });
+    link.and_then(Link::read).map_err(CallFault::Place)
+}
+
+fn lease(member: Code, request: &LeaseRequest) -> Result<LeaseAsked, DecodeError> {
+    Ok(LeaseAsked {
+        member,
+        nonce: Nonce::read("lease_request.nonce", &request.nonce)?,
+        term: request.term,
+        feed_number: request.feed_number,
+        feed_chain: Digest::read("lease_request.feed_chain", &request.feed_chain)?,
+    })
+}
