@@ -11,7 +11,7 @@ use crate::state::{
     self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
     VaultUse, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
-use crate::{audit, copy, desk, draft, feed, holder, queue, said, sight, step, words};
+use crate::{audit, copy, deposit, desk, draft, feed, holder, queue, said, sight, step, words};
 
 /// Does what follows from a record.
 pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
@@ -58,6 +58,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::StepsTold(told) => step::apply_told(told, view),
         Body::Filed(filed) => step::apply_filed(filed, view),
         Body::Assigned(assigned) => step::apply_assigned(assigned, view),
+        Body::Deposited(deposited) => deposit::apply(deposited, at, view),
     }
 }
 
@@ -141,7 +142,7 @@ fn open_review(original: &kept::Original, system: &str, at: i64, view: &mut View
     };
     view.put(&state::review(number), &review);
     let document = read_document_id(&original.document)?;
-    view.put(&state::vault(&document), &VaultUse { entry_id: Vec::new(), review: number });
+    view.put(&state::vault(&document), &VaultUse { review: number, ..VaultUse::default() });
     Ok(number)
 }
 
@@ -258,7 +259,7 @@ fn apply_filing(filing: &kept::Filing, at: i64, view: &mut View) -> Result<(), F
         filed_at: at,
     };
     view.put(&state::document(&id), &document);
-    let vault = VaultUse { entry_id: entry.entry_id.clone(), review: 0 };
+    let vault = VaultUse { entry_id: entry.entry_id.clone(), ..VaultUse::default() };
     view.put(&state::vault(&read_document_id(&entry.document)?), &vault);
     for source in &filing.sources {
         view.put(

@@ -15,6 +15,7 @@ use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
 
 use crate::apply::{REVIEW_DONE, REVIEW_OPEN, REVIEW_REPLAYED};
+use crate::deposit;
 pub use crate::holder::{Gone, releases};
 use crate::intake::read_reason;
 use crate::limits::PAGE_MAX;
@@ -315,13 +316,14 @@ pub fn problems(after: u64, view: &View) -> Result<Vec<Problem>, Fault> {
     numbers.into_iter().map(|number| read_problem(number, view.get(&state::problem(number))?)).collect()
 }
 
-/// Whether anything refers to a sealed file; what nothing refers to is left over from a crash, and may go.
+/// Whether anything refers to a sealed file; what nothing refers to is left over from a crash, or was never described, and
+/// may go.
 ///
 /// # Errors
 /// [`Fault`] if the view lacks something.
-pub fn is_in_use(document: &DocumentId, view: &View) -> Result<bool, Fault> {
+pub fn is_in_use(document: &DocumentId, now: Timestamp, view: &View) -> Result<bool, Fault> {
     let used = view.get(&state::vault(document))?;
-    Ok(!used.entry_id.is_empty() || used.review != 0)
+    Ok(!used.entry_id.is_empty() || used.review != 0 || deposit::is_kept(&used, now))
 }
 
 fn patient_of(known: person::Known, view: &View) -> Result<Patient, Fault> {

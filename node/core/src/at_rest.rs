@@ -34,6 +34,7 @@ pub(crate) enum Tag {
     Practitioner,
     Login,
     Circle,
+    Deposit,
 }
 
 impl Tag {
@@ -47,6 +48,7 @@ impl Tag {
             Self::Practitioner => "yiqiao/node/practitioner/1",
             Self::Login => "yiqiao/node/login/1",
             Self::Circle => "yiqiao/node/circle/1",
+            Self::Deposit => "yiqiao/node/deposit/1",
         }
     }
 }

@@ -162,7 +162,7 @@ fn use_vault(copy: &Copy, is_used: bool, view: &mut View) -> Result<(), Fault> {
     let listed = copy.listed.as_ref().ok_or_else(damaged)?;
     let slot = state::vault(&read_document_id(&listed.document)?);
     if is_used {
-        view.put(&slot, &VaultUse { entry_id: listed.entry_id.clone(), review: 0 });
+        view.put(&slot, &VaultUse { entry_id: listed.entry_id.clone(), ..VaultUse::default() });
     } else if view.get(&slot)?.entry_id == listed.entry_id {
         view.put(&slot, &VaultUse::default());
     }

@@ -1,6 +1,7 @@
 //! The feed and the lease (F-1 to F-9): what this node knows of consent, and how long it may rely on knowing it.
 //!
-//! One call at a time: so the place that a lease was asked at is the place that was applied. Not here: decisions.
+//! The feed is read all the time: the registry keeps the call until there is something new. Leases are asked for beside it. Not
+//! here: decisions.
 
 use prost::Message;
 use yiqiao_proto::calls::Refusal;
@@ -18,7 +19,7 @@ use yiqiao_proto::wire::calls;
 
 use crate::errand;
 use crate::landing::landed;
-use crate::limits::{FEED_EVERY, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
+use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::outbox::{Call, Pause, begin};
 use crate::receive;
@@ -30,7 +31,7 @@ use crate::state::{self, Body, Exchange, Fault, ToldHead, View, damaged, read_di
 pub(crate) struct Watch {
     lease: Option<Held>,
     asked: Option<Asked>,
-    /// When the feed was read last; none if it is to be read at once.
+    /// When the feed was asked for last and nothing came; none if it is to be read at once.
     read_at: Option<Timestamp>,
     pause: Pause,
 }
@@ -40,6 +41,7 @@ pub(crate) struct Watch {
 struct Held {
     lease: Lease,
     asked_at: Timestamp,
+    ticket: u64,
     hash: Digest,
 }
 
@@ -48,6 +50,8 @@ struct Asked {
     ticket: u64,
     nonce: Nonce,
     at: Timestamp,
+    /// Where the feed stood.
+    feed_number: u64,
 }
 
 /// A lease under which may be decided now.
@@ -77,12 +81,18 @@ impl Machine {
 
     /// When the feed or a lease is to be asked for, if not under way.
     pub(crate) fn next_watch(&self) -> Option<Timestamp> {
-        if self.outbox.count(is_watching) > 0 {
-            return None;
-        }
-        let feed = self.watch.read_at.map_or(Timestamp::MIN, |at| at + FEED_EVERY);
-        let due = feed.min(self.renewal());
+        let due = [self.feed_due(), self.lease_due()].into_iter().flatten().min()?;
         Some(self.watch.pause.until().map_or(due, |until| until.max(due)))
+    }
+
+    fn feed_due(&self) -> Option<Timestamp> {
+        let is_under_way = self.outbox.count(|call| matches!(call, Call::Feed)) > 0;
+        (!is_under_way).then(|| self.watch.read_at.map_or(Timestamp::MIN, |at| at + FEED_EVERY))
+    }
+
+    fn lease_due(&self) -> Option<Timestamp> {
+        let is_under_way = self.outbox.count(|call| matches!(call, Call::Lease)) > 0;
+        (!is_under_way).then(|| self.renewal())
     }
 
     /// When the lease is renewed: at half of its length.
@@ -101,10 +111,6 @@ fn half(length: yiqiao_proto::time::Millis) -> yiqiao_proto::time::Millis {
 
 fn ends_at(machine: &Machine, held: &Held) -> Timestamp {
     held.asked_at + held.lease.duration.min(machine.directory.list().policy.lease)
-}
-
-const fn is_watching(call: &Call) -> bool {
-    matches!(call, Call::Feed | Call::Lease)
 }
 
 /// The lease, if it counts: it has not ended, its feed is applied, and its member list is the one in force (F-7).
@@ -140,25 +146,63 @@ fn watch<'a>(work: &'a mut Work<'_>) -> &'a mut Watch {
     work.turn.watch.get_or_insert_with(|| machine.watch.clone())
 }
 
-/// Asks for a lease, or reads the feed, whichever is due.
+/// Asks for a lease and reads the feed, if they are due.
 pub(crate) fn send(work: &mut Work<'_>) -> Result<(), Fault> {
     let machine = work.machine;
-    if machine.next_watch().is_none_or(|due| due > work.now) {
+    if !machine.watch.pause.is_over(work.now) {
         return Ok(());
     }
+    let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= work.now);
+    let (lease, feed) = (is_due(machine.lease_due()), is_due(machine.feed_due()));
+    if lease {
+        ask_lease(work)?;
+    }
+    if feed {
+        read_feed(work)?;
+    }
+    Ok(())
+}
+
+fn ask_lease(work: &mut Work<'_>) -> Result<u64, Fault> {
     let exchange = work.view.get(&state::exchange())?;
-    let (number, chain) = place(machine, &exchange)?;
-    if machine.renewal() > work.now {
-        let ticket = begin(work, Call::Feed);
-        work.effects.push(Effect::ReadFeed { ticket, after: number });
-        return Ok(());
-    }
+    let (feed_number, feed_chain) = place(work.machine, &exchange)?;
     let nonce = Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?;
     let (ticket, at) = (begin(work, Call::Lease), work.now);
-    watch(work).asked = Some(Asked { ticket, nonce, at });
-    let term = term(machine, &exchange);
-    work.effects.push(Effect::AskLease { ticket, nonce, term, feed_number: number, feed_chain: chain });
-    Ok(())
+    watch(work).asked = Some(Asked { ticket, nonce, at, feed_number });
+    let term = term(work.machine, &exchange);
+    work.effects.push(Effect::AskLease { ticket, nonce, term, feed_number, feed_chain });
+    Ok(ticket)
+}
+
+fn read_feed(work: &mut Work<'_>) -> Result<u64, Fault> {
+    let (after, _) = place(work.machine, &work.view.get(&state::exchange())?)?;
+    let ticket = begin(work, Call::Feed);
+    watch(work).read_at = Some(work.now);
+    work.effects.push(Effect::ReadFeed { ticket, after, wait: FEED_WAIT });
+    Ok(ticket)
+}
+
+/// Brings what is known up to a time after the call of a ticket: somebody would be denied by what is known so far, and the
+/// patient may have just consented. Waits for a lease that was asked for after that call, and for the feed up to its place.
+pub(crate) fn catch_up(work: &mut Work<'_>, after: u64) -> Result<Outcome, Stop> {
+    let machine = work.machine;
+    let under_way = |such: fn(&Call) -> bool| machine.outbox.newest(such);
+    let held = machine.watch.lease.as_ref().filter(|held| held.ticket > after);
+    if let Some(held) = held {
+        let (applied, _) = place(machine, &machine.exchange)?;
+        return Ok(match under_way(|call| matches!(call, Call::Feed)) {
+            Some(ticket) if applied < held.lease.feed_number => Outcome::Waiting(ticket),
+            Some(_) | None => Outcome::Done,
+        });
+    }
+    if let Some(ticket) = under_way(|call| matches!(call, Call::Lease)) {
+        return Ok(Outcome::Waiting(ticket));
+    }
+    // Without the registry nothing more is known: what there is decides.
+    if !machine.watch.pause.is_over(work.now) {
+        return Ok(Outcome::Done);
+    }
+    Ok(Outcome::Waiting(ask_lease(work)?))
 }
 
 /// A lease has come. One that does not fit is as good as none.
@@ -171,6 +215,11 @@ pub(crate) fn leased(work: &mut Work<'_>, ticket: u64, lease: &Verified<Lease>) 
     let Some(asked) = asked.filter(|asked| asked.nonce == lease.word().nonce) else {
         return Ok(Outcome::Done);
     };
+    let signed_at = lease.word().feed_number;
+    if signed_at >= asked.feed_number && signed_at < place(work.machine, &exchange)?.0 {
+        // The feed went on while the lease was on its way: its place is not known any more. Another one is asked for.
+        return Ok(Outcome::Done);
+    }
     if !fits(work.machine, &exchange, lease.word())? {
         pause(work, None);
         return Ok(Outcome::OtherLog);
@@ -183,7 +232,7 @@ pub(crate) fn leased(work: &mut Work<'_>, ticket: u64, lease: &Verified<Lease>) 
     let behind = word.feed_number > place(work.machine, &exchange)?.0;
     let hash = lease.envelope().payload_hash();
     let watch = watch(work);
-    watch.lease = Some(Held { lease: word, asked_at: asked.at, hash });
+    watch.lease = Some(Held { lease: word, asked_at: asked.at, ticket, hash });
     watch.pause = Pause::default();
     if behind {
         watch.read_at = None;
@@ -215,9 +264,10 @@ pub(crate) fn fed(work: &mut Work<'_>, ticket: u64, items: &[Vec<u8>]) -> Result
     let before = place(work.machine, &work.view.get(&state::exchange())?)?;
     let items = items.get(..items.len().min(FEED_COUNT_MAX as usize)).unwrap_or_default();
     let (taken, (number, _)) = continuing(work, before, items);
-    let now = work.now;
     let watch = watch(work);
-    watch.read_at = if taken.is_empty() { Some(now) } else { None };
+    if !taken.is_empty() {
+        watch.read_at = None;
+    }
     if taken.len() < items.len() {
         watch.lease = None;
         pause(work, None);
@@ -306,8 +356,9 @@ impl Item {
 }
 
 /// The feed or the lease was refused, or had no answer.
-pub(crate) fn failed(work: &mut Work<'_>, refusal: Option<&Refusal>) -> Outcome {
-    watch(work).asked = None;
+pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>) -> Outcome {
+    let watch = watch(work);
+    watch.asked = watch.asked.take().filter(|asked| asked.ticket != ticket);
     pause(work, refusal);
     // The registry knows less than it once told: an older copy of it answers.
     let behind = refusal.is_some_and(|refusal| refusal.code == RefusalCode::OutOfOrder);

@@ -15,6 +15,7 @@ use yiqiao_proto::wire::words;
 use crate::apply::tag_bytes;
 use crate::at_rest::Tag;
 use crate::coding::Codes;
+use crate::deposit;
 use crate::machine::{Stop, Work};
 use crate::person::{self, clip};
 use crate::remark::{self, Remark, Remarks};
@@ -188,6 +189,7 @@ impl Offered<'_> {
             cancel(work, earlier.map(|(id, _)| id), remarks)?;
             return Ok(None);
         }
+        deposit::require_unfiled(&self.sealed.document, work.view)?;
         self.file(work, id, earlier)?;
         Ok(Some(id))
     }

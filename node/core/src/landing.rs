@@ -141,7 +141,7 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
             return Ok(Outcome::Done);
         }
         Call::Word { .. } => return said::failed(work, &flight, refusal),
-        Call::Feed | Call::Lease => return Ok(feed::failed(work, refusal)),
+        Call::Feed | Call::Lease => return Ok(feed::failed(work, ticket, refusal)),
         Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),
         Call::Items { place, subject, .. } => (place, subject, true),
         Call::Statement { place, subject } | Call::OwnWords { place, subject } => (place, subject, false),

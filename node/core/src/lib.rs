@@ -3,8 +3,8 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | inputs, effects, and the one way in | [`machine`] |
-//! | what becomes of a message; patients; codes of the index | [`intake`], `person`, [`coding`], [`remark`] |
+//! | the one way in; inputs; effects and answers | [`machine`], `input`, `output` |
+//! | what becomes of a message; content that comes before; patients; codes of the index | [`intake`], [`deposit`], `person`, [`coding`], [`remark`] |
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
 //! | what staff decide, and the member list | `staff` |
 //! | what patients say here, and how words are handed in | [`desk`], [`said`], `tokens`, [`actor`] |
@@ -13,6 +13,7 @@
 //! | what comes from others, and may be opened | [`receive`], [`copy`], [`open`] |
 //! | referrals | [`draft`], `referral`, `step`, [`boxes`] |
 //! | what is done with other members, or later | `errand` |
+//! | what goes over the link: calls and what their answers prove; what members ask; refusals | [`call`], [`receipts`], [`answers`], [`fetch`]; [`peer`]; [`refusal`] |
 //! | who sees whom; who did what | [`sight`], [`audit`], `event`, `list` |
 //! | what is answered | [`ask`] |
 //! | what is kept, encrypted and looked at | [`state`], [`at_rest`], `apply` |
@@ -20,20 +21,25 @@
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
 
 pub mod actor;
+pub mod answers;
 mod apply;
 pub mod ask;
 pub mod at_rest;
 pub mod audit;
 pub mod boxes;
+pub mod call;
 pub mod coding;
 pub mod consent;
 pub mod copy;
+pub mod deposit;
 pub mod desk;
 pub mod draft;
 mod errand;
 mod event;
 pub mod feed;
+pub mod fetch;
 pub mod holder;
+mod input;
 pub mod intake;
 mod landing;
 pub mod limits;
@@ -41,10 +47,14 @@ mod list;
 pub mod machine;
 pub mod open;
 mod outbox;
+mod output;
+pub mod peer;
 mod person;
 mod queue;
+pub mod receipts;
 pub mod receive;
 mod referral;
+pub mod refusal;
 pub mod remark;
 pub mod said;
 pub mod sight;

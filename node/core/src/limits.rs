@@ -24,6 +24,11 @@ pub const STARVED_MAX: usize = 65_536;
 /// Patients looked at in one step after the token epochs have changed.
 pub const SWEEP_STEP: u64 = 64;
 
+/// How long the bytes of a document wait for the message that describes them.
+pub const DEPOSIT_LIFE: Millis = Millis::from_secs(24 * 3600);
+/// How much longer their file stays.
+pub const DEPOSIT_GRACE: Millis = Millis::from_secs(3600);
+
 /// How long to wait after the first failure.
 pub const BACKOFF_MIN: Millis = Millis::from_secs(1);
 /// How long to wait after many.
@@ -39,7 +44,9 @@ pub const REQUESTS_PER_DAY_MAX: u64 = 20_000;
 pub const RECIPIENTS_MAX: usize = 32;
 /// When to ask again for what is about to be there.
 pub const SOON: Millis = Millis::from_secs(1);
-/// How often the feed is read: so soon a revocation counts.
+/// How long the registry keeps a reading of the feed that finds nothing: what comes then is answered at once.
+pub const FEED_WAIT: Millis = Millis::new(yiqiao_proto::limits::FEED_WAIT_MS_MAX);
+/// How often the feed is read at most, if nothing comes: a registry need not keep the call.
 pub const FEED_EVERY: Millis = Millis::new(500);
 /// How long what a member told counts although the feed does not hold it (F-9).
 pub const NOTICE_LIFE: Millis = Millis::from_secs(600);

@@ -153,6 +153,16 @@ impl Outbox {
         self.flights.values().filter(|flight| such(&flight.call)).count()
     }
 
+    /// The ticket of the newest such call that is under way.
+    pub(crate) fn newest(&self, such: impl Fn(&Call) -> bool) -> Option<u64> {
+        self.flights.iter().rfind(|(_, flight)| such(&flight.call)).map(|(ticket, _)| *ticket)
+    }
+
+    /// The ticket of the newest call of all.
+    pub(crate) const fn last_ticket(&self) -> u64 {
+        self.next_ticket.saturating_sub(1)
+    }
+
     /// Places of which a call is under way.
     fn busy(&self) -> BTreeSet<u64> {
         let places = |flight: &Flight| match &flight.call {

@@ -183,9 +183,13 @@ pub(crate) fn act(
     id: &ReferralId,
     act: ReferralAct,
     reply: &Phi<ReferralReply>,
+    seen: Option<u32>,
 ) -> Result<Outcome, Stop> {
     let (name, referral) = find(work, referring, id)?;
     may_act(work.machine, actor, &referral, act)?;
+    if seen.is_some_and(|seen| seen as usize != referral.own.len() + referral.theirs.len()) {
+        return Err(Refused::Changed.into());
+    }
     let by_people = !matches!(act, ReferralAct::Send | ReferralAct::Receive);
     let next = after(step::state(&referral)?, act);
     if !by_people || side_of(act) != side(&referral)? || next.is_none() {
@@ -293,11 +297,17 @@ pub(crate) fn assign(
     referring: &Code,
     id: &ReferralId,
     login: &str,
+    department: Option<&Code>,
 ) -> Result<Outcome, Stop> {
-    let (name, referral) = find(work, referring, id)?;
+    let (name, mut referral) = find(work, referring, id)?;
     may_act(work.machine, actor, &referral, ReferralAct::Accept)?;
     if side(&referral)? != Side::Receiving || login.is_empty() {
         return Err(Refused::NotThere.into());
+    }
+    let department = department.filter(|_| referral.to_department.is_empty()).map(Code::to_string);
+    let department = department.unwrap_or_default();
+    if !department.is_empty() {
+        referral.to_department.clone_from(&department);
     }
     let machine = work.machine;
     let at_rest = &machine.keys.at_rest;
@@ -307,6 +317,7 @@ pub(crate) fn assign(
         actor: login_tag(at_rest, login).as_bytes().to_vec(),
         login: sealed,
         circles: circles(machine, &referral, None, Some(login))?,
+        department,
     }))?;
     let subject = audit::optional(&referral.subject, read_subject)?;
     audit(work, &line(actor, Act::Assign, subject, referring, id))?;

@@ -107,6 +107,8 @@ pub enum Table {
     Errands = 49,
     /// Who may see a patient.
     Circles = 50,
+    /// Documents whose bytes came before what describes them.
+    Deposit = 51,
 }
 
 /// What there is one of.
@@ -192,6 +194,11 @@ pub fn problem(number: u64) -> Slot<Problem> {
 /// What refers to a sealed file.
 pub fn vault(document: &DocumentId) -> Slot<VaultUse> {
     Slot::new(Table::Vault as u8, &[document.as_bytes()])
+}
+
+/// A document whose bytes came before what describes them.
+pub fn deposit(id: &Digest) -> Slot<kept::Deposit> {
+    Slot::new(Table::Deposit as u8, &[id.as_bytes()])
 }
 
 /// The newest member list.

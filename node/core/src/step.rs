@@ -337,6 +337,9 @@ pub(crate) fn apply_assigned(assigned: &kept::Assigned, view: &mut View) -> Resu
     let mut referral = view.get(&state::referral(&name))?;
     referral.assigned.clone_from(&assigned.actor);
     referral.assigned_login.clone_from(&assigned.login);
+    if !assigned.department.is_empty() {
+        referral.to_department.clone_from(&assigned.department);
+    }
     if !referral.subject.is_empty() {
         sight::apply_referral(&read_subject(&referral.subject)?, &assigned.circles, view)?;
     }

@@ -49,16 +49,21 @@ pub fn statement(site: &Site, software: &Software) -> Resource {
 pub const SCOPES: &[&str] = &[
     "system/Patient.rs",
     "system/DocumentReference.rs",
-    "system/Binary.r",
+    "system/Binary.cr",
     "system/Consent.crus",
     "system/ServiceRequest.rs",
     "system/Task.rus",
     "system/Bundle.c",
 ];
 
+/// What the statement says of Binary.
+const BINARY: &str = "read: the bytes of a document, in its own media type, by range (RFC 7233). create: content of any length, as it is, with \
+    Content-Type and Content-Length; a transaction within a day names the Location in DocumentReference.content.attachment.url; from \
+    then on it is read as the Binary of that document.";
+
 /// What the statement says of them.
 const SECURITY: &str = "Every interaction but this statement needs a bearer token of the client credentials grant, with a scope of SMART App \
-    Launch 2.0 for systems: system/Patient.rs, system/DocumentReference.rs, system/Binary.r, system/Consent.crus, \
+    Launch 2.0 for systems: system/Patient.rs, system/DocumentReference.rs, system/Binary.cr, system/Consent.crus, \
     system/ServiceRequest.rs, system/Task.rus, system/Bundle.c for transactions; system/*.rs stands for every type. A Consent is \
     taken back by an update with status inactive; nothing else of it ever changes.";
 
@@ -86,13 +91,13 @@ fn resources() -> Vec<Value> {
         resource::<DocumentFilter>(&["read", "search-type"], "versioned"),
         json!({
             "type": "Binary",
-            "interaction": [{"code": "read"}],
+            "interaction": [{"code": "read"}, {"code": "create"}],
             "versioning": "no-version",
-            "documentation": "the bytes of a document, in its own media type, by range (RFC 7233)",
+            "documentation": BINARY,
         }),
         resource::<ConsentFilter>(&["read", "search-type", "create", "update"], "versioned"),
         resource::<ServiceRequestFilter>(&["read", "search-type"], "versioned"),
-        resource::<TaskFilter>(&["read", "search-type", "update"], "versioned"),
+        resource::<TaskFilter>(&["read", "search-type", "update"], "versioned-update"),
     ]
 }
 

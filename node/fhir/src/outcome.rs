@@ -138,6 +138,17 @@ pub enum Problem {
         /// What was asked.
         what: &'static str,
     },
+    /// The request is not as HTTP or this door has it.
+    #[error("the request cannot be read: write its address in UTF-8, with %25 for a percent sign")]
+    Malformed,
+    /// Sent to a name that is not one of the node's.
+    #[error(
+        "the node is not served under this host: use its own name, or have its operator add this one to http.hosts"
+    )]
+    Host,
+    /// Sent from a page of another site.
+    #[error("the request comes from a page of another site: send it from a program, without Origin")]
+    Origin,
     /// A method that this address does not take.
     #[error("this method is not supported here: read the CapabilityStatement at metadata")]
     Method,
@@ -150,6 +161,9 @@ pub enum Problem {
         /// What is read here.
         expected: &'static str,
     },
+    /// The length of a body that is streamed must be known before it.
+    #[error("the length of the body is not given: send Content-Length")]
+    Length,
     /// Not possible now: the registry or another member is away.
     #[error("not possible at the moment: try again later")]
     Transient,
@@ -204,14 +218,16 @@ impl Problem {
     }
 
     fn issue(&self, severity: &str) -> Value {
-        let sort = self.sort();
+        let (sort, text) = (self.sort(), self.to_string());
+        // Some clients show the one text and some the other.
         json!({
             "severity": severity,
             "code": sort.code,
             "details": {
                 "coding": [{"system": "urn:yiqiao:outcome", "code": self.slug(), "display": sort.chinese}],
-                "text": self.to_string(),
+                "text": text,
             },
+            "diagnostics": text,
             "expression": self.expression().map(|path| [path]),
         })
     }
@@ -240,9 +256,13 @@ impl Problem {
             | Self::RegistryRefused { .. }
             | Self::Throttled { .. }
             | Self::NotSupported { .. }
+            | Self::Malformed
+            | Self::Host
+            | Self::Origin
             | Self::Method
             | Self::Format
             | Self::MediaType { .. }
+            | Self::Length
             | Self::Transient
             | Self::Internal => None,
         }
@@ -271,9 +291,13 @@ impl Problem {
             Self::RegistryRefused { .. } => (409, "business-rule", "区域平台拒绝了该请求"),
             Self::Throttled { .. } => (429, "throttled", "请求过于频繁，请稍后重试"),
             Self::NotSupported { .. } => (404, "not-supported", "不支持该操作"),
+            Self::Malformed => (400, "invalid", "请求无法识别，请检查地址的编码"),
+            Self::Host => (421, "security", "访问地址未配置，请联系管理员"),
+            Self::Origin => (403, "security", "请求来自其他网站的页面"),
             Self::Method => (405, "not-supported", "此地址不支持该方法"),
             Self::Format => (406, "not-supported", "仅支持 application/fhir+json"),
             Self::MediaType { .. } => (415, "not-supported", "不支持该内容类型"),
+            Self::Length => (411, "required", "缺少 Content-Length，请给出内容长度"),
             Self::Transient => (503, "transient", "暂时无法完成，请稍后重试"),
             Self::Internal => (500, "exception", "节点内部故障，请联系管理员"),
         };
@@ -304,9 +328,13 @@ impl Problem {
             Self::RegistryRefused { .. } => "registry-refused",
             Self::Throttled { .. } => "throttled",
             Self::NotSupported { .. } => "not-supported",
+            Self::Malformed => "malformed",
+            Self::Host => "host",
+            Self::Origin => "origin",
             Self::Method => "method",
             Self::Format => "format",
             Self::MediaType { .. } => "media-type",
+            Self::Length => "length",
             Self::Transient => "transient",
             Self::Internal => "internal",
         }
@@ -316,6 +344,14 @@ impl Problem {
 /// Says that everything was done, for an answer that has nothing else to say.
 pub fn done() -> Resource {
     of_issues(&[information("完成", "done")])
+}
+
+/// Says that content is kept until a message names it.
+pub fn deposited() -> Resource {
+    of_issues(&[information(
+        "内容已保存一天，等待 DocumentReference 引用",
+        "kept for a day: name its Location in DocumentReference.content.attachment.url of a transaction",
+    )])
 }
 
 /// Says that a message is kept for a person, who will settle what it means.
@@ -336,14 +372,16 @@ pub fn queued() -> Resource {
 
 /// Says which parameters were passed over (`Prefer: handling=lenient`); goes into the searchset.
 pub(crate) fn ignored(names: &[Name]) -> Resource {
+    let text = |name: &Name| format!("parameter {name} is not supported and was ignored: remove it");
     let issue = |name: &Name| {
         json!({
             "severity": "warning",
             "code": "not-supported",
             "details": {
                 "coding": [{"system": "urn:yiqiao:outcome", "code": "parameter-ignored", "display": "已忽略不支持的查询参数"}],
-                "text": format!("parameter {name} is not supported and was ignored"),
+                "text": text(name),
             },
+            "diagnostics": text(name),
             "expression": [format!("http.{name}")],
         })
     };
@@ -359,6 +397,7 @@ pub(crate) fn information(chinese: &str, english: &str) -> Value {
             "coding": [{"system": "urn:yiqiao:outcome", "code": "information", "display": chinese}],
             "text": english,
         },
+        "diagnostics": english,
     })
 }
 
@@ -373,6 +412,8 @@ mod tests {
     #[test]
     fn an_unknown_parameter_is_named_with_what_to_do() {
         let problem = Problem::ParameterUnknown { name: Name::new("_has") };
+        let text =
+            "parameter _has is not supported: remove it, or send Prefer: handling=lenient to have it ignored";
         let expected = json!({
             "resourceType": "OperationOutcome",
             "issue": [{
@@ -384,8 +425,9 @@ mod tests {
                         "code": "parameter-unknown",
                         "display": "不支持该查询参数，请删除",
                     }],
-                    "text": "parameter _has is not supported: remove it, or send Prefer: handling=lenient to have it ignored",
+                    "text": text,
                 },
+                "diagnostics": text,
                 "expression": ["http._has"],
             }],
         });

@@ -5,7 +5,8 @@
 //!
 //! The bundle goes to intake as it is: `yiqiao-intake` reads what it says of documents and patient, one document for each
 //! DocumentReference in their order. Here only what intake would take and MHD forbids is refused, before anything is
-//! kept. Not here: folders, documents by address, and the check of `hash`, which is SHA-1.
+//! kept. Content that is too long for a bundle comes before it, as a Binary that the bundle names. Not here: folders, documents
+//! at other addresses, and the check of `hash`, which is SHA-1.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use yiqiao_intake::limits::BUNDLE_ENTRIES_MAX;
-use yiqiao_proto::id::{EntryId, Subject};
+use yiqiao_proto::id::{Digest, EntryId, Subject};
 use yiqiao_proto::time::Timestamp;
 
 use crate::date;
@@ -28,8 +29,37 @@ pub struct Provided {
     /// What each entry is, in order.
     parts: Vec<Part>,
     documents: usize,
+    deposits: Vec<Deposited>,
     subject: Option<Subject>,
 }
+
+/// Content of a document that came before the bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deposited {
+    /// How the bundle names it.
+    pub url: String,
+    /// The id under which it came.
+    pub id: Digest,
+    size: Option<u64>,
+    absent: Problem,
+    of_other_size: Problem,
+}
+
+impl Deposited {
+    /// Checks what is here under its id: so many bytes, or nothing.
+    ///
+    /// # Errors
+    /// [`Problem`] naming the element.
+    pub fn check(&self, size: Option<u64>) -> Result<(), Problem> {
+        match size {
+            None => Err(self.absent.clone()),
+            Some(size) if self.size.is_some_and(|said| said != size) => Err(self.of_other_size.clone()),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+const CONTENT_SIZE: &str = "the length of the content in bytes";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -45,6 +75,11 @@ impl Provided {
     /// How many documents there are: as many as intake must make of the bundle.
     pub const fn documents(&self) -> usize {
         self.documents
+    }
+
+    /// Content that is not in the bundle.
+    pub fn deposits(&self) -> &[Deposited] {
+        &self.deposits
     }
 
     /// The patient, if the bundle names one by the id of a Patient of this door, as a client does that searched for the
@@ -169,7 +204,7 @@ fn documents(value: &Value, site: &Site) -> Result<Provided, Problem> {
     let (_, patient) = one_subject(&list.resource, &documents)?;
     let elsewhere = entries.iter().all(|entry| entry.full_url != patient);
     let own = site.relative(patient).strip_prefix("Patient/").filter(|_| elsewhere);
-    let contents = contents(&documents, &of_kind("Binary").collect::<Vec<_>>())?;
+    let (contents, deposits) = contents(&documents, &of_kind("Binary").collect::<Vec<_>>(), site)?;
     let place = |url: &str| documents.iter().position(|document| document.full_url == url);
     let part = |entry: &Entry<'_>| match entry.kind {
         "List" => Some(Part::SubmissionSet),
@@ -180,7 +215,7 @@ fn documents(value: &Value, site: &Site) -> Result<Provided, Problem> {
     let parts = entries.iter().map(part).collect::<Option<Vec<_>>>();
     // INVARIANT (each entry has its part): `contents` has every Binary, and kinds are of four.
     let parts = parts.ok_or(Problem::Internal)?;
-    Ok(Provided { parts, documents: documents.len(), subject: own.and_then(Subject::from_hex) })
+    Ok(Provided { parts, documents: documents.len(), deposits, subject: own.and_then(Subject::from_hex) })
 }
 
 /// The entries, each of a type that is understood, created under its own name.
@@ -270,27 +305,48 @@ fn subject<'v>(holder: &Element<'v>) -> Result<Option<(&'v str, &'v str)>, Probl
     Ok(Some((identifier.text("system")?.unwrap_or_default(), value)))
 }
 
-/// Which document each Binary is the content of; each is of one.
+/// Which document each Binary is the content of, and what is the content of the others; each is of one.
 fn contents<'v>(
     documents: &[&Entry<'v>],
     binaries: &[&Entry<'v>],
-) -> Result<BTreeMap<&'v str, usize>, Problem> {
+    site: &Site,
+) -> Result<(BTreeMap<&'v str, usize>, Vec<Deposited>), Problem> {
     let mut found = BTreeMap::new();
+    let mut deposits: Vec<Deposited> = Vec::new();
     for (place, document) in documents.iter().enumerate() {
         let attachment = attachment(&document.resource)?;
         let url = attachment.need_text("url")?;
-        let binary = binaries.iter().find(|binary| binary.full_url == url);
-        let binary =
-            binary.ok_or_else(|| attachment.invalid("url", "the fullUrl of a Binary of this bundle"))?;
-        content(&binary.resource, &attachment)?;
-        if found.insert(binary.full_url, place).is_some() {
+        let twice = if let Some(binary) = binaries.iter().find(|binary| binary.full_url == url) {
+            content(&binary.resource, &attachment)?;
+            found.insert(binary.full_url, place).is_some()
+        } else {
+            let deposit = deposit(url, &attachment, site)?;
+            let twice = deposits.iter().any(|other| other.id == deposit.id);
+            deposits.push(deposit);
+            twice
+        };
+        if twice {
             return Err(attachment.invalid("url", "another Binary for each document"));
         }
     }
     match binaries.iter().find(|binary| !found.contains_key(binary.full_url)) {
         Some(binary) => Err(binary.resource.not_carried_out("data")),
-        None => Ok(found),
+        None => Ok((found, deposits)),
     }
+}
+
+/// Content that is named by the address under which it came.
+fn deposit(url: &str, attachment: &Element<'_>, site: &Site) -> Result<Deposited, Problem> {
+    let id = site.relative(url).strip_prefix("Binary/").and_then(Digest::from_hex);
+    let expected = "the fullUrl of a Binary of this bundle, or the address of one that was sent before";
+    let id = id.ok_or_else(|| attachment.invalid("url", expected))?;
+    Ok(Deposited {
+        url: url.to_owned(),
+        id,
+        size: attachment.number("size")?,
+        absent: attachment.invalid("url", "a Binary that this client has sent within a day: send it again"),
+        of_other_size: attachment.invalid("size", CONTENT_SIZE),
+    })
 }
 
 /// The attachment of a DocumentReference, and that the rest of it is understood.
@@ -326,7 +382,7 @@ fn content(binary: &Element<'_>, attachment: &Element<'_>) -> Result<(), Problem
     let digits: String = data.split_ascii_whitespace().collect();
     let bytes = STANDARD.decode(digits).map_err(|_| binary.invalid("data", "base64"))?;
     let whole = attachment.number("size")?.is_none_or(|size| u64::try_from(bytes.len()) == Ok(size));
-    if whole { Ok(()) } else { Err(attachment.invalid("size", "the length of the content in bytes")) }
+    if whole { Ok(()) } else { Err(attachment.invalid("size", CONTENT_SIZE)) }
 }
 
 /// The answer: what became of each entry, in the order in which they came.

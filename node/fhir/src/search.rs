@@ -164,7 +164,7 @@ fn read_count(value: &str) -> Result<u32, Problem> {
 /// A plus that was not escaped comes as a space.
 fn read_format(value: &str) -> Result<(), Problem> {
     match value.replace(' ', "+").as_str() {
-        "json" | "application/json" | "application/fhir+json" => Ok(()),
+        "json" | "application/json" | "application/fhir+json" | "text/json" => Ok(()),
         _ => Err(Problem::Format),
     }
 }

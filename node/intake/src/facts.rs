@@ -96,6 +96,8 @@ pub enum Payload {
     Message(Range<usize>),
     /// Content that was embedded in the message, decoded.
     Embedded(Vec<u8>),
+    /// Content that came before the message, which names it by this URL.
+    Deposited(String),
 }
 
 /// An identifier of a document in its system.
@@ -309,6 +311,7 @@ impl fmt::Debug for Payload {
         match self {
             Self::Message(range) => write!(f, "Message({range:?})"),
             Self::Embedded(bytes) => write!(f, "Embedded({} bytes)", bytes.len()),
+            Self::Deposited(_) => f.write_str("Deposited"),
         }
     }
 }

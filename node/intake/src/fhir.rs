@@ -12,12 +12,14 @@ mod person;
 mod xml;
 
 use core::ops::Range;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::dates::Zone;
 use crate::facts::{Answer, Format, Review, ReviewReason, Understood};
 use crate::flag::Flags;
+use crate::intake::Door;
 use crate::refusal::Refusal;
 use graph::{Graph, Subject};
 use node::Node;
@@ -27,31 +29,38 @@ struct Context<'c> {
     zone: &'c Zone,
     format: Format,
     span: Range<usize>,
+    deposits: &'c BTreeSet<String>,
+}
+
+impl<'c> Context<'c> {
+    const fn of(door: &'c Door, format: Format, span: Range<usize>) -> Self {
+        Self { zone: &door.zone, format, span, deposits: &door.deposits }
+    }
 }
 
 /// Reads a resource in JSON; `span` says where it stands in its input.
 ///
 /// # Errors
 /// If it is not JSON, not a resource, or has another shape than FHIR where it is read.
-pub fn read_json(input: &[u8], span: Range<usize>, zone: &Zone) -> Result<Understood, Refusal> {
+pub fn read_json(input: &[u8], span: Range<usize>, door: &Door) -> Result<Understood, Refusal> {
     let input = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
     let text = core::str::from_utf8(input).map_err(|_| Refusal::Charset { charset: "UTF-8" })?;
     // The parser bounds the depth at 128.
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Refusal::Json { line: error.line(), column: error.column() })?;
-    read(&value, false, &Context { zone, format: Format::FhirJson, span }, Flags::none())
+    read(&value, false, &Context::of(door, Format::FhirJson, span), Flags::none())
 }
 
 /// Reads a resource in XML.
 ///
 /// # Errors
 /// As [`read_json`], and if the XML is broken, too deep or too large.
-pub fn read_xml(input: &[u8], span: Range<usize>, zone: &Zone) -> Result<Understood, Refusal> {
+pub fn read_xml(input: &[u8], span: Range<usize>, door: &Door) -> Result<Understood, Refusal> {
     let mut flags = Flags::none();
     let text = crate::xml::decode(input, &mut flags)?;
     let document = crate::xml::parse(&text)?;
     let value = xml::to_json(document.root_element());
-    read(&value, true, &Context { zone, format: Format::FhirXml, span }, flags)
+    read(&value, true, &Context::of(door, Format::FhirXml, span), flags)
 }
 
 /// A resource in XML as the JSON that means the same, for showing it: a list of one stays a single value, every primitive

@@ -1,6 +1,7 @@
 //! The way in: bytes of a door to one item per message.
 
 use core::ops::Range;
+use std::collections::BTreeSet;
 
 use crate::dates::Zone;
 use crate::detect::{Shape, shape};
@@ -20,6 +21,8 @@ pub struct Door {
     pub format: Option<Format>,
     /// The zone of times without offset.
     pub zone: Zone,
+    /// URLs under which a FHIR input may name content that came before it.
+    pub deposits: BTreeSet<String>,
 }
 
 /// One message and what became of it.
@@ -36,9 +39,14 @@ pub struct Item {
 }
 
 impl Door {
+    /// A door for a format, or for every one, to which nothing has come before.
+    pub const fn of(format: Option<Format>, zone: Zone) -> Self {
+        Self { format, zone, deposits: BTreeSet::new() }
+    }
+
     /// A door that takes every format, in China.
     pub fn any() -> Self {
-        Self { format: None, zone: Zone::china() }
+        Self::of(None, Zone::china())
     }
 }
 
@@ -58,12 +66,12 @@ pub fn read(input: &[u8], door: &Door) -> Vec<Item> {
     let items = match shape(input) {
         Some(Shape::Framed) => read_frames(input, &door.zone),
         Some(Shape::Hl7) => read_batch(input, 0, &door.zone),
-        Some(Shape::Xml) => vec![read_xml(input, &door.zone)],
+        Some(Shape::Xml) => vec![read_xml(input, door)],
         Some(Shape::Json) => vec![Item {
             span: all.clone(),
             format: Some(Format::FhirJson),
             envelope: None,
-            outcome: fhir::read_json(input, all, &door.zone),
+            outcome: fhir::read_json(input, all, door),
         }],
         None => vec![refused(all, None, Refusal::FormatUnknown)],
     };
@@ -80,13 +88,13 @@ fn expected(item: Item, door: &Door) -> Item {
     }
 }
 
-fn read_xml(input: &[u8], zone: &Zone) -> Item {
+fn read_xml(input: &[u8], door: &Door) -> Item {
     let span = 0..input.len();
     let is_fhir = root_is_fhir(input);
     let (format, outcome) = if is_fhir {
-        (Format::FhirXml, fhir::read_xml(input, span.clone(), zone))
+        (Format::FhirXml, fhir::read_xml(input, span.clone(), door))
     } else {
-        (Format::Cda, cda::read(input, span.clone(), zone))
+        (Format::Cda, cda::read(input, span.clone(), &door.zone))
     };
     Item { span, format: Some(format), envelope: None, outcome }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod asking;
+mod assigning;
 mod audit;
 mod completeness;
 mod consents;
@@ -20,6 +21,7 @@ mod notice;
 mod parse;
 mod patients;
 mod person;
+mod prefill;
 mod reading;
 mod recent;
 mod record;
@@ -72,7 +74,9 @@ fn people(app: &App) -> Router {
         .merge(notice::router())
         .merge(history::router())
         .merge(referrals::router())
+        .merge(prefill::router())
         .merge(filing::router())
+        .merge(assigning::router())
         .merge(audit::router())
         .with_state(front::Front::new(app.clone()))
 }

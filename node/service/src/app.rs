@@ -10,6 +10,7 @@ use yiqiao_host::link::Link;
 use yiqiao_host::sessions::Identity;
 use yiqiao_proto::id::Code;
 
+use crate::deposits::Deposits;
 use crate::fetch::Fetcher;
 use crate::reception::Reception;
 use crate::registry::Registry;
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) vault: Arc<Vault>,
     /// Messages of the hospital's systems.
     pub(crate) reception: Reception,
+    /// Content that comes before its messages.
+    pub(crate) deposits: Deposits,
     /// The registry.
     pub(crate) registry: Registry,
     /// Other members.

@@ -1,16 +1,22 @@
 //! What the machine wants done, carried out: each effect is answered by exactly one input, a lost call by `Failed`.
+//!
+//! Not here: what goes out, and what an answer must prove: [`yiqiao_node_core::call`].
 
 use std::fmt::Display;
 
-use prost::Message;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::block_in_place;
+use yiqiao_host::keys;
+use yiqiao_node_core::call::{self, Begun, Outgoing, To};
+use yiqiao_node_core::fetch::{self, Broken};
 use yiqiao_node_core::machine::{Effect, Input};
-use yiqiao_proto::calls::{ActNotice, Done, Method, Refusal, StepRequest};
+use yiqiao_proto::calls::Method;
+use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::Code;
 
 use crate::fetch::{FetchFailed, Fetcher};
 use crate::members::{CallFailed, Members};
-use crate::registry::{Place, Registry};
 use crate::sequencer::Inbox;
 use crate::vault::VaultError;
 
@@ -24,9 +30,12 @@ pub(crate) struct Effects {
 /// Those with whom it is done; clones are the same.
 #[derive(Clone)]
 pub(crate) struct Doing {
-    pub(crate) registry: Registry,
     pub(crate) members: Members,
     pub(crate) fetcher: Fetcher,
+    /// This node's code.
+    pub(crate) own: Code,
+    /// Closed when the process stops: nothing is waited for then that may come at any time.
+    pub(crate) running: watch::Receiver<()>,
 }
 
 impl Effects {
@@ -48,107 +57,75 @@ impl Effects {
 impl Doing {
     /// Does it; what there is to answer. Nobody waits for a mere telling.
     async fn answer(self, effect: Effect) -> Option<Input> {
-        let Self { registry, members, fetcher } = self;
-        Some(match effect {
-            Effect::Evaluate { ticket, epoch, identifiers } => {
-                let tokens = registry.evaluate(epoch, identifiers).await;
-                tokens.map_or_else(|why| failed(ticket, why), |tokens| Input::Evaluated { ticket, tokens })
+        if let Effect::Fetch { ticket, holder, request, document } = effect {
+            let fetched = self.fetcher.fetch(&holder, request, document).await;
+            return Some(fetch::ended(ticket, fetched.map_err(|why| unfetched(holder, &why))));
+        }
+        let directory = self.members.directory();
+        let begin = || call::begin(&effect, &directory, &mut Entropy::new(keys::random()));
+        match block_in_place(begin) {
+            Begun::Call(call) => self.call(call).await,
+            Begun::Over(answer) => {
+                answer.unbelieved.iter().for_each(|why| disbelieve(&To::Registry, why));
+                answer.input
             }
-            Effect::Submit { ticket, words } => match registry.submit(words).await {
-                Ok((receipts, checkpoint)) => Input::Receipted { ticket, receipts, checkpoint },
-                Err(why) => failed(ticket, why),
-            },
-            Effect::OwnWords { ticket, subject, from_number } => {
-                let words = registry.own_words(subject, from_number).await;
-                words.map_or_else(|why| failed(ticket, why), |words| Input::OwnWords { ticket, words })
-            }
-            Effect::ReadFeed { ticket, after } => {
-                let items = registry.feed(after).await;
-                items.map_or_else(|why| failed(ticket, why), |items| Input::Fed { ticket, items })
-            }
-            Effect::AskLease { ticket, nonce, term, feed_number, feed_chain } => {
-                let place = Place { term, feed_number, feed_chain };
-                let lease = registry.lease(&nonce, &place).await.map(Box::new);
-                lease.map_or_else(|why| failed(ticket, why), |lease| Input::Leased { ticket, lease })
-            }
-            Effect::TellAct { member, act } => {
-                let notice = ActNotice { envelope: act.as_bytes().to_vec() };
-                if let Err(error) = tell(&members, &member, Method::ActNotice, &notice).await {
-                    tracing::debug!(%member, %error, "a member was not told of an act; its feed has it");
-                }
-                return None;
-            }
-            Effect::TellStep { ticket, member, step } => {
-                let request = StepRequest { envelope: step.as_bytes().to_vec() };
-                let told = tell(&members, &member, Method::Step, &request).await;
-                told.map_or_else(|why| failed_at(&member, ticket, why), |()| Input::Told { ticket })
-            }
-            Effect::AskRelease { ticket, holder, request } => {
-                let asked = fetcher.ask(ticket, &holder, &request).await;
-                asked.unwrap_or_else(|why| unfetched(&holder, ticket, &why))
-            }
-            Effect::Fetch { ticket, holder, request, document } => {
-                let fetched = fetcher.fetch(&holder, request, document).await;
-                fetched.map_or_else(|why| unfetched(&holder, ticket, &why), |()| Input::Fetched { ticket })
-            }
-            Effect::Erase { document } => {
-                fetcher.erase(&document);
-                return None;
-            }
-        })
-    }
-}
-
-/// Tells a member something that it only confirms.
-async fn tell(
-    members: &Members,
-    member: &Code,
-    method: Method,
-    request: &impl Message,
-) -> Result<(), CallFailed> {
-    let Done {} = members.call(member, method, request).await?;
-    Ok(())
-}
-
-/// A call to the registry failed.
-fn failed(ticket: u64, why: CallFailed) -> Input {
-    if is_disbelief(&why) {
-        tracing::error!(%why, "an answer of the registry is not believed");
-    } else {
-        tracing::debug!(%why, "a call to the registry failed");
-    }
-    Input::Failed { ticket, refusal: refusal(why) }
-}
-
-fn failed_at(member: &Code, ticket: u64, why: CallFailed) -> Input {
-    note(member, is_disbelief(&why), &why);
-    Input::Failed { ticket, refusal: refusal(why) }
-}
-
-fn unfetched(holder: &Code, ticket: u64, why: &FetchFailed) -> Input {
-    match why {
-        FetchFailed::Vault(VaultError::Unsealable(_)) | FetchFailed::Length => note(holder, true, why),
-        FetchFailed::Vault(error) => tracing::error!(%error, "a document is not fetched"),
-        FetchFailed::Call(call) => note(holder, is_disbelief(call), why),
-        FetchFailed::Pull(_) | FetchFailed::NoMap | FetchFailed::Unwanted | FetchFailed::TooMany => {
-            note(holder, false, why);
+            Begun::Files => None,
         }
     }
-    Input::Failed { ticket, refusal: why.refusal() }
-}
 
-fn note(member: &Code, is_disbelief: bool, why: &impl Display) {
-    if is_disbelief {
-        tracing::error!(%member, %why, "an answer of a member is not believed");
-    } else {
-        tracing::debug!(%member, %why, "a call to a member failed");
+    async fn call(mut self, mut call: Outgoing) -> Option<Input> {
+        let (to, ticket) = (call.to.clone(), call.ticket);
+        let asking = self.members.ask(&to, call.method, std::mem::take(&mut call.request));
+        let came = tokio::select! {
+            came = asking => came,
+            _ = self.running.changed(), if call.method == Method::Feed => return None,
+        };
+        let (directory, bytes) = (self.members.directory(), came.as_deref().map_err(CallFailed::lost));
+        let answer = block_in_place(|| call.answered(&directory, &self.own, bytes));
+        match (&answer.unbelieved, &came) {
+            (Some(why), _) => disbelieve(&to, why),
+            (None, Err(why)) => fail(&to, why),
+            (None, Ok(_)) => {}
+        }
+        if let Some((document, map)) = answer.map
+            && let Err(why) = self.fetcher.begin_copy(document, map).await
+        {
+            tracing::error!(%why, "a document is not fetched");
+            return ticket.map(|ticket| fetch::ended(ticket, Err(Broken::Lost)));
+        }
+        answer.input
     }
 }
 
-const fn is_disbelief(why: &CallFailed) -> bool {
-    matches!(why, CallFailed::Unbelieved(_) | CallFailed::Decode(_))
+/// A call was refused, or had no answer.
+fn fail(to: &To, why: &impl Display) {
+    match to {
+        To::Registry => tracing::debug!(%why, "a call to the registry failed"),
+        To::Member(member) => tracing::debug!(%member, %why, "a call to a member failed"),
+    }
 }
 
-fn refusal(why: CallFailed) -> Option<Refusal> {
-    if let CallFailed::Refused(refusal) = why { Some(refusal) } else { None }
+/// What somebody answered does not prove what it must: an operator should know.
+fn disbelieve(to: &To, why: &impl Display) {
+    match to {
+        To::Registry => tracing::error!(%why, "an answer of the registry is not believed"),
+        To::Member(member) => tracing::error!(%member, %why, "an answer of a member is not believed"),
+    }
+}
+
+/// A document did not come: what the machine is told of it.
+fn unfetched(holder: Code, why: &FetchFailed) -> Broken {
+    let holder = To::Member(holder);
+    match why {
+        FetchFailed::Vault(VaultError::Unsealable(_))
+        | FetchFailed::Length
+        | FetchFailed::Call(CallFailed::Decode(_)) => disbelieve(&holder, why),
+        FetchFailed::Vault(error) => tracing::error!(%error, "a document is not fetched"),
+        FetchFailed::Call(_)
+        | FetchFailed::Pull(_)
+        | FetchFailed::NoMap
+        | FetchFailed::Unwanted
+        | FetchFailed::TooMany => fail(&holder, why),
+    }
+    why.broken()
 }

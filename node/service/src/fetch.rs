@@ -1,7 +1,8 @@
-//! Documents of other holders: asked for, and pulled into the vault range by range, going on where it stopped (P-1, P-6).
+//! Documents of other holders, pulled into the vault range by range, going on where it stopped (P-6).
 //!
 //! Every chunk is verified before it is written; what a crash or a broken link leaves behind is gone on with. Not here: what
-//! is wanted and what follows, which the machine decides; the files: [`crate::vault::copies`].
+//! is wanted and what follows, which the machine decides; ranges as such: [`yiqiao_node_core::fetch`]; the files:
+//! [`crate::vault::copies`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,17 +12,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use yiqiao_host::link::{Pull, PullError};
-use yiqiao_node_core::machine::Input;
-use yiqiao_proto::calls::{Method, RangeRequest, Refusal, ReleaseAnswer, ReleaseRequest};
+use yiqiao_node_core::fetch::{Broken, Chunks, Stretch};
+use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::RefusalCode;
-use yiqiao_proto::envelope::{Envelope, Said, Verified};
 use yiqiao_proto::id::{Code, Digest, DocumentId};
-use yiqiao_proto::release::Release;
-use yiqiao_proto::sealed::{ChunkHash, Map};
+use yiqiao_proto::sealed::Map;
 
 use crate::limits::{BUSY_WAIT_MAX, BUSY_WAIT_MIN, BUSY_WAITS_MAX, FETCHES_MAX, RANGES_AT_ONCE};
-use crate::members::{CallFailed, Members, Unbelieved};
-use crate::vault::copies::{Coming, Stretch};
+use crate::members::{CallFailed, Members};
+use crate::vault::copies::Coming;
 use crate::vault::{Vault, VaultError};
 
 /// What fetches; clones are the same.
@@ -29,8 +28,6 @@ use crate::vault::{Vault, VaultError};
 pub(crate) struct Fetcher {
     members: Members,
     vault: Arc<Vault>,
-    /// This node's code.
-    own: Code,
     /// Documents that are being fetched, and whether they are still wanted.
     running: Arc<Mutex<BTreeMap<DocumentId, Wanted>>>,
 }
@@ -62,31 +59,14 @@ pub(crate) enum FetchFailed {
 }
 
 impl Fetcher {
-    pub(crate) fn new(members: Members, vault: Arc<Vault>, own: Code) -> Self {
-        Self { members, vault, own, running: Arc::default() }
+    pub(crate) fn new(members: Members, vault: Arc<Vault>) -> Self {
+        Self { members, vault, running: Arc::default() }
     }
 
-    /// Asks a holder for a document: release and map are checked, and the map is kept (P-2, Z-5).
-    pub(crate) async fn ask(
-        &self,
-        ticket: u64,
-        holder: &Code,
-        request: &Envelope,
-    ) -> Result<Input, FetchFailed> {
-        let request = ReleaseRequest { envelope: request.as_bytes().to_vec() };
-        let answer: ReleaseAnswer = self.members.call(holder, Method::Release, &request).await?;
-        let (directory, own) = (self.members.directory(), self.own.clone());
-        let envelope = Envelope::decode(&answer.release).map_err(CallFailed::from)?;
-        let release = Verified::<Release>::check(envelope, &directory, Said::Now);
-        let release = release.and_then(|release| release.meant_for(&own)).map_err(unbelieved)?;
-        let document = release.word().terms.document;
-        let hashes = answer.chunk_hashes.iter().map(|hash| hash.as_slice().try_into());
-        let hashes: Vec<ChunkHash> = hashes.collect::<Result<_, _>>().map_err(|_| other_map())?;
-        let map = Map::new(document, &answer.header, hashes).map_err(unbelieved)?;
-        let (vault, header) = (Arc::clone(&self.vault), map.header().clone());
-        blocking(move || vault.begin_copy(document, &map)).await?;
-        let release = Box::new(release);
-        Ok(Input::ReleaseCame { ticket, release, wrapped_key: answer.wrapped_key, header })
+    /// Keeps the map of a document that is let go: with it the copy begins.
+    pub(crate) async fn begin_copy(&self, document: DocumentId, map: Map) -> Result<(), FetchFailed> {
+        let vault = Arc::clone(&self.vault);
+        blocking(move || vault.begin_copy(document, &map)).await
     }
 
     /// Pulls what is missing of a document, and gives it its name once it is whole (P-6).
@@ -105,7 +85,9 @@ impl Fetcher {
         let begun = blocking(move || {
             let Some(coming) = vault.coming(document)? else { return Ok(None) };
             let missing = coming.missing()?;
-            vault.require_room(missing.iter().map(|stretch| coming.sealed_bytes(*stretch)).sum())?;
+            vault.require_room(
+                missing.iter().map(|stretch| stretch.sealed_bytes(coming.map().header())).sum(),
+            )?;
             Ok(Some((coming, missing)))
         });
         let (coming, missing) = begun.await?.ok_or(FetchFailed::NoMap)?;
@@ -145,10 +127,8 @@ impl Fetcher {
         stretch: Stretch,
         wanted: Wanted,
     ) -> Result<(), FetchFailed> {
-        let Stretch { first_chunk, chunks } = stretch;
-        let asked = RangeRequest { request: request.as_bytes().to_vec(), first_chunk, chunks };
         for _ in 0..BUSY_WAITS_MAX {
-            match self.members.pull(holder, &asked).await {
+            match self.members.pull(holder, stretch.request(&request)).await {
                 Ok(pull) => return take(pull, &coming, stretch, &wanted).await,
                 Err(CallFailed::Refused(refusal)) if refusal.code == RefusalCode::Busy => {
                     let wait = refusal
@@ -203,18 +183,14 @@ impl Drop for Fetching {
 }
 
 impl FetchFailed {
-    /// How it was refused, for the machine; none if there was no answer to speak of.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let refused = |code, clause| Some(Refusal { code, clause, retry_after: None });
+    /// What the machine is told.
+    pub(crate) fn broken(&self) -> Broken {
         match self {
-            Self::Call(CallFailed::Refused(refusal)) => Some(refusal.clone()),
-            // Bytes that are not the document's: the holder's link is authentic, so they will not get better.
-            Self::Call(CallFailed::Unbelieved(Unbelieved::Sealed(_) | Unbelieved::OtherAnswer(_)))
-            | Self::Vault(VaultError::Unsealable(_))
-            | Self::Length => refused(RefusalCode::Malformed, "Z-5"),
-            Self::NoMap => refused(RefusalCode::Stale, "P-5"),
-            Self::Pull(PullError::Stopped { .. }) => refused(RefusalCode::Stopped, "P-6"),
-            Self::Call(_) | Self::Pull(_) | Self::Vault(_) | Self::Unwanted | Self::TooMany => None,
+            Self::Call(CallFailed::Refused(refusal)) => Broken::Refused(refusal.clone()),
+            Self::Vault(VaultError::Unsealable(_)) | Self::Length => Broken::OtherBytes,
+            Self::NoMap => Broken::NoMap,
+            Self::Pull(PullError::Stopped { .. }) => Broken::Stopped,
+            Self::Call(_) | Self::Pull(_) | Self::Vault(_) | Self::Unwanted | Self::TooMany => Broken::Lost,
         }
     }
 }
@@ -226,17 +202,14 @@ async fn take(
     stretch: Stretch,
     wanted: &Wanted,
 ) -> Result<(), FetchFailed> {
-    if pull.length() != coming.sealed_bytes(stretch) {
-        return Err(FetchFailed::Length);
-    }
-    let mut bytes = Vec::new();
-    for number in stretch.first_chunk..stretch.first_chunk + u64::from(stretch.chunks) {
-        let length = coming.map().header().sealed_bytes(number);
-        while bytes.len() < length {
-            bytes.extend_from_slice(&pull.chunk().await?.ok_or(FetchFailed::Length)?);
-        }
-        let rest = bytes.split_off(length);
-        let (chunk, to) = (std::mem::replace(&mut bytes, rest), Arc::clone(coming));
+    let chunks = Chunks::new(stretch, coming.map().header(), pull.length());
+    let mut chunks = chunks.ok_or(FetchFailed::Length)?;
+    while !chunks.is_over() {
+        let Some((number, chunk)) = chunks.cut() else {
+            chunks.push(&pull.chunk().await?.ok_or(FetchFailed::Length)?);
+            continue;
+        };
+        let to = Arc::clone(coming);
         blocking(move || to.take(number, &chunk)).await?;
         if !wanted.load(Ordering::Relaxed) {
             return Err(FetchFailed::Unwanted);
@@ -251,12 +224,4 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, FetchFailed> {
     // Cancelled only when the process ends.
     Ok(spawn_blocking(work).await.map_err(|_| FetchFailed::Unwanted)??)
-}
-
-fn unbelieved(error: impl Into<Unbelieved>) -> CallFailed {
-    CallFailed::Unbelieved(error.into())
-}
-
-const fn other_map() -> CallFailed {
-    CallFailed::Unbelieved(Unbelieved::OtherAnswer("the chunk hashes of the document (Z-5)"))
 }

@@ -42,6 +42,7 @@ use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
+pub(crate) use self::answer::in_its_words;
 use self::answer::{Refusal, method, unknown};
 use self::caller::Call;
 use self::page::Searched;
@@ -73,6 +74,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/", take.clone())
         .merge(kind::<PatientFilter>(None, get(patients::read)))
         .merge(kind::<DocumentFilter>(None, get(documents::read)))
+        .route("/Binary", post(binary::create).layer(DefaultBodyLimit::disable()).fallback(method))
         .route("/Binary/{id}", get(binary::read).fallback(method))
         .merge(kind::<ConsentFilter>(
             Some(post(consents::create)),

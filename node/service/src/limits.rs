@@ -23,13 +23,21 @@ pub(crate) const PROGRESS_EVERY: u64 = 100_000;
 
 /// Room on the disk that documents leave to journal and index.
 pub(crate) const RESERVE_BYTES: u64 = 16 << 20;
-/// Sealed files that are compared with the journal in one step after a start.
+/// Sealed files that are compared with the journal in one step.
 pub(crate) const SWEEP_STEP: usize = 64;
+/// How often the whole vault is looked through.
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// Pause between two of these steps.
 pub(crate) const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Messages that are read and sealed at once: each may take several times its length in memory.
 pub(crate) const READERS_MAX: usize = 8;
+/// Documents that come in at once as their bytes alone (FHIR Binary).
+pub(crate) const DEPOSITORS_MAX: usize = 8;
+/// How long such bytes may stand still.
+pub(crate) const DEPOSIT_STALL: Duration = Duration::from_secs(60);
+/// Pieces of one, as they come from the connection, that wait for the disk.
+pub(crate) const DEPOSIT_PIECES_MAX: usize = 4;
 /// Messages of one batch that are handed to the machine together.
 pub(crate) const SLICE_MAX: usize = 64;
 
@@ -69,7 +77,7 @@ pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(5);
 /// The same while it does not know this node, or is not there.
 pub(crate) const LISTS_RETRY: Duration = Duration::from_secs(1);
 
-/// How long it is waited for that the registry takes what a patient says.
+/// How long it is waited for tokens of a patient, and then for the registry to take what the patient says.
 pub(crate) const STATEMENT_WAIT: Duration = Duration::from_secs(10);
 
 /// Documents of one patient that a FHIR search goes through.
@@ -85,4 +93,5 @@ pub(crate) const LISTED_MAX: usize = 256;
 /// MLLP doors of one node.
 pub(crate) const DOORS_MAX: usize = 64;
 
+const _: () = assert!(2 * STATEMENT_WAIT.as_secs() < yiqiao_host::limits::ANSWER_WAIT.as_secs());
 const _: () = assert!(BATCH_MAX <= QUEUE_MAX && SLICE_MAX <= BATCH_MAX);

@@ -5,20 +5,20 @@
 //! | starting and stopping | [`serve`] |
 //! | the one thread that changes anything, its time, who waits for it | [`sequencer`], [`clock`], [`waiters`] |
 //! | durable state | [`ledger`], [`vault`], [`sweep`] |
-//! | what the machine wants done | [`effects`]; of the registry: [`registry`], [`receipts`], [`answers`]; of members: [`members`], [`fetch`] |
+//! | what the machine wants done | [`effects`]; what people ask of the registry: [`registry`]; calls: [`members`]; documents of others: [`fetch`] |
 //! | what other members ask | [`peers`], [`pulls`] |
 //! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], `api/intake.rs` |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
 //! | commands of the administrator | [`cli`], answered by [`admin`]; a new node: [`join`] |
 
 mod admin;
-mod answers;
 mod api;
 mod app;
 mod cli;
 mod clock;
 mod config;
 mod content;
+mod deposits;
 mod effects;
 mod fetch;
 mod fhir;
@@ -30,7 +30,6 @@ mod mllp;
 mod names;
 mod peers;
 mod pulls;
-mod receipts;
 mod reception;
 mod registry;
 mod sequencer;
@@ -45,6 +44,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use yiqiao_host::accounts::commands::AccountCommand;
+use yiqiao_node_core::answers;
 
 use crate::cli::{ClientCommand, Console, ProblemCommand, ReviewCommand};
 

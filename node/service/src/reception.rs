@@ -1,7 +1,9 @@
 //! Where messages of the hospital's systems come in, whatever door they came through: read, sealed, handed to the machine.
 //!
-//! A message is answered only once it is durable: its documents in the vault, what it says in the journal.
+//! A message is answered only once it is durable: its documents in the vault, what it says in the journal. Not here: content
+//! that comes before its message: [`crate::deposits`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -27,6 +29,15 @@ pub(crate) struct Reception {
     vault: Arc<Vault>,
     zone: Zone,
     readers: Arc<Semaphore>,
+}
+
+/// What a door knows of an input beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// The patient of all its documents, whom their sender names in words that only the door knows.
+    pub(crate) patient: Option<Patient>,
+    /// Content that came before, by the URL that the input has for it.
+    pub(crate) deposits: BTreeMap<String, Sealed>,
 }
 
 /// What became of one message.
@@ -68,38 +79,49 @@ impl Reception {
         bytes: impl Into<Arc<[u8]>>,
         format: Option<Format>,
     ) -> Vec<Taken> {
-        self.take_of(system, bytes, format, None).await
+        self.take_with(system, bytes, format, Beside::default()).await
     }
 
-    /// The same; all documents are of this patient, whom their sender names in words that only the door knows.
-    pub(crate) async fn take_of(
+    /// The same with what the door knows beside.
+    pub(crate) async fn take_with(
         &self,
         system: &Code,
         bytes: impl Into<Arc<[u8]>>,
         format: Option<Format>,
-        patient: Option<Patient>,
+        beside: Beside,
     ) -> Vec<Taken> {
         let bytes = bytes.into();
-        let door = Door { format, zone: self.zone.clone() };
+        let deposits = beside.deposits.keys().cloned().collect();
+        let door = Door { format, zone: self.zone.clone(), deposits };
         let input = Arc::clone(&bytes);
         let Some(mut items) = self.read(move || intake::read(&input, &door)).await else {
             return vec![Err(NotTaken::Busy)];
         };
-        if let Some(patient) = &patient {
+        if let Some(patient) = &beside.patient {
             items.iter_mut().for_each(|item| name(item, patient));
         }
+        let deposits = Arc::new(beside.deposits);
         let mut taken = Vec::with_capacity(items.len());
         while !items.is_empty() {
             let rest = items.split_off(items.len().min(SLICE_MAX));
-            taken.extend(self.take_slice(system, &bytes, std::mem::replace(&mut items, rest)).await);
+            let slice = std::mem::replace(&mut items, rest);
+            taken.extend(self.take_slice(system, &bytes, &deposits, slice).await);
         }
         taken
     }
 
     /// Takes some messages together: one write to the disk for what they say.
-    async fn take_slice(&self, system: &Code, bytes: &Arc<[u8]>, items: Vec<Item>) -> Vec<Taken> {
+    async fn take_slice(
+        &self,
+        system: &Code,
+        bytes: &Arc<[u8]>,
+        deposits: &Arc<BTreeMap<String, Sealed>>,
+        items: Vec<Item>,
+    ) -> Vec<Taken> {
         let (vault, system, input) = (Arc::clone(&self.vault), system.clone(), Arc::clone(bytes));
-        let prepare = move || items.into_iter().map(|item| ready(&vault, &system, &input, item)).collect();
+        let deposits = Arc::clone(deposits);
+        let prepare =
+            move || items.into_iter().map(|item| ready(&vault, &system, &input, &deposits, item)).collect();
         let Some(ready): Option<Vec<_>> = self.read(prepare).await else { return vec![Err(NotTaken::Busy)] };
         // All are in the queue, in order, before the first is waited for.
         let handed: Vec<_> = ready
@@ -180,14 +202,20 @@ fn name(item: &mut Item, patient: &Patient) {
 }
 
 /// Seals what a message brings.
-fn ready(vault: &Vault, system: &Code, input: &[u8], item: Item) -> Result<Ready, VaultError> {
+fn ready(
+    vault: &Vault,
+    system: &Code,
+    input: &[u8],
+    deposits: &BTreeMap<String, Sealed>,
+    item: Item,
+) -> Result<Ready, VaultError> {
     let message = input.get(item.span.clone()).unwrap_or_default();
     let said = Summary::of(&item);
     let mut placed = Vec::new();
     let mut refusal = None;
     let content = match item.outcome {
         Ok(Understood::Documents(documents)) => {
-            Content::Documents(seal_all(vault, input, documents, &mut placed)?)
+            Content::Documents(seal_all(vault, input, deposits, documents, &mut placed)?)
         }
         Ok(Understood::Events(events)) => Content::Events(events),
         Ok(Understood::Answer(_)) => Content::Answer,
@@ -215,6 +243,7 @@ fn ready(vault: &Vault, system: &Code, input: &[u8], item: Item) -> Result<Ready
 fn seal_all(
     vault: &Vault,
     input: &[u8],
+    deposits: &BTreeMap<String, Sealed>,
     documents: Vec<Document>,
     placed: &mut Vec<Placed>,
 ) -> Result<Vec<(Document, Sealed)>, VaultError> {
@@ -225,6 +254,11 @@ fn seal_all(
         let plain = match &payload {
             Payload::Message(range) => input.get(range.clone()).unwrap_or_default(),
             Payload::Embedded(bytes) => bytes,
+            Payload::Deposited(url) => {
+                // INVARIANT (what came before is known): the reader was given these URLs and no others.
+                sealed.extend(deposits.get(url).map(|deposit| (document, deposit.clone())));
+                continue;
+            }
         };
         match seal(vault, plain) {
             Ok(one) => {
@@ -245,7 +279,8 @@ fn seal(vault: &Vault, mut plain: &[u8]) -> Result<Placed, VaultError> {
     vault.seal(&mut plain, length)
 }
 
-fn not_kept(error: &VaultError) -> NotTaken {
+/// What a sender is told whose bytes could not be kept.
+pub(crate) fn not_kept(error: &VaultError) -> NotTaken {
     if error.is_full() {
         tracing::warn!(%error, "a message is not taken");
     } else {

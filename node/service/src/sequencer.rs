@@ -421,7 +421,11 @@ impl Running {
 
     /// What follows from the outcome of an input, beside its answer.
     fn tell(&mut self, waiting: Waiting, outcome: Result<Outcome, NotTaken>) {
-        if let Input::Evaluated { ticket, .. } | Input::Failed { ticket, .. } = *waiting.input {
+        if let Input::Evaluated { ticket, .. }
+        | Input::Leased { ticket, .. }
+        | Input::Fed { ticket, .. }
+        | Input::Failed { ticket, .. } = *waiting.input
+        {
             self.again.extend(self.waiters.landed(ticket));
         }
         match &outcome {

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use axum::middleware::from_fn;
+use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use yiqiao_host::admin::{AdminSocket, SOCKET};
 use yiqiao_host::clients::{Clients, Systems};
@@ -29,20 +31,21 @@ use zeroize::Zeroizing;
 use crate::app::{App, Member};
 use crate::clock::MachineClock;
 use crate::config::{Config, MllpDoor};
+use crate::deposits::Deposits;
 use crate::effects::{Doing, Effects};
 use crate::fetch::Fetcher;
 use crate::join::{AT_REST, SEALING, TRANSPORT, WORDS, secret};
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, LISTS_RETRY};
-use crate::members::Members;
+use crate::members::{self, Members};
 use crate::mllp::Mllp;
 use crate::peers::Peers;
 use crate::reception::Reception;
-use crate::registry::{self, Registry};
+use crate::registry::Registry;
 use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
 use crate::sweep::{sweep, sweep_copies};
 use crate::vault::Vault;
-use crate::{admin, api};
+use crate::{admin, api, fhir};
 
 /// Makes a machine that has seen nothing.
 type Fresh = Box<dyn Fn() -> Machine + Send>;
@@ -90,7 +93,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let code = config.organisation()?;
     let members = Members::new(link.clone(), directories.clone());
     let registry = Registry::new(members.clone(), code.clone());
-    let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault), code);
+    let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
     let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone);
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed };
@@ -98,7 +101,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
     let runtime = Handle::current();
-    let doing = Doing { registry: app.registry.clone(), members, fetcher: app.fetcher.clone() };
+    let (waits, running) = watch::channel(());
+    let doing = Doing { members, fetcher: app.fetcher.clone(), own: code, running };
     let effects = Effects { runtime: runtime.clone(), inbox: app.inbox.clone(), doing };
     let (clock, newer_list) = (MachineClock::system(), Arc::new(Notify::new()));
     let list_named = Arc::clone(&newer_list);
@@ -123,15 +127,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let answering = app.clone();
     tasks.spawn(socket.serve(move |request| admin::answer(answering.clone(), request)));
-    tasks.spawn(serve_http(listener, app.clone(), config.http));
+    let (open, closed) = oneshot::channel();
+    let http = tokio::spawn(serve_http(listener, app.clone(), config.http, closed));
 
-    let ended = Running { app, tasks, link: link_task, sequencer }.finish().await?;
+    let ended = Running { app, http, open, waits, tasks, link: link_task, sequencer }.finish().await?;
     close(ended, &data)
 }
 
 /// What runs until the process is told to stop, or its state can no longer be trusted.
 struct Running {
     app: App,
+    http: JoinHandle<()>,
+    /// While this is there, HTTP takes requests.
+    open: oneshot::Sender<()>,
+    /// While this is there, what comes on the feed is waited for.
+    waits: watch::Sender<()>,
     tasks: JoinSet<()>,
     link: JoinHandle<()>,
     sequencer: JoinHandle<Result<(), LedgerError>>,
@@ -144,7 +154,11 @@ impl Running {
             () = stop_signal() => None,
             ended = &mut self.sequencer => Some(ended?),
         };
+        // What is under way is answered while everything behind it still works.
+        drop(self.open);
+        self.http.await?;
         self.tasks.shutdown().await;
+        drop(self.waits);
         self.app.link.shutdown().await;
         self.link.await?;
         self.app.inbox.stop().await;
@@ -220,8 +234,9 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
     };
     let systems = Systems { clients, clock: Clock::system() };
     let Parts { inbox, vault, reception, registry, link, fetcher, alarms } = parts;
+    let deposits = Deposits::new(inbox.clone(), Arc::clone(&vault));
     let member = Arc::new(member);
-    Ok(App { member, inbox, vault, reception, registry, link, fetcher, alarms, identity, systems })
+    Ok(App { member, inbox, vault, reception, deposits, registry, link, fetcher, alarms, identity, systems })
 }
 
 /// What goes on beside the doors.
@@ -279,7 +294,7 @@ async fn follow_roster(
     rosters: watch::Sender<Arc<Roster>>,
 ) {
     loop {
-        let registry = registry::peer(&directories.borrow_and_update());
+        let registry = members::registry(&directories.borrow_and_update());
         if let Some(registry) = registry {
             link.keep(registry);
         }
@@ -321,8 +336,13 @@ async fn bind_doors(doors: Vec<MllpDoor>) -> anyhow::Result<Vec<(MllpDoor, TcpLi
     Ok(bound)
 }
 
-async fn serve_http(listener: TcpListener, app: App, config: HttpConfig) {
-    http::serve(listener, http::standard(api::router(&app), &config), std::future::pending()).await;
+/// Until the other end is dropped.
+async fn serve_http(listener: TcpListener, app: App, config: HttpConfig, closed: oneshot::Receiver<()>) {
+    let router = http::standard(api::router(&app), &config).layer(from_fn(fhir::in_its_words));
+    let cut = http::serve(listener, router, closed.map(drop)).await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "requests that did not end in time were cut off");
+    }
 }
 
 /// Ctrl-C, or SIGTERM from a service manager.

@@ -82,7 +82,8 @@ fn c6_after_a_revocation_an_unopened_copy_is_erased_and_an_opened_one_stays_as_p
     assert_eq!(trio.stages(), [Stage::Retained, Stage::Erased]);
     assert_eq!(trio.vault.len(), 1, "the file of the erased one is gone");
     let kept = trio.listed()[1].document;
-    assert!(!trio.nodes["clinic"].ask(|_, view| yiqiao_node_core::ask::is_in_use(&kept, view)));
+    let now = trio.now;
+    assert!(!trio.nodes["clinic"].ask(|_, view| yiqiao_node_core::ask::is_in_use(&kept, now, view)));
     trio.live(3_000);
     assert_eq!(trio.events("clinic", AccessAct::Erasure).len(), 1);
     assert_eq!(trio.events("clinic", AccessAct::Retention).len(), 1);

@@ -1,5 +1,7 @@
 //! Feed, lease and notices (F-1 to F-9): the node decides only while it knows that it knows.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use yiqiao_node_core::feed::ToldAct;
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_proto::codes::{RefusalCode, RevocationReason, Stance};
@@ -48,7 +50,7 @@ fn lease_ends(story: &Story) -> Option<Timestamp> {
 }
 
 fn read_feed(effect: &Effect) -> Option<(u64, u64)> {
-    if let Effect::ReadFeed { ticket, after } = effect { Some((*ticket, *after)) } else { None }
+    if let Effect::ReadFeed { ticket, after, .. } = effect { Some((*ticket, *after)) } else { None }
 }
 
 /// The next time the node reads its feed it gets these items: where it stood, and what came of it.
@@ -117,9 +119,9 @@ fn f6_a_jump_of_the_clock_voids_every_lease_even_one_that_is_on_its_way() {
     let mut story = Story::with_document();
     story.node.now = story.node.now + Millis::from_secs(14);
     let effects = story.node.all_due().unwrap();
-    let [Effect::AskLease { .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let lease = effects.iter().find(|effect| is_lease(effect)).unwrap();
     story.node.decide(&Input::ClockJumped).unwrap();
-    let answer = story.registry.answer(story.node.now, &effects[0]);
+    let answer = story.registry.answer(story.node.now, lease);
     story.node.decide(&answer).unwrap();
     assert_eq!(lease_ends(&story), None);
     story.live(1_000);
@@ -220,16 +222,96 @@ fn f7_a_lease_counts_only_once_its_feed_is_applied() {
     assert_eq!(numbers.len(), 1);
     story.node.now = story.node.now + Millis::from_secs(20);
     let mut effects = story.node.all_due().unwrap();
-    let lease = effects.iter().position(|effect| matches!(effect, Effect::AskLease { .. })).unwrap();
-    let lease = effects.remove(lease);
+    // The word first, then the lease, and what the feed has of it last.
+    effects.sort_by_key(|effect| (read_feed(effect).is_some(), is_lease(effect)));
+    let feed = effects.pop().unwrap();
     for effect in &effects {
         story.carry_out(effect).unwrap();
     }
-    story.carry_out(&lease).unwrap();
     assert_eq!(lease_ends(&story), None);
+    story.carry_out(&feed).unwrap();
+    assert!(lease_ends(&story).is_some());
+}
+
+/// The node renews its lease while its feed is being read: both calls.
+fn both_under_way(story: &mut Story) -> (Effect, Effect) {
+    story.node.now = story.node.now + Millis::from_secs(20);
     let effects = story.node.all_due().unwrap();
-    for effect in &effects {
+    let one = |such: &dyn Fn(&Effect) -> bool| effects.iter().find(|effect| such(effect)).cloned().unwrap();
+    (one(&is_lease), one(&|effect| read_feed(effect).is_some()))
+}
+
+/// The patient consents by way of the clinic.
+fn permit_elsewhere(story: &mut Story) {
+    story.try_permit().unwrap();
+    let words = story.node.all_due().unwrap();
+    for effect in words.iter().filter(|effect| matches!(effect, Effect::Submit { .. })) {
         story.carry_out(effect).unwrap();
     }
-    assert!(lease_ends(&story).is_some());
+}
+
+#[test]
+fn f7_a_lease_that_the_feed_has_overtaken_is_asked_for_again_and_is_no_older_log() {
+    let mut story = Story::with_document();
+    let (lease, feed) = both_under_way(&mut story);
+    let signed = story.registry.answer(story.node.now, &lease);
+    permit_elsewhere(&mut story);
+    story.carry_out(&feed).unwrap();
+    let before = lease_ends(&story);
+    let handled = story.node.handle(&signed).unwrap().unwrap();
+    assert_eq!((handled.outcome, lease_ends(&story)), (Outcome::Done, before));
+    let effects = story.node.all_due().unwrap();
+    story.carry_out(effects.iter().find(|effect| is_lease(effect)).unwrap()).unwrap();
+    assert!(lease_ends(&story) > before);
+}
+
+#[test]
+fn f7_a_lease_of_an_older_place_than_it_was_asked_at_is_another_log() {
+    let mut story = Story::with_document();
+    story.permit();
+    let (lease, _) = both_under_way(&mut story);
+    let Effect::AskLease { ticket, nonce, term, feed_number, .. } = lease else { panic!("{lease:?}") };
+    assert!(feed_number > 0);
+    let feed_chain = yiqiao_proto::lease::feed_start(&code("demo"), &code("hospital"));
+    let older = Effect::AskLease { ticket, nonce, term, feed_number: 0, feed_chain };
+    let mut registry = crate::region::Registry::new(story.registry.directory.list());
+    let signed = registry.answer(story.node.now, &older);
+    let handled = story.node.handle(&signed).unwrap().unwrap();
+    assert_eq!(handled.outcome, Outcome::OtherLog);
+}
+
+#[test]
+fn p4_what_would_be_denied_waits_until_the_feed_is_known_up_to_now() {
+    let mut story = Story::with_document();
+    let (lease, feed) = both_under_way(&mut story);
+    story.carry_out(&lease).unwrap();
+    permit_elsewhere(&mut story);
+    let after = story.node.ask(|machine, _| Ok(machine.last_call()));
+    let catch_up = Input::CatchUp { after };
+    let handled = story.node.handle(&catch_up).unwrap().unwrap();
+    let [asked] = handled.effects.as_slice() else { panic!("{:?}", handled.effects) };
+    let Effect::AskLease { ticket, .. } = asked else { panic!("{asked:?}") };
+    assert_eq!(handled.outcome, Outcome::Waiting(*ticket));
+    story.carry_out(asked).unwrap();
+    let (reading, _) = read_feed(&feed).unwrap();
+    assert_eq!(story.node.handle(&catch_up).unwrap().unwrap().outcome, Outcome::Waiting(reading));
+    story.carry_out(&feed).unwrap();
+    assert_eq!(story.node.handle(&catch_up).unwrap().unwrap().outcome, Outcome::Done);
+    let request = story.request();
+    assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+}
+
+#[test]
+fn p4_without_the_registry_nothing_is_waited_for() {
+    let mut story = Story::with_document();
+    let (lease, _) = both_under_way(&mut story);
+    let Effect::AskLease { ticket, .. } = lease else { panic!("{lease:?}") };
+    let catch_up = Input::CatchUp { after: story.node.ask(|machine, _| Ok(machine.last_call())) };
+    assert_eq!(story.node.handle(&catch_up).unwrap().unwrap().outcome, Outcome::Waiting(ticket));
+    story.node.handle(&Input::Failed { ticket, refusal: None }).unwrap().unwrap();
+    assert_eq!(story.node.handle(&catch_up).unwrap().unwrap().outcome, Outcome::Done);
+}
+
+const fn is_lease(effect: &Effect) -> bool {
+    matches!(effect, Effect::AskLease { .. })
 }

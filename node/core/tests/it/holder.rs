@@ -10,7 +10,6 @@ use yiqiao_proto::release::Release;
 use yiqiao_proto::time::Millis;
 
 use crate::region::{HOSPITAL, code};
-use crate::rig::document_key;
 use crate::story::{Story, hash_of, range_of, refusal, unknown, unwrap_key};
 
 /// The access events in the log that this node said.
@@ -36,7 +35,7 @@ fn a_document_goes_by_permit_and_stops_by_revocation() {
     let request = story.request();
     let Outcome::Released { release, wrapped_key, document } = story.ask(&request) else { panic!() };
     assert_eq!(document, request.document);
-    assert_eq!(unwrap_key(&release, &wrapped_key), document_key(document.as_bytes()).to_vec());
+    assert_eq!(unwrap_key(&release, &wrapped_key), story.node.sealed[&document].0.to_vec());
     let terms = Release::decode(release.payload()).unwrap().terms;
     assert_eq!((terms.directive, terms.patient), (Some(directive), story.token()));
     // P-8: nothing is served before the release stands in the log.

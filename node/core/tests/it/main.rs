@@ -1,8 +1,10 @@
 //! The node's machine on a store in memory: alone, against the real registry's machine, and through crashes.
 
+mod calls;
 mod consent;
 mod copies;
 mod crashes;
+mod deposits;
 mod feed;
 mod flows;
 mod holder;

@@ -20,7 +20,7 @@ fn the_same_system_control_id_and_bytes_are_nothing_new() {
     let again = node.receive(&message);
     assert_eq!((again.verdict, again.repeat, &again.entries), (Verdict::Indexed, true, &first.entries));
     assert_eq!(again.unused.len(), 1, "the file sealed for the repeat is left over");
-    assert!(!node.ask(|_, view| ask::is_in_use(&again.unused[0], view)));
+    assert!(!node.ask(|_, view| ask::is_in_use(&again.unused[0], node.now, view)));
     assert_eq!((node.journal.len(), sum(&node.counters("his"))), (records, 1));
     let elsewhere = Msg { system: "lis", ..message };
     assert!(!node.receive(&elsewhere).repeat);
@@ -69,7 +69,7 @@ fn a_review_is_replayed_by_the_same_message_once_it_is_understood() {
         (reviews[0].reason, reviews[0].state),
         (Some(ReviewReason::OnlyPlaceholders), ReviewState::Open)
     );
-    assert!(node.ask(|_, view| ask::is_in_use(&reviews[0].original, view)));
+    assert!(node.ask(|_, view| ask::is_in_use(&reviews[0].original, node.now, view)));
 
     let understood = Msg { says: report("1", patient("p", None), "r").says, ..unclear.clone() };
     assert!(!node.receive(&understood).repeat);

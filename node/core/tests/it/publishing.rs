@@ -301,6 +301,7 @@ fn t7_a_new_epoch_brings_a_new_statement_of_every_patient() {
     assert_eq!(node.decide(&Input::MemberList(signed(&next))), Ok(()));
     assert_eq!(node.decide(&Input::MemberList(signed(&next))), Ok(()), "the list in force is nothing new");
     node.rebuild();
+    registry.directory = registry.directory.next(&signed(&next)).unwrap();
     node.publish(&mut registry);
     let statements = registry.statements();
     assert_eq!((statements.len(), registry.evaluated, registry.entries().len()), (70, 140, 70));

@@ -329,3 +329,24 @@ fn the_index_of_both_sides_is_what_the_journal_makes_of_it() {
         assert_eq!(*node.index(), index);
     }
 }
+
+#[test]
+fn a_step_that_was_decided_on_an_older_state_is_not_taken() {
+    let mut trio = Trio::with_patient();
+    trio.permit();
+    let id = trio.refer();
+    trio.live(3_000);
+    let seen = |trio: &Trio| u32::try_from(trio.shown("clinic", id).unwrap().1.len()).unwrap();
+    let accept = |seen| Input::Act {
+        actor: office(),
+        referring: code("hospital"),
+        id,
+        act: Act::Accept,
+        reply: Phi::new(ReferralReply::default()),
+        seen: Some(seen),
+    };
+    let now = seen(&trio);
+    assert_eq!(trio.act("clinic", &accept(now - 1)), Err(Refused::Changed));
+    assert_eq!(trio.act("clinic", &accept(now)), Ok(Outcome::Done));
+    assert_eq!(trio.act("clinic", &accept(now)), Err(Refused::Changed));
+}

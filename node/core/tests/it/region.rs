@@ -6,24 +6,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use yiqiao_journal::view::{Fault, View};
-use yiqiao_node_core::machine::{Checkpoint, Effect, Input, Receipt};
-use yiqiao_proto::calls::Refusal;
+use yiqiao_node_core::call::{self, Begun, Lost, Outgoing, To};
+use yiqiao_node_core::machine::{Effect, Input};
+use yiqiao_proto::calls::{Method, Refusal};
 use yiqiao_proto::codes::{DefaultRule, KeyUse, MemberRole, RefusalCode};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::{Entry, Link};
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word, payload_hash};
-use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, EntryId, Subject};
+use yiqiao_proto::log::Opening;
 use yiqiao_proto::member::{KeyState, Member, MemberList, Policy, SealingKey, SigningKey, Transport};
 use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::{Millis, Timestamp};
-use yiqiao_proto::token::{Blinding, Token, TokenSecret};
-use yiqiao_registry_core::lease::LeaseAsked;
+use yiqiao_proto::token::{Token, TokenSecret};
+use yiqiao_proto::{note, tree};
+use yiqiao_registry_core::answer;
+use yiqiao_registry_core::door::{self, Asked};
 use yiqiao_registry_core::machine::{self as registry, Outcome, ToKeep};
 use yiqiao_registry_core::state::{Table, kept};
-use yiqiao_registry_core::take::{ChainWord, Submission, Taken};
+use yiqiao_registry_core::take::{ChainWord, Submission};
 use zeroize::Zeroizing;
 
 pub(crate) const AUTHORITY: u8 = 1;
@@ -129,6 +132,28 @@ pub(crate) struct Registry {
     pub(crate) evaluated: usize,
     /// Refusals to give to the next calls instead of an answer.
     pub(crate) refuse: Vec<Option<Refusal>>,
+    /// The calls that were answered.
+    pub(crate) heard: Vec<Heard>,
+    hashes: Vec<tree::Hash>,
+}
+
+/// A call of a node that was answered.
+#[derive(Clone)]
+pub(crate) struct Heard {
+    /// Whose.
+    pub(crate) member: Code,
+    pub(crate) effect: Effect,
+    /// Of the randomness with which it was begun.
+    pub(crate) seed: [u8; 32],
+    /// What came.
+    pub(crate) answer: Vec<u8>,
+}
+
+/// The call that an effect asks for.
+pub(crate) fn outgoing(effect: &Effect, directory: &Directory, seed: [u8; 32]) -> Outgoing {
+    let begun = call::begin(effect, directory, &mut Entropy::new(seed));
+    let Begun::Call(call) = begun else { panic!("{effect:?} is no call") };
+    call
 }
 
 impl Registry {
@@ -145,6 +170,8 @@ impl Registry {
             words: 0,
             evaluated: 0,
             refuse: Vec::new(),
+            heard: Vec::new(),
+            hashes: Vec::new(),
         }
     }
 
@@ -153,130 +180,82 @@ impl Registry {
         self.answer_to(now, &code("hospital"), effect)
     }
 
-    /// The same for the node of any member.
+    /// The same for the node of any member: its bytes go to the registry, and the registry's come back.
     pub(crate) fn answer_to(&mut self, now: Timestamp, member: &Code, effect: &Effect) -> Input {
-        let (Effect::Evaluate { ticket, .. }
-        | Effect::Submit { ticket, .. }
-        | Effect::OwnWords { ticket, .. }
-        | Effect::ReadFeed { ticket, .. }
-        | Effect::AskLease { ticket, .. }) = effect
-        else {
-            panic!("{effect:?} is not for the registry")
+        let seed = self.entropy.bytes();
+        let call = outgoing(effect, &self.directory, seed);
+        assert_eq!(call.to, To::Registry);
+        let came = match self.refuse.pop() {
+            Some(refusal) => Err(refusal.map_or(Lost::Silent, Lost::Refused)),
+            None => self.serve(now, member, call.method, &call.request).map_err(|told| Lost::refused(&told)),
         };
-        let ticket = *ticket;
-        if let Some(refusal) = self.refuse.pop() {
-            return Input::Failed { ticket, refusal };
+        if let Ok(answer) = &came {
+            let heard =
+                Heard { member: member.clone(), effect: effect.clone(), seed, answer: answer.clone() };
+            self.heard.push(heard);
         }
-        let answered = if let Effect::Evaluate { epoch, identifiers, .. } = effect {
-            self.evaluate(now, ticket, member, *epoch, identifiers)
-        } else if let Effect::Submit { words, .. } = effect {
-            self.submit(now, ticket, words)
-        } else if let Effect::OwnWords { subject, from_number, .. } = effect {
-            self.links(now, ticket, member, *subject, *from_number)
-        } else {
-            self.watch(now, ticket, member, effect)
-        };
-        answered.unwrap_or_else(|refused| {
-            let refusal =
-                Refusal { code: refused.code, clause: refused.clause, retry_after: refused.retry_after };
-            Input::Failed { ticket, refusal: Some(refusal) }
-        })
+        let answer = call.answered(&self.directory, member, came.as_deref().map_err(Clone::clone));
+        assert_eq!((answer.unbelieved, answer.map), (None, None));
+        answer.input.unwrap()
     }
 
-    fn evaluate(
+    /// What the registry answers to the bytes of a call, or the bytes with which it refuses.
+    pub(crate) fn serve(
         &mut self,
         now: Timestamp,
-        ticket: u64,
         member: &Code,
-        epoch: u32,
-        identifiers: &[yiqiao_proto::person::Identifier],
-    ) -> Result<Input, registry::Refused> {
-        let elements = identifiers.len() as u64;
-        self.handle(now, &registry::Input::Evaluate { member: member.clone(), elements })?;
-        self.evaluated += identifiers.len();
-        let blinding = Blinding::new(&code("demo"), identifiers, &mut self.entropy).unwrap();
-        let secret = token_secret(epoch);
-        let evaluation = secret.evaluate(blinding.blinded(), &mut self.entropy).unwrap();
-        let tokens = blinding.finish(&secret.public(), &evaluation).unwrap();
-        Ok(Input::Evaluated { ticket, tokens })
+        method: Method,
+        request: &[u8],
+    ) -> Result<Vec<u8>, Vec<u8>> {
+        self.try_serve(now, member, method, request).map_err(|refused| answer::refusal(&refused).1)
     }
 
-    fn submit(
+    fn try_serve(
         &mut self,
         now: Timestamp,
-        ticket: u64,
-        words: &[(Envelope, Option<Link>)],
-    ) -> Result<Input, registry::Refused> {
+        member: &Code,
+        method: Method,
+        request: &[u8],
+    ) -> Result<Vec<u8>, registry::Refused> {
+        let asked = door::read(&self.directory, member, method as u16, request, &mut self.entropy);
+        match asked.map_err(|fault| fault.refused())? {
+            Asked::Machine(input) | Asked::Feed { input, .. } => {
+                self.count(&input);
+                let outcome = self.handle(now, &input)?;
+                self.bytes(outcome)
+            }
+            Asked::Evaluate(blinded) => {
+                let tokens = token_secret(blinded.request.epoch);
+                self.handle(now, &blinded.count(&tokens)?)?;
+                self.evaluated += blinded.request.blinded.len();
+                blinded.evaluate(&tokens, &mut self.entropy)
+            }
+            Asked::Lists { .. } => panic!("no node asks for lists here"),
+        }
+    }
+
+    fn count(&mut self, input: &registry::Input) {
+        let registry::Input::Submit(submission) = input else { return };
+        let Submission::Links(words) = submission.as_ref() else {
+            self.words += 1;
+            return;
+        };
         self.words += words.len();
-        let chain: Vec<ChainWord> =
-            words.iter().filter_map(|(word, link)| self.chain_word(word, *link)).collect();
-        let submission = if chain.is_empty() {
-            let [(word, None)] = words else { panic!("a word without a link goes alone") };
-            self.single(word)
-        } else {
-            assert_eq!(chain.len(), words.len());
-            Submission::Links(chain)
-        };
-        let Outcome::Taken(taken) = self.handle(now, &registry::Input::Submit(Box::new(submission)))? else {
-            panic!("a submission is taken or refused")
-        };
-        let receipt = |taken: &Taken| Receipt {
-            seq: taken.opening.seq,
-            term: taken.opening.term,
-            accepted_at: taken.opening.accepted_at,
-        };
-        let receipts = taken.iter().map(receipt).collect();
-        Ok(Input::Receipted { ticket, receipts, checkpoint: self.checkpoint() })
-    }
-
-    fn single(&self, word: &Envelope) -> Submission {
-        let (word, members, said) = (word.clone(), &self.directory, Said::Now);
-        if word.kind() == Kind::IdentityStatement {
-            Submission::Identity(Verified::check(word, members, said).unwrap())
-        } else if word.kind() == Kind::Directive {
-            let act = Verified::check(word, members, said).unwrap();
-            Submission::Consent(registry::ConsentAct::Directive(Box::new(act)))
-        } else if word.kind() == Kind::Revocation {
-            let act = Verified::check(word, members, said).unwrap();
-            Submission::Consent(registry::ConsentAct::Revocation(Box::new(act)))
-        } else if word.kind() == Kind::AccessEvent {
-            Submission::Event(Verified::check(word, members, said).unwrap())
-        } else if word.kind() == Kind::Release {
-            Submission::Release(Verified::check(word, members, said).unwrap())
-        } else {
-            Submission::Delivery(Verified::check(word, members, said).unwrap())
+        for word in words {
+            if let ChainWord::Entry(entry, _) = word {
+                let payload = entry.envelope().payload_hash();
+                self.handed.entry(entry.word().entry_id).or_default().insert(payload);
+            }
         }
     }
 
-    /// The member's feed, or a lease.
-    fn watch(
-        &mut self,
-        now: Timestamp,
-        ticket: u64,
-        member: &Code,
-        effect: &Effect,
-    ) -> Result<Input, registry::Refused> {
-        let member = member.clone();
-        if let Effect::ReadFeed { after, .. } = effect {
-            let input = registry::Input::Feed { member, after: *after, count: 256 };
-            let Outcome::Feed(items) = self.handle(now, &input)? else { panic!("a feed is items") };
-            return Ok(Input::Fed { ticket, items });
-        }
-        let Effect::AskLease { nonce, term, feed_number, feed_chain, .. } = effect else {
-            panic!("{effect:?} is not for the registry")
-        };
-        let asked = LeaseAsked {
-            member,
-            nonce: *nonce,
-            term: *term,
-            feed_number: *feed_number,
-            feed_chain: *feed_chain,
-        };
-        let Outcome::Lease(lease) = self.handle(now, &registry::Input::Lease(asked))? else {
-            panic!("a lease is a lease")
-        };
-        let lease = Box::new(Verified::check(lease, &self.directory, Said::Now).unwrap());
-        Ok(Input::Leased { ticket, lease })
+    fn bytes(&self, outcome: Outcome) -> Result<Vec<u8>, registry::Refused> {
+        let (size, hashes) = (self.journal.len() as u64, self.hashes.as_slice());
+        let root = tree::root(hashes, size).unwrap();
+        let origin = note::origin(&code("demo"), &self.directory.list().log_id);
+        let note = note::Checkpoint { origin, size, root }.sign(&key(REGISTRY + 1));
+        let log = answer::Log { hashes, size, root, note: &note };
+        answer::answer(outcome, &self.machine, &log).unwrap()
     }
 
     /// Answers a signed query of a member.
@@ -290,42 +269,11 @@ impl Registry {
         self.handle(now, &input).unwrap()
     }
 
-    /// Puts a word of the node into the log as another process of the same hospital would.
+    /// Puts words of the hospital into the log as another process of it would.
     pub(crate) fn put(&mut self, now: Timestamp, words: &[(Envelope, Option<Link>)]) {
-        self.submit(now, 0, words).unwrap();
-    }
-
-    fn chain_word(&mut self, word: &Envelope, link: Option<Link>) -> Option<ChainWord> {
-        let link = link?;
-        if word.kind() == Kind::Withdrawal {
-            let word = Verified::check(word.clone(), &self.directory, Said::Now).unwrap();
-            return Some(ChainWord::Withdrawal(word, link));
-        }
-        let entry: Verified<Entry> = Verified::check(word.clone(), &self.directory, Said::Now).unwrap();
-        self.handed.entry(entry.word().entry_id).or_default().insert(word.payload_hash());
-        Some(ChainWord::Entry(entry, link))
-    }
-
-    fn links(
-        &mut self,
-        now: Timestamp,
-        ticket: u64,
-        member: &Code,
-        subject: Subject,
-        from_number: u64,
-    ) -> Result<Input, registry::Refused> {
-        let input = registry::Input::Links { member: member.clone(), subject, from_number };
-        let Outcome::Links(links) = self.handle(now, &input)? else { panic!("links are answered by links") };
-        let word = |kept: &kept::Kept| {
-            let envelope = Envelope::decode(&kept.opening.as_ref().unwrap().envelope).unwrap();
-            (kept.link.as_ref().unwrap().number, envelope.payload_hash())
-        };
-        Ok(Input::OwnWords { ticket, words: links.iter().map(word).collect() })
-    }
-
-    fn checkpoint(&self) -> Checkpoint {
-        let size = self.machine.next_seq();
-        Checkpoint { size, root: Digest::new(hash::sha256_plain(&[&size.to_be_bytes()])).unwrap() }
+        let effect = Effect::Submit { ticket: 0, words: words.to_vec() };
+        let put = self.answer(now, &effect);
+        assert!(matches!(put, Input::Receipted { .. }), "{put:?}");
     }
 
     fn handle(&mut self, now: Timestamp, input: &registry::Input) -> Result<Outcome, registry::Refused> {
@@ -336,6 +284,7 @@ impl Registry {
                     self.store.extend(view.into_written());
                     for record in handled.records {
                         if let ToKeep::Word(kept, _) = record {
+                            self.grow(&kept);
                             self.journal.push(*kept);
                         }
                     }
@@ -346,6 +295,14 @@ impl Registry {
                 Err(registry::Stop::Fault(fault)) => panic!("{fault}"),
             }
         }
+    }
+
+    fn grow(&mut self, kept: &kept::Kept) {
+        let opening = Opening::read(kept.opening.clone().unwrap()).unwrap();
+        let kind = Envelope::decode(&opening.envelope).unwrap().kind();
+        let leaf = opening.leaf(&code("demo"), kind).hash();
+        let hashes = tree::append(self.hashes.as_slice(), opening.seq, leaf).unwrap();
+        self.hashes.extend(hashes);
     }
 
     fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {

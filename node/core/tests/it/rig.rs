@@ -25,7 +25,7 @@ use yiqiao_proto::hash;
 use yiqiao_proto::id::DocumentId;
 use yiqiao_proto::member::MemberList;
 use yiqiao_proto::phi::Phi;
-use yiqiao_proto::sealed::DocumentKey;
+use yiqiao_proto::sealed::{ChunkHash, DocumentKey, Header, Map, document_id};
 use yiqiao_proto::time::{Millis, Timestamp};
 use zeroize::Zeroizing;
 
@@ -45,7 +45,8 @@ pub(crate) struct Node {
     list: MemberList,
     entropy: Entropy,
     pub(crate) now: Timestamp,
-    sealed: u64,
+    /// Keys and maps of the files sealed here.
+    pub(crate) sealed: BTreeMap<DocumentId, (DocumentKey, Map)>,
 }
 
 /// The power went.
@@ -70,7 +71,7 @@ impl Node {
             list: list.clone(),
             entropy: Entropy::new([who.1; 32]),
             now: at(0),
-            sealed: 0,
+            sealed: BTreeMap::new(),
         };
         node.resume();
         node
@@ -150,12 +151,17 @@ impl Node {
         self.handle(input).unwrap().map(|handled| assert!(handled.effects.is_empty()))
     }
 
-    /// A sealed file: its identity is another one each time, as with a random key. Its key is [`document_key`] of it.
-    fn seal(&mut self) -> Sealed {
-        self.sealed += 1;
-        let id = hash::sha256_plain(&[b"sealed", &self.sealed.to_be_bytes()]);
-        let wrapped_key = at_rest().seal(&id, document_key(&id).as_slice(), &mut self.entropy);
-        Sealed { document: DocumentId::new(id).unwrap(), size: 9 << 20, wrapped_key }
+    /// A sealed file of which only the map is there: its key and its chunks are others each time.
+    pub(crate) fn seal(&mut self) -> Sealed {
+        let size = 9 << 20;
+        let key = self.entropy.secret();
+        let header = Header::new(&key, size, &mut self.entropy).unwrap();
+        let chunks: Vec<ChunkHash> = (0..header.chunks()).map(|_| self.entropy.bytes()).collect();
+        let document = document_id(&header, &chunks);
+        let map = Map::new(document, &header.to_bytes(), chunks).unwrap();
+        let wrapped_key = at_rest().seal(document.as_bytes(), key.as_slice(), &mut self.entropy);
+        self.sealed.insert(document, (key, map));
+        Sealed { document, size, wrapped_key }
     }
 
     /// Does what is due now: the effects, but for feed and lease, which have no answer here.
@@ -226,11 +232,6 @@ fn at_rest() -> AtRest {
     AtRest::new(&Zeroizing::new([8; 32]))
 }
 
-/// The key of a sealed file.
-pub(crate) fn document_key(id: &[u8; 32]) -> DocumentKey {
-    Zeroizing::new(hash::sha256_plain(&[b"key", id]))
-}
-
 fn machine(list: &MemberList, (name, seed): (&str, u8)) -> Machine {
     let config = Config {
         organisation: code(name),
@@ -285,7 +286,7 @@ impl Msg {
         Self { system, control, bytes: input[item.span].to_vec(), says }
     }
 
-    fn seal(&self, seal: &mut impl FnMut() -> Sealed) -> Received {
+    pub(crate) fn seal(&self, seal: &mut impl FnMut() -> Sealed) -> Received {
         let content = match &self.says {
             Says::Documents(documents) => {
                 Content::Documents(documents.iter().map(|document| (document.clone(), seal())).collect())

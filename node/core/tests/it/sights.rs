@@ -7,7 +7,7 @@ use yiqiao_node_core::audit::Of;
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::sight::{Ground, NoSight};
 use yiqiao_proto::codes::{PersonRole, ReferralAct};
-use yiqiao_proto::id::{Digest, Subject};
+use yiqiao_proto::id::{Digest, ReferralId, Subject};
 
 use crate::region::code;
 use crate::trio::{Trio, office, staff, visit, wang, zhao};
@@ -63,9 +63,42 @@ fn sight_comes_of_referrals_on_both_sides() {
     assert_eq!(sees(&trio, "clinic", &colleague, subject), Ok(Ground::Accepted));
     assert_eq!(sees(&trio, "clinic", &given, subject), Err(NoSight::BreakTheGlass));
     let login = "zhou".to_owned();
-    let assign = Input::Assign { actor: office(), referring: code("hospital"), id, login };
-    trio.act("clinic", &assign).unwrap();
+    trio.act("clinic", &assign(id, login)).unwrap();
     assert_eq!(sees(&trio, "clinic", &given, subject), Ok(Ground::Referral));
+    let other = staff("qian", PersonRole::Physician, &["surgery"]);
+    let seen = sees(&trio, "clinic", &other, subject);
+    assert_eq!(seen, Err(NoSight::BreakTheGlass), "the form's own department stands");
+}
+
+/// The office gives a referral to somebody of the surgery.
+fn assign(id: ReferralId, login: String) -> Input {
+    Input::Assign {
+        actor: office(),
+        referring: code("hospital"),
+        id,
+        login,
+        department: Some(code("surgery")),
+    }
+}
+
+#[test]
+fn a_referral_to_no_department_becomes_that_of_the_doctor_to_whom_it_is_given() {
+    let mut trio = Trio::with_patient();
+    let mut form = trio.form();
+    form.route.to_department = None;
+    let id = trio.draft_of(form);
+    trio.act("hospital", &Input::Send { actor: wang(), id }).unwrap();
+    trio.live(3_000);
+    let subject = trio.subject("clinic");
+    let given = staff("zhou", PersonRole::Physician, &["surgery"]);
+    let colleague = staff("qian", PersonRole::Physician, &["surgery"]);
+    trio.act("clinic", &assign(id, "zhou".to_owned())).unwrap();
+    trio.step("clinic", &colleague, id, ReferralAct::Accept).unwrap();
+    trio.file(id, false).unwrap();
+    assert!(sees(&trio, "clinic", &given, subject).is_ok());
+    assert_eq!(sees(&trio, "clinic", &colleague, subject), Ok(Ground::Accepted));
+    let elsewhere = staff("sun", PersonRole::Physician, &["general"]);
+    assert_eq!(sees(&trio, "clinic", &elsewhere, subject), Err(NoSight::BreakTheGlass));
 }
 
 #[test]

@@ -3,34 +3,35 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
 
 use yiqiao_intake::facts::{self, PatientEvent, Trigger};
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::boxes;
+use yiqiao_node_core::call::{Lost, To};
 use yiqiao_node_core::copy::Stage;
 use yiqiao_node_core::desk::{NewPermit, NewRevocation, Statement};
-use yiqiao_node_core::feed::ToldAct;
-use yiqiao_node_core::holder::Range;
+use yiqiao_node_core::fetch::{self, Broken};
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
-use yiqiao_node_core::receive;
+use yiqiao_node_core::peer::{self, Reply};
+use yiqiao_node_core::{receive, refusal};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{
     AccessAct, PersonRole, ReferralAct, RefusalCode, RevocationReason, Sex, Urgency, Way,
 };
-use yiqiao_proto::entropy::Entropy;
-use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word};
+use yiqiao_proto::envelope::{Kind, Word};
 use yiqiao_proto::form::{
     BirthDate, Clinical, FormPerson, Impression, ListedDocument, ReferralForm, ReferralReply, Route,
 };
-use yiqiao_proto::id::{Code, DocumentId, EntryId, ReferralId, Subject};
+use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, ReferralId, Subject};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::phi::Phi;
-use yiqiao_proto::sealed::Header;
+use yiqiao_proto::sealed::Map;
 use yiqiao_proto::time::{Millis, Timestamp};
 
-use crate::region::{CLINIC, HOSPITAL, Registry, code, list};
-use crate::rig::{Msg, Node, Says, document_key, event, patient, report, resident_id, when};
+use crate::region::{CLINIC, HOSPITAL, Heard, Registry, code, list, outgoing};
+use crate::rig::{Msg, Node, Says, event, patient, report, resident_id, when};
 use crate::story::permit;
 
 pub(crate) const DAY: u64 = 24 * 3600 * 1000;
@@ -48,6 +49,8 @@ pub(crate) struct Trio {
     pub(crate) deaf: BTreeSet<&'static str>,
     /// Sealed files that are whole in the clinic's vault, or the hospital's.
     pub(crate) vault: BTreeSet<(&'static str, DocumentId)>,
+    /// The maps of documents that were let go to a node.
+    maps: BTreeMap<(&'static str, DocumentId), Map>,
     /// How often the power went.
     pub(crate) cuts: usize,
 }
@@ -75,6 +78,7 @@ impl Trio {
             lost: 0,
             deaf: BTreeSet::new(),
             vault: BTreeSet::new(),
+            maps: BTreeMap::new(),
             cuts: 0,
         }
     }
@@ -156,34 +160,12 @@ impl Trio {
             Effect::ReadFeed { ticket, .. } if self.deaf.contains(name) => {
                 Some(Input::Failed { ticket: *ticket, refusal: None })
             }
-            Effect::AskRelease { ticket, holder, request } => {
-                Some(self.ask_release(*ticket, holder, request))
+            Effect::AskRelease { .. } | Effect::TellStep { .. } | Effect::TellAct { .. } => {
+                self.call(name, effect)
             }
             Effect::Fetch { ticket, holder, request, document } => {
-                let member = code(name);
-                let range = Range { member, request: *request, first_chunk: 0, chunks: 16 };
-                let served = self.peer(holder, &Input::Range(range));
-                let Ok(Outcome::Serve { .. }) = served else { return Some(failed(*ticket, served)) };
-                self.vault.insert((name, *document));
-                Some(Input::Fetched { ticket: *ticket })
-            }
-            Effect::TellStep { ticket, member, step } => {
-                let step = Verified::check(step.clone(), &self.registry.directory, Said::Now).unwrap();
-                match self.peer(member, &Input::Step(Box::new(step))) {
-                    Ok(Outcome::Done) => Some(Input::Told { ticket: *ticket }),
-                    other => Some(failed(*ticket, other)),
-                }
-            }
-            Effect::TellAct { member, act } => {
-                let directory = &self.registry.directory;
-                let act = if act.kind() == Kind::Directive {
-                    ToldAct::Forbid(Verified::check(act.clone(), directory, Said::Now).unwrap())
-                } else {
-                    ToldAct::Revocation(Verified::check(act.clone(), directory, Said::Now).unwrap())
-                };
-                let notice = Input::Notice { member: code(name), act: Box::new(act) };
-                let _ = self.peer(member, &notice);
-                None
+                let fetched = self.fetch(name, holder, request, *document);
+                Some(fetch::ended(*ticket, fetched))
             }
             Effect::Erase { document } => {
                 self.vault.remove(&(name, *document));
@@ -202,38 +184,73 @@ impl Trio {
         self.answer(name, effect).unwrap()
     }
 
-    fn ask_release(&mut self, ticket: u64, holder: &Code, request: &Envelope) -> Input {
-        let request = Verified::check(request.clone(), &self.registry.directory, Said::Now).unwrap();
-        let answer = self.peer(holder, &Input::Asked(Box::new(request)));
-        let Ok(Outcome::Released { release, wrapped_key, document }) = answer else {
-            return failed(ticket, answer);
-        };
-        let release = Verified::check(release, &self.registry.directory, Said::Now).unwrap();
-        let key = document_key(document.as_bytes());
-        let header = Header::new(&key, 9 << 20, &mut Entropy::new([1; 32])).unwrap();
-        Input::ReleaseCame { ticket, release: Box::new(release), wrapped_key, header }
+    /// A call to the other node: its bytes go there, and the other's come back.
+    fn call(&mut self, name: &'static str, effect: &Effect) -> Option<Input> {
+        let (seed, directory) = ([0; 32], self.registry.directory.clone());
+        let call = outgoing(effect, &directory, seed);
+        let To::Member(member) = &call.to else { panic!("{effect:?} is for a member") };
+        let read = peer::read(&directory, &code(name), call.method as u16, &call.request).unwrap();
+        let came = self.peer(member, &read);
+        if let Ok(answer) = &came {
+            let heard = Heard { member: code(name), effect: effect.clone(), seed, answer: answer.clone() };
+            self.registry.heard.push(heard);
+        }
+        let answer = call.answered(&directory, &code(name), came.as_deref().map_err(Clone::clone));
+        assert_eq!(answer.unbelieved, None);
+        if let Some((document, map)) = answer.map {
+            self.maps.insert((name, document), map);
+        }
+        answer.input
     }
 
-    /// What the other node answers; none if it does not.
-    fn peer(&mut self, member: &Code, input: &Input) -> Result<Outcome, ()> {
+    /// Asks for all stretches of a document; the chunks themselves are not there.
+    fn fetch(
+        &mut self,
+        name: &'static str,
+        holder: &Code,
+        request: &Digest,
+        document: DocumentId,
+    ) -> Result<(), Broken> {
+        let map = self.maps.get(&(name, document)).ok_or(Broken::NoMap)?;
+        let Ok(missing) = fetch::missing(map.header(), |_| Ok::<_, Infallible>(false));
+        for stretch in missing {
+            let range = peer::read_range(&code(name), &stretch.request(request)).unwrap();
+            self.peer(holder, &Input::Range(range)).map_err(|lost| match lost {
+                Lost::Refused(refusal) => Broken::Refused(refusal),
+                Lost::Silent | Lost::Unreadable(_) => Broken::Lost,
+            })?;
+        }
+        self.vault.insert((name, document));
+        Ok(())
+    }
+
+    /// What the other node answers to a call that it has read; nothing of a stretch.
+    fn peer(&mut self, member: &Code, input: &Input) -> Result<Vec<u8>, Lost> {
         let (name, _) = NODES.into_iter().find(|(name, _)| *name == member.as_str()).unwrap();
         if self.gone.contains(name) {
-            return Err(());
+            return Err(Lost::Silent);
         }
         let now = self.now;
         let node = self.node(name);
         node.now = now;
         let Ok(handled) = node.handle(input) else {
             self.restart();
-            return Err(());
+            return Err(Lost::Silent);
         };
-        let Ok(handled) = handled else { return Err(()) };
+        let handled = handled.map_err(|refused| told(&peer::not_taken(&refused)))?;
         self.carry_out(name, handled.effects);
         if self.lost > 0 {
             self.lost -= 1;
-            return Err(());
+            return Err(Lost::Silent);
         }
-        Ok(handled.outcome)
+        match peer::reply(handled.outcome).unwrap().map_err(|refusal| told(&refusal))? {
+            Reply::Done(bytes) => Ok(bytes),
+            Reply::Release(let_go) => {
+                let (_, map) = &self.nodes[name].sealed[&let_go.document];
+                Ok(let_go.answer(map))
+            }
+            Reply::Serve { .. } => Ok(Vec::new()),
+        }
     }
 
     /// Somebody does something at a node; what follows is carried out. Repeated after a power cut, as people do.
@@ -320,6 +337,10 @@ impl Trio {
 
     pub(crate) fn draft(&mut self) -> ReferralId {
         let form = self.form();
+        self.draft_of(form)
+    }
+
+    pub(crate) fn draft_of(&mut self, form: ReferralForm) -> ReferralId {
         let (actor, subject) = (wang(), self.subject("hospital"));
         let draft = Input::Draft { actor, id: None, subject, to: code("clinic"), form: Box::new(form) };
         let saved = self.act("hospital", &draft).unwrap();
@@ -370,7 +391,7 @@ impl Trio {
     ) -> Result<Outcome, Refused> {
         let reply = Phi::new(ReferralReply { answer: "好转".to_owned(), ..ReferralReply::default() });
         let referring = code("hospital");
-        self.act(name, &Input::Act { actor: actor.clone(), referring, id, act, reply })
+        self.act(name, &Input::Act { actor: actor.clone(), referring, id, act, reply, seen: None })
     }
 
     pub(crate) fn file(&mut self, id: ReferralId, confirmed: bool) -> Result<Outcome, Refused> {
@@ -416,13 +437,9 @@ impl Trio {
     }
 }
 
-fn failed(ticket: u64, answer: Result<Outcome, ()>) -> Input {
-    let refusal = match answer {
-        Ok(Outcome::Refused(refusal)) => Some(refusal),
-        Ok(other) => panic!("{other:?}"),
-        Err(()) => None,
-    };
-    Input::Failed { ticket, refusal }
+/// A refusal, having gone over the link.
+fn told(refusal: &Refusal) -> Lost {
+    Lost::refused(&refusal::write(refusal).1)
 }
 
 pub(crate) const fn refusal(code: RefusalCode, clause: &'static str) -> Refusal {

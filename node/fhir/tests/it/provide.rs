@@ -5,9 +5,9 @@
 use serde_json::{Value, json};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::provide::{self, Provided, Transaction};
-use yiqiao_intake::dates::Zone;
 use yiqiao_intake::facts::{Payload, Understood};
 use yiqiao_intake::fhir;
+use yiqiao_intake::intake::Door;
 
 use crate::{rules, scenes};
 
@@ -103,13 +103,57 @@ fn each_entry_is_answered_in_its_order() {
 #[test]
 fn intake_makes_as_many_documents_of_it() {
     let bytes = bundle().to_string().into_bytes();
-    let Understood::Documents(documents) = fhir::read_json(&bytes, 0..bytes.len(), &Zone::china()).unwrap()
+    let Understood::Documents(documents) = fhir::read_json(&bytes, 0..bytes.len(), &Door::any()).unwrap()
     else {
         panic!("documents");
     };
     assert_eq!(documents.len(), read(&bundle()).unwrap().documents());
     assert_eq!(documents[0].payload, Payload::Embedded(b"Hello World".to_vec()));
     assert_eq!(documents[1].source_id.as_ref().unwrap().value.expose(), "urn:oid:1.2.5");
+}
+
+#[test]
+fn content_that_came_before_is_named_by_its_address() {
+    let mut long = bundle();
+    let id = "ab".repeat(32);
+    let at = |url: &str| {
+        let mut long = bundle();
+        long["entry"].as_array_mut().unwrap().remove(3);
+        long["entry"][2]["resource"]["content"][0]["attachment"]["url"] = json!(url);
+        long
+    };
+    for url in [format!("Binary/{id}"), format!("{}/Binary/{id}", scenes::site().base)] {
+        long = at(&url);
+        let provided = read(&long).unwrap();
+        let [deposit] = provided.deposits() else { panic!("one deposit") };
+        assert_eq!(
+            (deposit.url.as_str(), deposit.id.to_string(), provided.documents()),
+            (url.as_str(), id.clone(), 2)
+        );
+        assert_eq!(deposit.check(Some(11)), Ok(()));
+        let path = |problem: Result<(), Problem>| match problem {
+            Err(Problem::Invalid { path, .. }) => path,
+            other => panic!("{other:?}"),
+        };
+        assert!(path(deposit.check(None)).ends_with("attachment.url"));
+        assert!(path(deposit.check(Some(12))).ends_with("attachment.size"));
+        let door = Door { deposits: std::collections::BTreeSet::from([url.clone()]), ..Door::any() };
+        let bytes = long.to_string().into_bytes();
+        let understood = fhir::read_json(&bytes, 0..bytes.len(), &door).unwrap();
+        let Understood::Documents(documents) = understood else { panic!("documents") };
+        assert_eq!((documents.len(), &documents[0].payload), (2, &Payload::Deposited(url)));
+    }
+    for url in [
+        "Binary/7",
+        "https://elsewhere.example/fhir/Binary/7",
+        "urn:uuid:00000000-0000-0000-0000-000000000009",
+    ] {
+        assert!(matches!(read(&at(url)), Err(Problem::Invalid { .. })), "{url}");
+    }
+    // One cannot be the content of two documents.
+    long["entry"][3]["resource"]["content"][0]["attachment"]["url"] = json!(format!("Binary/{id}"));
+    long["entry"].as_array_mut().unwrap().remove(4);
+    assert!(matches!(read(&long), Err(Problem::Invalid { .. })));
 }
 
 #[test]

@@ -115,6 +115,11 @@ fn what_is_not_understood_is_refused_by_name() {
         );
     }
     assert_eq!(refused(&format!("{PATIENT}&_format=xml")), Problem::Format);
+    for format in
+        ["json", "text/json", "application/json", "application/fhir%2Bjson", "application/fhir+json"]
+    {
+        search::<DocumentFilter>(&format!("{PATIENT}&_format={format}"));
+    }
     assert!(matches!(refused("status=current"), Problem::Unbounded { .. }));
     assert!(matches!(read::<PatientFilter>(&Request::default()), Err(Problem::Unbounded { .. })));
 }

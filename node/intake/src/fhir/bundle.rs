@@ -32,7 +32,7 @@ pub(super) fn read(root: &Node<'_>, context: &Context<'_>, mut flags: Flags) -> 
     if let Some(reason) = Review::of_patient(&patient) {
         return Ok(document::review(reason, "Bundle", Some(patient), flags));
     }
-    if mhd::is_submission(&graph)? {
+    if mhd::is_submission(&graph, context)? {
         return mhd::read(&graph, &patient, context, &flags);
     }
     if is_personal(&graph) {

@@ -60,7 +60,7 @@ pub(super) fn of_resource(
     }
     let mut document = describe(root, kind, patient, graph, context, flags)?;
     if kind == "DocumentReference" {
-        mhd::embed(root, graph, &mut document)?;
+        mhd::embed(root, graph, context, &mut document)?;
     }
     Ok(Understood::Documents(vec![document]))
 }

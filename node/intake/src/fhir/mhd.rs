@@ -1,6 +1,6 @@
 //! IHE MHD: DocumentReferences with their content in Binary resources (ITI-65) or inline (ITI-105).
 
-use crate::facts::{Document, Payload, Understood};
+use crate::facts::{Document, Format, Payload, Understood};
 use crate::fhir::graph::Graph;
 use crate::fhir::node::Node;
 use crate::fhir::{Context, document};
@@ -9,14 +9,12 @@ use crate::hl7::from_base64;
 use crate::patient::Patient;
 use crate::refusal::Refusal;
 
-/// Whether a bundle carries documents in the sense of MHD: a DocumentReference whose content is in the bundle.
-pub(super) fn is_submission(graph: &Graph<'_>) -> Result<bool, Refusal> {
+/// Whether a bundle carries documents in the sense of MHD: a DocumentReference whose content is in the bundle, or came
+/// before it.
+pub(super) fn is_submission(graph: &Graph<'_>, context: &Context<'_>) -> Result<bool, Refusal> {
     for entry in graph.all("DocumentReference") {
-        if attachment(&entry.resource)?
-            .map(|attachment| data(&attachment, graph))
-            .transpose()?
-            .flatten()
-            .is_some()
+        if let Some(attachment) = attachment(&entry.resource)?
+            && content(&attachment, graph, context)?.is_some()
         {
             return Ok(true);
         }
@@ -41,19 +39,32 @@ pub(super) fn read(
             context,
             flags.clone(),
         )?;
-        embed(&entry.resource, graph, &mut described)?;
+        embed(&entry.resource, graph, context, &mut described)?;
         documents.push(described);
     }
     Ok(Understood::Documents(documents))
 }
 
-/// Puts the content of a DocumentReference into its document, if the content is in the input.
-pub(super) fn embed(reference: &Node<'_>, graph: &Graph<'_>, document: &mut Document) -> Result<(), Refusal> {
+/// Puts the content of a DocumentReference into its document, if the content is here.
+pub(super) fn embed(
+    reference: &Node<'_>,
+    graph: &Graph<'_>,
+    context: &Context<'_>,
+    document: &mut Document,
+) -> Result<(), Refusal> {
     let Some(attachment) = attachment(reference)? else { return Ok(()) };
     if document.title.is_none() {
         document.title = attachment.text("title")?.map(Into::into);
     }
-    let Some((encoded, media)) = data(&attachment, graph)? else { return Ok(()) };
+    let (encoded, media) = match content(&attachment, graph, context)? {
+        Some(Content::Here { encoded, media }) => (encoded, media),
+        Some(Content::Before { url, media }) => {
+            document.format = Format::from_media_type(&media);
+            document.payload = Payload::Deposited(url);
+            return Ok(());
+        }
+        None => return Ok(()),
+    };
     let Some(bytes) = from_base64(&encoded).filter(|bytes| !bytes.is_empty()) else {
         document.flags.raise(Flag::EmbeddedDamaged);
         return Ok(());
@@ -71,14 +82,27 @@ fn attachment<'v>(reference: &Node<'v>) -> Result<Option<Node<'v>>, Refusal> {
     content.map(|content| content.one("attachment")).transpose().map(Option::flatten)
 }
 
-/// The base64 and the media type of an attachment: inline, or in the Binary that its URL names.
-fn data(attachment: &Node<'_>, graph: &Graph<'_>) -> Result<Option<(String, String)>, Refusal> {
+/// The content of an attachment.
+enum Content {
+    /// Inline, or in the Binary that its URL names: base64.
+    Here { encoded: String, media: String },
+    /// It came before.
+    Before { url: String, media: String },
+}
+
+fn content(
+    attachment: &Node<'_>,
+    graph: &Graph<'_>,
+    context: &Context<'_>,
+) -> Result<Option<Content>, Refusal> {
     let media = attachment.text("contentType")?.unwrap_or_default();
-    if let Some(inline) = attachment.text("data")? {
-        return Ok(Some((inline, media)));
+    if let Some(encoded) = attachment.text("data")? {
+        return Ok(Some(Content::Here { encoded, media }));
     }
     let Some(url) = attachment.text("url")? else { return Ok(None) };
-    let Some(binary) = graph.find(&url).filter(|entry| entry.kind == "Binary") else { return Ok(None) };
-    let own = binary.resource.text("contentType")?;
-    Ok(binary.resource.text("data")?.map(|data| (data, own.unwrap_or(media))))
+    let Some(binary) = graph.find(&url).filter(|entry| entry.kind == "Binary") else {
+        return Ok(context.deposits.contains(&url).then_some(Content::Before { url, media }));
+    };
+    let media = binary.resource.text("contentType")?.unwrap_or(media);
+    Ok(binary.resource.text("data")?.map(|encoded| Content::Here { encoded, media }))
 }

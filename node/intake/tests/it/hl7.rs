@@ -202,7 +202,7 @@ fn an_acknowledgement_says_nothing_about_the_patient() {
 
 #[test]
 fn a_door_for_one_format_sends_others_back() {
-    let door = Door { format: Some(Format::Cda), zone: Zone::china() };
+    let door = Door::of(Some(Format::Cda), Zone::china());
     let refusal = read(ADMISSION.as_bytes(), &door).pop().unwrap().outcome.unwrap_err();
     assert_eq!(refusal.to_string(), "this door takes CDA, the input is HL7 v2");
 }

@@ -106,7 +106,8 @@ impl Front {
         if ground.opens_documents() { Ok((patient, ground)) } else { Err(Problem::new(&kind::FORBIDDEN)) }
     }
 
-    async fn kept(&self, patient: &Patient) -> Result<Kept, Problem> {
+    /// What is kept of a patient here.
+    pub(super) async fn kept(&self, patient: &Patient) -> Result<Kept, Problem> {
         let now = self.now();
         let retired = patient.retired.iter().copied();
         let subjects: Vec<_> = std::iter::once(patient.subject).chain(retired).collect();

@@ -137,10 +137,11 @@ fn of_refused(refused: &Refused) -> Problem {
         Refused::Evidence | Refused::TooManyDocuments | Refused::TooManySteps => {
             Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string())
         }
-        Refused::NotThere => Problem::new(&STATE),
+        Refused::NotThere | Refused::Changed => Problem::new(&STATE),
         Refused::FiledBefore => Problem::new(&FILED_BEFORE),
         Refused::NoSuchMember => Problem::new(&NO_MEMBER),
         Refused::NoPatient
+        | Refused::DepositFiled
         | Refused::Widens
         | Refused::TooManyNotices
         | Refused::Withdrawn
@@ -181,7 +182,7 @@ pub(super) fn of_denial(denial: &Denial) -> Problem {
         Denial::NotFiled => Problem::new(&NOT_FILED),
         Denial::Withdrawn => Problem::new(&WITHDRAWN),
         Denial::Sight(_) => Problem::new(&NOT_SEEN),
-        Denial::Consent("F-7") => Problem::new(&NO_LEASE).retry_after(AGAIN),
+        Denial::Consent("F-5" | "F-7") => Problem::new(&NO_LEASE).retry_after(AGAIN),
         Denial::Consent(clause) => Problem::new(&DENIED).detail(*clause),
     }
 }
@@ -201,8 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn f7_without_a_lease_the_reader_is_told_to_come_again() {
-        assert_eq!(of_denial(&Denial::Consent("F-7")).kind().status, 503);
+    fn f7_what_cannot_be_decided_yet_is_to_be_tried_again() {
+        for clause in ["F-5", "F-7"] {
+            assert_eq!(of_denial(&Denial::Consent(clause)).kind().status, 503);
+        }
         assert_eq!(of_denial(&Denial::Consent("D-7")).kind().status, 403);
     }
 }

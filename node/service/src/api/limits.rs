@@ -44,6 +44,18 @@ pub(super) const TREND_ITEMS_MAX: usize = 256;
 /// Points of one item.
 pub(super) const TREND_POINTS_MAX: usize = 256;
 
+/// Notes of this hospital that are read to fill a referral form, the newest.
+pub(super) const PREFILL_NOTES_MAX: usize = 8;
+/// Laboratory reports that are read for it, the newest.
+pub(super) const PREFILL_REPORTS_MAX: usize = 12;
+/// The longest document that is read for it.
+pub(super) const PREFILL_BYTES_MAX: u64 = 4 << 20;
+/// Laboratory results that it gets.
+pub(super) const PREFILL_RESULTS_MAX: usize = 12;
+
+/// Doctors of this hospital that a referral can be given to, in one list.
+pub(super) const DOCTORS_MAX: usize = 2_000;
+
 /// Documents that one request to fetch names.
 pub(super) const FETCH_MAX: usize = 256;
 /// Bytes of one text that says who identified a patient, or which paper was signed.

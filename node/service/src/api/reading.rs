@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
+use yiqiao_host::accounts::Login;
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
@@ -74,14 +75,7 @@ async fn bytes(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (holder, entry) = names(&holder, &entry)?;
-    let key = (account.login, holder.clone(), entry);
-    let known = front.openings.get(front.now(), &key).is_some();
-    let again = if known { front.readable(&actor, &holder, &entry).await? } else { None };
-    let opened = match again {
-        Some(opened) => opened,
-        None => front.opened(&actor, &holder, &entry).await?,
-    };
-    front.openings.put(front.now(), key, ());
+    let opened = front.reopened(&actor, account.login, &holder, &entry).await?;
     let (reader, sealed, format) = (front.clone(), opened.clone(), opened.format);
     let first = move || {
         let document = reader.app.vault.document(sealed.document, &sealed.wrapped_key)?;
@@ -97,7 +91,8 @@ fn names(holder: &str, entry: &str) -> Result<(Code, EntryId), Problem> {
     Ok((member_code(holder)?, entry))
 }
 
-async fn blocking<T: Send + 'static>(
+/// Reads sealed files on a thread that may wait for the disk.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))?;
@@ -105,6 +100,25 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Front {
+    /// Opens a document, unless this login has opened it a while ago: reading on is no further opening.
+    pub(super) async fn reopened(
+        &self,
+        actor: &Actor,
+        login: Login,
+        holder: &Code,
+        entry: &EntryId,
+    ) -> Result<Opened, Problem> {
+        let key = (login, holder.clone(), *entry);
+        let known = self.openings.get(self.now(), &key).is_some();
+        let again = if known { self.readable(actor, holder, entry).await? } else { None };
+        let opened = match again {
+            Some(opened) => opened,
+            None => self.opened(actor, holder, entry).await?,
+        };
+        self.openings.put(self.now(), key, ());
+        Ok(opened)
+    }
+
     /// Opens a document: decided, and written down.
     async fn opened(&self, actor: &Actor, holder: &Code, entry: &EntryId) -> Result<Opened, Problem> {
         let input = Input::Open { actor: actor.clone(), holder: holder.clone(), entry: *entry };

@@ -190,7 +190,7 @@ const fn answer_within(urgency: Urgency) -> Millis {
 }
 
 /// Text of several lines, without other control characters.
-fn text(typed: &str) -> String {
+pub(super) fn text(typed: &str) -> String {
     let plain = typed.replace("\r\n", "\n");
     let letter = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
     plain.trim().chars().map(letter).collect()

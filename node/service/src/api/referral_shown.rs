@@ -41,6 +41,7 @@ pub(super) struct Row {
     delivered: bool,
     changed: String,
     to_department: String,
+    assigned: Option<Named>,
     physician: String,
 }
 
@@ -143,6 +144,7 @@ impl Front {
             side: name_of(&referral.side),
             state: name_of(&referral.state),
             delivered: referral.untold == 0,
+            assigned: referral.assigned.as_deref().map(|login| self.colleague(login)),
             ..self.form_row(&referral.form, other, changed)
         }
     }
@@ -167,6 +169,7 @@ impl Front {
             delivered: false,
             changed: self.time(changed),
             to_department: route.to_department.as_ref().map(Code::to_string).unwrap_or_default(),
+            assigned: None,
             physician: route.physician.expose().clone(),
         }
     }
@@ -299,6 +302,9 @@ fn actions(actor: &Actor, referral: &boxes::Referral) -> Vec<&'static str> {
         referral.state,
         Standing::Declined | Standing::Redirected | Standing::Cancelled | Standing::Expired
     );
+    if referral.side == Side::Receiving && !referral.state.is_final() {
+        names.push("assign");
+    }
     if referral.side == Side::Receiving && referral.subject.is_none() && !over {
         names.push("file");
     }
@@ -375,8 +381,8 @@ mod tests {
     #[test]
     fn r3_each_side_is_offered_its_own_steps() {
         let of = |side, state, filed| actions(&physician(), &referral(side, state, filed));
-        assert_eq!(of(Side::Receiving, Standing::Received, false), ["accept", "decline", "file"]);
-        assert_eq!(of(Side::Receiving, Standing::Accepted, true), ["book", "arrive", "answer"]);
+        assert_eq!(of(Side::Receiving, Standing::Received, false), ["accept", "decline", "assign", "file"]);
+        assert_eq!(of(Side::Receiving, Standing::Accepted, true), ["book", "arrive", "answer", "assign"]);
         assert_eq!(of(Side::Referring, Standing::Answered, true), ["close"]);
         assert!(of(Side::Receiving, Standing::Cancelled, false).is_empty());
     }

@@ -128,7 +128,7 @@ async fn act(
         Input::Send { actor, id }
     } else {
         let reply = Phi::new(asked.reply.unwrap_or_default().write(act)?);
-        Input::Act { actor, referring, id, act, reply }
+        Input::Act { actor, referring, id, act, reply, seen: None }
     };
     front.hand(input).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -16,6 +16,7 @@ use yiqiao_intake::intake::{self, Door};
 use yiqiao_intake::patient::Sex;
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_proto::codes::DocumentFormat;
+use yiqiao_proto::phi::Phi;
 
 use crate::api::html::Html;
 pub(super) use observation::Observation;
@@ -28,6 +29,14 @@ pub(super) struct Rendering {
     pub(super) text: Option<String>,
     /// What its bytes are.
     pub(super) media_type: &'static str,
+}
+
+/// A section of a document as text: names and what is said of each, under its heading. Running text has no name.
+///
+/// It describes a patient, and cannot be printed.
+pub(super) struct Passage {
+    pub(super) title: String,
+    pub(super) rows: Vec<(String, String)>,
 }
 
 /// Renders a document.
@@ -60,6 +69,15 @@ pub(super) fn observations(bytes: &[u8], format: DocumentFormat, zone: &Zone) ->
         | DocumentFormat::Table
         | DocumentFormat::Binary => Vec::new(),
     }
+}
+
+/// What a clinical document says, section by section; nothing of formats that are not made of sections.
+pub(super) fn passages(bytes: &[u8], format: DocumentFormat) -> Vec<Passage> {
+    if !matches!(format, DocumentFormat::CdaWst | DocumentFormat::Cda) {
+        return Vec::new();
+    }
+    let sections = render::sections(bytes).unwrap_or_default().into_iter();
+    sections.map(|section| Passage { title: section.title, rows: rows(section.blocks) }).collect()
 }
 
 /// The media type of bytes: of a picture the one that its first bytes tell, so that none is served as something else.
@@ -142,7 +160,7 @@ const fn status_name(status: Status) -> &'static str {
 
 /// The document that a reader understood, if it is one.
 fn understood(bytes: &[u8], zone: &Zone) -> Option<Document> {
-    let door = Door { format: None, zone: zone.clone() };
+    let door = Door::of(None, zone.clone());
     let item = intake::read(bytes, &door).into_iter().next()?;
     match item.outcome {
         Ok(Understood::Documents(documents)) => documents.into_iter().next(),
@@ -182,11 +200,30 @@ fn blocks(html: &mut Html, blocks: &[Block]) {
 }
 
 /// A table of the narrative; its first heading row is the heading.
-fn table(html: &mut Html, header: usize, rows: &[Vec<yiqiao_proto::phi::Phi<String>>]) {
+fn table(html: &mut Html, header: usize, rows: &[Vec<Phi<String>>]) {
     let mut texts = rows.iter().map(|row| row.iter().map(|cell| cell.expose().clone()).collect());
     let heads: Vec<String> = if header > 0 { texts.next().unwrap_or_default() } else { Vec::new() };
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     html.table(&heads, &texts.collect::<Vec<_>>());
+}
+
+/// Entries by their names; text and the rows of tables without.
+fn rows(blocks: Vec<Block>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Entry { name, value, unit } => found.push((name, value.into_exposed() + &unit)),
+            Block::Paragraph(text) => found.push((String::new(), text.into_exposed())),
+            Block::Table { header, rows } => {
+                let words = |row: &Vec<Phi<String>>| {
+                    row.iter().map(|cell| cell.expose().as_str()).collect::<Vec<_>>().join(" ")
+                };
+                found.extend(rows.iter().skip(header).map(|row| (String::new(), words(row))));
+            }
+            Block::Cut => {}
+        }
+    }
+    found
 }
 
 fn cda_observations(bytes: &[u8]) -> Vec<Observation> {

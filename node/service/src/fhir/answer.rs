@@ -1,7 +1,11 @@
 //! Answers of the door: resources with their tags, and what goes wrong as OperationOutcome with the headers that go with it.
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::extract::Request;
+use axum::http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::resource::Resource;
@@ -77,6 +81,8 @@ fn problem_of(refused: &Refused) -> Problem {
         Problem::Forbidden
     } else if matches!(refused, Refused::NotThere | Refused::TooManySteps | Refused::Withdrawn) {
         Problem::Conflict { what: "it is in a state in which this is not possible" }
+    } else if *refused == Refused::Changed {
+        Problem::Version
     } else if *refused == Refused::TokensLater {
         Problem::Throttled { retry_after: TOKENS_AGAIN }
     } else if *refused == Refused::UnknownPatient {
@@ -176,6 +182,35 @@ pub(super) async fn method() -> Response {
     response
 }
 
+/// The layer around everything: what goes wrong below `/fhir` and not in this door, such as a host that is not the node's, an address that
+/// is no text or an answer that takes too long, is said in the door's words, too.
+pub(crate) async fn in_its_words(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let below = path == "/fhir" || path.starts_with("/fhir/");
+    let answer = next.run(request).await;
+    let wrong = answer.status().is_client_error() || answer.status().is_server_error();
+    let said = answer.headers().get(CONTENT_TYPE).is_some_and(|media| media == FHIR_JSON);
+    if !below || !wrong || said {
+        return answer;
+    }
+    let mut response = Refusal::from(outside(answer.status())).into_response();
+    let foreign = |name: &HeaderName| *name == CONTENT_TYPE || *name == CONTENT_LENGTH;
+    let kept = answer.headers().iter().filter(|(name, _)| !foreign(name));
+    response.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+    response
+}
+
+/// What a status means that was not given by this door.
+const fn outside(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::BAD_REQUEST => Problem::Malformed,
+        StatusCode::FORBIDDEN => Problem::Origin,
+        StatusCode::MISDIRECTED_REQUEST => Problem::Host,
+        StatusCode::SERVICE_UNAVAILABLE => Problem::Transient,
+        _ => Problem::Internal,
+    }
+}
+
 fn seconds(wait: Millis) -> HeaderValue {
     HeaderValue::from(wait.get().div_ceil(1_000))
 }
@@ -197,12 +232,23 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_says_for_how_long() {
-        let response = Refusal::from(NotTaken::Busy).into_response();
-        assert_eq!(
-            (response.status().as_u16(), &response.headers()[RETRY_AFTER]),
-            (503, &HeaderValue::from(5))
-        );
-        assert_eq!(response.headers()[CONTENT_TYPE], FHIR_JSON);
+    fn what_was_not_taken_says_whether_and_when_to_come_again() {
+        let refused = NotTaken::Refused;
+        for (why, status, wait) in [
+            (NotTaken::Busy, 503, Some(5)),
+            (NotTaken::Stopping, 503, Some(5)),
+            (refused(Refused::TokensLater), 429, Some(3_600)),
+            (NotTaken::TooLong, 422, None),
+            (refused(Refused::NoToken), 422, None),
+            (refused(Refused::UnknownPatient), 404, None),
+            (refused(Refused::NotSeen), 403, None),
+            (refused(Refused::NotThere), 409, None),
+        ] {
+            let response = Refusal::from(why.clone()).into_response();
+            let headers = response.headers();
+            let told = (response.status().as_u16(), headers.get(RETRY_AFTER));
+            assert_eq!(told, (status, wait.map(HeaderValue::from).as_ref()), "{why}");
+            assert_eq!(headers[CONTENT_TYPE], FHIR_JSON);
+        }
     }
 }

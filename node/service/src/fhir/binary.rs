@@ -1,23 +1,53 @@
 //! Binary: the bytes of a document as they came, whole or by range; each reading is an opening, decided and written down by the
-//! machine.
+//! machine. What is too long for a bundle comes in as a Binary of its own, which the bundle after it names.
 
+use axum::body::Body;
 use axum::extract::Path;
-use axum::http::header::{CONTENT_RANGE, ETAG};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use yiqiao_fhir::binary;
-use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::outcome::{self, Problem};
 use yiqiao_fhir::terms;
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::open::{Denial, Opened};
 use yiqiao_proto::id::EntryId;
+use yiqiao_proto::limits::DOCUMENT_BYTES_MAX;
 
 use super::answer::{self, Refusal};
 use super::caller::{Call, Format, Right};
 use super::documents;
 use crate::content::{self, Wanted};
+use crate::deposits::NotDeposited;
 use crate::limits::WRAPPED_BYTES_MAX;
 use crate::vault::{Document, VaultError};
+
+/// `POST /fhir/Binary`: content for a DocumentReference that comes after it, of any length, as it is.
+pub(super) async fn create(call: Call, body: Body) -> Result<Response, Refusal> {
+    call.allow("Binary", Right::Create)?;
+    let essence =
+        call.header(&CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence.is_empty() || essence.starts_with("application/fhir+") {
+        return Err(Problem::MediaType { expected: "the media type of the content itself" }.into());
+    }
+    let length = call.header(&CONTENT_LENGTH).parse().map_err(|_| Problem::Length)?;
+    if length == 0 {
+        return Err(Problem::Refused { why: "the body is empty".to_owned() }.into());
+    }
+    if length > DOCUMENT_BYTES_MAX {
+        let limit = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
+        return Err(Problem::TooLarge { what: "a document", limit }.into());
+    }
+    let taken = call.door.app.deposits.take(&call.system, body.into_data_stream(), length).await;
+    let id = taken.map_err(|error| match error {
+        NotDeposited::BrokeOff => Problem::Refused { why: error.to_string() }.into(),
+        NotDeposited::NotTaken(error) => Refusal::from(error),
+    })?;
+    let location = call.site.url("Binary", &id.to_string());
+    let mut response = answer::resource(StatusCode::CREATED, &outcome::deposited());
+    response.headers_mut().extend(HeaderValue::try_from(location).ok().map(|location| (LOCATION, location)));
+    Ok(response)
+}
 
 /// `GET /fhir/Binary/{id}`; in its own media type, or as a resource if the client asks for FHIR by name.
 pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
@@ -69,11 +99,13 @@ async fn open(call: &Call, input: Input) -> Result<Box<Opened>, Refusal> {
 }
 
 /// Of a document that is not to be opened nothing more is told than of one that is not here, but to who could know of it.
-const fn denied(denial: &Denial) -> Problem {
+fn denied(denial: &Denial) -> Problem {
     match denial {
         Denial::NotHere | Denial::NotFiled => Problem::NotFound { kind: "document" },
         Denial::Withdrawn => Problem::Gone { kind: "document" },
         Denial::Sight(_) => Problem::Forbidden,
+        // It cannot be decided yet: a lease or a head is on its way.
+        Denial::Consent("F-5" | "F-7") => Problem::Transient,
         Denial::Consent(clause) => Problem::Consent { clause },
     }
 }

@@ -12,6 +12,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::header::{IF_MATCH, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use futures::future::join_all;
 use yiqiao_fhir::consent::{self, Consent, NewConsent, Standing};
 use yiqiao_fhir::limits::RESOURCE_BYTES_MAX;
 use yiqiao_fhir::outcome::{self, Problem};
@@ -79,6 +80,7 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
     call.allow("Consent", Right::Create)?;
     let bytes = transaction::json(&call, body, RESOURCE_BYTES_MAX)?;
     let new = consent::read_new(&bytes, &call.site)?;
+    known(&call, &new)?;
     let patient = only(patients::of(&call, &new.patient).await?)?;
     let now = call.door.app.clock().now();
     let statement = statement(&call, &patient, &bytes);
@@ -86,7 +88,7 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
         Stance::Permit => Input::Permit(Box::new((statement, permit(&new, now)))),
         Stance::Forbid => Input::Forbid(Box::new((statement, forbid(&new, now)))),
     };
-    let said = say(&call, input).await?;
+    let said = say(&call, vec![input]).await?;
     let directive = *said.directives.iter().min().ok_or(Problem::Internal)?;
     let id = id_of(number(&call, patient.subject).await?, &directive);
     let location = call.site.url("Consent", &id);
@@ -114,15 +116,13 @@ pub(super) async fn update(
     if !expected.is_empty() && consent.write(&patient, &call.site).etag().as_deref() != Some(expected) {
         return Err(Problem::Version.into());
     }
-    let mut waits = false;
-    for directive in directives {
+    let revoke = |directive: Directive| {
         let revocation = NewRevocation { directive: directive.id, token: directive.patient, reason };
-        let statement = statement(&call, &patient, &bytes);
-        let said = say(&call, Input::Revoke(Box::new((statement, revocation)))).await?;
-        waits |= said.waits;
-    }
+        Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)))
+    };
+    let said = say(&call, directives.into_iter().map(revoke).collect()).await?;
     let location = call.site.url("Consent", &id);
-    if waits {
+    if said.waits {
         return Ok(queued(&location));
     }
     let consent = Consent { standing: Standing::Revoked(reason), ..consent };
@@ -204,6 +204,17 @@ async fn number(call: &Call, subject: Subject) -> Result<u64, Refusal> {
     Ok(call.door.app.inbox.ask(move |_, view| ask::ordinal(&subject, view)).await?)
 }
 
+/// Whom it names must be there: one that is written wrong would be permitted, or forbidden, to nobody.
+fn known(call: &Call, new: &NewConsent) -> Result<(), Problem> {
+    let directory = call.door.app.registry.directory();
+    let mut named = new.grantee.organisation.iter().chain(&new.custodian);
+    if named.all(|code| directory.member(code).is_some_and(|member| !member.suspended)) {
+        return Ok(());
+    }
+    let (path, expected) = ("Consent.provision.actor".to_owned(), "current members of the region");
+    Err(Problem::Invalid { path, expected })
+}
+
 fn only(patients: Vec<Patient>) -> Result<Patient, Refusal> {
     let mut patients = patients.into_iter();
     match (patients.next(), patients.next()) {
@@ -278,16 +289,20 @@ struct Said {
     waits: bool,
 }
 
-/// Hands an act in, and waits until the registry has it; a refusal for good is one of the request.
-async fn say(call: &Call, input: Input) -> Result<Said, Refusal> {
+/// Hands acts in, and waits until the registry has them; a refusal for good is one of the request. All at once: one after the other
+/// they would wait longer than a request may take, and the last would never be handed in.
+async fn say(call: &Call, acts: Vec<Input>) -> Result<Said, Refusal> {
     let inbox = &call.door.app.inbox;
-    let Some(Outcome::Said(numbers)) = inbox.hand_in_time(input, STATEMENT_WAIT).await? else {
-        return Err(Problem::Transient.into());
-    };
+    let mut numbers = Vec::new();
+    for handed in join_all(acts.into_iter().map(|act| inbox.hand_in_time(act, STATEMENT_WAIT))).await {
+        let Some(Outcome::Said(said)) = handed? else { return Err(Problem::Transient.into()) };
+        numbers.extend(said);
+    }
+    let settled = join_all(numbers.iter().map(|number| inbox.settled(*number, STATEMENT_WAIT))).await;
     let mut said = Said { directives: Vec::new(), waits: false };
-    for number in numbers {
+    for (number, settled) in numbers.into_iter().zip(settled) {
         said.directives.extend(inbox.ask(move |_, view| ask::directive(number, view)).await?);
-        match inbox.settled(number, STATEMENT_WAIT).await? {
+        match settled? {
             Some(WordState::Stands(_)) => {}
             Some(WordState::Refused { clause, .. }) => return Err(Problem::RegistryRefused { clause }.into()),
             Some(WordState::Waiting) | None => said.waits = true,

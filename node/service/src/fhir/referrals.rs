@@ -106,7 +106,8 @@ pub(super) async fn update(
     let reason = change.reason.map(Phi::into_exposed).unwrap_or_default();
     let reply = Phi::new(ReferralReply { reason, ..ReferralReply::default() });
     let (actor, referring) = (call.actor(), referral.referring.clone());
-    let input = Input::Act { actor, referring, id: referral.id, act: change.act, reply };
+    let seen = Some(referral.steps);
+    let input = Input::Act { actor, referring, id: referral.id, act: change.act, reply, seen };
     call.door.app.inbox.hand(input).await?;
     let Shown { referral, patient } = one(&call, "Task", &id).await?;
     let location = call.site.url("Task", &id);

@@ -1,6 +1,8 @@
 //! `POST /fhir`: documents that are handed in (IHE MHD, ITI-65), and pieces of a record; through the reception as everything that
 //! comes, so that what is answered as kept is durable.
 
+use std::collections::BTreeMap;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
@@ -18,23 +20,19 @@ use yiqiao_proto::id::{EntryId, Subject};
 use super::answer::{self, FHIR_JSON, Refusal};
 use super::caller::{Call, Right};
 use super::patients;
-use crate::reception::Answer;
+use crate::reception::{Answer, Beside};
 
 /// Takes a transaction.
 pub(super) async fn take(call: Call, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
     call.allow("Bundle", Right::Create)?;
     let bytes = json(&call, body, PROVIDE_BYTES_MAX)?;
     let transaction = provide::read_transaction(&bytes, &call.site)?;
-    let named = match &transaction {
-        Transaction::Documents(provided) => provided.subject().copied(),
-        Transaction::Record(_) => None,
-    };
-    let named = match named {
-        Some(id) => Some(patient::named(&patients::one(&call, Some(id)).await?)),
-        None => None,
+    let beside = match &transaction {
+        Transaction::Documents(provided) => beside(&call, provided).await?,
+        Transaction::Record(_) => Beside::default(),
     };
     let reception = &call.door.app.reception;
-    let taken = reception.take_of(&call.system, bytes.as_ref(), Some(Format::FhirJson), named).await;
+    let taken = reception.take_with(&call.system, bytes.as_ref(), Some(Format::FhirJson), beside).await;
     // A bundle is one message.
     let answer = taken.into_iter().next().ok_or(Problem::Internal)??;
     match answer.answered.verdict {
@@ -48,6 +46,23 @@ pub(super) async fn take(call: Call, body: Result<Bytes, BytesRejection>) -> Res
             Ok(answer::resource(StatusCode::OK, &bundle))
         }
     }
+}
+
+/// Whom and what a bundle of documents names that is here already.
+async fn beside(call: &Call, provided: &Provided) -> Result<Beside, Refusal> {
+    let patient = match provided.subject() {
+        Some(id) => Some(patient::named(&patients::one(call, Some(*id)).await?)),
+        None => None,
+    };
+    let mut deposits = BTreeMap::new();
+    for named in provided.deposits() {
+        let (id, system, now) = (named.id, call.system.clone(), call.door.app.clock().now());
+        let found =
+            call.door.app.inbox.ask(move |machine, view| machine.deposit(&id, &system, now, view)).await?;
+        named.check(found.as_ref().map(|found| found.size))?;
+        deposits.extend(found.map(|found| (named.url.clone(), found)));
+    }
+    Ok(Beside { patient, deposits })
 }
 
 /// The body of a resource that is sent, of at most so many bytes.

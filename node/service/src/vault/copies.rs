@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use yiqiao_host::keys;
+use yiqiao_node_core::fetch::{self, Stretch};
 use yiqiao_proto::id::DocumentId;
-use yiqiao_proto::limits::RANGE_CHUNKS_MAX;
 use yiqiao_proto::sealed::Map;
 
 use super::{MAKING, Vault, VaultError, chunk_place, failed, read_map, remove_file, sync_folder, unread};
@@ -25,13 +25,6 @@ pub(crate) struct Coming {
     map: Map,
     file: File,
     path: PathBuf,
-}
-
-/// Chunks that are asked for together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) first_chunk: u64,
-    pub(crate) chunks: u32,
 }
 
 impl Vault {
@@ -118,31 +111,10 @@ impl Coming {
         &self.map
     }
 
-    /// The chunks that are not here, in stretches of at most [`RANGE_CHUNKS_MAX`]. Reads all that is here.
+    /// The chunks that are not here, in stretches that are asked for together. Reads all that is here.
     pub(crate) fn missing(&self) -> Result<Vec<Stretch>, VaultError> {
         let length = self.file.metadata().map_err(failed(&self.path))?.len();
-        let mut missing: Vec<Stretch> = Vec::new();
-        for number in 0..self.map.header().chunks() {
-            if self.has(number, length)? {
-                continue;
-            }
-            match missing.last_mut() {
-                Some(last)
-                    if last.first_chunk + u64::from(last.chunks) == number
-                        && last.chunks < RANGE_CHUNKS_MAX =>
-                {
-                    last.chunks += 1;
-                }
-                _ => missing.push(Stretch { first_chunk: number, chunks: 1 }),
-            }
-        }
-        Ok(missing)
-    }
-
-    /// Bytes of a stretch.
-    pub(crate) fn sealed_bytes(&self, stretch: Stretch) -> u64 {
-        let numbers = stretch.first_chunk..stretch.first_chunk + u64::from(stretch.chunks);
-        numbers.map(|number| self.map.header().sealed_bytes(number) as u64).sum()
+        fetch::missing(self.map.header(), |number| self.has(number, length))
     }
 
     /// Takes a chunk if it is the listed one (Z-5).

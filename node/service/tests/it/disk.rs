@@ -14,21 +14,7 @@ const MESSAGES_MAX: u32 = 20_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_for_now_and_the_node_goes_on_once_there_is_room() {
-    let mounts = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
-    if !mounts.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "where CI runs, this must be tested");
-        eprintln!("this machine lets nobody mount a file system of his own: nothing is tested");
-        return;
-    }
-    let mut node = Node::joined().await;
-    let disk = node.folder().join("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let config = std::fs::read_to_string(node.config()).unwrap();
-    std::fs::write(node.config(), config.replace("data = \"data\"", "data = \"disk/data\"")).unwrap();
-    let mount = format!("mount -t tmpfs -o size={DISK} none {} && exec \"$0\" \"$@\"", disk.display());
-    node.wrap(&["unshare", "-rm", "sh", "-c", &mount]);
-    node.start().await;
-    let ballast = PathBuf::from(format!("/proc/{}/root{}/ballast", node.pid(), disk.display()));
+    let Some((node, ballast)) = on_a_small_disk().await else { return };
     let mut line = node.mllp().await;
     assert!(line.send(admission(0).as_bytes()).await.unwrap().starts_with("MSA|AA"));
 
@@ -55,8 +41,33 @@ async fn a_full_disk_refuses_for_now_and_the_node_goes_on_once_there_is_room() {
     node.connected().await;
 }
 
+/// A node whose data lies on a small disk of its own, and the file that fills it; none where nobody may mount one.
+#[expect(clippy::print_stderr, reason = "a machine where nothing was tested says so")]
+pub(crate) async fn on_a_small_disk() -> Option<(Node, PathBuf)> {
+    let mounts = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
+    if !mounts.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "where CI runs, this must be tested");
+        eprintln!("this machine lets nobody mount a file system of his own: nothing is tested");
+        return None;
+    }
+    let mut node = Node::joined().await;
+    let disk = node.folder().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let config = std::fs::read_to_string(node.config()).unwrap();
+    std::fs::write(node.config(), config.replace("data = \"data\"", "data = \"disk/data\"")).unwrap();
+    let mount = format!("mount -t tmpfs -o size={DISK} none {} && exec \"$0\" \"$@\"", disk.display());
+    node.wrap(&["unshare", "-rm", "sh", "-c", &mount]);
+    node.start().await;
+    let seen = PathBuf::from(format!("/proc/{}/root{}", node.pid(), disk.display()));
+    // Commands are not in the mount namespace of the process.
+    let outside = format!("data = \"{}\"", seen.join("data").display());
+    std::fs::write(node.config(), config.replace("data = \"data\"", &outside)).unwrap();
+    let ballast = seen.join("ballast");
+    Some((node, ballast))
+}
+
 /// Fills the disk to the last byte.
-fn fill(ballast: &Path) {
+pub(crate) fn fill(ballast: &Path) {
     let mut file = std::fs::File::create(ballast).unwrap();
     while file.write(&[0; 4_096]).is_ok_and(|written| written > 0) {}
 }

@@ -14,33 +14,33 @@ use crate::feeds::{about, is_message};
 use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
 
-const RESIDENT: &str = "urn:oid:2.16.156.10011.1.3";
-const EVERYTHING: &[&str] = &["intake", "system/*.cruds"];
-const FHIR: &str = "application/fhir+json";
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const RESIDENT: &str = "urn:oid:2.16.156.10011.1.3";
+pub(crate) const EVERYTHING: &[&str] = &["intake", "system/*.cruds"];
+pub(crate) const FHIR: &str = "application/fhir+json";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A system at the door of a node.
-struct System<'n> {
-    node: &'n Node,
-    token: String,
+pub(crate) struct System<'n> {
+    pub(crate) node: &'n Node,
+    pub(crate) token: String,
 }
 
 impl System<'_> {
-    async fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
         let headers = format!("Authorization: Bearer {}\r\n{headers}", self.token);
         wire::try_request(self.node.http, method, path, &headers, body).await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "", b"").await
     }
 
-    async fn post(&self, path: &str, media: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, media: &str, body: &str) -> Answer {
         self.ask("POST", path, &format!("Content-Type: {media}\r\n"), body.as_bytes()).await
     }
 
     /// A search by form, through all its pages: the resources.
-    async fn all(&self, kind: &str, form: &str) -> Vec<Value> {
+    pub(crate) async fn all(&self, kind: &str, form: &str) -> Vec<Value> {
         let mut answer = self.post(&format!("/fhir/{kind}/_search"), FORM, form).await;
         let mut found = Vec::new();
         loop {
@@ -58,15 +58,15 @@ impl System<'_> {
 }
 
 /// The resident identity number of somebody of the story.
-fn resident(role: Role) -> String {
+pub(crate) fn resident(role: Role) -> String {
     Town::story(date(2026, 11, 20)).cast(role).unwrap().person.resident_id.as_str().to_owned()
 }
 
-fn by_resident(role: Role) -> String {
+pub(crate) fn by_resident(role: Role) -> String {
     format!("{RESIDENT}%7C{}", resident(role))
 }
 
-async fn deliver(node: &Node, token: &str, feeds: &[Feed]) {
+pub(crate) async fn deliver(node: &Node, token: &str, feeds: &[Feed]) {
     let mut line = node.mllp().await;
     for feed in feeds {
         if is_message(feed) {
@@ -142,7 +142,7 @@ async fn bytes_are_read(system: &System<'_>, document: &Value) {
 }
 
 /// An ITI-65 bundle of one text; the patient by a reference or an identifier.
-fn bundle(number: u32, subject: &Value, text: &str) -> Value {
+pub(crate) fn bundle(number: u32, subject: &Value, text: &str) -> Value {
     let url = |part: &str| format!("urn:uuid:{number:08}-0000-0000-0000-{part:0>12}");
     let entry = |part: &str, kind: &str, mut resource: Value| {
         resource["resourceType"] = json!(kind);
@@ -220,7 +220,7 @@ async fn a_piece_of_a_record_is_kept_whole_and_says_which_document_it_is() {
 }
 
 /// A permit of somebody of the story to a hospital.
-fn permit(patient: &str) -> Value {
+pub(crate) fn permit(patient: &str) -> Value {
     json!({
         "resourceType": "Consent",
         "status": "active",

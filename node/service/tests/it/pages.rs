@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::rig::Node;
 use crate::wire::{self, Answer};
 
-const RESIDENT_ID: &str = "999000195803040015";
-const CHOSEN: &str = "A-quiet-river-2026";
+pub(crate) const RESIDENT_ID: &str = "999000195803040015";
+pub(crate) const CHOSEN: &str = "A-quiet-river-2026";
 
 /// An admission and a laboratory report of one patient, attended by `10215` in `0203`.
 const FEED: [&str; 3] = [
@@ -26,14 +26,14 @@ const FEED: [&str; 3] = [
 ];
 
 /// Somebody at a browser.
-struct Person {
+pub(crate) struct Person {
     http: u16,
     cookie: String,
 }
 
 impl Person {
     /// Somebody with an account that was made for the test, signed in.
-    async fn with_account(node: &Node, login: &str, role: &str, department: Option<&str>) -> Self {
+    pub(crate) async fn with_account(node: &Node, login: &str, role: &str, department: Option<&str>) -> Self {
         let mut add = vec!["account", "add", login, "--name", "某某", "--role", role];
         department.iter().for_each(|code| add.extend(["--department", code]));
         let said = node.does(&add).await;
@@ -57,37 +57,37 @@ impl Person {
         Self { http, cookie }
     }
 
-    async fn request(&self, method: &str, path: &str, more: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn request(&self, method: &str, path: &str, more: &str, body: &[u8]) -> Answer {
         let headers = format!("Cookie: {}\r\nOrigin: http://localhost:{}\r\n{more}", self.cookie, self.http);
         wire::try_request(self.http, method, path, &headers, body).await.unwrap()
     }
 
-    async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
         let json = "Content-Type: application/json\r\n";
         self.request(method, path, json, body.to_string().as_bytes()).await
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.request("GET", path, "", b"").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let answer = self.send("POST", path, body).await;
         assert!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
         if answer.body.is_empty() { Value::Null } else { answer.json() }
     }
 
     /// The one patient of the feed.
-    async fn find(&self) -> String {
+    pub(crate) async fn find(&self) -> String {
         let found = self.post("/api/patients/find", &json!({ "residentId": RESIDENT_ID })).await;
         found["items"][0]["subject"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned()
     }
 }
 
 /// A node with the patient, published.
-async fn fed() -> Node {
+pub(crate) async fn fed() -> Node {
     let node = Node::started().await;
     let mut line = node.mllp().await;
     for message in FEED {

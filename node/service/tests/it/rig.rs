@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -27,7 +27,8 @@ const PORTS: std::ops::Range<u16> = 15_000..32_000;
 pub(crate) struct Region {
     root: TempDir,
     link: u16,
-    _registry: Running,
+    pub(crate) http: u16,
+    registry: Mutex<Option<Running>>,
 }
 
 impl Region {
@@ -43,7 +44,7 @@ impl Region {
         serve.arg("serve").arg("--config").arg(folder.join("registry/registry.toml"));
         let mut running = Running::spawn(serve, &root.path().join("registry.log"));
         running.answers(http).await.unwrap();
-        Self { root, link, _registry: running }
+        Self { root, link, http, registry: Mutex::new(Some(running)) }
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -58,6 +59,11 @@ impl Region {
     pub(crate) fn admit(&self, request: &Path) {
         let mut admit = Command::new(registry());
         succeeded(&admit.arg("admit").arg("--region").arg(self.folder()).arg(request).output().unwrap());
+    }
+
+    /// Kills the registry at once.
+    pub(crate) fn kill_registry(&self) {
+        self.registry.lock().unwrap().take();
     }
 
     pub(crate) fn suspend(&self, member: &str) {
@@ -240,10 +246,20 @@ impl Node {
 
     /// The same with these scopes.
     pub(crate) async fn token_for(&self, client: &str, scopes: &[&str]) -> String {
+        let secret = self.client(client, scopes).await;
+        self.signed_in(client, &secret).await
+    }
+
+    /// Registers a system; its secret.
+    pub(crate) async fn client(&self, client: &str, scopes: &[&str]) -> String {
         let mut add = vec!["client", "add", client, "--name", "电子病历"];
         scopes.iter().for_each(|scope| add.extend(["--scope", scope]));
         let said = self.does(&add).await;
-        let secret = said.lines().next().unwrap().strip_prefix("client secret: ").unwrap().to_owned();
+        said.lines().next().unwrap().strip_prefix("client secret: ").unwrap().to_owned()
+    }
+
+    /// Signs a system in; its access token.
+    pub(crate) async fn signed_in(&self, client: &str, secret: &str) -> String {
         let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
         let form_type = "application/x-www-form-urlencoded";
         let answer = wire::post(self.http, "/oauth2/token", None, form_type, form.as_bytes()).await;

@@ -45,6 +45,18 @@ impl Observation {
         bounds.map_or((None, None), |(low, high)| (Some(low), Some(high)))
     }
 
+    /// An arrow if the value lies outside its range: as the report flags it, or else by the range itself.
+    pub(in crate::api) fn mark(&self) -> &'static str {
+        match (self.flag.trim(), self.number(), self.bounds()) {
+            ("H" | "HH", ..) => "↑",
+            ("L" | "LL", ..) => "↓",
+            ("A" | "AA", ..) => "（异常）",
+            ("", Some(value), (_, Some(high))) if value > high => "↑",
+            ("", Some(value), (Some(low), _)) if value < low => "↓",
+            _ => "",
+        }
+    }
+
     /// As cells: name, value, unit, range, flag.
     pub(super) fn cells(&self) -> Vec<String> {
         let texts = [&self.name, &self.value, &self.unit, &self.range];
@@ -87,6 +99,16 @@ mod tests {
         assert_eq!((bounds("<5.2"), bounds("≥1")), ((None, Some(5.2)), (Some(1.0), None)));
         assert_eq!(bounds("-3-3"), (Some(-3.0), Some(3.0)));
         assert_eq!((bounds("阴性"), bounds("")), ((None, None), (None, None)));
+    }
+
+    #[test]
+    fn a_value_is_marked_as_flagged_or_else_by_its_range() {
+        let of = |value: &str, range: &str, flag: &str| {
+            let named = Observation::named("钾".to_owned(), value.to_owned(), "mmol/L".to_owned());
+            Observation { range: range.to_owned(), flag: flag.to_owned(), ..named }.mark()
+        };
+        assert_eq!((of("5.9", "3.5-5.3", "N"), of("5.9", "3.5-5.3", "")), ("", "↑"));
+        assert_eq!((of("阳性", "", "A"), of("3.1", "3.5-5.3", ""), of("4", "", "L")), ("（异常）", "↓", "↓"));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Receipts of the registry, checked against its checkpoint key (L-7). Not here: whether the log has gone back (L-11), which the
 //! machine decides by what it has kept.
 
-use yiqiao_node_core::machine::{Checkpoint, Receipt};
 use yiqiao_proto::codes::{KeyUse, MemberRole};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
@@ -15,12 +14,19 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, verify_inclusion};
 use yiqiao_proto::wire::calls::Receipt as ReceiptWire;
 
+use crate::machine::{Checkpoint, Receipt};
+
 /// Why receipts are not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ReceiptFault {
+pub enum ReceiptFault {
     /// Not one for each word.
     #[error("{found} receipts came for {words} words (L-7)")]
-    Count { words: usize, found: usize },
+    Count {
+        /// Words that were handed in.
+        words: usize,
+        /// Receipts that came.
+        found: usize,
+    },
     /// A field has not its form.
     #[error("a receipt's field `{0}` is not valid (L-7)")]
     Field(&'static str),

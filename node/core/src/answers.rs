@@ -1,13 +1,19 @@
-//! What the registry answers to searches and to patients' questions, checked before anybody sees it.
+//! What the registry is asked beside the calls of effects, searches, patients' questions and member lists, and what it answers,
+//! checked before anybody sees it.
 //!
 //! A word in an answer counts if its key does so for its place in the log (M-6); one whose key does not is left out, and an
-//! answer with a word that nobody can have said is none. Not here: the asking: [`crate::registry`].
+//! answer with a word that nobody can have said is none. Not here: calls that the machine asks for by itself:
+//! [`crate::call`].
 
+use prost::Message;
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::calls::{ConsentAnswer, HistoryAnswer, SearchReply};
+use yiqiao_proto::calls::{
+    Call, ConsentAnswer, ConsentRequest, HistoryAnswer, HistoryRequest, MembersAnswer, MembersRequest,
+    SearchReply, SearchRequest,
+};
 use yiqiao_proto::codes::MemberRole;
 use yiqiao_proto::directive::{Act, Directive, PatientQuery};
-use yiqiao_proto::directory::Directory;
+use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::head::Head;
@@ -20,73 +26,122 @@ use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
-use crate::members::{CallFailed, Unbelieved};
+use crate::call::Unbelieved;
 use crate::receipts::checkpoint_keys;
 
 /// A word that stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Logged<W> {
+pub struct Logged<W> {
     /// Its place.
-    pub(crate) seq: u64,
+    pub seq: u64,
     /// When it was accepted.
-    pub(crate) accepted_at: Timestamp,
-    pub(crate) word: W,
+    pub accepted_at: Timestamp,
+    /// What it says.
+    pub word: W,
+}
+
+/// A word that an answer holds and that does not count, since its key does not for its place (M-6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its place in the log.
+    pub seq: u64,
+    /// Why its signer is not believed.
+    pub why: SignerError,
 }
 
 /// One page of what a search found.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub struct Found {
     /// Ascending by place.
-    pub(crate) entries: Vec<Logged<Entry>>,
+    pub entries: Vec<Logged<Entry>>,
     /// Where the next page begins.
-    pub(crate) next_seq: Option<u64>,
+    pub next_seq: Option<u64>,
 }
 
 /// What is in force of a patient under one token (C-10).
 #[derive(Clone, Debug)]
-pub(crate) struct Consents {
-    pub(crate) patient: Token,
-    pub(crate) head: Head,
-    pub(crate) directives: Vec<Logged<Act<Directive>>>,
+pub struct Consents {
+    /// The token.
+    pub patient: Token,
+    /// What the directives are proved complete by.
+    pub head: Head,
+    /// Those in force.
+    pub directives: Vec<Logged<Act<Directive>>>,
 }
 
 /// One page of the access events of a patient under one token.
 #[derive(Clone, Debug)]
-pub(crate) struct Events {
+pub struct Events {
     /// Ascending by place.
-    pub(crate) events: Vec<Logged<AccessEvent>>,
+    pub events: Vec<Logged<AccessEvent>>,
     /// Where the next page begins.
-    pub(crate) next_seq: Option<u64>,
+    pub next_seq: Option<u64>,
+}
+
+/// The bytes of a search; who asks has signed the query.
+pub fn search(query: &Envelope) -> Vec<u8> {
+    SearchRequest { envelope: query.as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// The bytes of a patient's question about consent, which is signed.
+pub fn consent(question: &Envelope) -> Vec<u8> {
+    ConsentRequest { envelope: question.as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// The bytes of a patient's question about access, which is signed.
+pub fn history(question: &Envelope) -> Vec<u8> {
+    HistoryRequest { envelope: question.as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// The bytes that ask for the member lists after a version (M-2).
+pub fn lists_after(version: u64) -> Vec<u8> {
+    MembersRequest { after_version: version }.encode_to_vec()
+}
+
+/// Member lists, oldest first; who takes them checks them (M-2).
+///
+/// # Errors
+/// [`Unbelieved::Decode`] if the bytes are none.
+pub fn lists(answer: &[u8]) -> Result<Vec<Envelope>, Unbelieved> {
+    let MembersAnswer { envelopes } = MembersAnswer::from_bytes(answer)?;
+    Ok(envelopes.iter().map(|bytes| Envelope::decode(bytes)).collect::<Result<_, _>>()?)
 }
 
 /// The answer to a search: signed by the registry for this very query, at a checkpoint of the log that counts.
-pub(crate) fn found(
+///
+/// # Errors
+/// [`Unbelieved`] if the bytes do not prove that.
+pub fn found(
     directory: &Directory,
     own: &Code,
     query: &Envelope,
-    reply: &SearchReply,
-) -> Result<Found, CallFailed> {
+    answer: &[u8],
+) -> Result<(Found, Vec<LeftOut>), Unbelieved> {
     let asked = SearchQuery::decode(query.payload())?;
-    let envelope = Envelope::decode(&reply.envelope)?;
-    let answer = Verified::<SearchAnswer>::check(envelope, directory, Said::Now).map_err(Unbelieved::from)?;
-    let (answer, signer, _) = answer.meant_for(own).map_err(Unbelieved::from)?.into_parts();
+    let envelope = Envelope::decode(&SearchReply::from_bytes(answer)?.envelope)?;
+    let answer = Verified::<SearchAnswer>::check(envelope, directory, Said::Now)?;
+    let (answer, signer, _) = answer.meant_for(own)?.into_parts();
     let registry = directory.member(&signer).is_some_and(|it| it.roles.contains(&MemberRole::Registry));
     require(registry && answer.query == query.payload_hash(), "the registry's word on this query (Q-2)")?;
     let origin = note::origin(directory.region(), &directory.list().log_id);
-    let tree = Checkpoint::open(&answer.checkpoint, &origin, &checkpoint_keys(directory));
-    let tree = tree.map_err(Unbelieved::from)?;
+    let tree = Checkpoint::open(&answer.checkpoint, &origin, &checkpoint_keys(directory))?;
     let page = answer.entries.len() <= asked.count as usize
         && answer.entries.iter().all(|entry| (asked.from_seq..tree.size).contains(&entry.seq));
     require(page, "a page of the log up to its checkpoint (Q-3)")?;
-    Ok(Found { entries: all(directory, answer.entries)?, next_seq: answer.next_seq })
+    let (entries, left_out) = all(directory, answer.entries)?;
+    Ok((Found { entries, next_seq: answer.next_seq }, left_out))
 }
 
 /// The directives of one token: all those that its head is over, and no others.
-pub(crate) fn consents(
+///
+/// # Errors
+/// [`Unbelieved`] if the bytes do not prove that.
+pub fn consents(
     directory: &Directory,
     question: &Envelope,
-    answer: ConsentAnswer,
-) -> Result<Consents, CallFailed> {
+    answer: &[u8],
+) -> Result<(Consents, Vec<LeftOut>), Unbelieved> {
+    let answer = ConsentAnswer::from_bytes(answer)?;
     let patient = Act::<PatientQuery>::decode(question.payload())?.said.patient;
     let head = Head::read("consent_answer.head", answer.head)?;
     require(answer.directives.len() <= DIRECTIVES_MAX, "the directives of one patient (C-12)")?;
@@ -98,19 +153,23 @@ pub(crate) fn consents(
         // To the patient everything is opened; of what is not, the head proves only that it is there.
         Told::Commitment(_) => None,
     });
-    let directives: Vec<Logged<Act<Directive>>> = all(directory, opened)?;
+    let (directives, left_out): (Vec<Logged<Act<Directive>>>, _) = all(directory, opened)?;
     let own = directives.iter().all(|directive| directive.word.said.patient == patient);
     require(own, "the patient's directives (C-1)")?;
-    Ok(Consents { patient, head, directives })
+    Ok((Consents { patient, head, directives }, left_out))
 }
 
 /// The access events of one token. The acts of consent and the questions that stand among them are passed over: who took
 /// them down says an event of each.
-pub(crate) fn events(
+///
+/// # Errors
+/// [`Unbelieved`] if the bytes are not such a page.
+pub fn events(
     directory: &Directory,
     question: &Envelope,
-    answer: HistoryAnswer,
-) -> Result<Events, CallFailed> {
+    answer: &[u8],
+) -> Result<(Events, Vec<LeftOut>), Unbelieved> {
+    let answer = HistoryAnswer::from_bytes(answer)?;
     let asked = Act::<PatientQuery>::decode(question.payload())?.said;
     require(answer.events.len() <= SEARCH_COUNT_MAX as usize, "one page of events (A-4)")?;
     let mut openings = answer.events.into_iter().map(Opening::read).collect::<Result<Vec<_>, _>>()?;
@@ -121,30 +180,28 @@ pub(crate) fn events(
         Envelope::decode(&opening.envelope).is_ok_and(|envelope| envelope.kind() == Kind::AccessEvent)
     };
     openings.retain(is_event);
-    let events: Vec<Logged<AccessEvent>> = all(directory, openings)?;
+    let (events, left_out): (Vec<Logged<AccessEvent>>, _) = all(directory, openings)?;
     let own = events.iter().all(|event| event.word.patient == asked.patient);
     require(own, "the patient's events (A-4)")?;
-    Ok(Events { events, next_seq: (answer.next_seq > 0).then_some(answer.next_seq) })
+    Ok((Events { events, next_seq: (answer.next_seq > 0).then_some(answer.next_seq) }, left_out))
 }
 
-/// The words at their places in the log, each signed by who says it.
+/// The words at their places in the log, each signed by who says it; and those that do not count.
 fn all<W: Word>(
     directory: &Directory,
     openings: impl IntoIterator<Item = Opening>,
-) -> Result<Vec<Logged<W>>, CallFailed> {
-    let mut words = Vec::new();
+) -> Result<(Vec<Logged<W>>, Vec<LeftOut>), Unbelieved> {
+    let (mut words, mut left_out) = (Vec::new(), Vec::new());
     for opening in openings {
         let (seq, accepted_at) = (opening.seq, opening.accepted_at);
         let envelope = Envelope::decode(&opening.envelope)?;
         match Verified::<W>::check(envelope, directory, Said::AtSeq(seq)) {
             Ok(verified) => words.push(Logged { seq, accepted_at, word: verified.into_parts().0 }),
-            Err(EnvelopeError::Signer(error)) => {
-                tracing::warn!(seq, %error, "a word in an answer of the registry does not count");
-            }
-            Err(error) => return Err(Unbelieved::from(error).into()),
+            Err(EnvelopeError::Signer(why)) => left_out.push(LeftOut { seq, why }),
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(words)
+    Ok((words, left_out))
 }
 
 fn require(holds: bool, what: &'static str) -> Result<(), Unbelieved> {

@@ -1,0 +1,262 @@
+//! What comes to the machine: from systems, staff, patients, other members, the registry, and time.
+
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::{ReferralAct, WithdrawalReason};
+use yiqiao_proto::envelope::{Envelope, Verified};
+use yiqiao_proto::form::{ReferralForm, ReferralReply};
+use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
+use yiqiao_proto::lease::Lease;
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::referral::ReferralStep;
+use yiqiao_proto::release::{PullRequest, Release};
+use yiqiao_proto::sealed::Header;
+use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
+
+use crate::actor::Actor;
+use crate::audit;
+use crate::deposit::Deposit;
+use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement};
+use crate::feed::ToldAct;
+use crate::holder::Range;
+use crate::intake::Received;
+use crate::receive::Want;
+use crate::state::kept;
+
+/// What comes to the machine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A message of a system of the hospital.
+    Received(Box<Received>),
+    /// Tokens that were asked for, in the order of the identifiers; the driver has checked the proof (T-3).
+    Evaluated {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// The tokens.
+        tokens: Vec<Token>,
+    },
+    /// Words stand in the log; the driver has checked the receipts (L-7).
+    Receipted {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// One for each word, in the order sent.
+        receipts: Vec<Receipt>,
+        /// The checkpoint of the receipts.
+        checkpoint: Checkpoint,
+    },
+    /// The registry's words of this node about a subject, from the number asked for (N-9).
+    OwnWords {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// Number and hash of the payload of each.
+        words: Vec<(u64, Digest)>,
+    },
+    /// A call was refused, or had no answer.
+    Failed {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// How it was refused; none if there was no answer.
+        refusal: Option<Refusal>,
+    },
+    /// The bytes of a document come before the message that describes them.
+    Deposit(Deposit),
+    /// Staff take a document out of the index (N-7).
+    Withdraw {
+        /// The entry.
+        entry: EntryId,
+        /// Why.
+        reason: WithdrawalReason,
+    },
+    /// Staff have settled a message that was kept for review.
+    ReviewDone(u64),
+    /// Staff have made sure that two merged patients whose identifiers contradict each other are one person: the retired
+    /// subject is told under the survivor's tokens.
+    ConfirmMerge(Subject),
+    /// Staff let a subject be published again whose publishing had stopped.
+    Resume(u64),
+    /// A newer member list.
+    MemberList(Envelope),
+    /// Items of the feed, in order; none if there is nothing new.
+    Fed {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// Their bytes.
+        items: Vec<Vec<u8>>,
+    },
+    /// A lease; the driver has checked its signature.
+    Leased {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// The lease.
+        lease: Box<Verified<Lease>>,
+    },
+    /// What is known of consent is to be brought up to a time after the call of a ticket ([`crate::machine::Machine::last_call`]).
+    CatchUp {
+        /// The ticket.
+        after: u64,
+    },
+    /// Wall clock and boot clock have parted by more than a second (F-6).
+    ClockJumped,
+    /// A member has told a forbid or a revocation (F-9).
+    Notice {
+        /// The member at the other end.
+        member: Code,
+        /// What it told; the driver has checked the signature.
+        act: Box<ToldAct>,
+    },
+    /// A patient permits something.
+    Permit(Box<(Statement, NewPermit)>),
+    /// A patient objects to something.
+    Forbid(Box<(Statement, NewForbid)>),
+    /// A patient takes a directive back.
+    Revoke(Box<(Statement, NewRevocation)>),
+    /// A patient asks what the registry keeps.
+    PatientQuery(Box<Question>),
+    /// Somebody looks for documents in the region.
+    Search(Box<Search>),
+    /// A member asks for a document (P-1); the driver has checked the signature.
+    Asked(Box<Verified<PullRequest>>),
+    /// A member wants a stretch of a document that was released to it.
+    Range(Range),
+    /// Documents of other holders are wanted for a patient.
+    Want(Box<Want>),
+    /// A holder lets a document go; the driver has checked the signature, and header and list against the document (Z-5).
+    ReleaseCame {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// The release.
+        release: Box<Verified<Release>>,
+        /// The document's key, wrapped for this node.
+        wrapped_key: Vec<u8>,
+        /// The document's header.
+        header: Header,
+    },
+    /// A sealed file is in the vault whole, each chunk verified.
+    Fetched {
+        /// The ticket of the effect.
+        ticket: u64,
+    },
+    /// Somebody wants to open a document.
+    Open {
+        /// Who.
+        actor: Actor,
+        /// Whose document: this hospital's own code for its own.
+        holder: Code,
+        /// The entry.
+        entry: EntryId,
+    },
+    /// A draft of a referral is saved.
+    Draft {
+        /// Who writes.
+        actor: Actor,
+        /// Which draft; none for a new one.
+        id: Option<ReferralId>,
+        /// The patient.
+        subject: Subject,
+        /// To which member.
+        to: Code,
+        /// What is written so far; its tokens are put in when it is sent.
+        form: Box<ReferralForm>,
+    },
+    /// A draft is thrown away.
+    DropDraft {
+        /// Who.
+        actor: Actor,
+        /// Which.
+        id: ReferralId,
+    },
+    /// A draft is sent.
+    Send {
+        /// Who.
+        actor: Actor,
+        /// Which.
+        id: ReferralId,
+    },
+    /// Somebody takes a step of a referral.
+    Act {
+        /// Who.
+        actor: Actor,
+        /// The member that refers.
+        referring: Code,
+        /// The referral.
+        id: ReferralId,
+        /// What is done.
+        act: ReferralAct,
+        /// What is said.
+        reply: Phi<ReferralReply>,
+        /// How many steps of both sides the actor had before it, if it is only then to be taken.
+        seen: Option<u32>,
+    },
+    /// Staff confirm who the patient of a referral is.
+    File {
+        /// Who.
+        actor: Actor,
+        /// The member that refers.
+        referring: Code,
+        /// The referral.
+        id: ReferralId,
+        /// The patient.
+        subject: Subject,
+        /// Although no identifier of the form is the patient's.
+        confirmed: bool,
+    },
+    /// A referral is given to somebody.
+    Assign {
+        /// Who gives it.
+        actor: Actor,
+        /// The member that refers.
+        referring: Code,
+        /// The referral.
+        id: ReferralId,
+        /// To this login.
+        login: String,
+        /// The department of who is given it: the referral's from now on, if its form names none.
+        department: Option<Code>,
+    },
+    /// The other side of a referral tells a step; the driver has checked the signature.
+    Step(Box<Verified<ReferralStep>>),
+    /// The other side has taken in a step.
+    Told {
+        /// The ticket of the effect.
+        ticket: u64,
+    },
+    /// The tokens of a patient are wanted, whether or not it has documents here.
+    Tokens(Subject),
+    /// Somebody looks at a patient, or looked for one and found nobody: only the audit hears of it.
+    Look {
+        /// Who.
+        actor: Actor,
+        /// At whom.
+        subject: Option<Subject>,
+        /// How.
+        act: audit::Act,
+    },
+    /// The time that [`crate::machine::Machine::next_wakeup`] named has come.
+    Wakeup,
+}
+
+/// Where a word stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its place.
+    pub seq: u64,
+    /// The term in which it was accepted.
+    pub term: u64,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+}
+
+impl Receipt {
+    pub(crate) const fn kept(&self, tree_size: u64) -> kept::Receipt {
+        kept::Receipt { seq: self.seq, term: self.term, accepted_at: self.accepted_at.unix_ms(), tree_size }
+    }
+}
+
+/// A signed tree of the log that counts (L-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Number of leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+}

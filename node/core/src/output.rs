@@ -1,0 +1,261 @@
+//! What the machine gives back: answers, refusals, and what the driver is to do.
+
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::decode::DecodeError;
+use yiqiao_proto::directory::ListError;
+use yiqiao_proto::entry::Link;
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::id::{Code, Digest, DocumentId, Nonce, ReferralId, Subject};
+use yiqiao_proto::person::Identifier;
+use yiqiao_proto::time::Millis;
+use yiqiao_proto::token::Token;
+
+use crate::intake::Answered;
+use crate::open::{Denial, Opened};
+use crate::said::WordState;
+
+/// What the driver does once all is durable.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Asks the registry for tokens, blinded, in one call (T-3).
+    Evaluate {
+        /// Names the answer.
+        ticket: u64,
+        /// Of which epoch.
+        epoch: u32,
+        /// Of what.
+        identifiers: Vec<Identifier>,
+    },
+    /// Hands words to the registry, in one call (N-5).
+    Submit {
+        /// Names the answer.
+        ticket: u64,
+        /// The words; entries and withdrawals with their links.
+        words: Vec<(Envelope, Option<Link>)>,
+    },
+    /// Asks the registry for this node's words about a subject (N-9).
+    OwnWords {
+        /// Names the answer.
+        ticket: u64,
+        /// The subject.
+        subject: Subject,
+        /// From which number on.
+        from_number: u64,
+    },
+    /// Tells a member a forbid or a revocation directly (F-9). Nobody waits for it: the feed has it too.
+    TellAct {
+        /// To whom.
+        member: Code,
+        /// The act.
+        act: Envelope,
+    },
+    /// Asks a holder for a document (P-1): answered by [`crate::machine::Input::ReleaseCame`].
+    AskRelease {
+        /// Names the answer.
+        ticket: u64,
+        /// Whom.
+        holder: Code,
+        /// The request.
+        request: Envelope,
+    },
+    /// Pulls a sealed file into the vault, each chunk verified, going on where it stopped; a driver that no longer has the
+    /// list of chunks fails with a stale request, and the release comes again.
+    Fetch {
+        /// Names the answer.
+        ticket: u64,
+        /// From whom.
+        holder: Code,
+        /// Hash of the request.
+        request: Digest,
+        /// The sealed file.
+        document: DocumentId,
+    },
+    /// Removes a sealed file, whole or in part. Nobody waits for it: nothing refers to the file any more.
+    Erase {
+        /// The sealed file.
+        document: DocumentId,
+    },
+    /// Tells the other side a step of a referral: answered by [`crate::machine::Input::Told`].
+    TellStep {
+        /// Names the answer.
+        ticket: u64,
+        /// Whom.
+        member: Code,
+        /// The step.
+        step: Envelope,
+    },
+    /// Asks the registry for this node's feed (F-3).
+    ReadFeed {
+        /// Names the answer.
+        ticket: u64,
+        /// The last item that was applied; 0 if none.
+        after: u64,
+        /// How long the registry keeps the call if there is nothing newer.
+        wait: Millis,
+    },
+    /// Asks the registry for a lease (F-6, F-7).
+    AskLease {
+        /// Names the answer.
+        ticket: u64,
+        /// Used once.
+        nonce: Nonce,
+        /// The newest term that was seen.
+        term: u64,
+        /// The last item of the feed that was applied.
+        feed_number: u64,
+        /// The feed's chain there.
+        feed_chain: Digest,
+    },
+}
+
+/// What comes of an input that was not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// What became of a message: its sender is answered by it.
+    Received(Answered),
+    /// The bytes of a document are kept for a day for the message that will name them.
+    Deposited {
+        /// How that message names them.
+        id: Digest,
+        /// The sealed file just made, if the same bytes were waiting already: the driver removes it.
+        unused: Option<DocumentId>,
+    },
+    /// Done, or nothing to do.
+    Done,
+    /// The registry has shown another log than before: its receipts are not taken (L-11). An operator should know.
+    OtherLog,
+    /// The feed does not go on after this item: what comes does not fit. Nothing flows; an operator should know (F-3).
+    FeedStopped {
+        /// The last item that was applied.
+        after: u64,
+    },
+    /// Words were kept and are being handed in: their numbers.
+    Said(Vec<u64>),
+    /// To be asked of the registry: each its own call.
+    Call(Vec<Envelope>),
+    /// A document is let go.
+    Released {
+        /// The release.
+        release: Envelope,
+        /// The document's key, wrapped for the recipient.
+        wrapped_key: Vec<u8>,
+        /// The sealed file, whose header and list travel with it.
+        document: DocumentId,
+    },
+    /// Chunks are served.
+    Serve {
+        /// The sealed file.
+        document: DocumentId,
+        /// The first of them.
+        first_chunk: u64,
+        /// How many there are to serve.
+        chunks: u32,
+    },
+    /// A member's call is refused; what follows from it is done.
+    Refused(Refusal),
+    /// A document may be opened.
+    Opened(Box<Opened>),
+    /// A document is not opened; the attempt stands in the audit.
+    Denied(Denial),
+    /// A draft was saved under this id.
+    Drafted(ReferralId),
+    /// No identifier of the form is the patient's: the same input again, once staff have made sure.
+    Doubtful,
+    /// The tokens of a patient, ascending.
+    Tokens(Vec<Token>),
+    /// Tokens are being asked for: the same input again, once the call of this ticket has landed.
+    Waiting(u64),
+    /// A word of this node stands in the log, or was refused for good: who waits for it is told.
+    Settled {
+        /// Its number.
+        number: u64,
+        /// How it ended.
+        result: WordState,
+    },
+}
+
+/// Why an input is refused; nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A message without a usable identifier of a patient came as a document or an event.
+    #[error("the message names no patient: hand it in for review")]
+    NoPatient,
+    /// Another document has the bytes.
+    #[error("these bytes were filed as another document: send them once more for this one")]
+    DepositFiled,
+    /// No such patient is here.
+    #[error("no patient has this subject")]
+    UnknownPatient,
+    /// The actor does not see the patient.
+    #[error("neither a visit nor a referral ties this login to the patient")]
+    NotSeen,
+    /// The patient has no identifier under which the region knows anybody.
+    #[error("the patient has no valid resident identity number or health card: complete it first (T-2)")]
+    NoToken,
+    /// The day's evaluations are used up.
+    #[error("the region lets this node ask for no more tokens today: try again tomorrow (T-5)")]
+    TokensLater,
+    /// The directive is of another patient.
+    #[error("the token is not one of this patient's")]
+    OtherToken,
+    /// A search in an emergency.
+    #[error("emergency access is not asked for here (D-8)")]
+    Emergency,
+    /// Too much evidence.
+    #[error(
+        "evidence is longer than {} bytes: keep it elsewhere and give its name",
+        crate::limits::EVIDENCE_BYTES_MAX
+    )]
+    Evidence,
+    /// A word that cannot be said.
+    #[error(transparent)]
+    Act(DecodeError),
+    /// More documents than are asked for at once.
+    #[error("at most {} documents are asked for at once", yiqiao_proto::limits::FORM_DOCUMENTS_MAX)]
+    TooManyDocuments,
+    /// No such draft or referral is here.
+    #[error("no draft or referral has this id")]
+    UnknownReferral,
+    /// The actor has nothing to do with the draft or referral.
+    #[error("the draft or referral is neither this login's nor its department's")]
+    NotYours,
+    /// The step is not allowed where the referral stands, or not to this side.
+    #[error("the step is not allowed where the referral stands (R-3)")]
+    NotThere,
+    /// Somebody took a step meanwhile.
+    #[error("the referral has changed meanwhile: look at it again")]
+    Changed,
+    /// Too many steps.
+    #[error("the referral has {} steps of this side: no more are taken", crate::limits::STEPS_MAX)]
+    TooManySteps,
+    /// The patient of the referral was filed as somebody else.
+    #[error("the referral was filed under another patient before")]
+    FiledBefore,
+    /// The other side is no current hospital of the region, or has no sealing key.
+    #[error("no current member with a sealing key has this code")]
+    NoSuchMember,
+    /// The form or reply is not complete, or too long.
+    #[error(transparent)]
+    Form(DecodeError),
+    /// A member told something that does not narrow.
+    #[error("only forbids and revocations are told directly (F-9)")]
+    Widens,
+    /// Members tell too much of one patient.
+    #[error("too many acts of this patient were told within ten minutes: the feed has them")]
+    TooManyNotices,
+    /// No such document is here.
+    #[error("no document has this entry id")]
+    UnknownEntry,
+    /// It was withdrawn before.
+    #[error("the entry was withdrawn before")]
+    Withdrawn,
+    /// No such review or problem is open.
+    #[error("no open item has the number {0}")]
+    NotOpen(u64),
+    /// No merge of this subject is doubtful.
+    #[error("no doubtful merge has this subject")]
+    NotDoubtful,
+    /// A member list that does not follow.
+    #[error(transparent)]
+    List(#[from] ListError),
+}
