@@ -61,6 +61,11 @@ export class Person {
     await within.getByLabel(label, { exact: true }).and(this.page.locator(WRITABLE)).fill(text);
   }
 
+  /** What stands in a field. */
+  written(label) {
+    return this.page.getByLabel(label, { exact: true }).and(this.page.locator(WRITABLE)).inputValue();
+  }
+
   /** Chooses from a list that opens. */
   async choose(label, option) {
     await this.page.getByLabel(label, { exact: true }).and(this.page.getByRole('combobox')).click();

@@ -2,12 +2,10 @@
 
 import assert from 'node:assert/strict';
 
+/** What the doctor writes before the record fills the rest, and after. */
+const OWN = { 初步印象: '不稳定型心绞痛，左前降支近段重度狭窄' };
 const FORM = {
-  初步印象: '不稳定型心绞痛\n2型糖尿病',
-  主要现病史: '3天来活动后胸骨后压榨样疼痛，向左肩放射；2小时前静息时再发，含服硝酸甘油后缓解。',
-  主要既往史: '2型糖尿病6年，在桥州市中医医院规律随诊；吸烟30年，已戒2年。',
-  治疗经过: '抗血小板、调脂、扩冠治疗，症状稳定。',
-  转出原因: '冠脉CTA提示左前降支近段重度狭窄，需行冠状动脉造影及介入治疗。',
+  转出原因: '冠脉CTA提示左前降支近段重度狭窄，需行冠状动脉造影及介入治疗，请安排心血管内科。',
   下一步治疗方案及康复建议: '尽早行冠状动脉造影，酌情支架植入。',
   医生联系电话: '0999-61000001',
 };
@@ -62,14 +60,34 @@ async function atTheDoctor(stage, patient) {
 }
 
 async function writes(stage, doctor, patient, to) {
-  const department = stage.region.doctorOf('walkin', 'C').department;
   await stage.station('referral-form', doctor, async () => {
     await doctor.follow('发起转诊');
     await doctor.seesHeading(`${patient.name}的转诊单`);
     await doctor.choose('转入医院', to.name);
     await doctor.sees('尚未登记患者对该医院的知情同意');
-    await doctor.fill('转入科室', department);
     await doctor.page.getByText('加急', { exact: true }).click();
+    await doctor.page.getByRole('heading', { name: `${patient.name}的转诊单` }).scrollIntoViewIfNeeded();
+  });
+  await stage.station('referral-prefilled', doctor, async () => {
+    for (const [label, text] of Object.entries(OWN)) await doctor.fill(label, text);
+    await doctor.press('从病历填入');
+    await doctor.sees('已填入 3 栏，请核对');
+    assert.match(await doctor.written('主要现病史'), /^主诉：阵发性胸痛3天，加重2小时\n现病史：3天来活动后/);
+    assert.match(await doctor.written('主要既往史'), /2型糖尿病6年/);
+    assert.match(await doctor.written('治疗经过'), /\d{4}-\d\d-\d\d \S+ .*↑/);
+    for (const [label, text] of Object.entries(OWN)) assert.equal(await doctor.written(label), text, 'what was written stays');
+  });
+  await stage.station('referral-prefill-source', doctor, async () => {
+    await doctor.page.locator('.taken-from').first().getByRole('button').first().click();
+    await doctor.seesDocument(patient.name);
+  });
+  await stage.station('referral-prefill-undone', doctor, async () => {
+    await doctor.press('关闭资料');
+    await doctor.press('撤销填入');
+    assert.equal(await doctor.written('主要现病史'), '');
+    for (const [label, text] of Object.entries(OWN)) assert.equal(await doctor.written(label), text);
+    await doctor.press('从病历填入');
+    await doctor.sees(doctor.page.locator('.taken-from').first());
     for (const [label, text] of Object.entries(FORM)) await doctor.fill(label, text);
   });
   await stage.station('referral-documents', doctor, async () => {
@@ -146,12 +164,19 @@ async function isAccepted(stage, patient) {
     await office.follow(patient.name);
     await office.sees(FORM.转出原因);
     await office.sees('患者已同意提供资料');
+    await office.sees('待分派');
+  });
+  const doctor = stage.region.doctorOf('walkin', 'C');
+  await stage.station('referral-accepting', office, async () => {
+    await office.press('接受');
+    await office.sees('转诊单没有指定科室');
+    await office.choose('接诊医生', doctor.name);
+    await office.fill('说明', '请尽快转来，已预留床位。', office.dialog());
   });
   await stage.station('referral-accepted', office, async () => {
-    await office.press('接受');
-    await office.fill('说明', '请尽快转来，已预留床位。', office.dialog());
     await office.press('确认', office.dialog());
     await office.sees(office.page.locator('.view-head').getByText('已接受'));
+    await office.sees(doctor.name);
   });
   await stage.station('filing', office, async () => {
     await office.press('核对身份并归档');

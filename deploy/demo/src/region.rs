@@ -454,7 +454,14 @@ impl Region {
         let mut systems = Vec::new();
         for client in cast::http_systems(hospital) {
             let mut add = vec!["client", "--config", &config, "add", client, "--name", client];
-            for scope in ["intake", "system/*.rs", "system/Bundle.c", "system/Consent.cu", "system/Task.u"] {
+            for scope in [
+                "intake",
+                "system/*.rs",
+                "system/Bundle.c",
+                "system/Binary.c",
+                "system/Consent.cu",
+                "system/Task.u",
+            ] {
                 add.extend(["--scope", scope]);
             }
             let said = run(&self.program("yiqiao-node"), &add, None)?;

@@ -32,6 +32,7 @@ export const patients = {
     call<Api.Page<Api.AccessRow>>('GET', paged(`${patient(subject)}/history`, after), undefined, signal),
   audit: (subject: string, after: string | null, signal?: AbortSignal) =>
     call<Api.Page<Api.AuditRow>>('GET', paged(`${patient(subject)}/audit`, after), undefined, signal),
+  referralPrefill: (subject: string) => call<Api.ReferralPrefill>('GET', `${patient(subject)}/referral-prefill`),
   account: (subject: string) => call<Api.PatientAccount>('POST', `${patient(subject)}/account`),
 };
 
@@ -64,8 +65,11 @@ export const referrals = {
     call<Api.Referral>('PUT', `/api/referrals/drafts/${encodeURIComponent(id)}`, body),
   discard: (id: string) => call<void>('DELETE', `/api/referrals/drafts/${encodeURIComponent(id)}`),
   act: (member: string, id: string, body: Api.Act) => call<void>('POST', `${referral(member, id)}/act`, body),
+  assign: (member: string, id: string, body: Api.Assign) => call<void>('POST', `${referral(member, id)}/assign`, body),
   file: (member: string, id: string, body: Api.File) => call<void>('POST', `${referral(member, id)}/file`, body),
 };
+
+export const doctors = (signal?: AbortSignal) => call<Api.Doctor[]>('GET', '/api/doctors', undefined, signal);
 
 /** The span and grain of the bureau's figures. `from` is included, `to` excluded. */
 export interface VolumeQuery {

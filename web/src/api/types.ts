@@ -289,6 +289,7 @@ export type ReferralState =
 
 /** The fields of the referral form that hospitals use (双向转诊单). */
 export interface ReferralForm {
+  /** The other hospital's code of it; empty: its referral office decides. */
   toDepartment: string;
   urgency: 'routine' | 'urgent' | 'emergency';
   direction: 'up' | 'down';
@@ -322,6 +323,8 @@ export interface ReferralRow {
   delivered: boolean;
   changed: string;
   toDepartment: string;
+  /** The doctor here to whom it was given, by login. */
+  assigned: { code: string; name: string } | null;
   physician: string;
 }
 
@@ -334,7 +337,7 @@ export interface Referral extends ReferralRow {
   /** Whether a consent in force lets the receiving side have the documents. */
   consented: boolean;
   steps: { act: string; by: { code: string; name: string }; at: string; reply: ReferralReply | null; delivered: boolean }[];
-  /** What the signed-in person can do now: `send`, `accept`, `decline`, `book`, `arrive`, `admit`, `answer`, `close`, `cancel`, `file`. */
+  /** What the signed-in person can do now: `send`, `accept`, `decline`, `book`, `arrive`, `admit`, `answer`, `close`, `cancel`, `assign`, `file`. */
   actions: string[];
   /** Patients here with the same identifier: candidates to file it under. */
   candidates: PatientRow[];
@@ -360,6 +363,37 @@ export interface Draft {
 export interface Act {
   act: 'send' | 'accept' | 'decline' | 'book' | 'arrive' | 'admit' | 'answer' | 'close' | 'cancel';
   reply?: ReferralReply;
+}
+
+/**
+ * GET /api/patients/{subject}/referral-prefill: what this hospital's newest documents say about fields of the form. Each one
+ * that is read for it is an opening, and logged.
+ */
+export interface ReferralPrefill {
+  impression: Prefilled;
+  presentIllness: Prefilled;
+  pastHistory: Prefilled;
+  course: Prefilled;
+}
+
+export interface Prefilled {
+  /** Fits the form; empty: no document says anything. */
+  text: string;
+  /** Whether there was more than fits. */
+  clipped: boolean;
+  sources: { holder: string; entry: string; title: string; date: string }[];
+}
+
+/** GET /api/doctors: who can be given a referral. */
+export interface Doctor {
+  login: string;
+  name: string;
+  departments: string[];
+}
+
+/** POST /api/referrals/{member}/{id}/assign: the doctor sees it from then on, and its patient once filed. */
+export interface Assign {
+  login: string;
 }
 
 /** POST /api/referrals/{member}/{id}/file: identity confirmed by a person. */

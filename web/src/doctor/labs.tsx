@@ -61,7 +61,7 @@ function Trend({ subject, lab }: { subject: string; lab: Lab }) {
   const option = useMemo(() => trendOf(lab, name), [lab, members]);
   const columns: TableColumnsType<Point> = [
     { title: words.when, render: (_, point) => dateTime(point.at) },
-    { title: `${words.value}（${lab.unit}）`, align: 'right', render: (_, point) => <b className={flagOf(point)}>{point.value}</b> },
+    { title: lab.unit === '' ? words.value : `${words.value}（${lab.unit}）`, align: 'right', render: (_, point) => <b className={flagOf(point)}>{point.value}</b> },
     { title: words.flag, render: (_, point) => <span className={flagOf(point)}>{words[flagOf(point)]}</span> },
     { title: words.range, render: (_, point) => (point.low === null && point.high === null ? S.none : `${point.low ?? ''}–${point.high ?? ''}`) },
     { title: words.source, render: (_, point) => name(point.holder) },

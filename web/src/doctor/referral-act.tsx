@@ -1,20 +1,27 @@
 /** Asks for what an act of a referral needs, says its effect, and does it. */
 
-import { Alert, App, AutoComplete, DatePicker, Form, Input, Modal } from 'antd';
+import { Alert, App, AutoComplete, DatePicker, Form, Input, Modal, Select } from 'antd';
 import dayjs, { type Dayjs } from 'dayjs';
-import { referrals } from '../api/calls';
+import { doctors, referrals } from '../api/calls';
 import type { Act, Referral, ReferralReply } from '../api/types';
 import { beijing, nameOf, today } from '../shared/format';
+import { useLoad } from '../shared/load';
 import { useSubmit } from '../shared/session';
+import { useRegion } from './region';
 import { T } from './texts';
 
 const words = T.referral;
-const DANGEROUS: ReadonlySet<Act['act']> = new Set(['decline', 'cancel']);
+/** What can be asked for: an act that the other side is told, or giving the referral to a doctor here. */
+export type Asked = Act['act'] | 'assign';
+
+const DANGEROUS: ReadonlySet<Asked> = new Set(['decline', 'cancel']);
 /** Acts that mean nothing without words. */
-const NEEDS_TEXT: ReadonlySet<Act['act']> = new Set(['decline', 'answer']);
-const HAS_TEXT: ReadonlySet<Act['act']> = new Set(['accept', 'decline', 'book', 'answer', 'cancel', 'close']);
+const NEEDS_TEXT: ReadonlySet<Asked> = new Set(['decline', 'answer']);
+const HAS_TEXT: ReadonlySet<Asked> = new Set(['accept', 'decline', 'book', 'answer', 'cancel', 'close']);
 
 interface Filled {
+  /** The doctor to whom the referral is given. */
+  login?: string;
   text?: string;
   at?: Dayjs;
   place?: string;
@@ -23,7 +30,7 @@ interface Filled {
 
 interface Props {
   referral: Referral;
-  act: Act['act'];
+  act: Asked;
   close: () => void;
   done: () => void;
 }
@@ -33,7 +40,9 @@ export function ActDialog({ referral, act, close, done }: Props) {
   const [form] = Form.useForm<Filled>();
   const [error, busy, run] = useSubmit();
   const submit = (filled: Filled) => run(async () => {
-    await referrals.act(referral.member, referral.id, HAS_TEXT.has(act) ? { act, reply: replyOf(filled) } : { act });
+    // Before the act: whoever is told of it finds the referral with its doctor.
+    if (filled.login) await referrals.assign(referral.member, referral.id, { login: filled.login });
+    if (act !== 'assign') await referrals.act(referral.member, referral.id, HAS_TEXT.has(act) ? { act, reply: replyOf(filled) } : { act });
     message.success(words.done(nameOf(words.actions, act)));
     close();
     done();
@@ -42,6 +51,7 @@ export function ActDialog({ referral, act, close, done }: Props) {
     <Modal open title={nameOf(words.actions, act)} okText={words.confirm} okButtonProps={{ danger: DANGEROUS.has(act) }} confirmLoading={busy} onOk={form.submit} onCancel={close} width={act === 'answer' ? 720 : 520}>
       <p>{words.ask[act]}</p>
       <Form<Filled> form={form} layout="vertical" onFinish={submit}>
+        {(act === 'assign' || act === 'accept') && <Doctor referral={referral} must={act === 'assign' || isNobodys(referral)} />}
         {act === 'book' && <Appointment />}
         {HAS_TEXT.has(act) && <Text act={act} />}
         {act === 'accept' && <Form.Item name="contact" label={words.contact}><Input maxLength={64} /></Form.Item>}
@@ -63,7 +73,23 @@ function Appointment() {
   );
 }
 
-function Text({ act }: { act: Act['act'] }) {
+/** Neither a department nor a doctor would see it. */
+const isNobodys = ({ toDepartment, assigned }: Referral) => toDepartment === '' && assigned === null;
+
+function Doctor({ referral, must }: { referral: Referral; must: boolean }) {
+  const { departments } = useRegion();
+  const loaded = useLoad('doctors', doctors);
+  const nameOfDepartment = (code: string) => departments.find((known) => known.code === code)?.name ?? code;
+  const options = (loaded.value ?? []).map(({ login, name, departments: codes }) => ({ value: login, label: words.doctorOf(name, codes.map(nameOfDepartment).join('、')) }));
+  const help = loaded.error?.message ?? (isNobodys(referral) ? words.doctorHelp : must ? '' : words.doctorOptional);
+  return (
+    <Form.Item name="login" label={words.doctor} extra={help} rules={must ? [{ required: true, message: words.doctorNeeded }] : []}>
+      <Select allowClear loading={loaded.loading} showSearch={{ optionFilterProp: 'label' }} options={options} />
+    </Form.Item>
+  );
+}
+
+function Text({ act }: { act: Asked }) {
   const rules = NEEDS_TEXT.has(act) ? [{ required: true, whitespace: true, message: words.textNeeded }] : [];
   const reasons = words.declineReasons.map((value) => ({ value }));
   return (

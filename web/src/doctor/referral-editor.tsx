@@ -14,8 +14,8 @@ import { T as S } from '../shared/texts';
 import { standing } from './consents';
 import { DocumentPane } from './document';
 import { sameDocument } from './document-item';
-import { flagOf } from './labs-trend';
 import { handedOver } from './record-list';
+import { Clinical } from './referral-clinical';
 import { useRegion } from './region';
 import { T } from './texts';
 
@@ -24,7 +24,6 @@ const words = T.editor;
 const PHONE = 'yiqiao.physician-phone';
 /** A department is named by its code: its name differs from hospital to hospital. */
 const DEPARTMENT = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
-const LAB_LINES_MAX = 12;
 /** What is written is kept as a draft by itself once there is a hospital to send it to. */
 const AUTOSAVE_MS = 30_000;
 
@@ -77,6 +76,7 @@ function Editor({ sources }: { sources: Sources }) {
     go(['referrals', session.member.code, id]);
   });
   useEvery(AUTOSAVE_MS, true, () => { if (unsaved.current && form.getFieldValue('to')) run(async () => { await store(); }); });
+  const view = (entry: string) => setViewed(history.items.find((row) => row.state === 'own' && row.entry === entry) ?? null);
   const discard = () => modal.confirm({
     title: words.discardTitle, content: words.discardHelp, okText: words.discard, okButtonProps: { danger: true },
     onOk: async () => {
@@ -101,7 +101,7 @@ function Editor({ sources }: { sources: Sources }) {
         onValuesChange={() => { unsaved.current = true; }}>
         <div>
           <Basics subject={patient.subject} />
-          <Clinical labs={history.labs} changed={() => { unsaved.current = true; }} />
+          <Clinical subject={patient.subject} labs={history.labs} view={view} changed={() => { unsaved.current = true; }} />
         </div>
         <div className="editor-side">
           {viewed
@@ -144,7 +144,6 @@ function useUnsaved() {
 }
 
 const optionsOf = (names: { [value: string]: string }) => Object.entries(names).map(([value, label]) => ({ value, label }));
-const needed = (what: string) => [{ required: true, whitespace: true, message: words.needed(what) }];
 
 function Basics({ subject }: { subject: string }) {
   const region = useRegion();
@@ -156,7 +155,7 @@ function Basics({ subject }: { subject: string }) {
         <Form.Item name="to" label={words.to} rules={[{ required: true, message: words.toNeeded }]}>
           <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} />
         </Form.Item>
-        <Form.Item name="toDepartment" label={T.form.toDepartment} extra={words.departmentHelp} rules={[...needed(T.form.toDepartment), { pattern: DEPARTMENT, message: words.departmentBad }]}><Input maxLength={32} /></Form.Item>
+        <Form.Item name="toDepartment" label={T.form.toDepartment} extra={words.departmentHelp} rules={[{ pattern: DEPARTMENT, message: words.departmentBad }]}><Input maxLength={32} placeholder={T.referral.theirChoice} /></Form.Item>
         <Form.Item name="urgency" label={T.form.urgency}><Segmented aria-label={T.form.urgency} options={optionsOf(T.urgency)} /></Form.Item>
         <Form.Item name="direction" label={T.form.direction}><Segmented aria-label={T.form.direction} options={optionsOf(T.direction)} /></Form.Item>
       </div>
@@ -183,40 +182,6 @@ function ConsentState({ subject }: { subject: string }) {
       <a href={to(['patients', subject, 'consent'], { to: organisation })} target="_blank" rel="noopener">{words.toConsent}</a>
     </p>
   );
-}
-
-const LONG: [keyof ReferralForm, number, boolean][] = [
-  ['impression', 2, true], ['presentIllness', 4, true], ['pastHistory', 2, false], ['course', 4, false], ['reason', 2, true], ['plan', 3, false],
-];
-
-function Clinical({ labs, changed }: { labs: History['labs']; changed: () => void }) {
-  const form = Form.useFormInstance<Filled>();
-  const insert = () => {
-    form.setFieldValue('course', [form.getFieldValue('course'), ...labLines(labs)].filter(Boolean).join('\n'));
-    changed();
-  };
-  return (
-    <section className="sheet-card">
-      <h2>{words.clinical}</h2>
-      {LONG.map(([key, rows, must]) => (
-        <Form.Item key={key} name={key} label={T.form[key]} rules={must ? needed(T.form[key]) : []}
-          extra={key === 'course' && labs.length > 0 && <Button type="link" size="small" onClick={insert}>{words.insertLabs}</Button>}>
-          <Input.TextArea autoSize={{ minRows: rows, maxRows: 14 }} maxLength={8000} />
-        </Form.Item>
-      ))}
-      <Form.Item name="physicianPhone" label={T.form.physicianPhone} rules={needed(T.form.physicianPhone)}><Input type="tel" maxLength={32} className="narrow" /></Form.Item>
-    </section>
-  );
-}
-
-/** The latest result of each item as lines of text. */
-function labLines(labs: History['labs']): string[] {
-  return labs.flatMap((lab) => {
-    const last = lab.points.at(-1);
-    if (last === undefined) return [];
-    const flag = { high: ' ↑', low: ' ↓', normal: '', unknown: '' }[flagOf(last)];
-    return [words.labsLine(date(last.at), lab.name, `${last.value} ${lab.unit}`, flag)];
-  }).slice(0, LAB_LINES_MAX);
 }
 
 interface ChooseProps {

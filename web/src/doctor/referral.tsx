@@ -4,7 +4,7 @@ import { CheckCircleOutlined, ExclamationCircleOutlined } from '@ant-design/icon
 import { Alert, App, Button, Descriptions, Timeline } from 'antd';
 import { useState } from 'react';
 import { patients, referrals } from '../api/calls';
-import type { Act, Referral, ReferralReply } from '../api/types';
+import type { Referral, ReferralReply } from '../api/types';
 import { age, date, dateTime, nameOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { go, to } from '../shared/route';
@@ -14,9 +14,9 @@ import { T as S } from '../shared/texts';
 import { DocumentPane } from './document';
 import { DocumentItem, sameDocument } from './document-item';
 import { Filing } from './filing';
-import { ActDialog } from './referral-act';
-import { State, Undelivered, Urgency } from './referrals';
-import { Department, useRegion } from './region';
+import { ActDialog, type Asked } from './referral-act';
+import { Destination, State, Undelivered, Urgency } from './referrals';
+import { useRegion } from './region';
 import { T } from './texts';
 
 const words = T.referral;
@@ -90,7 +90,7 @@ function Head({ referral, reload }: { referral: Referral; reload: () => void }) 
       </header>
       {side === 'receiving' && subject === null && !['declined', 'cancelled', 'expired', 'redirected'].includes(state) && <Alert className="failed" type="info" showIcon title={words.notFiled} />}
       {asked === 'file' && <Filing referral={referral} close={close} done={reload} />}
-      {asked !== null && asked !== 'file' && <ActDialog referral={referral} act={asked as Act['act']} close={close} done={reload} />}
+      {asked !== null && asked !== 'file' && <ActDialog referral={referral} act={asked as Asked} close={close} done={reload} />}
     </>
   );
 }
@@ -101,9 +101,10 @@ function FormFacts({ referral }: { referral: Referral }) {
   const [from, onto] = side === 'referring' ? [me.name, other.name] : [other.name, me.name];
   const short = [
     { key: 'from', label: words.from, children: from }, { key: 'to', label: words.to, children: onto },
-    { key: 'department', label: T.form.toDepartment, children: side === 'receiving' ? <Department of={form.toDepartment} /> : form.toDepartment }, { key: 'direction', label: T.form.direction, children: T.direction[form.direction] },
+    { key: 'department', label: T.form.toDepartment, children: <Destination of={referral} /> }, { key: 'direction', label: T.form.direction, children: T.direction[form.direction] },
     { key: 'physician', label: T.referrals.columns.physician, children: referral.physician }, { key: 'phone', label: T.form.physicianPhone, children: form.physicianPhone || S.none },
     { key: 'birth', label: T.patient.birth, children: date(referral.birthDate) }, { key: 'patientPhone', label: T.patient.phone, children: patient.phone ?? S.none },
+    ...(form.toDepartment !== '' && referral.assigned !== null ? [{ key: 'assigned', label: words.doctor, children: referral.assigned.name }] : []),
     ...patient.identifiers.map(({ kind, masked }) => ({ key: kind, label: nameOf(S.identifier, kind), children: <span className="code">{masked}</span> })),
   ];
   const long = (['impression', 'presentIllness', 'pastHistory', 'course', 'reason', 'plan'] as const)

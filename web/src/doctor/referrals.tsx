@@ -52,10 +52,17 @@ const COLUMNS: TableColumnsType<ReferralRow> = [
   { title: heads.urgency, render: (_, row) => <Urgency of={row.urgency} /> },
   { title: heads.state, render: (_, row) => <><State of={row.state} /><Undelivered row={row} /></> },
   { title: heads.other, render: (_, row) => row.other.name },
-  { title: heads.department, render: (_, row) => (row.side === 'receiving' ? <Department of={row.toDepartment} /> : row.toDepartment) },
+  { title: heads.department, render: (_, row) => <Destination of={row} /> },
   { title: heads.physician, dataIndex: 'physician' },
   { title: heads.changed, render: (_, row) => dateTime(row.changed), className: 'code' },
 ];
+
+/** Where the patient goes: the department that the form names, or else whom the receiving hospital chooses. */
+export function Destination({ of: { side, toDepartment, assigned } }: { of: ReferralRow }) {
+  if (toDepartment !== '') return side === 'receiving' ? <Department of={toDepartment} /> : toDepartment;
+  if (side === 'referring') return T.referral.theirChoice;
+  return assigned === null ? T.referral.unassigned : T.referral.toDoctor(assigned.name);
+}
 
 export function Urgency({ of }: { of: ReferralRow['urgency'] }) {
   const color = { routine: 'default', urgent: 'warning', emergency: 'error' }[of];

@@ -1,5 +1,4 @@
-//! The longest documents that a door takes, from A to C: one alone, 200 MB as three at once, and a revocation while those are
-//! on their way.
+//! A document of 200 MB from A to C, alone and with its patient's consent taken back while it is on its way.
 
 use std::time::{Duration, Instant};
 
@@ -10,94 +9,88 @@ use crate::scene::{Person, Row, Scene};
 use crate::spread::Spread;
 use crate::{floor, say};
 
-/// What `POST /api/intake` takes: a report in FHIR is kept whole, as one document.
-const DOCUMENT_BYTES: usize = 64 << 20;
-/// Documents: together 201 MB.
-const DOCUMENTS: usize = 3;
+/// A study: its bytes come in as a Binary, straight to the disk.
+const DOCUMENT_BYTES: usize = 200_000_000;
 /// Times that each measurement is made.
 const ROUNDS: usize = 5;
-/// How long the documents are on their way when their patient takes the consent back.
+/// How long the document is on its way when its patient takes the consent back.
 const UNDER_WAY: Duration = Duration::from_millis(200);
 
 pub(crate) fn measure(scene: &Scene) -> anyhow::Result<()> {
-    let taken = post_all(scene)?;
+    let taken = hand_in(scene)?;
     let (desk, doctor) = (scene.desk_at_a()?, scene.doctor_at_c()?);
-    let (mut small, mut alone, mut together, mut stopped) = (vec![], vec![], vec![], vec![]);
+    let (mut small, mut long, mut stopped) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
         let consent = desk.permit()?;
-        for row in &large(&doctor)? {
-            alone.push(megabytes(row.size) / fetched(&doctor, std::slice::from_ref(row))?.as_secs_f64());
-        }
-        revoked(&desk, &doctor, &consent)?;
-        let consent = desk.permit()?;
         small.push(fetched(&doctor, &smallest(&doctor)?)?);
-        let rows = large(&doctor)?;
-        let all: u64 = rows.iter().map(|row| row.size).sum();
-        together.push(megabytes(all) / fetched(&doctor, &rows)?.as_secs_f64());
+        let row = large(&doctor)?;
+        long.push(megabytes(row.size) / fetched(&doctor, &[row])?.as_secs_f64());
         revoked(&desk, &doctor, &consent)?;
         stopped.push(stop_under_way(&desk, &doctor)?);
     }
     let disk = floor::appends(scene.folder_of_a()?, &vec![7; DOCUMENT_BYTES], ROUNDS)?;
     let disk = disk.iter().map(|time| megabytes(DOCUMENT_BYTES as u64) / time.as_secs_f64());
-    say(&format!(
-        "\ndocuments of {:.1} MB, the longest that /api/intake takes, MB/s",
-        megabytes(DOCUMENT_BYTES as u64)
-    ));
-    say(&format!("  handed in at A until indexed                    {}", Spread::of(taken).rates()));
-    say(&format!("  one alone, asked for at C until it is there     {}", Spread::of(alone).rates()));
-    say(&format!("  201 MB as three at once                         {}", Spread::of(together).rates()));
+    say(&format!("\na document of {:.0} MB, MB/s", megabytes(DOCUMENT_BYTES as u64)));
+    say(&format!("  handed in at A as a Binary until it is durable  {taken:.0}"));
+    say(&format!("  asked for at C until it is there, verified      {}", Spread::of(long).rates()));
     say(&format!("    floor: as many bytes written with fdatasync   {}", Spread::of(disk.collect()).rates()));
     say("the same way, ms");
     say(&format!("  one small document, asked for until it is there {}", Spread::of_times(&small)));
-    say(&format!("  revocation answered until 3 pulls have ended    {}", Spread::of_times(&stopped)));
+    say(&format!("  revocation answered until its pull has ended    {}", Spread::of_times(&stopped)));
     Ok(())
 }
 
-/// Hands the documents in at A; gives MB/s of each.
-fn post_all(scene: &Scene) -> anyhow::Result<Vec<f64>> {
-    let (client, resident_id) = (scene.reports_of_a()?, scene.resident_id()?);
-    let mut rates = Vec::new();
-    for number in 0..DOCUMENTS {
-        let report = report(&resident_id, number);
-        let began = Instant::now();
-        let answer = client.send("POST", "/api/intake", "application/fhir+json", report.as_bytes())?;
-        rates.push(megabytes(report.len() as u64) / began.elapsed().as_secs_f64());
-        let answer = answer.json_of("/api/intake")?;
-        let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
-        ensure!(outcome == "indexed", "a long report was answered by {outcome}");
-    }
-    Ok(rates)
+/// Hands the document in at A, its content first (ITI-65); gives MB/s.
+fn hand_in(scene: &Scene) -> anyhow::Result<f64> {
+    let client = scene.reports_of_a()?;
+    let content: Vec<u8> = (0_u8..251).cycle().take(DOCUMENT_BYTES).collect();
+    let began = Instant::now();
+    let kept = client.send("POST", "/fhir/Binary", "application/pdf", &content)?;
+    let rate = megabytes(DOCUMENT_BYTES as u64) / began.elapsed().as_secs_f64();
+    ensure!(kept.is_success(), "/fhir/Binary answered {}: {}", kept.status, kept.text());
+    let url = kept.header("location").context("a Binary has a location")?.to_owned();
+    let bundle = submission(&scene.resident_id()?, &url).to_string();
+    let answer =
+        client.send("POST", "/fhir", "application/fhir+json", bundle.as_bytes())?.json_of("/fhir")?;
+    let status = answer.pointer("/entry/1/response/status").and_then(Value::as_str).unwrap_or_default();
+    ensure!(status == "201 Created", "the document was answered by {status}");
+    Ok(rate)
 }
 
-/// A report with a scanned form, as long as a door takes it.
-fn report(resident_id: &str, number: usize) -> String {
-    let with_form = |form: &str| {
-        json!({
-            "resourceType": "DiagnosticReport",
-            "identifier": [{ "system": "https://qzrm.example/sid/report", "value": format!("LONG{number}") }],
-            "status": "final",
-            "code": { "text": "胸部CT平扫" },
-            "subject": { "identifier": { "system": "urn:oid:2.16.156.10011.1.3", "value": resident_id } },
-            "effectiveDateTime": "2026-11-01T08:00:00+08:00",
-            "presentedForm": [{ "contentType": "application/pdf", "data": form }],
-        })
-        .to_string()
-    };
-    let room = DOCUMENT_BYTES - with_form("").len();
-    with_form(&"A".repeat(room - room % 4))
+fn submission(resident_id: &str, url: &str) -> Value {
+    let subject = json!({ "identifier": { "system": "urn:oid:2.16.156.10011.1.3", "value": resident_id } });
+    let entry = |name: &str, kind: &str, resource: Value| json!({ "fullUrl": name, "resource": resource, "request": { "method": "POST", "url": kind } });
+    let (list, document) =
+        ("urn:uuid:00000000-0000-0000-0000-000000000001", "urn:uuid:00000000-0000-0000-0000-000000000002");
+    let set = json!({
+        "resourceType": "List",
+        "status": "current",
+        "mode": "working",
+        "subject": subject,
+        "entry": [{ "item": { "reference": document } }],
+    });
+    let reference = json!({
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "masterIdentifier": { "system": "https://qzrm.example/sid/report", "value": "LONG1" },
+        "type": { "text": "胸部CT平扫" },
+        "subject": subject,
+        "date": "2026-11-01T08:00:00+08:00",
+        "content": [{ "attachment": { "contentType": "application/pdf", "url": url, "size": DOCUMENT_BYTES } }],
+    });
+    let entries = [entry(list, "List", set), entry(document, "DocumentReference", reference)];
+    json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries })
 }
 
-/// The long documents as C finds them.
-fn large(doctor: &Person) -> anyhow::Result<Vec<Row>> {
+/// The long document as C finds it.
+fn large(doctor: &Person) -> anyhow::Result<Row> {
     let began = Instant::now();
     loop {
         doctor.search()?;
-        let mut rows = doctor.of_a()?;
-        rows.retain(is_large);
-        if rows.len() == DOCUMENTS {
-            return Ok(rows);
+        if let Some(row) = doctor.of_a()?.into_iter().find(is_large) {
+            return Ok(row);
         }
-        ensure!(began.elapsed().as_secs() < 60, "C finds {} long documents", rows.len());
+        ensure!(began.elapsed().as_secs() < 60, "C does not find the long document");
     }
 }
 
@@ -123,26 +116,22 @@ fn fetched(doctor: &Person, wanted: &[Row]) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Takes the consent back and waits until the long documents are gone from C.
+/// Takes the consent back and waits until the documents are gone from C.
 fn revoked(desk: &Person, doctor: &Person, consent: &str) -> anyhow::Result<()> {
     desk.revoke(consent)?;
     doctor.until("the documents to be gone", |rows| !rows.iter().any(|row| row.state == "held")).map(drop)
 }
 
-/// Takes the consent back while the long documents are on their way: none arrives.
+/// Takes the consent back while the long document is on its way: it does not arrive.
 fn stop_under_way(desk: &Person, doctor: &Person) -> anyhow::Result<Duration> {
     let consent = desk.permit()?;
-    doctor.fetch(&large(doctor)?)?;
+    doctor.fetch(&[large(doctor)?])?;
     std::thread::sleep(UNDER_WAY);
-    let coming = |rows: &[Row]| rows.iter().filter(|row| is_large(row) && row.state == "wanted").count();
-    let under_way = coming(&doctor.of_a()?);
-    ensure!(
-        under_way == DOCUMENTS,
-        "{under_way} documents were on their way when the consent was taken back"
-    );
+    let is_coming = |rows: &[Row]| rows.iter().any(|row| is_large(row) && row.state == "wanted");
+    ensure!(is_coming(&doctor.of_a()?), "the document was not on its way when the consent was taken back");
     desk.revoke(&consent)?;
     let answered = Instant::now();
-    let rows = doctor.until("the pulls to end", |rows| coming(rows) == 0)?;
+    let rows = doctor.until("the pull to end", |rows| !is_coming(rows))?;
     let took = answered.elapsed();
     let came = rows.iter().any(|row| is_large(row) && matches!(row.state.as_str(), "held" | "opened"));
     ensure!(!came, "a document arrived after the consent to it was taken back");

@@ -24,9 +24,6 @@ use crate::say;
 const HOSPITALS: usize = 3;
 /// Whose documents cross: known to A and C.
 const PATIENT: Role = Role::WalkIn;
-/// How long after a consent the measurements go on: every node has read its feed, which it does each half second. A holder
-/// that has not read of it refuses.
-const FEED_WAIT: Duration = Duration::from_millis(1_500);
 /// How long something may take to become true.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -177,7 +174,6 @@ impl Person {
             "evidence": { "sheet": "2026-000123", "identifiedBy": "居民身份证" },
         });
         let recorded = self.client.post(&self.of_patient("consents"), &consent)?;
-        std::thread::sleep(FEED_WAIT);
         Ok(recorded.pointer("/ids/0").and_then(Value::as_str).context("a consent has an id")?.to_owned())
     }
 
