@@ -4,7 +4,7 @@
 
 use yiqiao_proto::envelope::{Envelope, Word};
 use yiqiao_proto::hash;
-use yiqiao_proto::id::{Code, Digest, EntryId};
+use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId};
 use yiqiao_proto::release::{PullRequest, Release};
 
 use crate::errand;
@@ -53,6 +53,11 @@ pub(crate) fn name(holder: &Code, entry: &EntryId) -> Digest {
 /// The request that was signed for a copy, if one was.
 pub(crate) fn request_of(copy: &Copy) -> Result<Option<(PullRequest, Envelope)>, Fault> {
     word_of(&copy.request)
+}
+
+/// The sealed file of a copy.
+pub(crate) fn document(copy: &Copy) -> Result<DocumentId, Fault> {
+    read_document_id(&copy.listed.as_ref().ok_or_else(damaged)?.document)
 }
 
 /// The release of a copy, if there is one.

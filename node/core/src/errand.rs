@@ -15,7 +15,7 @@ use crate::list::List;
 use crate::machine::{Effect, Outcome, Stop, Work};
 use crate::outbox::{Call, Pause, begin};
 use crate::state::{self, Fault, View, kept, read_digest};
-use crate::{receive, referral};
+use crate::{copy, receive, referral};
 
 /// Places that one change clears from the front.
 const CLEAR_MAX: u64 = 8;
@@ -105,12 +105,26 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<(), Stop> {
     let places = places(work)?;
     let slots: Vec<_> = places.iter().map(|place| state::errand(*place)).collect();
     work.view.need(&slots)?;
+    let errands = slots.iter().map(|slot| work.view.get(slot)).collect::<Result<Vec<_>, _>>()?;
+    load_ahead(work.view, &errands)?;
     let mut room = Room::of(work);
-    for (place, slot) in places.into_iter().zip(&slots) {
-        let errand = work.view.get(slot)?;
-        look(work, place, &errand, &mut room)?;
+    for (place, errand) in places.into_iter().zip(&errands) {
+        look(work, place, errand, &mut room)?;
     }
     Ok(())
+}
+
+/// What each of them reads, asked for together: otherwise all that was done is done again for each one more.
+fn load_ahead(view: &View, errands: &[kept::Errand]) -> Result<(), Fault> {
+    let names = |of: fn(&kept::Errand) -> &Vec<u8>| {
+        let some = errands.iter().map(of).filter(|name| !name.is_empty());
+        some.map(|name| read_digest(name)).collect::<Result<Vec<_>, _>>()
+    };
+    let copies: Vec<_> = names(|errand| &errand.copy)?.iter().map(state::copy).collect();
+    view.need(&copies)?;
+    view.need(&names(|errand| &errand.referral)?.iter().map(state::referral).collect::<Vec<_>>())?;
+    let documents = copies.iter().map(|slot| copy::document(&view.get(slot)?));
+    view.need(&documents.map(|document| Ok(state::vault(&document?))).collect::<Result<Vec<_>, Fault>>()?)
 }
 
 /// The places to look at: those that are due, then the next ones. None while as many calls are under way as may be.

@@ -29,7 +29,7 @@ fn want(trio: &Trio) -> Want {
     }
 }
 
-fn walk_in(trio: &mut Trio) {
+pub(crate) fn walk_in(trio: &mut Trio) {
     let want = want(trio);
     assert_eq!(trio.act("clinic", &Input::Want(Box::new(want))), Ok(Outcome::Done));
     trio.live(5_000);

@@ -3,6 +3,7 @@
 mod calls;
 mod consent;
 mod copies;
+mod costs;
 mod crashes;
 mod deposits;
 mod feed;

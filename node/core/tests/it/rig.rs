@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) now: Timestamp,
     /// Keys and maps of the files sealed here.
     pub(crate) sealed: BTreeMap<DocumentId, (DocumentKey, Map)>,
+    /// The most often that one input was handled, because something was not loaded.
+    pub(crate) rounds: u32,
 }
 
 /// The power went.
@@ -72,6 +74,7 @@ impl Node {
             entropy: Entropy::new([who.1; 32]),
             now: at(0),
             sealed: BTreeMap::new(),
+            rounds: 0,
         };
         node.resume();
         node
@@ -116,7 +119,8 @@ impl Node {
     /// Handles an input; what it brings is durable when this returns.
     pub(crate) fn handle(&mut self, input: &Input) -> Result<Result<Handled, Refused>, PowerCut> {
         let mut view = View::new(code("demo"));
-        loop {
+        for round in 1.. {
+            self.rounds = self.rounds.max(round);
             match self.machine.handle(self.now, input, &mut self.entropy, &mut view) {
                 Ok(handled) => {
                     let before = self.journal.len();
@@ -133,6 +137,7 @@ impl Node {
                 Err(Stop::Fault(fault)) => panic!("{fault}"),
             }
         }
+        unreachable!("an input ends")
     }
 
     pub(crate) fn try_receive(&mut self, message: &Msg) -> Result<Answered, PowerCut> {
