@@ -13,7 +13,7 @@ use yiqiao_node_core::fetch::{self, Stretch};
 use yiqiao_proto::id::DocumentId;
 use yiqiao_proto::sealed::Map;
 
-use super::{MAKING, Vault, VaultError, chunk_place, failed, read_map, remove_file, sync_folder, unread};
+use super::{MAKING, Vault, VaultError, chunk_place, failed, read_map, remove_file, unread};
 use crate::limits::RESERVE_BYTES;
 
 /// Where copies grow.
@@ -88,12 +88,13 @@ impl Vault {
         entries.filter_map(|entry| DocumentId::from_hex(entry.file_name().to_str()?)).collect()
     }
 
-    /// Removes a document, whole or not, durably.
+    /// Removes a document, whole or not. The folder is not synced: what a power cut brings back is in no record's use, and the
+    /// next start removes it.
     pub(crate) fn erase(&self, id: &DocumentId) -> Result<(), VaultError> {
         // What is not whole goes first: so it cannot become whole behind the back of this.
         for path in [self.path_of_copy(id), self.path(id)] {
             match std::fs::remove_file(&path) {
-                Ok(()) => sync_folder(path.parent().unwrap_or(self.folder.path()))?,
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(failed(&path)(error)),
             }
