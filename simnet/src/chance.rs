@@ -26,6 +26,8 @@ pub enum Domain {
     Messages = 5,
     /// Identifiers inside one message.
     Identifiers = 6,
+    /// What happens in a simulated world; its parts are told apart by the index.
+    World = 7,
 }
 
 impl Chance {

@@ -25,6 +25,7 @@ const LADDER: &[&str] = &[
     "yiqiao-registry",
     "yiqiao-node",
     "yiqiao-simnet",
+    "yiqiao-simworld",
     "yiqiao-demo",
     "yiqiao-tests",
 ];

@@ -4,7 +4,6 @@ mod documents;
 mod frozen;
 mod messages;
 mod people;
-mod program;
 mod stories;
 
 use jiff::civil::{Date, date};

@@ -1,11 +1,10 @@
-//! `yiqiao-simnet`: prints synthetic residents and writes the feeds of their hospitals.
+//! Residents as JSON, and the feeds of their hospitals as files.
 
 use std::fs;
 use std::io::{BufWriter, Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, Subcommand};
 use jiff::civil::Date;
 use serde::Serialize;
 use yiqiao_simnet::feeds::Feed;
@@ -13,65 +12,25 @@ use yiqiao_simnet::limits::{DAY_MAX, DAY_MIN, PEOPLE_MAX};
 use yiqiao_simnet::people::{Person, Sex, people};
 use yiqiao_simnet::town::Town;
 
-/// Makes people who do not exist, and what their hospitals would send about them.
-///
-/// The same seed gives the same bytes on every machine. All identity numbers begin with 999999, a region that does not
-/// exist, so that none can be a real person's.
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Prints residents, one JSON object a line.
-    Patients {
-        /// The name of the town: any number.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// How many residents.
-        #[arg(long, default_value_t = 20)]
-        count: usize,
-    },
-    /// Writes what the hospitals' systems sent, one file a message in order of time, and truth.jsonl beside them.
-    ///
-    /// File names say order, hospital and system: 000017-qzrm-lis.hl7. HL7 v2 files hold one message without MLLP
-    /// framing, in the character set of the hospital (qzdx writes GB18030). Each line of truth.jsonl says whom a file is
-    /// about, what it is and when it was sent.
-    Feed {
-        /// The name of the town: any number.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// How many residents.
-        #[arg(long, default_value_t = 60, conflicts_with = "story")]
-        patients: usize,
-        /// The demo's town instead: its fixed cast and their neighbours.
-        #[arg(long, conflicts_with = "seed")]
-        story: bool,
-        /// The day on which the town lives, for example 2026-11-20; records reach back from it.
-        #[arg(long, default_value = "2026-11-20")]
-        day: Date,
-        /// The folder to write to; made if it is missing, refused if it holds anything.
-        #[arg(long)]
-        out: PathBuf,
-    },
-}
-
-fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Patients { seed, count } => print_patients(seed, count),
-        Command::Feed { seed, patients, story, day, out } => {
-            ensure!(
-                (DAY_MIN..=DAY_MAX).contains(&day),
-                "{day} is outside of the town's time: give --day from {DAY_MIN} to {DAY_MAX}"
-            );
-            bounded(patients)?;
-            let town = if story { Town::story(day) } else { Town::new(seed, patients, day) };
-            write_feeds(&town, &out)
-        }
+/// Prints residents, one JSON object a line.
+pub(crate) fn print_patients(seed: u64, count: usize) -> Result<()> {
+    bounded(count)?;
+    let mut out = BufWriter::new(stdout().lock());
+    for (index, person) in people(seed, count).iter().enumerate() {
+        line(&mut out, &resident(index, person)).context("cannot print the residents")?;
     }
+    out.flush().context("cannot print the residents")
+}
+
+/// Writes what the hospitals' systems sent.
+pub(crate) fn write_feeds(seed: u64, patients: usize, story: bool, day: Date, out: &Path) -> Result<()> {
+    ensure!(
+        (DAY_MIN..=DAY_MAX).contains(&day),
+        "{day} is outside of the town's time: give --day from {DAY_MIN} to {DAY_MAX}"
+    );
+    bounded(patients)?;
+    let town = if story { Town::story(day) } else { Town::new(seed, patients, day) };
+    write_town(&town, out)
 }
 
 /// A resident as printed.
@@ -108,16 +67,7 @@ struct Truth<'a> {
     visit: &'a str,
 }
 
-fn print_patients(seed: u64, count: usize) -> Result<()> {
-    bounded(count)?;
-    let mut out = BufWriter::new(stdout().lock());
-    for (index, person) in people(seed, count).iter().enumerate() {
-        line(&mut out, &resident(index, person)).context("cannot print the residents")?;
-    }
-    out.flush().context("cannot print the residents")
-}
-
-fn write_feeds(town: &Town, folder: &Path) -> Result<()> {
+fn write_town(town: &Town, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut present = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     ensure!(

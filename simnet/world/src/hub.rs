@@ -1,0 +1,228 @@
+//! The middle of the world: the time, the queue of what is to come, and what every process does through it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use yiqiao_proto::calls::Method;
+use yiqiao_proto::id::DocumentId;
+use yiqiao_proto::time::{Millis, Timestamp};
+
+use crate::faults::Fault;
+use crate::limits::CALL_WAIT;
+use crate::load::{Act, ActId, Told};
+use crate::network::{CallId, Carried, Network, Packet, Who};
+use crate::oracle::Oracle;
+use crate::plant::Plant;
+use crate::trace::Trace;
+
+/// What happens to whom.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A packet is there.
+    Arrive(Packet),
+    /// Who called waits no longer.
+    GiveUp(Who, CallId),
+    /// A process takes what has come.
+    Work(Who),
+    /// A time that a process set itself; of the process as it was started so many times.
+    Later(Who, u64, Later),
+    /// A process starts.
+    Start(Who),
+    /// Somebody does something, or waits for it no longer.
+    Act(ActId, Act),
+    /// Something breaks.
+    Fault(Fault),
+    /// Nothing breaks any more.
+    Heal,
+    /// Whether all has come to rest.
+    Look,
+}
+
+/// What a process wants to be reminded of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Later {
+    /// The machine's own time has come.
+    Wake,
+    /// The registry keeps a reading of a feed no longer.
+    FeedOver(Caller),
+    /// A node waits no longer for the feed before it decides about a request.
+    NewsOver(CallId),
+    /// A node waits no longer for the word on which a range rests.
+    RangeOver(CallId),
+    /// A stretch is asked for again, whose holder was busy.
+    RangeAgain(DocumentId, u64),
+}
+
+/// The middle of the world.
+pub(crate) struct Hub {
+    pub(crate) now: Timestamp,
+    pub(crate) network: Network,
+    pub(crate) trace: Trace,
+    pub(crate) oracle: Oracle,
+    pub(crate) plant: Option<Plant>,
+    /// Nothing breaks any more.
+    pub(crate) healed: bool,
+    /// What people are to be told.
+    pub(crate) told: VecDeque<(ActId, Told)>,
+    queue: BTreeMap<(Timestamp, u64), Event>,
+    numbers: u64,
+    calls: u64,
+    /// After how many more steps a process loses its power.
+    power: BTreeMap<Who, u64>,
+}
+
+/// How a process ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// Its power goes.
+    Power,
+    /// It ends by itself: the disk refused what must not be refused.
+    Ended(String),
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Caller {
+    pub(crate) call: CallId,
+    pub(crate) who: Who,
+    connection: u64,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        now: Timestamp,
+        network: Network,
+        trace: Trace,
+        oracle: Oracle,
+        plant: Option<Plant>,
+    ) -> Self {
+        Self {
+            now,
+            network,
+            trace,
+            oracle,
+            plant,
+            healed: false,
+            told: VecDeque::new(),
+            queue: BTreeMap::new(),
+            numbers: 0,
+            calls: 0,
+            power: BTreeMap::new(),
+        }
+    }
+
+    /// What is to happen, and when.
+    pub(crate) fn at(&mut self, when: Timestamp, event: Event) {
+        self.numbers += 1;
+        self.queue.insert((when.max(self.now), self.numbers), event);
+    }
+
+    pub(crate) fn after(&mut self, wait: Millis, event: Event) {
+        self.at(self.now + wait, event);
+    }
+
+    /// The next event; the time is its time.
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let ((now, _), event) = self.queue.pop_first()?;
+        self.now = now;
+        Some(event)
+    }
+
+    /// Calls a process. The answer, or that none came, comes back under the number.
+    pub(crate) fn call(&mut self, from: Who, to: Who, method: Method, request: Vec<u8>) -> CallId {
+        let (number, bytes) = (method as u16, request.len());
+        let call = self.send(from, to, Carried::Call { method: number, request });
+        self.note(format_args!("{from}>{to}"), format_args!("call {call} {number} {bytes}"));
+        call
+    }
+
+    /// Asks a member for a stretch of a document.
+    pub(crate) fn pull(&mut self, from: Who, to: Who, request: Vec<u8>) -> CallId {
+        let call = self.send(from, to, Carried::Pull { request });
+        self.note(format_args!("{from}>{to}"), format_args!("pull {call}"));
+        call
+    }
+
+    /// Answers a call; who is gone, or connected anew, gets nothing.
+    pub(crate) fn answer(&mut self, from: Who, to: Caller, answer: Result<Vec<u8>, Vec<u8>>) {
+        let told = answer.as_ref().map_or_else(|_| "no", |_| "ok");
+        let bytes = answer.as_ref().map_or_else(Vec::len, Vec::len);
+        self.note(format_args!("{from}>{}", to.who), format_args!("answer {} {told} {bytes}", to.call));
+        let Caller { call, who, connection } = to;
+        self.carry(&Packet { call, from, to: who, connection, body: Carried::Answer(answer) });
+    }
+
+    /// Who is to be answered.
+    pub(crate) const fn caller(packet: &Packet) -> Caller {
+        Caller { call: packet.call, who: packet.from, connection: packet.connection }
+    }
+
+    /// Whether a packet that is there counts: its connection still stands. If not, who called is told at once.
+    pub(crate) fn stands(&mut self, packet: &Packet) -> bool {
+        let stands = packet.connection == self.network.connection(packet.from, packet.to);
+        if !stands {
+            let caller = if matches!(packet.body, Carried::Answer(_)) { packet.to } else { packet.from };
+            self.at(self.now, Event::GiveUp(caller, packet.call));
+        }
+        stands
+    }
+
+    /// Nobody is there to take a packet: who called is told soon.
+    pub(crate) fn nobody(&mut self, packet: &Packet) {
+        if !matches!(packet.body, Carried::Answer(_)) {
+            self.after(Millis::new(20), Event::GiveUp(packet.from, packet.call));
+        }
+    }
+
+    /// A process takes a step: its power may go before it.
+    pub(crate) fn step(&mut self, who: Who) -> Result<(), Stopped> {
+        match self.power.get_mut(&who) {
+            Some(0) => {
+                self.power.remove(&who);
+                Err(Stopped::Power)
+            }
+            Some(steps) => {
+                *steps -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The power of a process goes after so many more steps.
+    pub(crate) fn cut_power(&mut self, who: Who, steps: u64) {
+        self.power.insert(who, steps);
+    }
+
+    /// Nobody's power goes any more.
+    pub(crate) fn keep_power(&mut self) {
+        self.power.clear();
+    }
+
+    /// A line of the trace.
+    pub(crate) fn note(&mut self, who: impl core::fmt::Display, what: core::fmt::Arguments<'_>) {
+        self.trace.line(self.now, who, what);
+    }
+
+    pub(crate) fn has_plant(&self, plant: Plant) -> bool {
+        self.plant == Some(plant)
+    }
+
+    fn send(&mut self, from: Who, to: Who, body: Carried) -> CallId {
+        self.calls += 1;
+        let (call, connection) = (self.calls, self.network.connection(from, to));
+        if to == Who::REGISTRY
+            && let Carried::Call { request, .. } = &body
+        {
+            self.oracle.hears_registry(self.now, from, request);
+        }
+        self.carry(&Packet { call, from, to, connection, body });
+        self.after(CALL_WAIT, Event::GiveUp(from, call));
+        call
+    }
+
+    fn carry(&mut self, packet: &Packet) {
+        for arrival in self.network.arrivals(self.now, packet.from, packet.to) {
+            self.at(arrival, Event::Arrive(packet.clone()));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Every bound and wait of the world. Those that a service has too are the same there, in its own `limits.rs`.
+
+use yiqiao_proto::time::Millis;
+
+/// Hospitals of one world.
+pub const HOSPITALS_MAX: usize = 40;
+/// Residents of one world.
+pub const PATIENTS_MAX: usize = 10_000;
+/// Hours that people act.
+pub const HOURS_MAX: u64 = 48;
+/// Seeds of one sweep.
+pub const SEEDS_MAX: u64 = 1_000_000;
+/// Events of one run; one that has more does not come to rest.
+pub const EVENTS_MAX: u64 = 200_000_000;
+
+/// Inputs that wait for a machine.
+pub(crate) const QUEUE_MAX: usize = 1_024;
+/// Inputs of one batch.
+pub(crate) const BATCH_MAX: usize = 256;
+/// How often a machine may ask for more of its store while it handles one input.
+pub(crate) const ROUNDS_MAX: usize = 256;
+/// How long a machine's own work rests after the disk took nothing.
+pub(crate) const REST: Millis = Millis::from_secs(1);
+/// How long a call may take.
+pub(crate) const CALL_WAIT: Millis = Millis::from_secs(30);
+/// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
+pub(crate) const NEWS_WAIT: Millis = Millis::from_secs(2);
+/// How far wall clock and boot clock may part before every lease is void (F-6).
+pub(crate) const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
+/// Ranges of one document that are asked for at once.
+pub(crate) const RANGES_AT_ONCE: usize = 2;
+/// How often a range is asked for while its holder is busy.
+pub(crate) const BUSY_WAITS_MAX: u32 = 30;
+/// How long is waited before it is asked for again, at least and at most.
+pub(crate) const BUSY_WAIT_MIN: Millis = Millis::new(50);
+/// See [`BUSY_WAIT_MIN`].
+pub(crate) const BUSY_WAIT_MAX: Millis = Millis::from_secs(5);
+
+/// A segment of a simulated journal: short, so that runs have several.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 18;
+/// The longest that a batch waits for a disk that is in order.
+pub(crate) const SYNC_MS_MAX: i64 = 8;
+/// How soon a process that could not start is started again.
+pub(crate) const START_AGAIN: Millis = Millis::from_secs(5);
+
+/// The region's lease.
+pub(crate) const LEASE: Millis = Millis::from_secs(30);
+/// By how much a clock that runs too slow lengthens a lease, with room for rounding.
+pub(crate) const DRIFT_ROOM: Millis = Millis::new(100);
+/// After a revocation stands in the log nothing is let go that only it forbids, later than this.
+pub(crate) const REVOKED_WITHIN: Millis = Millis::new(LEASE.get() + DRIFT_ROOM.get());
+
+/// How long a sender waits for its answer.
+pub(crate) const ACK_WAIT: Millis = Millis::from_secs(5);
+/// How long somebody at a screen waits.
+pub(crate) const SCREEN_WAIT: Millis = Millis::from_secs(10);
+/// How often somebody tries the same thing.
+pub(crate) const TRIES_MAX: u32 = 4;
+
+/// How often it is looked whether all has come to rest.
+pub(crate) const LOOK_EVERY: Millis = Millis::from_secs(10);
+/// After healing, all comes to rest within this.
+pub(crate) const REST_WITHIN: Millis = Millis::from_secs(1_800);

@@ -1,0 +1,232 @@
+//! What hospitals, doctors and patients do: systems send, desks record consent, doctors look and pull, offices refer. Each
+//! kind has a rate of its own, drawn from the seed.
+//!
+//! People know only what the screens show them; whether it is right is for the oracle. Not here: what becomes of a sender
+//! whose node does not answer ([`senders`]), and what one person does step by step ([`people`]).
+
+mod forms;
+mod people;
+mod senders;
+mod town;
+mod wish;
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use yiqiao_node_core::machine::{Input, Outcome};
+use yiqiao_proto::calls::Method;
+use yiqiao_proto::time::Millis;
+use yiqiao_simnet::chance::Chance;
+
+use crate::hub::{Event, Hub};
+use crate::limits::SCREEN_WAIT;
+use crate::network::Who;
+use crate::node::{Node, NotTaken};
+use crate::randomness::{Part, stream};
+use crate::setup::Setup;
+use people::Errand;
+pub(crate) use people::Referred;
+use senders::Sender;
+pub(crate) use town::{Resident, code_of, hospital_of, residents};
+
+/// Something that somebody began, by a number of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ActId(u64);
+
+/// What happens to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    /// It begins, or goes on.
+    Go,
+    /// Who waits for an answer waits no longer.
+    GiveUp,
+    /// Somebody comes who wants this.
+    Come(Kind),
+    /// A system has something to send.
+    Send(usize),
+}
+
+/// What people come for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Permit,
+    Forbid,
+    Revoke,
+    Search,
+    PullAgain,
+    Refer,
+    Step,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// One of so many messages of an input was kept, or was not.
+    Message { item: usize, of: usize, kept: bool },
+    /// The outcome of an input.
+    Outcome(Result<Outcome, NotTaken>),
+    /// The registry's answer to a question, if one came.
+    Answer(Option<Vec<u8>>),
+}
+
+/// Everybody.
+pub(crate) struct Load {
+    pub(crate) residents: Vec<Resident>,
+    senders: Vec<Sender>,
+    /// What is under way.
+    sending: BTreeMap<ActId, senders::Sending>,
+    errands: BTreeMap<ActId, Errand>,
+    pub(crate) given: Vec<people::Given>,
+    pub(crate) seen: Vec<people::Seen>,
+    pub(crate) referred: Vec<Referred>,
+    /// Seconds between two people who come for the same.
+    every: BTreeMap<Kind, u64>,
+    comes: BTreeMap<Kind, Chance>,
+    chance: Chance,
+    ids: u64,
+    /// Nobody comes any more.
+    pub(crate) is_over: bool,
+    pub(crate) counts: Counts,
+}
+
+/// How often what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages whose senders have their answer.
+    pub messages: u64,
+    /// Permits and objections recorded at desks.
+    pub consents: u64,
+    /// Taken back.
+    pub revocations: u64,
+    /// Searches answered.
+    pub searches: u64,
+    /// Documents that somebody wanted.
+    pub wanted: u64,
+    /// Documents of others that were opened.
+    pub opened: u64,
+    /// Referrals sent.
+    pub referrals: u64,
+    /// Steps taken after that.
+    pub steps: u64,
+}
+
+const KINDS: [Kind; 7] =
+    [Kind::Permit, Kind::Forbid, Kind::Revoke, Kind::Search, Kind::PullAgain, Kind::Refer, Kind::Step];
+
+impl Load {
+    /// Everybody of a world; the senders begin at once.
+    pub(crate) fn new(setup: &Setup, hub: &mut Hub, residents: Vec<Resident>) -> Self {
+        let mut rates = stream(setup.seed, Part::Rates, 1);
+        let every = KINDS.map(|kind| (kind, kind.every(&mut rates))).into();
+        let comes = KINDS.map(|kind| (kind, stream(setup.seed, Part::People, 1 + kind as u64))).into();
+        let senders = senders::of(setup, hub.now);
+        let mut load = Self {
+            residents,
+            senders,
+            sending: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            given: Vec::new(),
+            seen: Vec::new(),
+            referred: Vec::new(),
+            every,
+            comes,
+            chance: stream(setup.seed, Part::People, 0),
+            ids: 0,
+            is_over: false,
+            counts: Counts::default(),
+        };
+        for at in 0..load.senders.len() {
+            load.send_next(hub, at);
+        }
+        for kind in KINDS {
+            load.come_later(hub, kind);
+        }
+        load
+    }
+
+    /// Something happens to an act.
+    pub(crate) fn act(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, id: ActId, act: Act) {
+        match act {
+            Act::Come(kind) if !self.is_over => {
+                self.come(hub, kind);
+                self.come_later(hub, kind);
+            }
+            Act::Come(_) => {}
+            Act::Send(at) => self.send(hub, nodes, at),
+            Act::Go => self.go(hub, nodes, id),
+            Act::GiveUp => self.give_up(hub, id),
+        }
+    }
+
+    /// Something came of an act.
+    pub(crate) fn told(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, id: ActId, told: Told) {
+        match told {
+            Told::Message { item, of, kept } => self.message_kept(hub, id, item, of, kept),
+            Told::Outcome(outcome) => self.outcome(hub, nodes, id, outcome),
+            Told::Answer(answer) => self.answer(hub, nodes, id, answer),
+        }
+    }
+
+    /// Whether every sender has its answers, and nobody is at a screen.
+    pub(crate) fn is_done(&self) -> bool {
+        self.errands.is_empty() && self.sending.is_empty() && self.senders.iter().all(Sender::is_done)
+    }
+
+    fn new_id(&mut self) -> ActId {
+        self.ids += 1;
+        ActId(self.ids)
+    }
+
+    /// When the next one comes for this.
+    fn come_later(&mut self, hub: &mut Hub, kind: Kind) {
+        let every = self.every.get(&kind).copied().unwrap_or(60);
+        let chance = self.comes.get_mut(&kind).expect("every kind has a stream");
+        let wait = Millis::new(1 + chance.below(2_000 * every));
+        let id = self.new_id();
+        hub.after(wait, Event::Act(id, Act::Come(kind)));
+    }
+
+    /// Somebody hands something in at a screen, and waits.
+    fn hand(&mut self, hub: &mut Hub, node: &mut Node, id: ActId, input: Input) {
+        node.act(hub, id, input);
+        hub.after(SCREEN_WAIT, Event::Act(id, Act::GiveUp));
+    }
+
+    /// Somebody asks the registry, and waits.
+    fn question(&mut self, hub: &mut Hub, node: &mut Node, id: ActId, request: Vec<u8>) {
+        node.question(hub, id, Method::Search, request);
+        hub.after(SCREEN_WAIT, Event::Act(id, Act::GiveUp));
+    }
+}
+
+impl Kind {
+    /// Seconds between two who come for this, in one world.
+    fn every(self, chance: &mut Chance) -> u64 {
+        let (low, high) = match self {
+            Self::Permit => (6, 60),
+            Self::Forbid => (60, 600),
+            Self::Revoke => (20, 200),
+            Self::Search | Self::Step => (4, 40),
+            Self::PullAgain => (10, 100),
+            Self::Refer => (15, 150),
+        };
+        chance.between(low, high).unsigned_abs()
+    }
+}
+
+impl fmt::Display for ActId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { messages, consents, revocations, searches, wanted, opened, referrals, steps } = self;
+        write!(
+            f,
+            "messages {messages}, consents {consents}, revocations {revocations}, searches {searches}, "
+        )?;
+        write!(f, "wanted {wanted}, opened {opened}, referrals {referrals}, steps {steps}")
+    }
+}

@@ -1,0 +1,324 @@
+//! What one person does, step by step: hands something in, waits for what comes of it, tries again a few times, goes on.
+
+use std::collections::BTreeMap;
+
+use yiqiao_node_core::machine::{Input, Outcome};
+use yiqiao_node_core::receive::Want;
+use yiqiao_node_core::{answers, ask, desk};
+use yiqiao_proto::codes::{PersonRole, Purpose, ReferralAct, RevocationReason};
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::form::{ListedDocument, ReferralReply};
+use yiqiao_proto::id::{ReferralId, Subject};
+use yiqiao_proto::limits::FORM_DOCUMENTS_MAX;
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::referral::after;
+use yiqiao_proto::time::Millis;
+
+use super::forms::{self, form, listed, own_listed, patient, staff, statement};
+use super::wish::What;
+use super::{Act, ActId, Kind, Load};
+use crate::hub::{Event, Hub};
+use crate::limits::TRIES_MAX;
+use crate::network::Who;
+use crate::node::{Node, NotTaken};
+use crate::plant::Plant;
+
+/// What somebody is about.
+pub(super) struct Errand {
+    node: Who,
+    tries: u32,
+    what: What,
+    /// It is the patient who looks, and not a physician.
+    by_patient: bool,
+    /// A signed query that the registry is being asked.
+    query: Option<Envelope>,
+}
+
+/// Something a patient said at a desk: the number of one word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(super) node: Who,
+    resident: usize,
+    word: u64,
+    /// Which of the patient's tokens it is of.
+    token: usize,
+}
+
+/// What somebody found once.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(super) node: Who,
+    pub(super) resident: usize,
+    pub(super) documents: Vec<ListedDocument>,
+}
+
+/// A referral that was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Referred {
+    pub(crate) from: Who,
+    pub(crate) to: Who,
+    pub(crate) id: ReferralId,
+    resident: usize,
+}
+
+impl Load {
+    /// Somebody comes who wants this.
+    pub(super) fn come(&mut self, hub: &mut Hub, kind: Kind) {
+        let Some((node, what)) = self.draw(kind) else { return };
+        self.begin(hub, Millis::new(0), node, what);
+    }
+
+    fn begin(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What) {
+        let id = self.new_id();
+        let by_patient = self.chance.percent(60);
+        self.errands.insert(id, Errand { node, tries: 0, what, by_patient, query: None });
+        hub.after(wait, Event::Act(id, Act::Go));
+    }
+
+    /// Somebody hands in what the errand needs next.
+    pub(super) fn go(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, id: ActId) {
+        let Some(errand) = self.errands.get(&id) else { return };
+        let Some(node) = nodes.get_mut(&errand.node) else { return };
+        if !node.is_running() {
+            return self.again(hub, id);
+        }
+        match self.input(hub, node, errand) {
+            Some(input) => self.hand(hub, node, id, input),
+            // The screen does not offer it.
+            None => drop(self.errands.remove(&id)),
+        }
+    }
+
+    fn input(&self, hub: &Hub, node: &Node, errand: &Errand) -> Option<Input> {
+        let now = node.told(hub.now);
+        let head = || staff(node.who, PersonRole::DepartmentHead);
+        let subject = |resident: &usize| self.subject(node, *resident);
+        let looks = |own: Subject| if errand.by_patient { patient(own) } else { head() };
+        Some(match &errand.what {
+            What::Permit { resident, to, custodian, classes } => {
+                let permit = forms::permit(to.clone(), custodian.clone(), classes.clone(), now);
+                Input::Permit(Box::new((statement(node.who, subject(resident)?), permit)))
+            }
+            What::Forbid { resident, to, classes } => {
+                let forbid = forms::forbid(to.clone(), classes.clone(), now);
+                Input::Forbid(Box::new((statement(node.who, subject(resident)?), forbid)))
+            }
+            What::Revoke { given } => self.revocation(node, self.given.get(*given)?)?,
+            What::Search { resident, exact } => {
+                let own = subject(resident)?;
+                let actor = if *exact { patient(own) } else { looks(own) };
+                Input::Search(Box::new(forms::search(actor, own)))
+            }
+            What::Want { resident, documents } => Input::Want(Box::new(Want {
+                actor: looks(subject(resident)?),
+                subject: Some(subject(resident)?),
+                referral: None,
+                documents: documents.clone(),
+                purpose: Purpose::Treatment,
+                treating: false,
+                break_glass: None,
+            })),
+            What::Open { resident, holder, entry } => {
+                Input::Open { actor: looks(subject(resident)?), holder: holder.clone(), entry: *entry }
+            }
+            What::Draft { resident, to } => {
+                let subject = subject(resident)?;
+                let form = form(self.residents.get(*resident)?, own_documents(node, &subject));
+                Input::Draft { actor: head(), id: None, subject, to: to.clone(), form: Box::new(form) }
+            }
+            What::Send { id, .. } => Input::Send { actor: head(), id: *id },
+            What::File { referred } => self.filing(node, self.referred.get(*referred)?)?,
+            What::Step { referred, act } => step(node, self.referred.get(*referred)?, *act)?,
+        })
+    }
+
+    /// Under which name a hospital has somebody.
+    fn subject(&self, node: &Node, resident: usize) -> Option<Subject> {
+        let identifier = &self.residents.get(resident)?.identifier;
+        node.ask(|machine, view| machine.patients_by_identifier(identifier, view))?.first().copied()
+    }
+
+    fn revocation(&self, node: &Node, given: &Given) -> Option<Input> {
+        let subject = self.subject(node, given.resident)?;
+        let directive = node.ask(|_, view| ask::directive(given.word, view))??;
+        let patient = node.ask(|machine, view| machine.patient(&subject, view))??;
+        let token = *patient.tokens.get(given.token)?;
+        let wish = desk::NewRevocation { directive, token, reason: RevocationReason::PatientWish };
+        Some(Input::Revoke(Box::new((statement(node.who, subject), wish))))
+    }
+
+    fn filing(&self, node: &Node, referred: &Referred) -> Option<Input> {
+        let subject = self.subject(node, referred.resident)?;
+        let actor = staff(node.who, PersonRole::ReferralOffice);
+        let referring = super::code_of(usize::from(referred.from.0).saturating_sub(1));
+        Some(Input::File { actor, referring, id: referred.id, subject, confirmed: true })
+    }
+
+    /// What came of an input.
+    pub(super) fn outcome(
+        &mut self,
+        hub: &mut Hub,
+        nodes: &mut BTreeMap<Who, Node>,
+        id: ActId,
+        outcome: Result<Outcome, NotTaken>,
+    ) {
+        let Some(errand) = self.errands.get_mut(&id) else { return };
+        let (node, what) = (errand.node, errand.what.clone());
+        hub.note(node, format_args!("act {id} {} {}", what.name(), name_of(&outcome)));
+        if outcome == Err(NotTaken::Busy) {
+            return self.again(hub, id);
+        }
+        if let (What::Search { .. }, Ok(Outcome::Call(queries))) = (&what, &outcome) {
+            errand.query = queries.first().cloned();
+            let query = queries.first().map(answers::search);
+            if let (Some(query), Some(node)) = (query, nodes.get_mut(&node)) {
+                return self.question(hub, node, id, query);
+            }
+        }
+        self.errands.remove(&id);
+        match (what, outcome) {
+            (What::Permit { resident, .. } | What::Forbid { resident, .. }, Ok(Outcome::Said(words))) => {
+                self.counts.consents += 1;
+                let given = (0..).zip(words).map(|(token, word)| Given { node, resident, word, token });
+                self.given.extend(given);
+            }
+            (What::Revoke { .. }, Ok(Outcome::Said(_))) => self.counts.revocations += 1,
+            (What::Want { resident, documents }, Ok(Outcome::Done)) => {
+                self.counts.wanted += documents.len() as u64;
+                self.open_later(hub, node, resident, &documents);
+            }
+            (What::Open { holder, entry, .. }, Ok(Outcome::Opened(_))) => {
+                self.counts.opened += 1;
+                hub.oracle.opened(hub.now, node, &holder, &entry);
+            }
+            (What::Draft { resident, to }, Ok(Outcome::Drafted(id))) => {
+                let known = |who: &Who| super::code_of(usize::from(who.0).saturating_sub(1)) == to;
+                let to = self.residents.iter().flat_map(|resident| resident.known_at.clone()).find(known);
+                let Some(to) = to else { return };
+                self.begin(hub, Millis::new(2_000), node, What::Send { resident, to, id });
+            }
+            (What::Send { resident, to, id }, Ok(Outcome::Done)) => {
+                self.counts.referrals += 1;
+                self.referred.push(Referred { from: node, to, id, resident });
+            }
+            (What::Step { .. }, Ok(Outcome::Done)) => self.counts.steps += 1,
+            _ => {}
+        }
+    }
+
+    /// What the registry answered to a search.
+    pub(super) fn answer(
+        &mut self,
+        hub: &mut Hub,
+        nodes: &mut BTreeMap<Who, Node>,
+        id: ActId,
+        answer: Option<Vec<u8>>,
+    ) {
+        let Some(errand) = self.errands.get(&id) else { return };
+        let (Some(answer), Some(query)) = (answer, &errand.query) else { return self.again(hub, id) };
+        let What::Search { resident, exact } = errand.what else { return };
+        let Some(node) = nodes.get(&errand.node) else { return };
+        match answers::found(hub.oracle.directory(), &node.code, query, &answer) {
+            Ok((found, _)) if exact => {
+                let left_out = usize::from(hub.has_plant(Plant::EntryLeftOut));
+                let ids = found.entries.iter().skip(left_out).map(|entry| entry.word.entry_id).collect();
+                hub.oracle.finds(hub.now, node.who, query, &ids);
+            }
+            Ok((found, _)) => {
+                let who = node.who;
+                hub.oracle.found(hub.now, who, query, &found.entries);
+                hub.note(who, format_args!("act {id} finds {}", found.entries.len()));
+                self.counts.searches += 1;
+                let documents: Vec<_> = found.entries.iter().map(|entry| listed(&entry.word)).collect();
+                self.want(hub, who, resident, documents);
+            }
+            Err(why) => {
+                hub.oracle.blames(hub.now, node.who, &format!("an honest answer is not believed: {why}"));
+            }
+        }
+        self.errands.remove(&id);
+    }
+
+    /// Every hospital searches for everybody it knows.
+    pub(crate) fn look_for_all(&mut self, hub: &mut Hub) {
+        let known = self.residents.iter().enumerate();
+        let known: Vec<(usize, Who)> =
+            known.flat_map(|(at, resident)| resident.known_at.iter().map(move |who| (at, *who))).collect();
+        for (resident, node) in known {
+            self.begin(hub, Millis::new(1), node, What::Search { resident, exact: true });
+        }
+    }
+
+    fn want(&mut self, hub: &mut Hub, node: Who, resident: usize, mut documents: Vec<ListedDocument>) {
+        documents.truncate(FORM_DOCUMENTS_MAX);
+        if documents.is_empty() {
+            return;
+        }
+        self.seen.push(Seen { node, resident, documents: documents.clone() });
+        if self.chance.percent(60) {
+            self.begin(hub, Millis::new(3_000), node, What::Want { resident, documents });
+        }
+    }
+
+    fn open_later(&mut self, hub: &mut Hub, node: Who, resident: usize, documents: &[ListedDocument]) {
+        for document in documents.iter().take(3) {
+            let wait = Millis::new(1_000 + self.chance.below(120_000));
+            let (holder, entry) = (document.holder.clone(), document.entry_id);
+            let what = What::Open { resident, holder, entry };
+            self.begin(hub, wait, node, what);
+        }
+    }
+
+    /// Nobody answered.
+    pub(super) fn give_up(&mut self, hub: &mut Hub, id: ActId) {
+        if self.sending.contains_key(&id) {
+            return self.send_again(hub, id);
+        }
+        self.again(hub, id);
+    }
+
+    /// People try the same thing a few times, under a new number: what still comes of the old one is not theirs any more.
+    fn again(&mut self, hub: &mut Hub, id: ActId) {
+        let Some(mut errand) = self.errands.remove(&id) else { return };
+        errand.tries += 1;
+        if errand.tries >= TRIES_MAX {
+            return;
+        }
+        let wait = Millis::new(1_000 + self.chance.below(9_000));
+        let id = self.new_id();
+        self.errands.insert(id, Errand { query: None, ..errand });
+        hub.after(wait, Event::Act(id, Act::Go));
+    }
+}
+
+/// An outcome in one word: some of them hold what describes a patient.
+fn name_of(outcome: &Result<Outcome, NotTaken>) -> String {
+    match outcome {
+        Ok(outcome) => {
+            let text = format!("{outcome:?}");
+            text.chars().take_while(char::is_ascii_alphanumeric).collect()
+        }
+        Err(NotTaken::Busy) => "busy".to_owned(),
+        Err(NotTaken::Refused(refused)) => format!("refused: {refused}"),
+    }
+}
+
+/// A step that the screen of a referral office offers where the referral stands.
+fn step(node: &Node, referred: &Referred, act: ReferralAct) -> Option<Input> {
+    let actor = staff(node.who, PersonRole::ReferralOffice);
+    let referring = super::code_of(usize::from(referred.from.0).saturating_sub(1));
+    let (shown, _) = node.ask(|machine, view| machine.referral(&actor, &referring, &referred.id, view))??;
+    after(shown.state, act)?;
+    let reply = Phi::new(ReferralReply { answer: "好转".to_owned(), ..ReferralReply::default() });
+    Some(Input::Act { actor, referring, id: referred.id, act, reply, seen: None })
+}
+
+fn own_documents(node: &Node, subject: &Subject) -> Vec<ListedDocument> {
+    let documents = node.ask(|machine, view| machine.documents_of(subject, 0, view));
+    let documents = documents.map(|(documents, _)| documents).unwrap_or_default();
+    let current = documents.iter().filter(|document| !document.withdrawn && document.receipt.is_some());
+    let mut listed: Vec<_> =
+        current.filter_map(|document| own_listed(&node.code, document)).take(5).collect();
+    listed.sort_by_key(|document| document.entry_id);
+    listed
+}

@@ -1,0 +1,120 @@
+//! The systems of the hospitals: each sends its messages one after the other, and a message again until it is answered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use yiqiao_proto::id::Code;
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_simnet::chance::Chance;
+use yiqiao_simnet::feeds::System;
+
+use super::town::{node_of, towns};
+use super::{Act, ActId, Load};
+use crate::hub::{Event, Hub};
+use crate::limits::ACK_WAIT;
+use crate::network::Who;
+use crate::node::Node;
+use crate::randomness::{Part, stream};
+use crate::region::constant;
+use crate::setup::Setup;
+
+/// A system of a hospital, and what it still has to send.
+pub(super) struct Sender {
+    node: Who,
+    system: Code,
+    queue: VecDeque<(Timestamp, Vec<u8>)>,
+    chance: Chance,
+    /// The input at the front is under way.
+    is_busy: bool,
+}
+
+/// An input that is under way.
+pub(super) struct Sending {
+    sender: usize,
+    /// Messages of it that were kept.
+    kept: BTreeSet<usize>,
+}
+
+/// All senders of a world. What they have to send is spread over its time, in their order.
+pub(super) fn of(setup: &Setup, began: Timestamp) -> Vec<Sender> {
+    let mut queues: BTreeMap<(Who, System), Vec<Vec<u8>>> = BTreeMap::new();
+    for (number, town) in towns(setup).iter().enumerate() {
+        for feed in town.feeds() {
+            if let Some(node) = node_of(setup, number, feed.hospital) {
+                queues.entry((node, feed.system)).or_default().push(feed.bytes);
+            }
+        }
+    }
+    let mut senders = Vec::new();
+    for (at, ((node, system), inputs)) in (0..).zip(queues) {
+        let mut chance = stream(setup.seed, Part::Senders, at);
+        let mut times: Vec<u64> = inputs.iter().map(|_| chance.below(setup.minutes * 54_000)).collect();
+        times.sort_unstable();
+        let times = times.into_iter().map(|ms| began + Millis::new(ms));
+        let (system, queue) = (constant(system.name()), times.zip(inputs).collect());
+        senders.push(Sender { node, system, queue, chance, is_busy: false });
+    }
+    senders
+}
+
+impl Sender {
+    pub(super) fn is_done(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+impl Load {
+    /// A system sends what is at the front of its queue, when its time has come.
+    pub(super) fn send_next(&mut self, hub: &mut Hub, at: usize) {
+        let id = self.new_id();
+        if let Some((when, _)) = self.senders.get(at).and_then(|sender| sender.queue.front()) {
+            hub.at(*when, Event::Act(id, Act::Send(at)));
+        }
+    }
+
+    pub(super) fn send(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, at: usize) {
+        let id = self.new_id();
+        let Some(sender) = self.senders.get_mut(at).filter(|sender| !sender.is_busy) else { return };
+        let Some((_, bytes)) = sender.queue.front() else { return };
+        sender.is_busy = true;
+        self.sending.insert(id, Sending { sender: at, kept: BTreeSet::new() });
+        if let Some(node) = nodes.get_mut(&sender.node) {
+            node.message(hub, id, &sender.system, bytes);
+        }
+        hub.after(ACK_WAIT, Event::Act(id, Act::GiveUp));
+    }
+
+    /// A message of an input was kept, or was not: then all of it is sent again.
+    pub(super) fn message_kept(&mut self, hub: &mut Hub, id: ActId, item: usize, of: usize, kept: bool) {
+        let Some(sending) = self.sending.get_mut(&id) else { return };
+        if !kept {
+            return self.send_again(hub, id);
+        }
+        sending.kept.insert(item);
+        if sending.kept.len() < of {
+            return;
+        }
+        let at = sending.sender;
+        self.counts.messages += of as u64;
+        self.sending.remove(&id);
+        let Some(sender) = self.senders.get_mut(at) else { return };
+        sender.is_busy = false;
+        // A sender that lost the answer sends once more what was kept.
+        if sender.chance.percent(5) {
+            let wait = Millis::new(sender.chance.below(3_000));
+            let again = self.new_id();
+            return hub.after(wait, Event::Act(again, Act::Send(at)));
+        }
+        sender.queue.pop_front();
+        self.send_next(hub, at);
+    }
+
+    /// No answer came, or none that it was kept.
+    pub(super) fn send_again(&mut self, hub: &mut Hub, id: ActId) {
+        let Some(sending) = self.sending.remove(&id) else { return };
+        let again = self.new_id();
+        let Some(sender) = self.senders.get_mut(sending.sender) else { return };
+        sender.is_busy = false;
+        let wait = Millis::new(500 + sender.chance.below(3_000));
+        hub.after(wait, Event::Act(again, Act::Send(sending.sender)));
+    }
+}

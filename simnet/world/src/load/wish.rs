@@ -1,0 +1,135 @@
+//! What somebody is about, and who comes for what where: drawn from the streams of people.
+
+use std::collections::BTreeSet;
+
+use yiqiao_proto::codes::{DocumentClass, ReferralAct};
+use yiqiao_proto::form::ListedDocument;
+use yiqiao_proto::id::{Code, EntryId, ReferralId};
+use yiqiao_proto::referral::{Side, side_of};
+use yiqiao_simnet::chance::Chance;
+
+use super::people::{Referred, Seen};
+use super::{Kind, Load};
+use crate::network::Who;
+
+/// What somebody is about.
+#[derive(Clone)]
+pub(super) enum What {
+    Permit {
+        resident: usize,
+        to: Code,
+        custodian: Option<Code>,
+        classes: BTreeSet<DocumentClass>,
+    },
+    Forbid {
+        resident: usize,
+        to: Option<Code>,
+        classes: BTreeSet<DocumentClass>,
+    },
+    Revoke {
+        given: usize,
+    },
+    /// A search; at the end one that is compared with what must be found.
+    Search {
+        resident: usize,
+        exact: bool,
+    },
+    Want {
+        resident: usize,
+        documents: Vec<ListedDocument>,
+    },
+    Open {
+        resident: usize,
+        holder: Code,
+        entry: EntryId,
+    },
+    Draft {
+        resident: usize,
+        to: Code,
+    },
+    Send {
+        resident: usize,
+        to: Who,
+        id: ReferralId,
+    },
+    File {
+        referred: usize,
+    },
+    Step {
+        referred: usize,
+        act: ReferralAct,
+    },
+}
+
+impl Load {
+    /// Who wants what, and where.
+    pub(super) fn draw(&mut self, kind: Kind) -> Option<(Who, What)> {
+        let Self { residents, chance, given, seen, referred, .. } = self;
+        let resident = usize::try_from(chance.below(residents.len() as u64)).ok()?;
+        let known = residents.get(resident).map(|resident| resident.known_at.clone()).unwrap_or_default();
+        let nodes: BTreeSet<Who> = residents.iter().flat_map(|resident| resident.known_at.clone()).collect();
+        let others: Vec<Who> = nodes.into_iter().collect();
+        if known.is_empty() {
+            return None;
+        }
+        let at = *chance.pick(&known);
+        let near = chance.percent(70);
+        let other = *chance.pick(if near { &known } else { &others });
+        let code = |who: Who| super::code_of(usize::from(who.0).saturating_sub(1));
+        let all = [DocumentClass::Laboratory, DocumentClass::Imaging];
+        let classes = if chance.percent(70) { BTreeSet::new() } else { BTreeSet::from([*chance.pick(&all)]) };
+        let index = |chance: &mut Chance, len: usize| {
+            usize::try_from(chance.below(len as u64)).ok().filter(|at| *at < len)
+        };
+        Some(match kind {
+            Kind::Permit => {
+                let custodian = chance.percent(40).then(|| code(*chance.pick(&known)));
+                let custodian = custodian.filter(|custodian| *custodian != code(other));
+                (at, What::Permit { resident, to: code(other), custodian, classes })
+            }
+            Kind::Forbid => {
+                let to = chance.percent(80).then(|| code(other));
+                (at, What::Forbid { resident, to, classes })
+            }
+            Kind::Revoke => {
+                let given_at = index(chance, given.len())?;
+                (given.get(given_at)?.node, What::Revoke { given: given_at })
+            }
+            Kind::Search => (at, What::Search { resident, exact: false }),
+            Kind::PullAgain => {
+                let Seen { node, resident, documents } = seen.get(index(chance, seen.len())?)?.clone();
+                (node, What::Want { resident, documents })
+            }
+            Kind::Refer if at != other => (at, What::Draft { resident, to: code(other) }),
+            Kind::Refer => return None,
+            Kind::Step => {
+                let at = index(chance, referred.len())?;
+                let Referred { from, to, .. } = referred.get(at)?;
+                let act = *chance.pick(ReferralAct::ALL);
+                let node = if side_of(act) == Side::Referring { *from } else { *to };
+                if act == ReferralAct::Receive {
+                    (*to, What::File { referred: at })
+                } else {
+                    (node, What::Step { referred: at, act })
+                }
+            }
+        })
+    }
+}
+
+impl What {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Permit { .. } => "permit",
+            Self::Forbid { .. } => "forbid",
+            Self::Revoke { .. } => "revoke",
+            Self::Search { .. } => "search",
+            Self::Want { .. } => "want",
+            Self::Open { .. } => "open",
+            Self::Draft { .. } => "draft",
+            Self::Send { .. } => "send",
+            Self::File { .. } => "file",
+            Self::Step { .. } => "step",
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `yiqiao-simnet`: prints synthetic residents, writes the feeds of their hospitals, and runs whole regions in one thread.
+
+mod people_and_feeds;
+mod sweep;
+
+use std::fs::File;
+use std::io::{BufWriter, Write, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use yiqiao_simworld::limits::SEEDS_MAX;
+use yiqiao_simworld::plant::Plant;
+use yiqiao_simworld::run::{Report, run};
+use yiqiao_simworld::setup::Setup;
+
+/// Makes people who do not exist and what their hospitals would send about them, and whole regions of hospitals.
+///
+/// The same seed gives the same bytes on every machine. All identity numbers begin with 999999, a region that does not
+/// exist, so that none can be a real person's.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints residents, one JSON object a line.
+    Patients {
+        /// The name of the town: any number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many residents.
+        #[arg(long, default_value_t = 20)]
+        count: usize,
+    },
+    /// Writes what the hospitals' systems sent, one file a message in order of time, and truth.jsonl beside them.
+    ///
+    /// File names say order, hospital and system: 000017-qzrm-lis.hl7. HL7 v2 files hold one message without MLLP
+    /// framing, in the character set of the hospital (qzdx writes GB18030). Each line of truth.jsonl says whom a file is
+    /// about, what it is and when it was sent.
+    Feed {
+        /// The name of the town: any number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many residents.
+        #[arg(long, default_value_t = 60, conflicts_with = "story")]
+        patients: usize,
+        /// The demo's town instead: its fixed cast and their neighbours.
+        #[arg(long, conflicts_with = "seed")]
+        story: bool,
+        /// The day on which the town lives, for example 2026-11-20; records reach back from it.
+        #[arg(long, default_value = "2026-11-20")]
+        day: Date,
+        /// The folder to write to; made if it is missing, refused if it holds anything.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Runs one region: its real machines in a world of faults that the seed draws.
+    ///
+    /// Prints what the seed drew, what happened and the digest of the trace. Ends with 1 if something happened that must
+    /// not, and prints what, and the command that repeats it.
+    Run {
+        /// The name of the world: any number.
+        #[arg(long)]
+        seed: u64,
+        #[command(flatten)]
+        world: World,
+        /// Writes the trace to this file, one line an event.
+        #[arg(long)]
+        trace: Option<PathBuf>,
+    },
+    /// Runs many regions on all cores, and prints the seeds of those in which something happened that must not.
+    Sweep {
+        /// How many.
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+        seeds: u64,
+        /// From which seed on.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        #[command(flatten)]
+        world: World,
+    },
+}
+
+/// How large a world is.
+#[derive(Args, Clone, Copy)]
+struct World {
+    /// Hospitals.
+    #[arg(long, default_value_t = 3)]
+    hospitals: usize,
+    /// Residents.
+    #[arg(long, default_value_t = 12)]
+    patients: usize,
+    /// Hours during which things break and people act.
+    #[arg(long, default_value_t = 1)]
+    hours: u64,
+    /// Plants a fault of the product, to see its checker fire: see docs/simulation.md.
+    #[arg(long)]
+    plant: Option<Plant>,
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Patients { seed, count } => people_and_feeds::print_patients(seed, count)?,
+        Command::Feed { seed, patients, story, day, out } => {
+            people_and_feeds::write_feeds(seed, patients, story, day, &out)?;
+        }
+        Command::Run { seed, world, trace } => return run_one(seed, world, trace),
+        Command::Sweep { seeds, from, world } => return sweep::sweep(seeds, from, world),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_one(seed: u64, world: World, trace: Option<PathBuf>) -> Result<ExitCode> {
+    let sink = trace.map(|path| {
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        anyhow::Ok(Box::new(BufWriter::new(file)) as Box<dyn Write>)
+    });
+    let report = run(&world.setup(seed), sink.transpose()?)?;
+    let mut out = stdout().lock();
+    writeln!(
+        out,
+        "seed {seed}: {} hospitals, {} residents, {} h",
+        world.hospitals, world.patients, world.hours
+    )?;
+    print(&mut out, &report)?;
+    let Some(violation) = &report.violation else { return Ok(ExitCode::SUCCESS) };
+    writeln!(out, "VIOLATION at {} ms, {}: {}", violation.at_ms, violation.who, violation.what)?;
+    writeln!(out, "again: {}", world.command(seed))?;
+    Ok(ExitCode::FAILURE)
+}
+
+fn print(out: &mut impl Write, report: &Report) -> Result<()> {
+    let Report { rates, counts, words, crashes, events, lived_ms, digest, .. } = report;
+    writeln!(out, "drawn: {rates}")?;
+    writeln!(out, "done: {counts}")?;
+    let lived = lived_ms / 1_000;
+    writeln!(out, "log {words} words, crashes {crashes}, events {events}, lived {lived} s, digest {digest}")?;
+    Ok(())
+}
+
+impl World {
+    const fn setup(self, seed: u64) -> Setup {
+        let Self { hospitals, patients, hours, plant } = self;
+        Setup { seed, hospitals, patients, minutes: hours.saturating_mul(60), plant, backwards: false }
+    }
+
+    /// What repeats the run of a seed.
+    fn command(self, seed: u64) -> String {
+        let Self { hospitals, patients, hours, plant } = self;
+        let plant = plant.map(|plant| format!(" --plant {plant}")).unwrap_or_default();
+        format!(
+            "yiqiao-simnet run --seed {seed} --hospitals {hospitals} --patients {patients} --hours {hours}{plant}"
+        )
+    }
+}

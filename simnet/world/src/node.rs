@@ -1,0 +1,364 @@
+//! A node's process: takes inputs in batches, makes them durable, answers, and carries effects out in order. What its service
+//! does with threads is done here in one step after the other.
+//!
+//! Not here: one batch ([`batch`]), what is kept ([`ledger`]), sealed files ([`vault`]), messages of the hospital ([`reception`]), calls of other
+//! members ([`peers`]), effects and documents that come ([`effects`]).
+
+mod batch;
+mod effects;
+mod ledger;
+mod peers;
+mod reception;
+mod vault;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use yiqiao_node_core::at_rest::AtRest;
+use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::holder::Range;
+use yiqiao_node_core::machine::{self, Config, Input, Keys, Machine, Outcome};
+use yiqiao_node_core::state::{Fault, View};
+use yiqiao_proto::codes::FacilityKind;
+use yiqiao_proto::id::{Code, DocumentId};
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_simnet::chance::Chance;
+
+use crate::clock::Clock;
+use crate::disk::Volume;
+use crate::hub::{Caller, Event, Hub, Later, Stopped};
+use crate::limits::{BATCH_MAX, QUEUE_MAX, REST, SYNC_MS_MAX};
+use crate::load::{ActId, Told, hospital_of};
+use crate::network::{CallId, Who};
+use crate::plant::Plant;
+use crate::randomness::Fountain;
+use crate::region::{For, Region};
+use effects::{Fetch, Pending};
+use ledger::Ledger;
+use reception::Slip;
+use vault::Vault;
+
+/// How long a clock that is to stand still runs.
+const STANDS_AFTER: Millis = Millis::from_secs(240);
+
+/// A node's computer, and the process on it if it runs.
+pub(crate) struct Node {
+    pub(crate) who: Who,
+    pub(crate) code: Code,
+    region: Region,
+    pub(crate) volume: Volume,
+    vault: Vault,
+    pub(crate) clock: Clock,
+    fountain: Fountain,
+    chance: Chance,
+    began: Timestamp,
+    /// How often the process was started.
+    pub(crate) starts: u64,
+    pub(crate) paused_until: Timestamp,
+    busy_until: Timestamp,
+    running: Option<Running>,
+}
+
+/// What is gone with the process.
+struct Running {
+    machine: Machine,
+    ledger: Ledger,
+    /// The time of the batch at hand.
+    now: Timestamp,
+    inbox: VecDeque<Job>,
+    /// It is to take what has come.
+    is_called: bool,
+    wake_at: Option<Timestamp>,
+    /// Inputs that wait for a call.
+    waiters: BTreeMap<u64, Vec<Waiting>>,
+    again: Vec<Waiting>,
+    /// Counts the outboxes of this process: a new one begins when a batch could not be kept.
+    era: u64,
+    rests_until: Timestamp,
+    /// Something has come that a range may rest on.
+    progressed: bool,
+    calls: BTreeMap<CallId, Pending>,
+    fetches: BTreeMap<DocumentId, Fetch>,
+    /// Requests that wait for the feed, and ranges that wait for a word.
+    news: BTreeMap<CallId, Waiting>,
+    ranges: BTreeMap<CallId, (Caller, Range)>,
+}
+
+/// What waits for the process.
+enum Job {
+    Hand(Waiting),
+    Answer { era: u64, input: Box<Input> },
+}
+
+/// An input, and where its answer goes.
+struct Waiting {
+    input: Box<Input>,
+    to: Reply,
+}
+
+enum Reply {
+    Nobody,
+    /// Somebody at a screen; the input is handed in again once what it waits for has come.
+    Act(ActId),
+    Sender(Box<Slip>),
+    Peer(Caller),
+    /// A range, and until when it may wait for the word on which it rests.
+    Range(Caller, Range, Timestamp),
+    /// The request of this call waits for the feed.
+    News(CallId),
+}
+
+/// Why an input was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// Nothing has changed; it may come again.
+    Busy,
+    /// The machine refused.
+    Refused(machine::Refused),
+}
+
+impl Node {
+    pub(crate) fn new(
+        who: Who,
+        region: Region,
+        volume: Volume,
+        clock: Clock,
+        fountain: Fountain,
+        chance: Chance,
+        began: Timestamp,
+    ) -> Self {
+        let at_rest = AtRest::new(&region.secret(who, For::AtRest));
+        Self {
+            who,
+            code: region.code_of(who).clone(),
+            region,
+            volume,
+            vault: Vault::new(at_rest),
+            clock,
+            fountain,
+            chance,
+            began,
+            starts: 0,
+            paused_until: Timestamp::MIN,
+            busy_until: Timestamp::MIN,
+            running: None,
+        }
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Starts: all is made again from the journal.
+    pub(crate) fn start(&mut self, hub: &mut Hub) -> Result<(), String> {
+        let mut ledger = Ledger::open(&self.volume)?;
+        let mut machine = self.fresh();
+        let records = ledger.bring_up(&mut machine)?;
+        hub.note(self.who, format_args!("start records {records}"));
+        self.starts += 1;
+        self.clock.put_together(hub.now);
+        self.running = Some(Running {
+            machine,
+            ledger,
+            now: self.clock.told(hub.now),
+            inbox: VecDeque::new(),
+            is_called: true,
+            wake_at: None,
+            waiters: BTreeMap::new(),
+            again: Vec::new(),
+            era: 0,
+            rests_until: Timestamp::MIN,
+            progressed: false,
+            calls: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            news: BTreeMap::new(),
+            ranges: BTreeMap::new(),
+        });
+        hub.at(hub.now, Event::Work(self.who));
+        Ok(())
+    }
+
+    /// The process is gone, and of what was coming in perhaps a part.
+    pub(crate) fn stop(&mut self) {
+        self.running = None;
+        self.vault.crash(&mut self.chance);
+    }
+
+    /// Answers a question about what is kept, if the process runs.
+    pub(crate) fn ask<T>(&self, question: impl Fn(&Machine, &View) -> Result<T, Fault>) -> Option<T> {
+        let running = self.running.as_ref()?;
+        running.ledger.look(|view| question(&running.machine, view)).ok()
+    }
+
+    /// Hands in what somebody at a screen wants. Told nothing if the process does not run.
+    pub(crate) fn act(&mut self, hub: &mut Hub, act: ActId, input: Input) {
+        let to = Reply::Act(act);
+        self.queue(hub, Job::Hand(Waiting { input: Box::new(input), to }));
+    }
+
+    /// The time of the process.
+    pub(crate) fn told(&self, now: Timestamp) -> Timestamp {
+        self.clock.told(now)
+    }
+
+    fn queue(&mut self, hub: &mut Hub, job: Job) {
+        let Some(running) = &mut self.running else { return };
+        let is_answer = matches!(job, Job::Answer { .. });
+        if running.inbox.len() >= QUEUE_MAX && !is_answer {
+            if let Job::Hand(waiting) = job {
+                self.tell(hub, waiting, Err(NotTaken::Busy));
+            }
+            return;
+        }
+        running.inbox.push_back(job);
+        self.call(hub);
+    }
+
+    /// The process is to take what has come, as soon as it can.
+    fn call(&mut self, hub: &mut Hub) {
+        let when = self.busy_until.max(self.paused_until);
+        let Some(running) = &mut self.running else { return };
+        if !running.is_called {
+            running.is_called = true;
+            hub.at(when, Event::Work(self.who));
+        }
+    }
+
+    /// Takes what has come, and what is due.
+    pub(crate) fn work(&mut self, hub: &mut Hub) -> Result<(), Stopped> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.is_called = false;
+        if self.paused_until > hub.now {
+            self.call(hub);
+            return Ok(());
+        }
+        let mut batch = self.begin(hub);
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let taken = running.inbox.len().min(BATCH_MAX);
+        let jobs: Vec<Job> = running.inbox.drain(..taken).collect();
+        let era = running.era;
+        for job in jobs {
+            match job {
+                Job::Hand(waiting) => batch.extend(self.after_news(hub, waiting)),
+                Job::Answer { era: of, input } if of == era => batch.push(Waiting::nobody(*input)),
+                Job::Answer { .. } => {}
+            }
+        }
+        if !batch.is_empty() {
+            self.busy_until = hub.now + Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
+        }
+        self.handle(hub, batch)?;
+        let again = self.running.as_mut().map(|running| std::mem::take(&mut running.again));
+        self.handle(hub, again.unwrap_or_default())?;
+        self.hand_ranges(hub);
+        self.set_wake(hub);
+        Ok(())
+    }
+
+    /// The time of a batch, and what goes before everything else in it (F-6).
+    fn begin(&mut self, hub: &Hub) -> Vec<Waiting> {
+        let stands = self.stands(hub);
+        let Some(running) = &mut self.running else { return Vec::new() };
+        let reading = self.clock.read(hub.now);
+        running.now = stands.unwrap_or(reading.now);
+        let mut batch = Vec::new();
+        if reading.jumped && stands.is_none() {
+            running.rests_until = running.rests_until.min(running.now + REST);
+            batch.push(Waiting::nobody(Input::ClockJumped));
+        }
+        if running.due().is_some_and(|due| due <= running.now) {
+            batch.push(Waiting::nobody(Input::Wakeup));
+        }
+        batch
+    }
+
+    /// The time at which a planted fault lets the clock stand, if it does by now.
+    fn stands(&self, hub: &Hub) -> Option<Timestamp> {
+        let from = self.began + STANDS_AFTER;
+        (self.is_planted(hub, Plant::ClockStands) && hub.now > from).then_some(from)
+    }
+
+    /// Whether the first node is to do something wrong.
+    fn is_planted(&self, hub: &Hub, plant: Plant) -> bool {
+        self.who == Who(1) && hub.has_plant(plant)
+    }
+
+    fn tell(&mut self, hub: &mut Hub, waiting: Waiting, outcome: Result<Outcome, NotTaken>) {
+        match waiting.to {
+            Reply::Nobody => {}
+            Reply::Act(act) => hub.told.push_back((act, Told::Outcome(outcome))),
+            Reply::Sender(slip) => self.acknowledge(hub, *slip, outcome),
+            Reply::Peer(caller) => self.reply(hub, caller, outcome),
+            Reply::Range(caller, range, until) => self.reply_range(hub, caller, range, until, outcome),
+            Reply::News(call) => self.news_came(hub, call),
+        }
+    }
+
+    /// When the process is to be woken by its machine's own time.
+    fn set_wake(&mut self, hub: &mut Hub) {
+        let stands = self.stands(hub);
+        let Some(running) = &mut self.running else { return };
+        if !running.inbox.is_empty() {
+            return self.call(hub);
+        }
+        let Some(due) = running.due().filter(|due| stands.is_none_or(|now| *due <= now)) else { return };
+        let when = self.clock.when(hub.now, due).max(self.busy_until).max(hub.now + Millis::new(1));
+        if running.is_called || running.wake_at == Some(when) {
+            return;
+        }
+        running.wake_at = Some(when);
+        hub.at(when, Event::Later(self.who, self.starts, Later::Wake));
+    }
+
+    /// A time that the process set itself has come.
+    pub(crate) fn later(&mut self, hub: &mut Hub, later: Later) {
+        let Some(running) = &mut self.running else { return };
+        match later {
+            Later::Wake if running.wake_at == Some(hub.now) => {
+                running.wake_at = None;
+                self.call(hub);
+            }
+            Later::Wake | Later::FeedOver(_) => {}
+            Later::NewsOver(call) => self.news_came(hub, call),
+            Later::RangeOver(call) => self.range_over(hub, call),
+            Later::RangeAgain(document, first_chunk) => self.pull_again(hub, document, first_chunk),
+        }
+    }
+
+    fn fresh(&self) -> Machine {
+        let mut coding = Coding::new(FacilityKind::GeneralHospital);
+        for department in hospital_of(self.who).departments() {
+            if let Ok(code) = Code::new(department.code) {
+                coding.department_codes.insert(department.name.to_owned(), code);
+            }
+        }
+        let config = Config { organisation: self.code.clone(), coding, assigners: BTreeMap::new() };
+        let keys = Keys {
+            words: self.region.key(self.who, For::Words),
+            sealing: self.region.sealing(self.who),
+            at_rest: AtRest::new(&self.region.secret(self.who, For::AtRest)),
+        };
+        Machine::new(config, keys, self.region.directory.clone())
+    }
+}
+
+impl Running {
+    /// When the machine has to be woken; never while it rests.
+    fn due(&self) -> Option<Timestamp> {
+        self.machine.next_wakeup().map(|due| due.max(self.rests_until))
+    }
+}
+
+impl Waiting {
+    /// An input whose outcome nobody waits for.
+    fn nobody(input: Input) -> Self {
+        Self { input: Box::new(input), to: Reply::Nobody }
+    }
+
+    const fn comes_again(&self) -> bool {
+        matches!(self.to, Reply::Act(_) | Reply::News(_))
+    }
+
+    fn is_fed(&self) -> bool {
+        matches!(*self.input, Input::Fed { .. })
+    }
+}

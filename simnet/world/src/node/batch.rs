@@ -1,0 +1,129 @@
+//! One batch of a node: handled, durable, answered, and its effects carried out, in this order.
+
+use yiqiao_node_core::machine::{Effect, Handled, Input, Outcome, Stop};
+use yiqiao_node_core::state::{Fault, Record, View};
+
+use super::{Node, NotTaken, Running, Waiting};
+use crate::disk::NotKept;
+use crate::hub::{Hub, Stopped};
+use crate::limits::{REST, ROUNDS_MAX};
+use crate::randomness::Fountain;
+use crate::region::code;
+
+impl Node {
+    /// One batch: handled, durable, answered, and its effects carried out, in this order.
+    pub(super) fn handle(&mut self, hub: &mut Hub, mut batch: Vec<Waiting>) -> Result<(), Stopped> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.keep(hub, &batch) {
+            Ok((outcomes, effects)) => {
+                for (waiting, outcome) in batch.into_iter().zip(outcomes) {
+                    hub.step(self.who)?;
+                    self.land(hub, waiting, outcome);
+                }
+                for effect in effects {
+                    hub.step(self.who)?;
+                    self.carry_out(hub, &effect);
+                }
+                Ok(())
+            }
+            Err(NotKept::Stopped(stopped)) => Err(stopped),
+            Err(why) => {
+                self.start_over()?;
+                if matches!(why, NotKept::TooLong) && batch.len() > 1 {
+                    return batch.drain(..).try_for_each(|waiting| self.handle(hub, vec![waiting]));
+                }
+                hub.note(self.who, format_args!("batch {} not kept", batch.len()));
+                if let Some(running) = &mut self.running {
+                    running.rests_until = running.now + REST;
+                }
+                batch.into_iter().for_each(|waiting| self.tell(hub, waiting, Err(NotTaken::Busy)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Handles a batch and makes it durable: all of it or nothing.
+    #[expect(clippy::type_complexity, reason = "what became of each input, and what is to be done")]
+    fn keep(
+        &mut self,
+        hub: &mut Hub,
+        batch: &[Waiting],
+    ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), NotKept> {
+        let Some(running) = &mut self.running else { return Ok((Vec::new(), Vec::new())) };
+        let mut view = View::new(code());
+        let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            outcomes.push(match running.handle_one(&waiting.input, &mut view, &mut self.fountain)? {
+                Ok(handled) => {
+                    records.extend(handled.records);
+                    effects.extend(handled.effects);
+                    Ok(handled.outcome)
+                }
+                Err(error) => Err(error),
+            });
+        }
+        hub.note(self.who, format_args!("batch {} kept {}", batch.len(), records.len()));
+        if !records.is_empty() {
+            running.ledger.append(hub, self.who, &records)?;
+            running.ledger.commit(view);
+        }
+        Ok((outcomes, effects))
+    }
+
+    /// Forgets what a batch that was not kept has done to the machine: the index stands where it stood.
+    fn start_over(&mut self) -> Result<(), Stopped> {
+        let mut machine = self.fresh();
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.ledger.look(|view| machine.resume(view)).map_err(Stopped::Ended)?;
+        running.machine = machine;
+        running.era += 1;
+        running.again.extend(std::mem::take(&mut running.waiters).into_values().flatten());
+        Ok(())
+    }
+
+    /// What follows from the outcome of an input, beside its answer.
+    fn land(&mut self, hub: &mut Hub, waiting: Waiting, outcome: Result<Outcome, NotTaken>) {
+        let Some(running) = &mut self.running else { return };
+        if let Input::Evaluated { ticket, .. }
+        | Input::Leased { ticket, .. }
+        | Input::Fed { ticket, .. }
+        | Input::Failed { ticket, .. } = *waiting.input
+        {
+            running.again.extend(running.waiters.remove(&ticket).unwrap_or_default());
+        }
+        running.progressed |= matches!(outcome, Ok(Outcome::Settled { .. })) || waiting.is_fed();
+        match outcome {
+            Ok(Outcome::Waiting(ticket)) if waiting.comes_again() => {
+                running.waiters.entry(ticket).or_default().push(waiting);
+            }
+            Ok(Outcome::OtherLog) => hub.oracle.blames(hub.now, self.who, "the registry shows another log"),
+            Ok(Outcome::FeedStopped { .. }) => {
+                hub.oracle.blames(hub.now, self.who, "the feed does not go on");
+            }
+            outcome => self.tell(hub, waiting, outcome),
+        }
+    }
+}
+
+impl Running {
+    fn handle_one(
+        &mut self,
+        input: &Input,
+        view: &mut View,
+        fountain: &mut Fountain,
+    ) -> Result<Result<Handled, NotTaken>, Stopped> {
+        for _round in 0..ROUNDS_MAX {
+            match self.machine.handle(self.now, input, &mut fountain.entropy(), view) {
+                Ok(handled) => return Ok(Ok(handled)),
+                Err(Stop::Refused(refused)) => return Ok(Err(NotTaken::Refused(refused))),
+                Err(Stop::Fault(Fault::Missing { keys })) => self.ledger.load(keys, view),
+                Err(Stop::Fault(fault)) => return Err(Stopped::Ended(fault.to_string())),
+            }
+        }
+        self.rests_until = self.now + REST;
+        Ok(Err(NotTaken::Busy))
+    }
+}

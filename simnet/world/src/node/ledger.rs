@@ -1,0 +1,91 @@
+//! What a node keeps: records durable, how far they are durable beside them, then the index; and only then answers.
+
+use prost::Message;
+use yiqiao_journal::Register;
+use yiqiao_node_core::machine::Machine;
+use yiqiao_node_core::state::{Fault, Record, View};
+
+use crate::disk::{Book, Index, NotKept, Volume};
+use crate::hub::{Hub, Stopped};
+use crate::limits::ROUNDS_MAX;
+use crate::network::Who;
+use crate::plant::Plant;
+use crate::region::code;
+
+pub(super) struct Ledger {
+    book: Book,
+    durable: Register,
+    index: Index,
+}
+
+impl Ledger {
+    /// Opens what the disk holds.
+    pub(super) fn open(volume: &Volume) -> Result<Self, String> {
+        let folder = volume.folder()?;
+        let durable = Register::open(&folder, "durable").map_err(|error| error.to_string())?;
+        let floor = durable.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let book = Book::open(folder, floor)?;
+        let mut ledger = Self { book, durable, index: Index::default() };
+        ledger.mark_durable()?;
+        Ok(ledger)
+    }
+
+    /// Makes the index from the journal, and with it a machine that has seen nothing yet. How many records there are.
+    pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<usize, String> {
+        self.look(|view| machine.resume(view))?;
+        let records: Vec<_> = self.book.records().collect::<Result<_, _>>()?;
+        for bytes in &records {
+            let record = Record::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
+            let mut view = View::new(code());
+            loop {
+                match machine.rebuild(&record, &mut view) {
+                    Ok(()) => break,
+                    Err(Fault::Missing { keys }) => self.load(keys, &mut view),
+                    Err(fault) => return Err(fault.to_string()),
+                }
+            }
+            self.commit(view);
+        }
+        Ok(records.len())
+    }
+
+    /// Answers a question about what is kept, loading what it needs.
+    pub(super) fn look<T>(&self, mut question: impl FnMut(&View) -> Result<T, Fault>) -> Result<T, String> {
+        let mut view = View::new(code());
+        for _round in 0..ROUNDS_MAX {
+            match question(&view) {
+                Ok(answer) => return Ok(answer),
+                Err(Fault::Missing { keys }) => self.load(keys, &mut view),
+                Err(fault) => return Err(fault.to_string()),
+            }
+        }
+        Err("a question asked for too much of the store".to_owned())
+    }
+
+    pub(super) fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {
+        self.index.load(keys, view);
+    }
+
+    /// Makes a batch durable: all of it or nothing.
+    pub(super) fn append(&mut self, hub: &mut Hub, who: Who, records: &[Record]) -> Result<(), NotKept> {
+        let bytes: Vec<Vec<u8>> = records.iter().map(Message::encode_to_vec).collect();
+        if hub.has_plant(Plant::AckEarly) {
+            let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+            self.book.journal.append(&slices)?;
+            return Ok(());
+        }
+        self.book.append(hub, who, &bytes)?;
+        self.mark_durable().map_err(Stopped::Ended)?;
+        Ok(hub.step(who)?)
+    }
+
+    /// Brings the index to what a batch has written.
+    pub(super) fn commit(&mut self, view: View) {
+        self.index.commit(view.into_written());
+    }
+
+    fn mark_durable(&mut self) -> Result<(), String> {
+        let end = self.book.journal.synced_end().get();
+        self.durable.set(&end.to_be_bytes()).map_err(|error| error.to_string())
+    }
+}

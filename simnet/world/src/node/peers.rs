@@ -1,0 +1,181 @@
+//! What other members ask of a node: handed to the machine, decided for every request and every range, and answered.
+
+use yiqiao_node_core::holder::Range;
+use yiqiao_node_core::machine::{Input, Outcome};
+use yiqiao_node_core::peer::{self, CallFault, Reply as Answer};
+use yiqiao_node_core::refusal;
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::id::Code;
+use yiqiao_proto::time::Timestamp;
+
+use super::{Job, Node, NotTaken, Reply, Waiting};
+use crate::hub::{Caller, Event, Hub, Later};
+use crate::limits::NEWS_WAIT;
+use crate::network::{CallId, Carried, Packet};
+use crate::plant::Plant;
+
+impl Node {
+    /// A packet is there.
+    pub(crate) fn arrive(&mut self, hub: &mut Hub, packet: Packet) {
+        if self.running.is_none() {
+            return hub.nobody(&packet);
+        }
+        let caller = Hub::caller(&packet);
+        let read = match packet.body {
+            Carried::Answer(answer) => return self.answered(hub, packet.call, Some(answer)),
+            Carried::Call { method, request } => self.read(hub, caller, method, &request),
+            Carried::Pull { request } => self.read_range(hub, caller, &request),
+        };
+        match read {
+            Ok(waiting) if matches!(*waiting.input, Input::Step(_)) && hub.has_plant(Plant::StepLost) => {
+                self.reply(hub, caller, Ok(Outcome::Done));
+            }
+            Ok(waiting) => self.queue(hub, Job::Hand(waiting)),
+            Err(fault) => self.refuse(hub, caller, &fault.refusal()),
+        }
+    }
+
+    fn read(&self, hub: &mut Hub, caller: Caller, method: u16, request: &[u8]) -> Result<Waiting, CallFault> {
+        let asker = self.asker(caller)?;
+        let input = peer::read(&self.region.directory, &asker, method, request)?;
+        if let Input::Asked(request) = &input {
+            hub.oracle.asks(request.envelope().payload_hash(), request.word());
+        }
+        if matches!(input, Input::Notice { .. }) && self.is_planted(hub, Plant::ClockStands) {
+            return Err(CallFault::Method(method));
+        }
+        Ok(Waiting { input: Box::new(input), to: Reply::Peer(caller) })
+    }
+
+    fn read_range(&self, hub: &Hub, caller: Caller, request: &[u8]) -> Result<Waiting, CallFault> {
+        let range = peer::read_range(&self.asker(caller)?, request)?;
+        Ok(range_of(caller, range, hub.now + NEWS_WAIT))
+    }
+
+    fn asker(&self, caller: Caller) -> Result<Code, CallFault> {
+        peer::asker(&self.region.directory, &self.region.peer_id(caller.who)).cloned()
+    }
+
+    /// Consent may have been given just before: what would be denied waits until the feed is known up to now (P-4).
+    pub(super) fn after_news(&mut self, hub: &mut Hub, waiting: Waiting) -> Option<Waiting> {
+        let (Input::Asked(request), Reply::Peer(caller), Some(running)) =
+            (waiting.input.as_ref(), &waiting.to, &mut self.running)
+        else {
+            return Some(waiting);
+        };
+        let (machine, now, call) = (&running.machine, running.now, caller.call);
+        let permits = running.ledger.look(|view| machine.would_permit(request.word(), now, view));
+        if permits != Ok(false) || running.news.contains_key(&call) {
+            return Some(waiting);
+        }
+        let after = machine.last_call();
+        hub.after(NEWS_WAIT, Event::Later(self.who, self.starts, Later::NewsOver(call)));
+        running.news.insert(call, waiting);
+        Some(Waiting { input: Box::new(Input::CatchUp { after }), to: Reply::News(call) })
+    }
+
+    /// What is not known by now is not waited for any longer.
+    pub(super) fn news_came(&mut self, hub: &mut Hub, call: CallId) {
+        let Some(running) = &mut self.running else { return };
+        if let Some(waiting) = running.news.remove(&call) {
+            running.again.push(waiting);
+            self.call(hub);
+        }
+    }
+
+    /// Answers a member.
+    pub(super) fn reply(&mut self, hub: &mut Hub, caller: Caller, outcome: Result<Outcome, NotTaken>) {
+        if let Ok(Outcome::Released { release, .. }) = &outcome {
+            hub.note(self.who, format_args!("lets go {} to {}", caller.call, caller.who));
+            hub.oracle.lets_go(hub.now, self.who, release);
+        }
+        match decided(outcome) {
+            Ok(Answer::Done(bytes)) => hub.answer(self.who, caller, Ok(bytes)),
+            Ok(Answer::Release(let_go)) => match self.vault.map(&let_go.document) {
+                Some(map) => hub.answer(self.who, caller, Ok(let_go.answer(map))),
+                None => self.lacks_file(hub, caller),
+            },
+            Ok(Answer::Serve { .. }) => self.refuse(hub, caller, &refuse(RefusalCode::Failed, "H-1")),
+            Err(refusal) => self.refuse(hub, caller, &refusal),
+        }
+    }
+
+    /// Serves a range, or lets it wait for the word on which it rests (P-8).
+    pub(super) fn reply_range(
+        &mut self,
+        hub: &mut Hub,
+        caller: Caller,
+        range: Range,
+        until: Timestamp,
+        outcome: Result<Outcome, NotTaken>,
+    ) {
+        let Some(running) = &mut self.running else { return };
+        match decided(outcome) {
+            Ok(Answer::Serve { document, first_chunk, chunks }) => {
+                hub.oracle.serves(hub.now, self.who, &range.request);
+                match self.vault.sealed(&document, first_chunk, chunks) {
+                    Some(bytes) => hub.answer(self.who, caller, Ok(bytes)),
+                    None => self.lacks_file(hub, caller),
+                }
+            }
+            Err(refusal)
+                if refusal.code == RefusalCode::Busy && refusal.clause == "P-8" && hub.now < until =>
+            {
+                if running.ranges.insert(caller.call, (caller, range)).is_none() {
+                    hub.at(until, Event::Later(self.who, self.starts, Later::RangeOver(caller.call)));
+                }
+            }
+            Err(refusal) => self.refuse(hub, caller, &refusal),
+            Ok(Answer::Done(_) | Answer::Release(_)) => {
+                self.refuse(hub, caller, &refuse(RefusalCode::Failed, "H-1"));
+            }
+        }
+    }
+
+    /// Something has come that ranges may rest on.
+    pub(super) fn hand_ranges(&mut self, hub: &mut Hub) {
+        let Some(running) = &mut self.running else { return };
+        if !std::mem::take(&mut running.progressed) {
+            return;
+        }
+        for (caller, range) in std::mem::take(&mut running.ranges).into_values() {
+            self.queue(hub, Job::Hand(range_of(caller, range, hub.now + NEWS_WAIT)));
+        }
+    }
+
+    pub(super) fn range_over(&mut self, hub: &mut Hub, call: CallId) {
+        let Some(running) = &mut self.running else { return };
+        if let Some((caller, range)) = running.ranges.remove(&call) {
+            self.queue(hub, Job::Hand(range_of(caller, range, hub.now)));
+        }
+    }
+
+    /// A file that the journal names must be there.
+    fn lacks_file(&self, hub: &mut Hub, caller: Caller) {
+        hub.oracle.blames(hub.now, self.who, "a sealed file that the journal names is not in the vault");
+        self.refuse(hub, caller, &refuse(RefusalCode::Failed, "Z-5"));
+    }
+
+    fn refuse(&self, hub: &mut Hub, caller: Caller, refusal: &Refusal) {
+        hub.note(self.who, format_args!("refuses {} {:?} {}", caller.call, refusal.code, refusal.clause));
+        hub.answer(self.who, caller, Err(refusal::write(refusal).1));
+    }
+}
+
+fn range_of(caller: Caller, range: Range, until: Timestamp) -> Waiting {
+    Waiting { input: Box::new(Input::Range(range.clone())), to: Reply::Range(caller, range, until) }
+}
+
+/// What is answered.
+fn decided(outcome: Result<Outcome, NotTaken>) -> Result<Answer, Refusal> {
+    match outcome {
+        Ok(outcome) => peer::reply(outcome).unwrap_or_else(|| Err(refuse(RefusalCode::Failed, "H-1"))),
+        Err(NotTaken::Busy) => Err(refuse(RefusalCode::Busy, "H-2")),
+        Err(NotTaken::Refused(error)) => Err(peer::not_taken(&error)),
+    }
+}
+
+const fn refuse(code: RefusalCode, clause: &'static str) -> Refusal {
+    Refusal { code, clause, retry_after: None }
+}

@@ -1,0 +1,110 @@
+//! Nothing is let go, served, opened or found that was not permitted, by the registry's order, within the bound: the length of a
+//! lease. What was opened once stays with who opened it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiqiao_node_core::answers::Logged;
+use yiqiao_proto::entry::Entry;
+use yiqiao_proto::envelope::{Envelope, Word as _};
+use yiqiao_proto::id::{Code, Digest, EntryId};
+use yiqiao_proto::release::{Asker, PullRequest, Release};
+use yiqiao_proto::search::SearchQuery;
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_proto::token::Token;
+
+use super::Oracle;
+use crate::limits::{CALL_WAIT, REVOKED_WITHIN};
+use crate::network::Who;
+
+/// What was asked for and let go.
+#[derive(Default)]
+pub(super) struct Releases {
+    asked: BTreeMap<Digest, Asker>,
+    /// By holder and request.
+    released: BTreeMap<(Who, Digest), Case>,
+    /// By recipient, holder and entry.
+    came: BTreeMap<(Who, Code, EntryId), Case>,
+    opened: BTreeSet<(Who, Code, EntryId)>,
+}
+
+/// On what it is judged whether something may flow.
+#[derive(Clone)]
+struct Case {
+    asker: Asker,
+    holder: Code,
+    entry: EntryId,
+    tokens: Vec<Token>,
+}
+
+impl Oracle {
+    /// A member asks a holder.
+    pub(crate) fn asks(&mut self, hash: Digest, request: &PullRequest) {
+        self.releases.asked.insert(hash, request.asker.clone());
+    }
+
+    /// A holder lets a document go.
+    pub(crate) fn lets_go(&mut self, now: Timestamp, holder: Who, release: &Envelope) {
+        let Ok(Release { terms, .. }) = Release::decode(release.payload()) else {
+            return self.blames(now, holder, "a release cannot be read");
+        };
+        let Some(asker) = self.releases.asked.get(&terms.request).cloned() else {
+            return self.blames(now, holder, "a release answers no request");
+        };
+        let tokens = terms.heads.iter().map(|(token, _)| *token).collect();
+        let case = Case { asker, holder: terms.holder.clone(), entry: terms.entry_id, tokens };
+        if let Some(recipient) = self.region.who(&terms.recipient) {
+            self.releases.came.insert((recipient, terms.holder, terms.entry_id), case.clone());
+        }
+        self.judge(now, holder, &case, REVOKED_WITHIN, "let go");
+        self.releases.released.insert((holder, terms.request), case);
+    }
+
+    /// A holder serves a range.
+    pub(crate) fn serves(&mut self, now: Timestamp, holder: Who, request: &Digest) {
+        match self.releases.released.get(&(holder, *request)).cloned() {
+            Some(case) => self.judge(now, holder, &case, REVOKED_WITHIN, "served"),
+            None => self.blames(now, holder, "a range is served that was never released"),
+        }
+    }
+
+    /// Somebody opens a document of another holder.
+    pub(crate) fn opened(&mut self, now: Timestamp, who: Who, holder: &Code, entry: &EntryId) {
+        let name = (who, holder.clone(), *entry);
+        if *holder == *self.region.code_of(who) || self.releases.opened.contains(&name) {
+            return;
+        }
+        match self.releases.came.get(&name).cloned() {
+            Some(case) => self.judge(now, who, &case, REVOKED_WITHIN, "opened"),
+            None => self.blames(now, who, "a document is opened that was never released"),
+        }
+        self.releases.opened.insert(name);
+    }
+
+    /// Somebody finds entries.
+    pub(crate) fn found(&mut self, now: Timestamp, who: Who, query: &Envelope, entries: &[Logged<Entry>]) {
+        let Ok(SearchQuery { asker, .. }) = SearchQuery::decode(query.payload()) else { return };
+        for Logged { word, .. } in entries {
+            let case = Case {
+                asker: asker.clone(),
+                holder: word.publisher.clone(),
+                entry: word.entry_id,
+                tokens: self.log.model.tokens(&word.publisher, &word.subject),
+            };
+            // It was permitted when the registry answered: between asking and now.
+            self.judge(now, who, &case, CALL_WAIT, "found");
+        }
+    }
+
+    fn judge(&mut self, now: Timestamp, who: Who, case: &Case, within: Millis, what: &str) {
+        let model = &self.log.model;
+        let policy = &self.region.directory.list().policy;
+        let permitted = model.entry(&case.holder, &case.entry).is_some_and(|standing| {
+            model.was_permitted(standing, &case.tokens, &case.asker, policy, (now, within))
+        });
+        if !permitted {
+            let holder = &case.holder;
+            let was = format!("a document of {holder} is {what} that was not permitted within {within}");
+            self.blames(now, who, &was);
+        }
+    }
+}

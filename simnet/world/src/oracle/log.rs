@@ -1,0 +1,95 @@
+//! The registry's log as it was seen to grow: it never loses a word that anybody was told of, and each receipt's place has its
+//! word.
+
+use std::collections::BTreeSet;
+
+use yiqiao_proto::calls::{Call, SubmitAnswer};
+use yiqiao_proto::envelope::{Envelope, Word as _};
+use yiqiao_proto::id::{Digest, EntryId};
+use yiqiao_proto::note::read_unchecked;
+use yiqiao_proto::search::SearchQuery;
+use yiqiao_proto::time::Timestamp;
+use yiqiao_registry_core::state::Kept;
+
+use super::Oracle;
+use super::model::{Model, Word};
+use crate::network::Who;
+
+/// All words, and what follows from them.
+#[derive(Default)]
+pub(super) struct Log {
+    words: Vec<(Timestamp, Kept)>,
+    /// So many of them somebody was told of.
+    told: usize,
+    pub(super) model: Model,
+}
+
+impl Log {
+    fn push(&mut self, now: Timestamp, kept: Kept) -> Option<()> {
+        self.model.accept(now, &Word::of(&kept)?);
+        self.words.push((now, kept));
+        Some(())
+    }
+}
+
+impl Oracle {
+    /// The registry keeps words.
+    pub(crate) fn accepts<'k>(&mut self, now: Timestamp, words: impl Iterator<Item = &'k Kept>) {
+        for kept in words {
+            if self.log.push(now, kept.clone()).is_none() {
+                self.blames(now, Who::REGISTRY, "a word of the log cannot be read");
+            }
+        }
+    }
+
+    /// The registry starts with this log.
+    pub(crate) fn log_is(&mut self, now: Timestamp, words: &[Kept]) {
+        let same = self.log.words.iter().zip(words).take_while(|((_, known), kept)| known == *kept).count();
+        if same < self.log.told {
+            let told = self.log.told;
+            self.blames(
+                now,
+                Who::REGISTRY,
+                &format!("of {told} words that were told of {same} stand in the log: lost"),
+            );
+        }
+        if same < self.log.words.len() {
+            // The tail that nobody was told of is gone.
+            let words: Vec<_> = std::mem::take(&mut self.log.words).into_iter().take(same).collect();
+            self.log.model = Model::default();
+            for (at, kept) in words {
+                self.log.push(at, kept);
+            }
+        }
+        self.accepts(now, words.iter().skip(same));
+    }
+
+    /// A node gets receipts for words that it handed in.
+    pub(crate) fn receipts(&mut self, now: Timestamp, node: Who, handed: &[Digest], bytes: &[u8]) {
+        let Ok(SubmitAnswer { receipts }) = SubmitAnswer::from_bytes(bytes) else { return };
+        let own = self.region.code_of(node).as_str();
+        let stands = |seq: u64, payload: &Digest| {
+            let word = usize::try_from(seq).ok().and_then(|seq| self.log.words.get(seq));
+            word.and_then(|(_, kept)| Word::of(kept))
+                .is_some_and(|word| word.envelope.payload_hash() == *payload && word.signer.as_str() == own)
+        };
+        let wrong = handed.iter().zip(&receipts).any(|(payload, receipt)| !stands(receipt.seq, payload));
+        let size = receipts.iter().filter_map(|receipt| read_unchecked(&receipt.checkpoint).ok());
+        let size = size.map(|checkpoint| checkpoint.size).max().unwrap_or(0);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if wrong || size > self.log.words.len() {
+            self.blames(now, node, "a receipt names a place of the log that has not that word");
+        }
+        self.log.told = self.log.told.max(size);
+    }
+
+    /// Somebody searches while nothing changes: exactly what is permitted is found.
+    pub(crate) fn finds(&mut self, now: Timestamp, who: Who, query: &Envelope, found: &BTreeSet<EntryId>) {
+        let Ok(query) = SearchQuery::decode(query.payload()) else { return };
+        let expected = self.log.model.permitted(&query, &self.directory().list().policy, now);
+        if expected != *found {
+            let (missing, more) = (expected.difference(found).count(), found.difference(&expected).count());
+            self.blames(now, who, &format!("a search lacks {missing} entries and has {more} too many"));
+        }
+    }
+}

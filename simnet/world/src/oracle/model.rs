@@ -1,0 +1,220 @@
+//! What follows from the words of the log, as the oracle reads them: who said what of whom, and what is in force when.
+//!
+//! What is in force comes from [`yiqiao_consent`], which has a reference model of its own; the rest is written anew here, more
+//! slowly and more plainly than in the registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness, decide};
+use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
+use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
+use yiqiao_proto::id::{Code, DirectiveId, EntryId, Subject};
+use yiqiao_proto::log::Opening;
+use yiqiao_proto::member::Policy;
+use yiqiao_proto::release::Asker;
+use yiqiao_proto::search::SearchQuery;
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_proto::token::Token;
+use yiqiao_registry_core::state::Kept;
+
+/// A word of the log.
+pub(super) struct Word {
+    pub(super) opening: Opening,
+    pub(super) envelope: Envelope,
+    pub(super) signer: Code,
+    link: Option<Link>,
+}
+
+/// What follows from all words so far.
+#[derive(Default)]
+pub(super) struct Model {
+    /// What was in force from which true time on.
+    consents: BTreeMap<Token, Vec<(Timestamp, Record)>>,
+    spent: BTreeSet<(Token, DirectiveId)>,
+    statements: BTreeMap<(Code, Subject), Vec<Token>>,
+    entries: BTreeMap<(Code, EntryId), Standing>,
+}
+
+/// An entry as it stands.
+pub(super) struct Standing {
+    pub(super) entry: Entry,
+    document: Document,
+    replaced: bool,
+    /// Since when it is withdrawn.
+    pub(super) withdrawn: Option<Timestamp>,
+    ever_withdrawn: bool,
+    times: u64,
+}
+
+impl Word {
+    pub(super) fn of(kept: &Kept) -> Option<Self> {
+        let opening = Opening::read(kept.opening.clone()?).ok()?;
+        let envelope = Envelope::decode(&opening.envelope).ok()?;
+        let link = kept.link.as_ref().map(Link::read).transpose().ok()?;
+        Some(Self { opening, envelope, signer: Code::new(kept.signer.as_str()).ok()?, link })
+    }
+}
+
+impl Model {
+    /// One more word.
+    pub(super) fn accept(&mut self, now: Timestamp, word: &Word) -> Option<()> {
+        let payload = word.envelope.payload();
+        let kind = word.envelope.kind();
+        if kind == Kind::Entry {
+            self.publish(Entry::decode(payload).ok()?, word.link.as_ref());
+        } else if kind == Kind::Withdrawal {
+            let withdrawal = Withdrawal::decode(payload).ok()?;
+            let standing = self.entries.get_mut(&(withdrawal.publisher, withdrawal.entry_id))?;
+            (standing.withdrawn, standing.ever_withdrawn) = (Some(now), true);
+        } else if kind == Kind::IdentityStatement {
+            let statement = IdentityStatement::decode(payload).ok()?;
+            self.statements.insert((statement.publisher, statement.subject), statement.tokens);
+        } else if kind == Kind::Directive {
+            self.direct(now, Act::<Directive>::decode(payload).ok()?, &word.opening);
+        } else if kind == Kind::Revocation {
+            self.revoke(now, &Act::<Revocation>::decode(payload).ok()?, &word.opening);
+        }
+        Some(())
+    }
+
+    fn publish(&mut self, entry: Entry, link: Option<&Link>) {
+        let mut replaced = BTreeSet::new();
+        if let Some(id) = link.and_then(|link| link.replaces)
+            && let Some(earlier) = self.entries.get_mut(&(entry.publisher.clone(), id))
+        {
+            earlier.replaced = true;
+            replaced.extend(earlier.document.replaced.iter().copied().chain([id]));
+        }
+        let document = Document {
+            entry_id: entry.entry_id,
+            replaced,
+            class: entry.class,
+            sensitivity: entry.sensitivity,
+            service_start: entry.service_start,
+            service_end: entry.service_end,
+        };
+        let name = (entry.publisher.clone(), entry.entry_id);
+        let (times, ever) =
+            self.entries.get(&name).map_or((0, false), |known| (known.times, known.ever_withdrawn));
+        let standing = Standing {
+            entry,
+            document,
+            replaced: false,
+            withdrawn: None,
+            ever_withdrawn: ever,
+            times: times + 1,
+        };
+        self.entries.insert(name, standing);
+    }
+
+    fn direct(&mut self, now: Timestamp, act: Act<Directive>, opening: &Opening) {
+        let token = act.said.patient;
+        self.spent.insert((token, act.said.id));
+        let mut record = self.current(&token);
+        let in_force = InForce {
+            witness: Witness::of(&act.proof),
+            directive: act.said,
+            version: record.version() + 1,
+            seq: opening.seq,
+            commitment: opening.commitment(),
+        };
+        record.accept_directive(in_force, opening.accepted_at);
+        self.consents.entry(token).or_default().push((now, record));
+    }
+
+    fn revoke(&mut self, now: Timestamp, act: &Act<Revocation>, opening: &Opening) {
+        let (token, id) = (act.said.patient, act.said.directive);
+        let mut record = self.current(&token);
+        if self.spent.insert((token, id)) {
+            record.accept_ahead(id, &Witness::of(&act.proof), opening.accepted_at);
+        } else {
+            record.accept_revocation(id, opening.accepted_at);
+        }
+        self.consents.entry(token).or_default().push((now, record));
+    }
+
+    fn current(&self, token: &Token) -> Record {
+        let last = self.consents.get(token).and_then(|history| history.last());
+        last.map(|(_, record)| record.clone()).unwrap_or_default()
+    }
+
+    /// An entry as it stands now.
+    pub(super) fn entry(&self, publisher: &Code, id: &EntryId) -> Option<&Standing> {
+        self.entries.get(&(publisher.clone(), *id))
+    }
+
+    /// How often an entry was published.
+    pub(super) fn times(&self, publisher: &Code, id: &EntryId) -> u64 {
+        self.entry(publisher, id).map_or(0, |standing| standing.times)
+    }
+
+    pub(super) fn was_withdrawn(&self, publisher: &Code, id: &EntryId) -> bool {
+        self.entry(publisher, id).is_some_and(|standing| standing.ever_withdrawn)
+    }
+
+    /// The tokens of a subject, by its newest statement.
+    pub(super) fn tokens(&self, publisher: &Code, subject: &Subject) -> Vec<Token> {
+        self.statements.get(&(publisher.clone(), *subject)).cloned().unwrap_or_default()
+    }
+
+    /// Whether a document of these tokens was permitted to somebody at some time not longer ago than the bound.
+    pub(super) fn was_permitted(
+        &self,
+        standing: &Standing,
+        tokens: &[Token],
+        asker: &Asker,
+        policy: &Policy,
+        (now, within): (Timestamp, Millis),
+    ) -> bool {
+        let from = now - within;
+        if standing.withdrawn.is_some_and(|at| at < from) {
+            return false;
+        }
+        let histories = tokens.iter().filter_map(|token| self.consents.get(token)).flatten();
+        let changes: BTreeSet<Timestamp> =
+            histories.map(|(at, _)| *at).filter(|at| *at > from && *at <= now).collect();
+        changes.into_iter().chain([from]).any(|at| {
+            let records: Vec<_> = tokens.iter().map(|token| (*token, self.record_at(token, at))).collect();
+            self.permits(standing, &records, asker, policy, now)
+        })
+    }
+
+    fn record_at(&self, token: &Token, at: Timestamp) -> Record {
+        let history = self.consents.get(token).map(Vec::as_slice).unwrap_or_default();
+        let before = history.iter().rev().find(|(changed, _)| *changed <= at);
+        before.map(|(_, record)| record.clone()).unwrap_or_default()
+    }
+
+    fn permits(
+        &self,
+        standing: &Standing,
+        records: &[(Token, Record)],
+        asker: &Asker,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> bool {
+        let own: Vec<_> = records.iter().map(|(token, record)| (*token, Some(record))).collect();
+        let patient = Patient { own: &own, linked: &[] };
+        let request = Request { asker, custodian: &standing.entry.publisher, document: &standing.document };
+        decide(&patient, &request, policy, now).is_permit()
+    }
+
+    /// The entries that a query must find now.
+    pub(super) fn permitted(
+        &self,
+        query: &SearchQuery,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> BTreeSet<EntryId> {
+        let open =
+            self.entries.values().filter(|standing| standing.withdrawn.is_none() && !standing.replaced);
+        let found = open.filter(|standing| {
+            let tokens = self.tokens(&standing.entry.publisher, &standing.entry.subject);
+            let records: Vec<_> = tokens.iter().map(|token| (*token, self.current(token))).collect();
+            tokens.iter().any(|token| query.patients.contains(token))
+                && self.permits(standing, &records, &query.asker, policy, now)
+        });
+        found.map(|standing| standing.entry.entry_id).collect()
+    }
+}

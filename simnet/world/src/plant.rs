@@ -1,0 +1,76 @@
+//! Faults of the product that are planted, one at a time, to see that a checker fires. No release does any of it.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// What a driver or the network does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plant {
+    /// Nodes answer before the batch is durable.
+    AckEarly,
+    /// Nodes answer some messages and forget them.
+    AckOnly,
+    /// The clock of the first node stands still after a while, and it does not hear what members tell of consent.
+    ClockStands,
+    /// The registry gives receipts before the batch is durable.
+    ReceiptEarly,
+    /// Nodes forget some effects: nobody ever answers them.
+    EffectLost,
+    /// Nodes write a name beside what they hand to the registry.
+    NameTold,
+    /// Nodes take some messages a second time, as if they were others.
+    KeptTwice,
+    /// Nodes tell the other side of a referral that they took in a step, and forget it.
+    StepLost,
+    /// Nodes leave out an entry of what a search found.
+    EntryLeftOut,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::AckEarly,
+        Self::AckOnly,
+        Self::ClockStands,
+        Self::ReceiptEarly,
+        Self::EffectLost,
+        Self::NameTold,
+        Self::KeptTwice,
+        Self::StepLost,
+        Self::EntryLeftOut,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AckEarly => "ack-early",
+            Self::AckOnly => "ack-only",
+            Self::ClockStands => "clock-stands",
+            Self::ReceiptEarly => "receipt-early",
+            Self::EffectLost => "effect-lost",
+            Self::NameTold => "name-told",
+            Self::KeptTwice => "kept-twice",
+            Self::StepLost => "step-lost",
+            Self::EntryLeftOut => "entry-left-out",
+        }
+    }
+}
+
+impl fmt::Display for Plant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No planted fault has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no planted fault {0:?}: see docs/simulation.md")]
+pub struct PlantUnknown(String);
+
+impl FromStr for Plant {
+    type Err = PlantUnknown;
+
+    fn from_str(name: &str) -> Result<Self, PlantUnknown> {
+        Self::ALL.into_iter().find(|plant| plant.name() == name).ok_or_else(|| PlantUnknown(name.to_owned()))
+    }
+}

@@ -1,0 +1,317 @@
+//! The registry's process: takes calls, handles them in batches, answers what is durable, keeps readings of feeds. What its
+//! service does with threads is done here in one step after the other.
+
+mod ledger;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::id::Code;
+use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_proto::token::TokenSecret;
+use yiqiao_registry_core::answer;
+use yiqiao_registry_core::door::{self, Asked};
+use yiqiao_registry_core::evaluate::Blinded;
+use yiqiao_registry_core::machine::{Handled, Input, Keys, Machine, Outcome, Refused, Stop, ToKeep};
+use yiqiao_registry_core::state::{self, Fault, View};
+use yiqiao_simnet::chance::Chance;
+
+use crate::clock::Clock;
+use crate::disk::{NotKept, Volume};
+use crate::hub::{Caller, Event, Hub, Later, Stopped};
+use crate::limits::{BATCH_MAX, QUEUE_MAX, ROUNDS_MAX, SYNC_MS_MAX};
+use crate::network::{Carried, Packet, Who};
+use crate::plant::Plant;
+use crate::randomness::Fountain;
+use crate::region::{For, Region, code};
+use ledger::Ledger;
+
+/// The registry's computer, and the process on it if it runs.
+pub(crate) struct Registry {
+    region: Region,
+    pub(crate) volume: Volume,
+    pub(crate) clock: Clock,
+    fountain: Fountain,
+    tokens: TokenSecret,
+    chance: Chance,
+    /// How often the process was started.
+    pub(crate) starts: u64,
+    pub(crate) paused_until: Timestamp,
+    busy_until: Timestamp,
+    running: Option<Running>,
+}
+
+/// What is gone with the process.
+struct Running {
+    machine: Machine,
+    ledger: Ledger,
+    last: Timestamp,
+    inbox: VecDeque<Job>,
+    is_called: bool,
+    feeds: BTreeMap<Code, Vec<Job>>,
+}
+
+/// An input, and whose it is.
+struct Job {
+    input: Input,
+    to: Reply,
+}
+
+enum Reply {
+    Answer(Caller),
+    Feed(Caller, Timestamp),
+    Evaluated(Caller, Box<Blinded>),
+}
+
+impl Registry {
+    pub(crate) fn new(
+        region: Region,
+        volume: Volume,
+        clock: Clock,
+        fountain: Fountain,
+        chance: Chance,
+    ) -> Self {
+        Self {
+            tokens: region.tokens(),
+            region,
+            volume,
+            clock,
+            fountain,
+            chance,
+            starts: 0,
+            paused_until: Timestamp::MIN,
+            busy_until: Timestamp::MIN,
+            running: None,
+        }
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Starts: all is made again from the journal.
+    pub(crate) fn start(&mut self, hub: &mut Hub) -> Result<(), String> {
+        let keys = Keys {
+            words: self.region.key(Who::REGISTRY, For::Words),
+            lease: self.region.key(Who::REGISTRY, For::Lease),
+        };
+        let (mut ledger, words) =
+            Ledger::open(&self.volume, &self.region, self.region.key(Who::REGISTRY, For::Checkpoint))?;
+        let term = ledger.next_term()?;
+        let own = self.region.code_of(Who::REGISTRY).clone();
+        let mut machine = Machine::new(own, self.region.directory.clone(), keys, term, 0);
+        ledger.bring_up(&mut machine)?;
+        hub.note(Who::REGISTRY, format_args!("start term {term} words {}", words.len()));
+        hub.oracle.log_is(hub.now, &words);
+        self.starts += 1;
+        let (inbox, feeds) = (VecDeque::new(), BTreeMap::new());
+        let last = Timestamp::MIN;
+        self.running = Some(Running { machine, ledger, last, inbox, is_called: false, feeds });
+        Ok(())
+    }
+
+    /// The process is gone.
+    pub(crate) fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// A packet is there.
+    pub(crate) fn arrive(&mut self, hub: &mut Hub, packet: &Packet) {
+        let caller = Hub::caller(packet);
+        let Some(running) = &mut self.running else { return hub.nobody(packet) };
+        match &packet.body {
+            Carried::Call { method, request } => {
+                let directory = running.machine.directory();
+                let peer = self.region.peer_id(packet.from);
+                let mut entropy = self.fountain.entropy();
+                let asked = door::asker(directory, &peer)
+                    .and_then(|asker| door::read(directory, asker, *method, request, &mut entropy));
+                match asked.map_err(Into::into).and_then(|asked| self.job(hub.now, caller, asked)) {
+                    Ok(job) => self.queue(hub, job),
+                    Err(refused) => refuse(hub, caller, &refused),
+                }
+            }
+            Carried::Pull { .. } => refuse(hub, caller, &Refused::new(RefusalCode::Nothing, "P-4")),
+            Carried::Answer(_) => {}
+        }
+    }
+
+    /// What is to be handled for a call.
+    fn job(&self, now: Timestamp, caller: Caller, asked: Asked) -> Result<Job, Refused> {
+        Ok(match asked {
+            Asked::Machine(input) => Job { input, to: Reply::Answer(caller) },
+            Asked::Feed { input, wait } => Job { input, to: Reply::Feed(caller, now + wait) },
+            Asked::Evaluate(blinded) => {
+                Job { input: blinded.count(&self.tokens)?, to: Reply::Evaluated(caller, Box::new(blinded)) }
+            }
+            // There is one list, which every node has from the beginning.
+            Asked::Lists { .. } => return Err(Refused::new(RefusalCode::Nothing, "M-2")),
+        })
+    }
+
+    fn queue(&mut self, hub: &mut Hub, job: Job) {
+        let when = self.busy_until.max(self.paused_until);
+        let Some(running) = &mut self.running else { return };
+        if running.inbox.len() >= QUEUE_MAX {
+            return refuse(hub, job.to.caller(), &Refused::new(RefusalCode::Busy, "H-2"));
+        }
+        running.inbox.push_back(job);
+        if !running.is_called {
+            running.is_called = true;
+            hub.at(when, Event::Work(Who::REGISTRY));
+        }
+    }
+
+    /// Takes what has come as one batch.
+    pub(crate) fn work(&mut self, hub: &mut Hub) -> Result<(), Stopped> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.is_called = false;
+        if self.paused_until > hub.now {
+            running.is_called = true;
+            hub.at(self.paused_until, Event::Work(Who::REGISTRY));
+            return Ok(());
+        }
+        let taken = running.inbox.len().min(BATCH_MAX);
+        let batch: Vec<Job> = running.inbox.drain(..taken).collect();
+        self.busy_until = hub.now + Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
+        running.last = running.last.max(self.clock.wall(hub.now));
+        let grown = self.handle(hub, batch)?;
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let again: Vec<Job> =
+            grown.iter().filter_map(|member| running.feeds.remove(member)).flatten().collect();
+        again.into_iter().for_each(|job| self.queue(hub, job));
+        let Some(running) = &mut self.running else { return Ok(()) };
+        if !running.is_called && !running.inbox.is_empty() {
+            running.is_called = true;
+            hub.at(self.busy_until, Event::Work(Who::REGISTRY));
+        }
+        Ok(())
+    }
+
+    /// Handled, durable, answered, in this order. Which feeds have grown.
+    fn handle(&mut self, hub: &mut Hub, batch: Vec<Job>) -> Result<Vec<Code>, Stopped> {
+        let Some(running) = &mut self.running else { return Ok(Vec::new()) };
+        let (mark, mut view) = (running.machine.mark(), View::new(code()));
+        let mut records = Vec::new();
+        let mut handled = Vec::with_capacity(batch.len());
+        for job in batch {
+            let outcome = running.handle_one(&job.input, &mut view, &mut records, &mut self.fountain)?;
+            handled.push((job, outcome));
+        }
+        hub.note(Who::REGISTRY, format_args!("batch {} kept {}", handled.len(), records.len()));
+        match running.ledger.append(hub, &records) {
+            Ok(()) => {}
+            Err(NotKept::Full | NotKept::TooLong) => {
+                running.machine.undo(mark);
+                let refused = Refused::new(RefusalCode::Failed, "H-2");
+                handled.iter().for_each(|(job, _)| refuse(hub, job.to.caller(), &refused));
+                return Ok(Vec::new());
+            }
+            Err(NotKept::Stopped(stopped)) => return Err(stopped),
+        }
+        let words = records.iter().filter_map(|record| match record {
+            ToKeep::Word(kept, _) => Some(kept.as_ref()),
+            ToKeep::Tally(_) => None,
+        });
+        hub.oracle.accepts(hub.now, words);
+        let mut grown = Vec::new();
+        if !records.is_empty() {
+            let members = running.feeds.keys();
+            grown = members.filter(|member| view.has_written(&state::feed(member))).cloned().collect();
+            running.ledger.commit(view);
+        }
+        for (job, outcome) in handled {
+            hub.step(Who::REGISTRY)?;
+            self.tell(hub, job, outcome)?;
+        }
+        Ok(grown)
+    }
+
+    /// Answers one call, or keeps it if it reads a feed that has nothing newer.
+    fn tell(&mut self, hub: &mut Hub, job: Job, outcome: Result<Outcome, Refused>) -> Result<(), Stopped> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let caller = job.to.caller();
+        let answer = match outcome {
+            Ok(outcome) => running.ledger.answer(outcome, &running.machine)?,
+            Err(refused) => Err(refused),
+        };
+        let bytes = match answer {
+            Ok(bytes) => bytes,
+            Err(refused) => {
+                refuse(hub, caller, &refused);
+                return Ok(());
+            }
+        };
+        match job.to {
+            Reply::Feed(_, until) if bytes.is_empty() && hub.now < until => {
+                let Input::Feed { member, .. } = &job.input else { return Ok(()) };
+                hub.at(until, Event::Later(Who::REGISTRY, self.starts, Later::FeedOver(caller)));
+                running.feeds.entry(member.clone()).or_default().push(job);
+            }
+            Reply::Answer(_) | Reply::Feed(..) => hub.answer(Who::REGISTRY, caller, Ok(bytes)),
+            Reply::Evaluated(_, blinded) => {
+                match blinded.evaluate(&self.tokens, &mut self.fountain.entropy()) {
+                    Ok(bytes) => hub.answer(Who::REGISTRY, caller, Ok(bytes)),
+                    Err(refused) => refuse(hub, caller, &refused),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A time that the process set itself has come.
+    pub(crate) fn later(&mut self, hub: &mut Hub, later: Later) {
+        let (Later::FeedOver(caller), Some(running)) = (later, &mut self.running) else { return };
+        let kept: usize = running.feeds.values().map(Vec::len).sum();
+        running.feeds.values_mut().for_each(|jobs| jobs.retain(|job| job.to.caller() != caller));
+        if running.feeds.values().map(Vec::len).sum::<usize>() < kept {
+            hub.answer(Who::REGISTRY, caller, Ok(Vec::new()));
+        }
+    }
+
+    /// The words in the log of a process that runs.
+    pub(crate) fn words(&self) -> Option<u64> {
+        self.running.as_ref().map(|running| running.machine.next_seq())
+    }
+}
+
+impl Running {
+    fn handle_one(
+        &mut self,
+        input: &Input,
+        view: &mut View,
+        records: &mut Vec<ToKeep>,
+        fountain: &mut Fountain,
+    ) -> Result<Result<Outcome, Refused>, Stopped> {
+        for _round in 0..ROUNDS_MAX {
+            match self.machine.handle(self.last, input, &mut fountain.entropy(), view) {
+                Ok(Handled { records: more, outcome }) => {
+                    records.extend(more);
+                    return Ok(Ok(outcome));
+                }
+                Err(Stop::Refused(refused)) => return Ok(Err(refused)),
+                Err(Stop::Fault(Fault::Missing { keys })) => self.ledger.load(keys, view),
+                Err(Stop::Fault(fault)) => return Err(Stopped::Ended(fault.to_string())),
+            }
+        }
+        Ok(Err(Refused::new(RefusalCode::Failed, "H-2")))
+    }
+}
+
+impl Reply {
+    const fn caller(&self) -> Caller {
+        match self {
+            Self::Answer(caller) | Self::Feed(caller, _) | Self::Evaluated(caller, _) => *caller,
+        }
+    }
+}
+
+fn refuse(hub: &mut Hub, caller: Caller, refused: &Refused) {
+    hub.note(Who::REGISTRY, format_args!("refuses {} {:?} {}", caller.call, refused.code, refused.clause));
+    hub.answer(Who::REGISTRY, caller, Err(answer::refusal(refused).1));
+}
+
+/// Whether receipts go out before their words are durable.
+pub(super) fn is_hasty(hub: &Hub) -> bool {
+    hub.has_plant(Plant::ReceiptEarly)
+}

@@ -1,0 +1,75 @@
+//! Whether all has come to rest: every answer given, every queue empty, everything published once, and both sides of each
+//! referral of one mind.
+
+use std::collections::BTreeMap;
+
+use yiqiao_node_core::actor::{Actor, Staff};
+use yiqiao_node_core::ask;
+use yiqiao_proto::codes::PersonRole;
+use yiqiao_proto::phi::Phi;
+
+use crate::load::{Load, Referred};
+use crate::network::Who;
+use crate::node::Node;
+use crate::oracle::Oracle;
+use crate::registry::Registry;
+
+/// Whether all has come to rest.
+///
+/// # Errors
+/// What has not.
+pub(crate) fn has_come(
+    oracle: &Oracle,
+    load: &Load,
+    registry: &Registry,
+    nodes: &BTreeMap<Who, Node>,
+) -> Result<(), String> {
+    if !load.is_done() {
+        return Err("somebody still waits for an answer".to_owned());
+    }
+    if !registry.is_running() {
+        return Err("the registry does not run".to_owned());
+    }
+    for node in nodes.values() {
+        let who = node.who;
+        let depth = node.ask(|_, view| ask::depth(view)).ok_or(format!("{who} does not run"))?;
+        let words = node.ask(|_, view| ask::waiting(view)).ok_or(format!("{who} does not run"))?;
+        if depth.subjects + words.acts + words.others > 0 {
+            return Err(format!("{who} has not handed in everything: {depth:?} {words:?}"));
+        }
+        let problems = node.ask(|_, view| ask::problems(0, view)).unwrap_or_default();
+        if let Some(problem) = problems.iter().find(|problem| !problem.resumed) {
+            return Err(format!("{who} publishes a subject no more: {:?} {}", problem.code, problem.clause));
+        }
+        oracle.check_documents(node)?;
+    }
+    load.referred.iter().try_for_each(|referred| agree(nodes, referred))
+}
+
+/// Both sides of a referral have taken in every step, and stand alike.
+fn agree(nodes: &BTreeMap<Who, Node>, referred: &Referred) -> Result<(), String> {
+    let Referred { from, to, id, .. } = referred;
+    let shown = |who: &Who| {
+        let node = nodes.get(who)?;
+        let referring = nodes.get(from)?.code.clone();
+        node.ask(|machine, view| machine.referral(&office(), &referring, id, view))?
+    };
+    let (Some((one, _)), Some((other, _))) = (shown(from), shown(to)) else {
+        return Err(format!("a referral from {from} is not known to {to}"));
+    };
+    if one.untold + other.untold > 0 || one.state != other.state {
+        let (one, other) = ((one.state, one.untold, one.stuck), (other.state, other.untold, other.stuck));
+        return Err(format!("a referral stands differently: {from} {one:?}, {to} {other:?}"));
+    }
+    Ok(())
+}
+
+fn office() -> Actor {
+    Actor::Staff(Staff {
+        login: "office".to_owned(),
+        name: Phi::new("某某".to_owned()),
+        role: PersonRole::ReferralOffice,
+        departments: [].into(),
+        department: None,
+    })
+}

@@ -1,0 +1,34 @@
+//! A fixed sweep of small worlds. A failing seed is printed with the command that repeats it.
+
+use yiqiao_simworld::run::run;
+use yiqiao_simworld::setup::Setup;
+
+fn holds(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let report = run(&Setup::small(seed), None).expect("a small world is within bounds");
+        assert_eq!(report.violation, None, "yiqiao-simnet run --seed {seed}: {report:#?}");
+        assert!(report.counts.messages > 0, "{report:?}");
+    }
+}
+
+#[test]
+fn the_first_seven_worlds_hold() {
+    holds(1..8);
+}
+
+#[test]
+fn the_next_seven_worlds_hold() {
+    holds(8..15);
+}
+
+#[test]
+fn the_last_seven_worlds_hold() {
+    holds(15..22);
+}
+
+#[test]
+fn a_world_without_hospitals_is_refused() {
+    let setup = Setup { hospitals: 0, ..Setup::small(1) };
+    let refused = run(&setup, None).map(drop).expect_err("there is no such world");
+    assert!(refused.to_string().contains("2 to 40 hospitals"), "{refused}");
+}
