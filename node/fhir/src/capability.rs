@@ -45,17 +45,6 @@ pub fn statement(site: &Site, software: &Software) -> Resource {
     Resource::new("CapabilityStatement", None, body)
 }
 
-/// The scopes that the door knows (SMART App Launch 2.0); the letters may be fewer, and `*` stands for every type.
-pub const SCOPES: &[&str] = &[
-    "system/Patient.rs",
-    "system/DocumentReference.rs",
-    "system/Binary.cr",
-    "system/Consent.crus",
-    "system/ServiceRequest.rs",
-    "system/Task.rus",
-    "system/Bundle.c",
-];
-
 /// What the statement says of Binary.
 const BINARY: &str = "read: the bytes of a document, in its own media type, by range (RFC 7233). create: content of any length, as it is, with \
     Content-Type and Content-Length; a transaction within a day names the Location in DocumentReference.content.attachment.url; from \

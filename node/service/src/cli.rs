@@ -73,7 +73,7 @@ pub(crate) enum ClientCommand {
         #[arg(long)]
         name: String,
         /// What it may do: `intake` for messages, and scopes of the FHIR door such as `system/Patient.rs`, as
-        /// `/fhir/.well-known/smart-configuration` lists them. May be given several times.
+        /// `/fhir/metadata` lists them. May be given several times.
         #[arg(long = "scope", default_value = SCOPE)]
         scopes: Vec<Scope>,
     },

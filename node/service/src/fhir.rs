@@ -31,7 +31,6 @@ use axum::extract::{DefaultBodyLimit, FromRef, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post, put};
-use serde_json::json;
 use yiqiao_fhir::capability::{self, Software};
 use yiqiao_fhir::limits::{PROVIDE_BYTES_MAX, QUERY_BYTES_MAX};
 use yiqiao_fhir::outcome::Problem;
@@ -70,7 +69,6 @@ pub(crate) fn router(app: App) -> Router {
     let take = post(transaction::take).layer(DefaultBodyLimit::max(PROVIDE_BYTES_MAX)).fallback(method);
     let inner = Router::new()
         .route("/metadata", get(metadata).fallback(method))
-        .route("/.well-known/smart-configuration", get(smart).fallback(method))
         .route("/", take.clone())
         .merge(kind::<PatientFilter>(None, get(patients::read)))
         .merge(kind::<DocumentFilter>(None, get(documents::read)))
@@ -126,18 +124,6 @@ async fn metadata(State(door): State<Door>, headers: HeaderMap) -> Response {
         token_url: token_url(&site.base),
     };
     answer::resource(StatusCode::OK, &capability::statement(&site, &software))
-}
-
-/// `GET /fhir/.well-known/smart-configuration` (SMART App Launch 2.0, backend services).
-async fn smart(State(door): State<Door>, headers: HeaderMap) -> axum::Json<serde_json::Value> {
-    let site = caller::site(&door, &headers);
-    axum::Json(json!({
-        "token_endpoint": token_url(&site.base),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "grant_types_supported": ["client_credentials"],
-        "scopes_supported": capability::SCOPES,
-        "capabilities": ["client-confidential-symmetric", "permission-v2"],
-    }))
 }
 
 fn token_url(base: &str) -> String {

@@ -14,7 +14,7 @@ use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
 
 /// Open to everybody.
-const OPEN: [&str; 3] = ["/healthz", "/fhir/metadata", "/fhir/.well-known/smart-configuration"];
+const OPEN: [&str; 2] = ["/healthz", "/fhir/metadata"];
 /// Where somebody signs in: method, address, what a stranger may send there.
 const SIGN_IN: [(&str, &str, &str, &str); 2] = [
     (

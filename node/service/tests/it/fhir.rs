@@ -333,8 +333,6 @@ async fn scopes_hold(node: &Node) {
     assert_eq!((statement.status, &statement.json()["resourceType"]), (200, &json!("CapabilityStatement")));
     let base = format!("http://localhost:{}/fhir", node.http);
     assert_eq!(statement.json()["implementation"]["url"], json!(base));
-    let smart = wire::try_request(node.http, "GET", "/fhir/.well-known/smart-configuration", "", b"").await;
-    assert_eq!(smart.unwrap().json()["grant_types_supported"][0], "client_credentials");
     let nobody = wire::try_request(node.http, "GET", "/fhir/Patient?identifier=a", "", b"").await.unwrap();
     assert_eq!((nobody.status, &nobody.json()["issue"][0]["code"]), (401, &json!("login")));
     assert!(nobody.header("www-authenticate").unwrap().starts_with("Bearer"));
