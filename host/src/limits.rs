@@ -15,6 +15,8 @@ pub const PASSWD_BYTES_MAX: u64 = 1 << 20;
 pub const STORE_CACHE_BYTES: u64 = 16 << 20;
 /// Length from which the log of a store is written anew, if it is four times as long as it was after the last time.
 pub const STORE_LOG_BYTES: u64 = 8 << 20;
+/// A segment of sled's own file: the longest that it takes.
+pub const STORE_SEGMENT_BYTES: usize = 16 << 20;
 /// Changes that wait for a commit.
 pub const STORE_PENDING_MAX: usize = 512;
 /// Records of one batch of a log that is written anew.

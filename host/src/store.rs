@@ -20,6 +20,7 @@ use crate::folder::{DataFolder, FolderError};
 use crate::keys;
 use crate::limits::{
     RECORD_BYTES_MAX, STORE_CACHE_BYTES, STORE_LOG_BYTES, STORE_PENDING_MAX, STORE_REWRITE_RECORDS,
+    STORE_SEGMENT_BYTES,
 };
 
 /// The version of the layout of stores.
@@ -375,7 +376,10 @@ fn fresh_tables(folder: &Path) -> Result<sled::Db, StoreError> {
     if tables.exists() {
         std::fs::remove_dir_all(&tables).map_err(|source| io_error(folder, source))?;
     }
-    let config = sled::Config::new().path(tables).cache_capacity(STORE_CACHE_BYTES).flush_every_ms(None);
+    // sled 0.34 can stand still for ever when it cuts its file and hands the same place out again: its writers wait for a lock
+    // whose holder waits for one of them. It cuts only what is two free segments long; of this size that is rare.
+    let config = sled::Config::new().path(tables).segment_size(STORE_SEGMENT_BYTES);
+    let config = config.cache_capacity(STORE_CACHE_BYTES).flush_every_ms(None);
     config.open().map_err(|error| sled_error(folder, &error))
 }
 
