@@ -35,6 +35,7 @@ pub mod person;
 pub mod phi;
 pub mod proof;
 pub mod referral;
+pub mod refusal;
 pub mod release;
 pub mod sealed;
 pub mod search;

@@ -54,7 +54,7 @@ mod queue;
 pub mod receipts;
 pub mod receive;
 mod referral;
-pub mod refusal;
+pub use yiqiao_proto::refusal;
 pub mod remark;
 pub mod said;
 pub mod sight;

@@ -5,8 +5,8 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    ConsentAnswer, Done, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer, SearchReply,
-    SubmitAnswer,
+    ConsentAnswer, Done, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer, Refusal,
+    SearchReply, SubmitAnswer,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -15,11 +15,11 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::lease::AcceptedAct;
 use yiqiao_proto::limits::CALL_BYTES_MAX;
 use yiqiao_proto::log::Opening;
-use yiqiao_proto::time::Millis;
+use yiqiao_proto::refusal;
 use yiqiao_proto::tree::{self, Hash, MissingHash, Stored};
-use yiqiao_proto::wire::calls::{PublishedLink, Receipt, Refused as RefusedWire};
+use yiqiao_proto::wire::calls::{PublishedLink, Receipt};
 
-use crate::limits::{ANSWER_BYTES_MAX, LISTS_MAX, RETRY_BUSY, RETRY_FAILED};
+use crate::limits::{ANSWER_BYTES_MAX, LISTS_MAX};
 use crate::machine::{Machine, Outcome, Refused};
 use crate::state::Kept;
 use crate::take::Taken;
@@ -127,27 +127,8 @@ pub fn lists(
 
 /// A refusal as it goes over the link: its code, and the bytes beside it (H-2).
 pub fn refusal(refused: &Refused) -> (u16, Vec<u8>) {
-    let code = refused.code.number();
-    let retry_after_ms = refused.retry_after.unwrap_or(waits(refused.code)).get();
-    let detail = RefusedWire { code, clause: refused.clause.to_owned(), retry_after_ms };
-    (u16::try_from(code).unwrap_or(u16::MAX), detail.encode_to_vec())
-}
-
-/// After which time a call may come again if its refusal does not say; none where waiting does not help.
-const fn waits(code: RefusalCode) -> Millis {
-    match code {
-        RefusalCode::Busy => RETRY_BUSY,
-        RefusalCode::Failed => RETRY_FAILED,
-        RefusalCode::NotMember
-        | RefusalCode::Malformed
-        | RefusalCode::BadSignature
-        | RefusalCode::Conflict
-        | RefusalCode::OutOfOrder
-        | RefusalCode::OverLimit
-        | RefusalCode::Nothing
-        | RefusalCode::Stale
-        | RefusalCode::Stopped => Millis::new(0),
-    }
+    let Refused { code, clause, retry_after } = *refused;
+    refusal::write(&Refusal { code, clause, retry_after })
 }
 
 /// A receipt (L-7). The envelope goes with a repeat, whose sender may have signed it anew.

@@ -1,7 +1,5 @@
 //! The registry's own bounds; those of the words are in `yiqiao_proto::limits`.
 
-use yiqiao_proto::time::Millis;
-
 /// Subjects, over all members, that state one token.
 pub const SUBJECTS_MAX: usize = 512;
 /// Subjects of one member that state one token: so no member takes the places of all others.
@@ -19,7 +17,3 @@ pub const SEARCH_READS_MIN: usize = 16;
 pub const ANSWER_BYTES_MAX: usize = yiqiao_proto::limits::CALL_BYTES_MAX / 2;
 /// Member lists in one answer.
 pub const LISTS_MAX: u64 = 64;
-/// When a caller may try again if the registry is behind.
-pub const RETRY_BUSY: Millis = Millis::new(200);
-/// When a caller may try again if something failed here.
-pub const RETRY_FAILED: Millis = Millis::from_secs(10);

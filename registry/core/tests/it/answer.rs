@@ -16,13 +16,14 @@ use yiqiao_proto::lease::{Lease, feed_start};
 use yiqiao_proto::limits::{CALL_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{Checkpoint, origin};
+use yiqiao_proto::refusal::{RETRY_BUSY, RETRY_FAILED};
 use yiqiao_proto::search::SearchAnswer;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::tree::{self, Hash, verify_inclusion};
 use yiqiao_proto::wire::calls::{Receipt, Refused as RefusedWire};
 use yiqiao_registry_core::answer::{Log, ProofError, answer, lists, refusal};
 use yiqiao_registry_core::lease::LeaseAsked;
-use yiqiao_registry_core::limits::{ANSWER_BYTES_MAX, LISTS_MAX, RETRY_BUSY, RETRY_FAILED};
+use yiqiao_registry_core::limits::{ANSWER_BYTES_MAX, LISTS_MAX};
 use yiqiao_registry_core::machine::{Input, Outcome, Refused};
 use yiqiao_registry_core::take::{Submission, leaf_of};
 

@@ -3,23 +3,23 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use crate::calls::Refusal;
+use crate::codes::RefusalCode;
+use crate::decode::DecodeError;
+use crate::time::Millis;
+use crate::wire::calls::Refused as RefusedWire;
 use prost::Message;
-use yiqiao_proto::calls::Refusal;
-use yiqiao_proto::codes::RefusalCode;
-use yiqiao_proto::decode::DecodeError;
-use yiqiao_proto::time::Millis;
-use yiqiao_proto::wire::calls::Refused as RefusedWire;
 
-/// When a caller may try again if this node is behind.
-const BUSY: Millis = Millis::new(200);
-/// When a caller may try again if something failed here.
-const FAILED: Millis = Millis::from_secs(10);
+/// When a caller may try again if who it asked is behind.
+pub const RETRY_BUSY: Millis = Millis::new(200);
+/// When a caller may try again if something failed there.
+pub const RETRY_FAILED: Millis = Millis::from_secs(10);
 
-/// The code and the bytes of a refusal that this node gives.
+/// The code and the bytes of a refusal as it goes out.
 pub fn write(refusal: &Refusal) -> (u16, Vec<u8>) {
     let waits = match refusal.code {
-        RefusalCode::Busy => Some(BUSY),
-        RefusalCode::Failed => Some(FAILED),
+        RefusalCode::Busy => Some(RETRY_BUSY),
+        RefusalCode::Failed => Some(RETRY_FAILED),
         RefusalCode::NotMember
         | RefusalCode::Malformed
         | RefusalCode::BadSignature
@@ -79,8 +79,8 @@ mod tests {
             assert_eq!(u32::from(number), code.number());
             read(&bytes).unwrap().retry_after
         };
-        assert_eq!(waits(RefusalCode::Busy, None), Some(BUSY));
-        assert_eq!(waits(RefusalCode::Failed, None), Some(FAILED));
+        assert_eq!(waits(RefusalCode::Busy, None), Some(RETRY_BUSY));
+        assert_eq!(waits(RefusalCode::Failed, None), Some(RETRY_FAILED));
         assert_eq!(waits(RefusalCode::Nothing, None), None);
         assert_eq!(waits(RefusalCode::Busy, Some(Millis::new(7))), Some(Millis::new(7)));
     }
