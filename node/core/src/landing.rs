@@ -42,15 +42,20 @@ pub(crate) fn receipted(
     checkpoint: &Checkpoint,
 ) -> Result<Outcome, Stop> {
     let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
-    let (place, subject, count, statement) = match flight.call {
-        Call::Statement { place, subject } => (place, subject, 1, true),
-        Call::Items { place, subject, count } => (place, subject, count, false),
+    let (place, subject, count, items) = match flight.call {
+        Call::Statement { place, subject } => (place, subject, 1, None),
+        Call::Items { place, subject, receipted, count } => (place, subject, count, Some(receipted)),
         Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint),
         Call::Evaluate { .. } | Call::OwnWords { .. } | Call::Feed | Call::Lease | Call::Errand { .. } => {
             return Ok(Outcome::Done);
         }
     };
     work.turn.again.push(place);
+    let chain = work.view.get(&state::chain(&subject))?;
+    if items.is_some_and(|receipted| receipted != chain.receipted) {
+        // A receipt is kept with the word that it is of, or not at all.
+        return Ok(Outcome::Done);
+    }
     let tree = tree_of(work, &flight, checkpoint)?;
     if matches!(tree, Tree::Other) || receipts.len() != count {
         pause_submitting(work, None);
@@ -59,7 +64,7 @@ pub(crate) fn receipted(
     work.turn.submitting = Some(Pause::default());
     work.keep(Body::Receipted(kept::Receipted {
         subject: subject.as_bytes().to_vec(),
-        statement,
+        statement: items.is_none(),
         receipts: receipts.iter().map(|receipt| receipt.kept(checkpoint.size)).collect(),
         checkpoint: tree.newer(),
     }))?;

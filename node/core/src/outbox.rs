@@ -54,14 +54,38 @@ pub(crate) struct Flight {
 /// What was asked, and for which places of the queue.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Evaluate { epoch: u32, tags: Vec<Digest>, places: Vec<u64> },
-    Statement { place: u64, subject: Subject },
-    Items { place: u64, subject: Subject, count: usize },
-    OwnWords { place: u64, subject: Subject },
-    Word { lane: Lane, place: u64, number: u64 },
+    Evaluate {
+        epoch: u32,
+        tags: Vec<Digest>,
+        places: Vec<u64>,
+    },
+    Statement {
+        place: u64,
+        subject: Subject,
+    },
+    /// So many items of a chain after the first `receipted`.
+    Items {
+        place: u64,
+        subject: Subject,
+        receipted: u64,
+        count: usize,
+    },
+    OwnWords {
+        place: u64,
+        subject: Subject,
+    },
+    Word {
+        lane: Lane,
+        place: u64,
+        number: u64,
+    },
     Feed,
     Lease,
-    Errand { place: u64, member: Code, pause: Pause },
+    Errand {
+        place: u64,
+        member: Code,
+        pause: Pause,
+    },
 }
 
 impl Call {
@@ -137,8 +161,10 @@ impl Outbox {
             self.again.remove(&place);
         }
         self.cursor = turn.cursor.unwrap_or(self.cursor);
-        self.again.extend(turn.again);
-        self.starved.extend(turn.starved);
+        // What lies beyond the cursor is looked at anyway: a place that stood in both would be sent twice.
+        let cursor = self.cursor;
+        self.again.extend(turn.again.into_iter().filter(|place| *place <= cursor));
+        self.starved.extend(turn.starved.into_iter().filter(|place| *place <= cursor));
         self.submitting = turn.submitting.unwrap_or(self.submitting);
         self.evaluating = turn.evaluating.unwrap_or(self.evaluating);
     }
@@ -319,7 +345,7 @@ impl Walk {
             (Call::Statement { place, subject }, vec![(sign_statement(work, &subject, chain)?, None)])
         } else {
             let words = next_items(work, &subject)?;
-            (Call::Items { place, subject, count: words.len() }, words)
+            (Call::Items { place, subject, receipted: chain.receipted, count: words.len() }, words)
         };
         if !words.is_empty() {
             self.room -= 1;

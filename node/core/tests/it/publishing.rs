@@ -309,6 +309,32 @@ fn t7_a_new_epoch_brings_a_new_statement_of_every_patient() {
 }
 
 #[test]
+fn a_list_that_comes_while_words_are_under_way_lets_nothing_be_sent_twice() {
+    // The evaluation, the statement, or either submission of entries is under way.
+    for under_way in 0..4 {
+        let mut node = node_with(SUBMISSION_MAX + 3);
+        let mut registry = Registry::new(&list(1_000));
+        for call in 0.. {
+            let effects = node.due().unwrap();
+            assert!(effects.len() <= 1, "one call for a subject at a time");
+            let Some(effect) = effects.first() else { break };
+            let answer = registry.answer(node.now, effect);
+            if call == under_way {
+                let mut next = list(1_000);
+                next.version = 2;
+                next.previous = Some(signed(&list(1_000)).payload_hash());
+                node.decide(&Input::MemberList(signed(&next))).unwrap();
+                registry.directory = registry.directory.next(&signed(&next)).unwrap();
+                assert_eq!(node.due().unwrap().len(), 0, "what is under way is not begun again");
+            }
+            node.decide(&answer).unwrap();
+        }
+        assert_eq!(depth(&node), Depth { subjects: 0, words: 0, oldest: None });
+        assert_eq!((registry.words, registry.evaluated), (SUBMISSION_MAX + 4, 1), "{under_way}");
+    }
+}
+
+#[test]
 fn m3_a_list_that_does_not_follow_is_refused_and_the_newest_outlives_a_restart() {
     let mut node = Node::new(&list(100));
     let mut next = list(100);
