@@ -146,7 +146,7 @@ impl Accounts {
     pub fn open(store: &Store) -> Result<Self, StoreError> {
         let table = store.table("accounts")?;
         let writing =
-            Writing { accounts: table.count(), throttle: Throttle::open(store.table("failures")?)? };
+            Writing { accounts: table.count()?, throttle: Throttle::open(store.table("failures")?)? };
         let decoy = password::hash(&Password::from(hex::encode(keys::random::<16>())));
         let bound = store.table("bound")?;
         let shared = Arc::new(Shared { table, bound, writing: Mutex::new(writing), decoy });
@@ -203,7 +203,7 @@ impl Accounts {
         let after = after.map_or("", Login::as_str).as_bytes();
         self.shared
             .table
-            .after(after)
+            .after(after)?
             .take(ACCOUNTS_LISTED_MAX)
             .map(|found| self.shared.listed(found?))
             .collect()

@@ -163,7 +163,7 @@ impl Clients {
     pub fn open(store: &Store) -> Result<Self, StoreError> {
         let table = store.table("clients")?;
         let live = Live {
-            clients: table.count(),
+            clients: table.count()?,
             issued: BTreeMap::new(),
             failures: Bucket::per_minute(TOKEN_FAILURES_PER_MINUTE_MAX),
         };
@@ -214,7 +214,7 @@ impl Clients {
             let id = str::from_utf8(&key).ok().and_then(|id| id.parse().ok());
             Ok(self.0.decode(&value)?.client(id.ok_or_else(|| self.0.table.store().damaged())?))
         };
-        self.0.table.scan(b"").map(|found| listed(found?)).collect()
+        self.0.table.scan(b"")?.map(|found| listed(found?)).collect()
     }
 
     /// Disables the client, or enables it again; tokens it has are void at once and for ever.

@@ -17,6 +17,10 @@ pub const STORE_CACHE_BYTES: u64 = 16 << 20;
 pub const STORE_LOG_BYTES: u64 = 8 << 20;
 /// A segment of sled's own file: the longest that it takes.
 pub const STORE_SEGMENT_BYTES: usize = 16 << 20;
+/// What sled writes of one changed record, its share of the pages that are written again among it, in such records.
+pub const STORE_WRITES_MAX: u64 = 4;
+/// Bytes of a stored record that are neither key nor value.
+pub const STORE_RECORD_OVERHEAD: u64 = 64;
 /// Changes that wait for a commit.
 pub const STORE_PENDING_MAX: usize = 512;
 /// Records of one batch of a log that is written anew.

@@ -72,7 +72,7 @@ impl Sessions {
     /// [`StoreError`] if the folder is in use or the operating system refuses.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let table = Store::open_or_discard(folder)?.table("sessions")?;
-        let count = table.scan(BY_TIME).count();
+        let count = table.scan(BY_TIME)?.count();
         Ok(Self(Arc::new(Shared { table, count: Mutex::new(count) })))
     }
 
@@ -193,7 +193,7 @@ impl Shared {
     fn of_account(&self, login: &Login) -> Result<Vec<Key>, StoreError> {
         let prefix = account_prefix(login);
         self.table
-            .scan(&prefix)
+            .scan(&prefix)?
             .map(|found| {
                 let (key, _) = found?;
                 let key = key.strip_prefix(prefix.as_slice()).and_then(|key| key.try_into().ok());
@@ -205,7 +205,7 @@ impl Shared {
     /// A record that is none counts as over. Idle sessions are looked for among all, which are few enough.
     fn sweep(&self, count: &mut usize, now: Timestamp) -> Result<usize, StoreError> {
         let mut over = Vec::new();
-        for found in self.table.scan(BY_TIME) {
+        for found in self.table.scan(BY_TIME)? {
             let (key, value) = found?;
             let key = key.strip_prefix(BY_TIME).and_then(|key| key.try_into().ok());
             let (Some(key), Some(record)) = (key, Record::decode(&value)) else {
@@ -451,7 +451,7 @@ mod tests {
         let new = sessions.begin(at(1700), &account("liwei"), None).unwrap();
         assert_eq!(sessions.sweep(at(1800)).unwrap(), 1);
         assert!(!is_open(&sessions, at(0), &old) && is_open(&sessions, at(1800), &new));
-        assert_eq!(sessions.0.table.count(), 2);
+        assert_eq!(sessions.0.table.count().unwrap(), 2);
     }
 
     /// The bytes of all files below a folder.

@@ -4,12 +4,14 @@
 //! moment leaves files that it opens no more, or opens as if their end had never been written: a disabled account would be enabled again.
 //! How far the journal is durable is kept beside it, so that a lost end is damage and not a shorter log.
 //!
-//! A log that has outgrown its records is written again. Fit for what is small: accounts, clients, sessions, counters. Not here: records
-//! of the exchange, which stand in a journal of their own.
+//! A log that has outgrown its records is written again. So are sled's tables, long before sled would cut its own file: when it does, it
+//! can stand still for ever, its writers waiting for a lock whose holder waits for one of them. Fit for what is small: accounts, clients,
+//! sessions, counters. Not here: records of the exchange, which stand in a journal of their own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use prost::Message;
 use yiqiao_journal::disk::DiskError;
@@ -19,8 +21,8 @@ use yiqiao_journal::{Folder, Format, Journal, Options, OsDisk, Position, Registe
 use crate::folder::{DataFolder, FolderError};
 use crate::keys;
 use crate::limits::{
-    RECORD_BYTES_MAX, STORE_CACHE_BYTES, STORE_LOG_BYTES, STORE_PENDING_MAX, STORE_REWRITE_RECORDS,
-    STORE_SEGMENT_BYTES,
+    RECORD_BYTES_MAX, STORE_CACHE_BYTES, STORE_LOG_BYTES, STORE_PENDING_MAX, STORE_RECORD_OVERHEAD,
+    STORE_REWRITE_RECORDS, STORE_SEGMENT_BYTES, STORE_WRITES_MAX,
 };
 
 /// The version of the layout of stores.
@@ -30,6 +32,8 @@ const FORMAT: Format = Format::new("store-log", 1, env!("CARGO_PKG_VERSION"));
 const LOG: &str = "log";
 const NEW: &str = "log.new";
 const OLD: &str = "log.old";
+/// sled's folders, one for each time that its tables were made.
+const TABLES: &str = "tables";
 
 /// A folder of tables; clones share it.
 #[derive(Clone, Debug)]
@@ -37,8 +41,9 @@ pub struct Store(Arc<Opened>);
 
 #[derive(Debug)]
 struct Opened {
-    db: sled::Db,
     folder: PathBuf,
+    tables: RwLock<sled::Db>,
+    /// Held by whoever changes anything.
     log: Mutex<Log>,
 }
 
@@ -50,6 +55,19 @@ struct Log {
     pending: Vec<Vec<u8>>,
     /// Length of the log when it was written anew last.
     rewritten: u64,
+    /// How often the tables were made.
+    generation: u64,
+    load: Load,
+}
+
+/// What sled has written to its file at the most: each change, and every ten changes of a page the page, which has at most 17 records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    /// When the tables were made.
+    made: u64,
+    since: u64,
+    /// The longest record.
+    longest: u64,
 }
 
 /// A journal, and the register that says how far it is durable.
@@ -80,10 +98,12 @@ struct Change {
 /// One table: ordered bytes to bytes.
 #[derive(Clone, Debug)]
 pub struct Table {
-    tree: sled::Tree,
     name: String,
     store: Store,
 }
+
+/// Key and value of a record, or why there is none.
+pub type Found = Result<(sled::IVec, sled::IVec), StoreError>;
 
 /// Changes to one table that are taken together or not at all.
 #[derive(Debug, Default)]
@@ -146,15 +166,18 @@ impl Store {
         }
         data.require_format("journaled-store", STORE_VERSION)?;
         let durable = open_log(folder)?;
-        let db = fresh_tables(folder)?;
-        for item in durable.journal.scan(Position::START) {
-            let (_, bytes) = item.map_err(|_| damaged(folder))?;
-            let applied = Applied::decode(bytes.as_slice()).map_err(|_| damaged(folder))?;
-            let tree = db.open_tree(&applied.table).map_err(|error| sled_error(folder, &error))?;
-            tree.apply_batch(batch(&applied.changes)).map_err(|error| sled_error(folder, &error))?;
+        // Those of the last process are of no use.
+        remove(folder, &folder.join(TABLES))?;
+        let db = open_tables(folder, 0)?;
+        let mut load = Load::default();
+        for ((table, key), value) in records(folder, &durable.journal)? {
+            let tree = db.open_tree(table).map_err(|error| sled_error(folder, &error))?;
+            load.make(key.len() + value.len());
+            tree.insert(key, value).map_err(|error| sled_error(folder, &error))?;
         }
-        let log = Mutex::new(Log { journal: Some(durable), pending: Vec::new(), rewritten: 0 });
-        Ok(Self(Arc::new(Opened { db, folder: folder.to_owned(), log })))
+        let log = Log { journal: Some(durable), pending: Vec::new(), rewritten: 0, generation: 0, load };
+        let log = Mutex::new(log);
+        Ok(Self(Arc::new(Opened { folder: folder.to_owned(), tables: RwLock::new(db), log })))
     }
 
     /// As [`Store::open`], but a damaged store is deleted and begun anew; for data whose loss only costs a repetition.
@@ -177,8 +200,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if sled cannot make it.
     pub fn table(&self, name: &str) -> Result<Table, StoreError> {
-        let tree = self.0.db.open_tree(name).map_err(|error| sled_error(&self.0.folder, &error))?;
-        Ok(Table { tree, name: name.to_owned(), store: self.clone() })
+        let table = Table { name: name.to_owned(), store: self.clone() };
+        table.tree().map(|_| table)
     }
 
     /// Returns once everything written before is on the disk; blocks for some milliseconds.
@@ -225,6 +248,35 @@ impl Store {
         }
     }
 
+    fn tables(&self) -> sled::Db {
+        self.0.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the tables anew before sled has filled so much of its file that it could cut it.
+    fn renew_if_outgrown(&self, log: &mut Log) -> Result<(), StoreError> {
+        if !log.load.is_outgrown() {
+            return Ok(());
+        }
+        let folder = &self.0.folder;
+        let failed = |error| sled_error(folder, &error);
+        let (old, next) = (self.tables(), log.generation + 1);
+        let new = open_tables(folder, next)?;
+        let mut load = Load::default();
+        for name in old.tree_names() {
+            let tree = new.open_tree(&name).map_err(failed)?;
+            for record in &old.open_tree(&name).map_err(failed)? {
+                let (key, value) = record.map_err(failed)?;
+                load.make(key.len() + value.len());
+                tree.insert(key, value).map_err(failed)?;
+            }
+        }
+        *self.0.tables.write().unwrap_or_else(PoisonError::into_inner) = new;
+        // Whoever still reads the old ones keeps them open; their names may go.
+        remove(folder, &tables_folder(folder, log.generation))?;
+        (log.generation, log.load) = (next, load);
+        Ok(())
+    }
+
     /// Writes the log anew once it is far longer than what it says.
     fn rewrite_if_outgrown(&self, log: &mut Log) -> Result<(), StoreError> {
         let length = log.journal.as_ref().map_or(0, |durable| durable.journal.end().get());
@@ -244,8 +296,9 @@ impl Store {
     fn write_new_log(&self) -> Result<(), StoreError> {
         let folder = &self.0.folder;
         let mut durable = create_log(folder)?;
-        for name in self.0.db.tree_names() {
-            let tree = self.0.db.open_tree(&name).map_err(|error| sled_error(folder, &error))?;
+        let db = self.tables();
+        for name in db.tree_names() {
+            let tree = db.open_tree(&name).map_err(|error| sled_error(folder, &error))?;
             let table = String::from_utf8_lossy(&name).into_owned();
             let mut changes = Vec::new();
             for record in &tree {
@@ -370,17 +423,68 @@ fn open_journal(folder: &Path, log: &Folder) -> Result<Durable, StoreError> {
     Ok(Durable { journal, floor })
 }
 
-/// Empty tables; what the last process left of its own is of no use.
-fn fresh_tables(folder: &Path) -> Result<sled::Db, StoreError> {
-    let tables = folder.join("tables");
-    if tables.exists() {
-        std::fs::remove_dir_all(&tables).map_err(|source| io_error(folder, source))?;
+/// Values by table and key.
+type Records = BTreeMap<(String, Vec<u8>), Vec<u8>>;
+
+/// What the log says there is.
+fn records(folder: &Path, log: &Journal) -> Result<Records, StoreError> {
+    let mut records = Records::new();
+    for item in log.scan(Position::START) {
+        let (_, bytes) = item.map_err(|_| damaged(folder))?;
+        let Applied { table, changes } = Applied::decode(bytes.as_slice()).map_err(|_| damaged(folder))?;
+        for Change { key, value } in changes {
+            match value {
+                Some(value) => records.insert((table.clone(), key), value),
+                None => records.remove(&(table.clone(), key)),
+            };
+        }
     }
-    // sled 0.34 can stand still for ever when it cuts its file and hands the same place out again: its writers wait for a lock
-    // whose holder waits for one of them. It cuts only what is two free segments long; of this size that is rare.
-    let config = sled::Config::new().path(tables).segment_size(STORE_SEGMENT_BYTES);
+    Ok(records)
+}
+
+fn remove(folder: &Path, what: &Path) -> Result<(), StoreError> {
+    if what.exists() {
+        std::fs::remove_dir_all(what).map_err(|source| io_error(folder, source))
+    } else {
+        Ok(())
+    }
+}
+
+fn tables_folder(folder: &Path, generation: u64) -> PathBuf {
+    folder.join(TABLES).join(generation.to_string())
+}
+
+fn open_tables(folder: &Path, generation: u64) -> Result<sled::Db, StoreError> {
+    let config =
+        sled::Config::new().path(tables_folder(folder, generation)).segment_size(STORE_SEGMENT_BYTES);
     let config = config.cache_capacity(STORE_CACHE_BYTES).flush_every_ms(None);
     config.open().map_err(|error| sled_error(folder, &error))
+}
+
+impl Load {
+    /// A record joins tables that are being made.
+    fn make(&mut self, bytes: usize) {
+        let bytes = bytes as u64 + STORE_RECORD_OVERHEAD;
+        self.longest = self.longest.max(bytes);
+        self.made += bytes * STORE_WRITES_MAX;
+    }
+
+    /// Records change.
+    fn change(&mut self, changes: &[Change]) {
+        for Change { key, value } in changes {
+            let bytes = key.len() + value.as_ref().map_or(0, Vec::len);
+            self.longest = self.longest.max(bytes as u64 + STORE_RECORD_OVERHEAD);
+            self.since += self.longest * STORE_WRITES_MAX;
+        }
+    }
+
+    /// sled cuts its file only when two of its segments are free. Tables that never fill two are never cut; of larger ones this makes it
+    /// rare.
+    const fn is_outgrown(self) -> bool {
+        let segment = STORE_SEGMENT_BYTES as u64;
+        let least = if self.made > segment { self.made } else { segment };
+        self.made + self.since > 2 * least
+    }
 }
 
 fn batch(changes: &[Change]) -> sled::Batch {
@@ -400,7 +504,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`] if it cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-        self.tree.get(key).map_err(|error| self.error(&error))
+        self.tree()?.get(key).map_err(|error| self.error(&error))
     }
 
     /// Makes the changes, visible at once and durable with the next [`Store::commit`], or when many wait for it.
@@ -413,7 +517,9 @@ impl Table {
         if log.pending.len() >= STORE_PENDING_MAX {
             self.store.append(&mut log)?;
         }
-        self.tree.apply_batch(batch(&changes.0)).map_err(|error| self.error(&error))?;
+        self.store.renew_if_outgrown(&mut log)?;
+        log.load.change(&changes.0);
+        self.tree()?.apply_batch(batch(&changes.0)).map_err(|error| self.error(&error))?;
         log.pending.push(Applied { table: self.name.clone(), changes: changes.0 }.encode_to_vec());
         Ok(())
     }
@@ -429,30 +535,40 @@ impl Table {
     }
 
     /// Key and value of all records whose key starts with `prefix`, in key order.
-    pub fn scan(
-        &self,
-        prefix: &[u8],
-    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + use<'_> {
-        self.tree.scan_prefix(prefix).map(|found| found.map_err(|error| self.error(&error)))
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn scan(&self, prefix: &[u8]) -> Result<impl Iterator<Item = Found> + use<'_>, StoreError> {
+        let found = self.tree()?.scan_prefix(prefix);
+        Ok(found.map(|found| found.map_err(|error| self.error(&error))))
     }
 
     /// Key and value of all records after `key`, in key order.
-    pub fn after(
-        &self,
-        key: &[u8],
-    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + use<'_> {
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn after(&self, key: &[u8]) -> Result<impl Iterator<Item = Found> + use<'_>, StoreError> {
         let beyond = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
-        self.tree.range::<&[u8], _>(beyond).map(|found| found.map_err(|error| self.error(&error)))
+        let found = self.tree()?.range::<&[u8], _>(beyond);
+        Ok(found.map(|found| found.map_err(|error| self.error(&error))))
     }
 
     /// The number of records; reads all keys.
-    pub fn count(&self) -> usize {
-        self.tree.len()
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn count(&self) -> Result<usize, StoreError> {
+        Ok(self.tree()?.len())
     }
 
     /// The store that the table belongs to.
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The table as it stands; another one after the tables were made anew.
+    fn tree(&self) -> Result<sled::Tree, StoreError> {
+        self.store.tables().open_tree(&self.name).map_err(|error| self.error(&error))
     }
 
     fn error(&self, error: &sled::Error) -> StoreError {
@@ -529,11 +645,11 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
     }
 
-    type Records = Vec<(sled::IVec, sled::IVec)>;
+    type Listed = Vec<(sled::IVec, sled::IVec)>;
 
-    fn read(folder: &Path) -> Result<Records, StoreError> {
+    fn read(folder: &Path) -> Result<Listed, StoreError> {
         let table = Store::open(folder)?.table("t")?;
-        table.scan(b"").collect()
+        table.scan(b"")?.collect()
     }
 
     fn segment(folder: &Path) -> String {
@@ -548,8 +664,8 @@ mod tests {
         filled(parent.path());
         let store = Store::open(parent.path()).unwrap();
         let table = store.table("t").unwrap();
-        assert_eq!(table.count(), 2000);
-        assert_eq!(table.after(&1997_u32.to_be_bytes()).count(), 2);
+        assert_eq!(table.count().unwrap(), 2000);
+        assert_eq!(table.after(&1997_u32.to_be_bytes()).unwrap().count(), 2);
     }
 
     #[test]
@@ -563,7 +679,7 @@ mod tests {
         table.apply(changes).unwrap();
         store.commit().unwrap();
         table.set(b"late", b"").unwrap();
-        assert_eq!(table.count(), 2000);
+        assert_eq!(table.count().unwrap(), 2000);
         drop((table, store));
         assert_eq!(read(parent.path()).unwrap().len(), 1999);
     }
@@ -579,9 +695,9 @@ mod tests {
     fn whatever_becomes_of_the_tables_the_log_brings_them_back() {
         let parent = tempfile::tempdir().unwrap();
         filled(parent.path());
-        damage(parent.path(), "tables/db", 1000);
+        damage(parent.path(), "tables/0/db", 1000);
         assert_eq!(read(parent.path()).unwrap().len(), 2000);
-        let tables = std::fs::File::options().write(true).open(parent.path().join("tables/db")).unwrap();
+        let tables = std::fs::File::options().write(true).open(parent.path().join("tables/0/db")).unwrap();
         tables.set_len(tables.metadata().unwrap().len() - 1).unwrap();
         assert_eq!(read(parent.path()).unwrap().len(), 2000);
         std::fs::remove_dir_all(parent.path().join("tables")).unwrap();
@@ -630,7 +746,7 @@ mod tests {
         filled(&folder);
         damage(&folder, &format!("{LOG}/{}", segment(&folder)), 1000);
         let store = Store::open_or_discard(&folder).unwrap();
-        assert_eq!(store.table("t").unwrap().count(), 0);
+        assert_eq!(store.table("t").unwrap().count().unwrap(), 0);
     }
 
     #[test]
@@ -644,11 +760,35 @@ mod tests {
                 store.commit().unwrap();
             }
         }
-        let before: Records = table.scan(b"").map(Result::unwrap).collect();
+        let before: Listed = table.scan(b"").unwrap().map(Result::unwrap).collect();
         drop((table, store));
         let length = std::fs::metadata(parent.path().join(LOG).join(segment(parent.path()))).unwrap().len();
         assert!(length < STORE_LOG_BYTES, "{length}");
         assert_eq!(read(parent.path()).unwrap(), before);
+    }
+
+    #[test]
+    fn tables_are_made_anew_before_sled_would_cut_its_file_and_whoever_has_one_goes_on() {
+        let parent = tempfile::tempdir().unwrap();
+        let store = Store::open(parent.path()).unwrap();
+        let (table, other) = (store.table("t").unwrap(), store.table("other").unwrap());
+        other.set(b"k", b"kept").unwrap();
+        let mut reading = table.scan(b"").unwrap();
+        for n in 0..4_000_u32 {
+            table.set(&(n % 10).to_be_bytes(), &[u8::try_from(n % 251).unwrap(); 8_000]).unwrap();
+            let length = store.tables().size_on_disk().unwrap();
+            assert!(length <= 2 * STORE_SEGMENT_BYTES as u64, "{length}");
+        }
+        assert!(reading.all(|found| found.is_ok()), "what is read while tables change stays readable");
+        let made: Vec<_> =
+            std::fs::read_dir(parent.path().join(TABLES)).unwrap().map(Result::unwrap).collect();
+        assert!(made.len() == 1 && made[0].file_name() != "0", "{made:?}");
+        assert_eq!(
+            (table.count().unwrap(), other.get(b"k").unwrap().unwrap().as_ref()),
+            (10, b"kept".as_slice())
+        );
+        let newest = table.get(&9_u32.to_be_bytes()).unwrap().unwrap();
+        assert_eq!(newest.as_ref(), [u8::try_from(3_999 % 251).unwrap(); 8_000]);
     }
 
     #[test]

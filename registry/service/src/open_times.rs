@@ -31,7 +31,7 @@ impl OpenTimes {
     pub(crate) fn begin(folder: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let table = Store::open_or_discard(folder)?.table("open")?;
         let mut spans = BTreeMap::new();
-        for found in table.scan(b"") {
+        for found in table.scan(b"")? {
             let (key, value) = found?;
             if let (Some(from), Some(to)) = (decode(&key), decode(&value)) {
                 spans.insert(from, to);
