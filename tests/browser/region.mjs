@@ -27,7 +27,8 @@ export async function startRegion(programs) {
     return new Region(folder, JSON.parse(await readFile(join(folder, 'demo.json'), 'utf8')), stop);
   } catch (error) {
     await stop();
-    throw error;
+    // What is left of it may say why.
+    throw new Error(`${error.message}\n(its folder is kept: ${folder})`, { cause: error });
   }
 }
 

@@ -14,6 +14,7 @@ use yiqiao_demo::facts::Facts;
 use yiqiao_demo::place::{Choice, Place};
 use yiqiao_demo::region::{Options, Region};
 use yiqiao_simnet::story::Role;
+use yiqiao_simnet::town::Town;
 
 /// Runs a region of one registry and three hospitals on this machine, with synthetic patients.
 #[derive(Parser)]
@@ -86,15 +87,23 @@ fn first_time(place: Place, arguments: &Arguments, programs: PathBuf) -> anyhow:
     let ports = if arguments.free_ports { Choice::Free } else { Choice::Tour };
     let options = Options { programs, ports, hospitals: arguments.hospitals.into() };
     let town = cast::town(jiff::Zoned::now().date());
-    let region = Region::set_up(place, &options, &town, &mut say)?;
-    say("feeding the hospitals through MLLP, CDA and FHIR");
-    let wanted = |patient| !arguments.cast_only || patient < Role::ALL.len();
-    let sent = region.feed(&town, wanted, &mut say)?;
-    say(&format!("{sent} messages and documents are in; publishing their index entries"));
-    region.wait_until_published(&mut say)?;
+    let mut region = Region::set_up(place, &options, &town, &mut say)?;
+    if let Err(error) = fill(&region, &town, arguments) {
+        // Why a process has gone says more than that it did not answer.
+        let words = region.ended()?.ok_or(error)?;
+        anyhow::bail!("a process has ended by itself; it said: {words}");
+    }
     region.write_facts()?;
     region.place().complete()?;
     Ok(region)
+}
+
+fn fill(region: &Region, town: &Town, arguments: &Arguments) -> anyhow::Result<()> {
+    say("feeding the hospitals through MLLP, CDA and FHIR");
+    let wanted = |patient| !arguments.cast_only || patient < Role::ALL.len();
+    let sent = region.feed(town, wanted, &mut say)?;
+    say(&format!("{sent} messages and documents are in; publishing their index entries"));
+    region.wait_until_published(&mut say)
 }
 
 /// Ctrl-C reaches the children too; what they do not stop by themselves is stopped in order.
