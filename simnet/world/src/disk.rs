@@ -11,7 +11,7 @@ use yiqiao_journal::{Folder, Format, Journal, Options, Position, Register};
 use yiqiao_simnet::chance::Chance;
 
 use crate::hub::{Hub, Stopped};
-use crate::limits::SEGMENT_BYTES_MAX;
+use crate::limits::{SAVED_EVERY, SAVED_MAX, SEGMENT_BYTES_MAX};
 use crate::network::Who;
 
 /// A folder on a disk in memory.
@@ -20,6 +20,10 @@ pub(crate) struct Volume {
     pub(crate) disk: SimDisk,
     format: Format,
     chance: Chance,
+    /// The index as it was last written, if the process that kept it is gone.
+    saved: Option<Index>,
+    /// Bytes of the medium that are no longer what was written: file, place, and what they were flipped by.
+    rotten: Vec<(String, usize, u8)>,
 }
 
 /// A journal that is open, and how far it is known to be durable.
@@ -39,16 +43,23 @@ pub(crate) enum NotKept {
     Stopped(Stopped),
 }
 
-/// The index of a process.
-#[derive(Debug, Default)]
-pub(crate) struct Index(BTreeMap<Vec<u8>, Vec<u8>>);
+/// The index of a process, and how many records and words of the journal it holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Index {
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) records: usize,
+    pub(crate) words: u64,
+    /// How it was when it was last written to the disk.
+    saved: Option<Box<Self>>,
+    commits: u64,
+}
 
 impl Volume {
     pub(crate) fn new(kind: &'static str, id: [u8; 32], chance: Chance) -> Self {
         let disk = SimDisk::new();
         let format = Format::new(kind, 1, "0.1.0");
         Folder::create(Arc::new(disk.clone()), &format, id).expect("an empty disk takes a folder");
-        Self { disk, format, chance }
+        Self { disk, format, chance, saved: None, rotten: Vec::new() }
     }
 
     /// The power goes: what was synced stays, and a drawn part of the rest.
@@ -65,6 +76,38 @@ impl Volume {
                 _ => Survivors::Scattered(chance.below(u64::MAX)),
             }
         });
+    }
+
+    /// The process is gone. Its index is as it was last written, or is lost with it.
+    pub(crate) fn leave(&mut self, index: Index) {
+        let kept = self.chance.percent(60);
+        self.saved = index.saved.map(|saved| *saved).filter(|_| kept);
+    }
+
+    /// The index to go on with: an empty one, if none was kept.
+    pub(crate) fn take_index(&mut self) -> Index {
+        self.saved.take().unwrap_or_default()
+    }
+
+    /// A byte of some file is not what was written any more. Where.
+    pub(crate) fn rot(&mut self) -> Option<(String, usize)> {
+        let names = self.disk.names();
+        let name = self.chance.pick(&names).clone();
+        let len = self.disk.bytes(&name).map_or(0, |bytes| bytes.len());
+        let offset = usize::try_from(self.chance.below(len.max(1) as u64)).ok()?;
+        let mask = 1 << self.chance.below(8);
+        self.disk.flip(&name, offset, mask).then_some(())?;
+        self.rotten.push((name.clone(), offset, mask));
+        Some((name, offset))
+    }
+
+    /// An operator brings back what rotted, from a copy. False if nothing had.
+    pub(crate) fn restore(&mut self) -> bool {
+        let rotten = std::mem::take(&mut self.rotten);
+        rotten.iter().for_each(|(name, offset, mask)| {
+            self.disk.flip(name, *offset, *mask);
+        });
+        !rotten.is_empty()
     }
 
     /// A number below `n`, from the stream of this disk.
@@ -136,12 +179,20 @@ impl From<AppendError> for NotKept {
 impl Index {
     pub(crate) fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {
         for key in keys {
-            let value = self.0.get(&key).cloned();
+            let value = self.entries.get(&key).cloned();
             view.load(key, value);
         }
     }
 
-    pub(crate) fn commit(&mut self, written: BTreeMap<Vec<u8>, Vec<u8>>) {
-        self.0.extend(written);
+    /// Takes in what a batch of so many records and words has written.
+    pub(crate) fn commit(&mut self, written: BTreeMap<Vec<u8>, Vec<u8>>, records: usize, words: u64) {
+        self.entries.extend(written);
+        self.records += records;
+        self.words += words;
+        self.commits += 1;
+        if self.commits.is_multiple_of(SAVED_EVERY) && self.entries.len() < SAVED_MAX {
+            self.saved = None;
+            self.saved = Some(Box::new(self.clone()));
+        }
     }
 }

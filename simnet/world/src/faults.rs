@@ -1,6 +1,6 @@
 //! What breaks, and when: each kind at its own rate and from its own stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_proto::time::Millis;
 use yiqiao_simnet::chance::Chance;
@@ -8,7 +8,7 @@ use yiqiao_simnet::chance::Chance;
 use crate::hub::{Event, Hub};
 use crate::network::Who;
 use crate::randomness::{Part, stream};
-use crate::setup::Rates;
+use crate::setup::{Kept, Rates, Setup};
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Pause,
     /// A disk is full, or fails a sync.
     Disk,
+    /// A byte of a disk is not what was written any more.
+    Rot,
     /// The full disk of a process has room again.
     Room(Who),
     /// A wall clock is set.
@@ -33,6 +35,10 @@ pub(crate) enum Fault {
 pub(crate) struct Faults {
     every: BTreeMap<Fault, u64>,
     chances: BTreeMap<Fault, Chance>,
+    seed: u64,
+    /// How many have struck, and which of them do.
+    pub(crate) struck: u64,
+    kept: Option<BTreeSet<u64>>,
 }
 
 /// What a fault does to the processes themselves; what it does to the network is done.
@@ -41,11 +47,13 @@ pub(crate) enum Blow {
     Pause(Who, Millis),
     Room(Who, Option<u64>),
     FailSync(Who, u64),
+    Rot(Who),
     Clock(Who, i64),
 }
 
 impl Faults {
-    pub(crate) fn new(seed: u64, rates: &Rates) -> Self {
+    pub(crate) fn new(setup: &Setup, rates: &Rates) -> Self {
+        let seed = setup.seed;
         let kinds = [
             (Fault::Crash, rates.crashes),
             (Fault::Cut, rates.cuts),
@@ -53,10 +61,17 @@ impl Faults {
             (Fault::Pause, rates.pauses),
             (Fault::Disk, rates.disks),
             (Fault::Clock, rates.clocks),
+            (Fault::Rot, rates.rot),
         ];
         let chance =
             |(at, (fault, _)): (usize, &(Fault, u64))| (*fault, stream(seed, Part::Faults, at as u64));
-        Self { chances: kinds.iter().enumerate().map(chance).collect(), every: kinds.into() }
+        Self {
+            chances: kinds.iter().enumerate().map(chance).collect(),
+            every: kinds.into(),
+            seed,
+            struck: 0,
+            kept: setup.kept.faults.clone(),
+        }
     }
 
     /// The first of each kind.
@@ -79,7 +94,13 @@ impl Faults {
         if let Fault::Room(who) = fault {
             return Blow::Room(who, None);
         }
-        let Some(chance) = self.chances.get_mut(&fault) else { return Blow::None };
+        let number = self.struck;
+        self.struck += 1;
+        if !Kept::has(self.kept.as_ref(), number) {
+            return Blow::None;
+        }
+        // Each from a stream of its own: what does not strike moves no other.
+        let chance = &mut stream(self.seed, Part::Faults, 100 + number);
         let number = |chance: &mut Chance| u16::try_from(chance.below(u64::from(nodes) + 1)).unwrap_or(0);
         let who = Who(number(chance));
         let seconds = |chance: &mut Chance, most: u64| Millis::from_secs(1 + chance.below(most));
@@ -115,6 +136,7 @@ impl Faults {
             Fault::Clock if who == Who::REGISTRY => Blow::Clock(who, chance.between(-3_000, 3_000)),
             Fault::Clock if chance.percent(50) => Blow::Clock(who, chance.between(-3_000, 3_000)),
             Fault::Clock => Blow::Clock(who, chance.between(-600_000, 600_000)),
+            Fault::Rot => Blow::Rot(who),
             Fault::Room(_) => Blow::None,
         }
     }

@@ -1,13 +1,16 @@
 //! The middle of the world: the time, the queue of what is to come, and what every process does through it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use yiqiao_proto::calls::Method;
-use yiqiao_proto::id::DocumentId;
+use yiqiao_proto::directory::Directory;
+use yiqiao_proto::id::{Code, DocumentId};
 use yiqiao_proto::time::{Millis, Timestamp};
 
+use crate::authority::{Authority, Deed};
 use crate::faults::Fault;
-use crate::limits::CALL_WAIT;
+use crate::hostile::{Hostile, Known};
+use crate::limits::{CALL_WAIT, NOBODY};
 use crate::load::{Act, ActId, Told};
 use crate::network::{CallId, Carried, Network, Packet, Who};
 use crate::oracle::Oracle;
@@ -31,6 +34,12 @@ pub(crate) enum Event {
     Act(ActId, Act),
     /// Something breaks.
     Fault(Fault),
+    /// What the script says at a place.
+    Scripted(usize),
+    /// An attacker makes a call.
+    Attack,
+    /// The authority or an operator does something.
+    Deed(Deed),
     /// Nothing breaks any more.
     Heal,
     /// Whether all has come to rest.
@@ -50,6 +59,8 @@ pub(crate) enum Later {
     RangeOver(CallId),
     /// A stretch is asked for again, whose holder was busy.
     RangeAgain(DocumentId, u64),
+    /// It is looked for newer member lists.
+    Lists,
 }
 
 /// The middle of the world.
@@ -58,9 +69,13 @@ pub(crate) struct Hub {
     pub(crate) network: Network,
     pub(crate) trace: Trace,
     pub(crate) oracle: Oracle,
+    pub(crate) authority: Authority,
+    pub(crate) hostile: Hostile,
     pub(crate) plant: Option<Plant>,
     /// Nothing breaks any more.
     pub(crate) healed: bool,
+    /// Who still waits at a screen.
+    pub(crate) awaited: BTreeSet<ActId>,
     /// What people are to be told.
     pub(crate) told: VecDeque<(ActId, Told)>,
     queue: BTreeMap<(Timestamp, u64), Event>,
@@ -93,6 +108,8 @@ impl Hub {
         network: Network,
         trace: Trace,
         oracle: Oracle,
+        authority: Authority,
+        hostile: Hostile,
         plant: Option<Plant>,
     ) -> Self {
         Self {
@@ -100,8 +117,11 @@ impl Hub {
             network,
             trace,
             oracle,
+            authority,
+            hostile,
             plant,
             healed: false,
+            awaited: BTreeSet::new(),
             told: VecDeque::new(),
             queue: BTreeMap::new(),
             numbers: 0,
@@ -148,7 +168,7 @@ impl Hub {
         let bytes = answer.as_ref().map_or_else(Vec::len, Vec::len);
         self.note(format_args!("{from}>{}", to.who), format_args!("answer {} {told} {bytes}", to.call));
         let Caller { call, who, connection } = to;
-        self.carry(&Packet { call, from, to: who, connection, body: Carried::Answer(answer) });
+        self.carry(Packet { call, from, to: who, connection, body: Carried::Answer(answer) });
     }
 
     /// Who is to be answered.
@@ -166,10 +186,26 @@ impl Hub {
         stands
     }
 
+    /// A process has taken a list: it has no connection any more to those whom the list suspends (M-7).
+    pub(crate) fn took_list(
+        &mut self,
+        who: Who,
+        directory: &Directory,
+        others: impl Iterator<Item = (Who, Code)>,
+    ) {
+        self.note(who, format_args!("takes list {}", directory.list().version));
+        self.oracle.takes_list(self.now, who, directory);
+        for (other, code) in others {
+            if directory.member(&code).is_some_and(|member| member.suspended) {
+                self.network.reset(who, other);
+            }
+        }
+    }
+
     /// Nobody is there to take a packet: who called is told soon.
     pub(crate) fn nobody(&mut self, packet: &Packet) {
         if !matches!(packet.body, Carried::Answer(_)) {
-            self.after(Millis::new(20), Event::GiveUp(packet.from, packet.call));
+            self.after(NOBODY, Event::GiveUp(packet.from, packet.call));
         }
     }
 
@@ -207,6 +243,29 @@ impl Hub {
         self.plant == Some(plant)
     }
 
+    /// The attacker makes a call, if one comes to its mind.
+    pub(crate) fn attack(&mut self) {
+        if let Some(wait) = self.hostile.next_call() {
+            self.after(wait, Event::Attack);
+        }
+        let Some(who) = self.hostile.who else { return };
+        let known = Known {
+            now: self.now,
+            keys: self.authority.in_use(who),
+            sealing: self.authority.sealing_key(who),
+            log: self.oracle.words(),
+            release: self.oracle.a_release(self.now),
+        };
+        let Some((to, body)) = self.hostile.calls(&known) else { return };
+        let (kind, bytes) = match &body {
+            Carried::Call { method, request } => (*method, request.len()),
+            Carried::Pull { request } => (0, request.len()),
+            Carried::Answer(_) => return,
+        };
+        let call = self.send(who, to, body);
+        self.note(who, format_args!("attacks {to} {call} {kind} {bytes}"));
+    }
+
     fn send(&mut self, from: Who, to: Who, body: Carried) -> CallId {
         self.calls += 1;
         let (call, connection) = (self.calls, self.network.connection(from, to));
@@ -215,12 +274,17 @@ impl Hub {
         {
             self.oracle.hears_registry(self.now, from, request);
         }
-        self.carry(&Packet { call, from, to, connection, body });
+        self.carry(Packet { call, from, to, connection, body });
         self.after(CALL_WAIT, Event::GiveUp(from, call));
         call
     }
 
-    fn carry(&mut self, packet: &Packet) {
+    fn carry(&mut self, packet: Packet) {
+        let (packet, how) = if self.healed { (Some(packet), None) } else { self.hostile.twists(packet) };
+        let Some(packet) = packet else { return };
+        if let Some(how) = how {
+            self.note(packet.from, format_args!("twists {}: {how}", packet.call));
+        }
         for arrival in self.network.arrivals(self.now, packet.from, packet.to) {
             self.at(arrival, Event::Arrive(packet.clone()));
         }

@@ -23,6 +23,18 @@ pub(crate) const ROUNDS_MAX: usize = 256;
 pub(crate) const REST: Millis = Millis::from_secs(1);
 /// How long a call may take.
 pub(crate) const CALL_WAIT: Millis = Millis::from_secs(30);
+/// How often it is asked for newer member lists at least: a node is told of them by its feed, too.
+pub(crate) const LISTS_EVERY: Millis = Millis::from_secs(30);
+/// How soon they are asked for again after no answer.
+pub(crate) const LISTS_RETRY: Millis = Millis::from_secs(5);
+/// How often the registry looks into the folder of its lists.
+pub(crate) const FOLDER_EVERY: Millis = Millis::from_secs(2);
+/// Keys of one kind that a member has in one world.
+pub(crate) const KEYS_MAX: u8 = 8;
+/// Token epochs of one world.
+pub(crate) const EPOCHS_MAX: u32 = 3;
+/// How soon it is known that nobody takes a call.
+pub(crate) const NOBODY: Millis = Millis::new(400);
 /// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
 pub(crate) const NEWS_WAIT: Millis = Millis::from_secs(2);
 /// How far wall clock and boot clock may part before every lease is void (F-6).
@@ -36,8 +48,17 @@ pub(crate) const BUSY_WAIT_MIN: Millis = Millis::new(50);
 /// See [`BUSY_WAIT_MIN`].
 pub(crate) const BUSY_WAIT_MAX: Millis = Millis::from_secs(5);
 
+/// Packets that an attacker remembers.
+pub(crate) const HEARD_MAX: usize = 200;
+/// A packet that is drawn out: longer than any call may be.
+pub(crate) const LONG_BYTES: usize = 9 << 20;
+
 /// A segment of a simulated journal: short, so that runs have several.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 18;
+/// After so many batches an index is written to the disk, and how large it may be for that: it is copied as a whole.
+pub(crate) const SAVED_EVERY: u64 = 24;
+/// See [`SAVED_EVERY`].
+pub(crate) const SAVED_MAX: usize = 20_000;
 /// The longest that a batch waits for a disk that is in order.
 pub(crate) const SYNC_MS_MAX: i64 = 8;
 /// How soon a process that could not start is started again.

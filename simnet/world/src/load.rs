@@ -4,6 +4,7 @@
 //! People know only what the screens show them; whether it is right is for the oracle. Not here: what becomes of a sender
 //! whose node does not answer ([`senders`]), and what one person does step by step ([`people`]).
 
+mod day;
 mod forms;
 mod people;
 mod senders;
@@ -23,7 +24,8 @@ use crate::limits::SCREEN_WAIT;
 use crate::network::Who;
 use crate::node::{Node, NotTaken};
 use crate::randomness::{Part, stream};
-use crate::setup::Setup;
+use crate::setup::{Kept, Setup};
+use day::Day;
 use people::Errand;
 pub(crate) use people::Referred;
 use senders::Sender;
@@ -82,6 +84,13 @@ pub(crate) struct Load {
     /// Seconds between two people who come for the same.
     every: BTreeMap<Kind, u64>,
     comes: BTreeMap<Kind, Chance>,
+    /// How many have come.
+    pub(crate) came: u64,
+    /// How many inputs there are.
+    pub(crate) inputs: u64,
+    seed: u64,
+    kept: Kept,
+    day: Option<Day>,
     chance: Chance,
     ids: u64,
     /// Nobody comes any more.
@@ -119,7 +128,8 @@ impl Load {
         let mut rates = stream(setup.seed, Part::Rates, 1);
         let every = KINDS.map(|kind| (kind, kind.every(&mut rates))).into();
         let comes = KINDS.map(|kind| (kind, stream(setup.seed, Part::People, 1 + kind as u64))).into();
-        let senders = senders::of(setup, hub.now);
+        let day = setup.rhythm.then(|| Day::new(hub.now, setup.minutes));
+        let (senders, inputs) = senders::of(setup, hub.now, day.as_ref());
         let mut load = Self {
             residents,
             senders,
@@ -130,6 +140,11 @@ impl Load {
             referred: Vec::new(),
             every,
             comes,
+            came: 0,
+            inputs,
+            seed: setup.seed,
+            kept: setup.kept.clone(),
+            day,
             chance: stream(setup.seed, Part::People, 0),
             ids: 0,
             is_over: false,
@@ -154,7 +169,10 @@ impl Load {
             Act::Come(_) => {}
             Act::Send(at) => self.send(hub, nodes, at),
             Act::Go => self.go(hub, nodes, id),
-            Act::GiveUp => self.give_up(hub, id),
+            Act::GiveUp => {
+                hub.awaited.remove(&id);
+                self.give_up(hub, id);
+            }
         }
     }
 
@@ -162,7 +180,10 @@ impl Load {
     pub(crate) fn told(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, id: ActId, told: Told) {
         match told {
             Told::Message { item, of, kept } => self.message_kept(hub, id, item, of, kept),
-            Told::Outcome(outcome) => self.outcome(hub, nodes, id, outcome),
+            Told::Outcome(outcome) => {
+                hub.awaited.remove(&id);
+                self.outcome(hub, nodes, id, outcome);
+            }
             Told::Answer(answer) => self.answer(hub, nodes, id, answer),
         }
     }
@@ -181,13 +202,15 @@ impl Load {
     fn come_later(&mut self, hub: &mut Hub, kind: Kind) {
         let every = self.every.get(&kind).copied().unwrap_or(60);
         let chance = self.comes.get_mut(&kind).expect("every kind has a stream");
-        let wait = Millis::new(1 + chance.below(2_000 * every));
+        let percent = self.day.as_ref().map_or(100, |day| day.percent(hub.now));
+        let wait = Millis::new(1 + chance.below(2_000 * every) * 100 / percent);
         let id = self.new_id();
         hub.after(wait, Event::Act(id, Act::Come(kind)));
     }
 
     /// Somebody hands something in at a screen, and waits.
     fn hand(&mut self, hub: &mut Hub, node: &mut Node, id: ActId, input: Input) {
+        hub.awaited.insert(id);
         node.act(hub, id, input);
         hub.after(SCREEN_WAIT, Event::Act(id, Act::GiveUp));
     }

@@ -3,9 +3,9 @@
 mod people_and_feeds;
 mod sweep;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 use yiqiao_simworld::limits::SEEDS_MAX;
 use yiqiao_simworld::plant::Plant;
+use yiqiao_simworld::reduce::{Reduced, reduce};
 use yiqiao_simworld::run::{Report, run};
+use yiqiao_simworld::scenario::Scenario;
 use yiqiao_simworld::setup::Setup;
 
 /// Makes people who do not exist and what their hospitals would send about them, and whole regions of hospitals.
@@ -66,10 +68,16 @@ enum Command {
     /// not, and prints what, and the command that repeats it.
     Run {
         /// The name of the world: any number.
-        #[arg(long)]
-        seed: u64,
+        #[arg(long, required_unless_present = "scenario")]
+        seed: Option<u64>,
+        /// A world that is written down: see simnet/world/scenarios.
+        #[arg(long, conflicts_with = "seed")]
+        scenario: Option<PathBuf>,
         #[command(flatten)]
         world: World,
+        /// In how many runs a failing one is reduced to a shorter history.
+        #[arg(long, default_value_t = 200)]
+        reduce: u64,
         /// Writes the trace to this file, one line an event.
         #[arg(long)]
         trace: Option<PathBuf>,
@@ -99,6 +107,9 @@ struct World {
     /// Hours during which things break and people act.
     #[arg(long, default_value_t = 1)]
     hours: u64,
+    /// Signs with a keyed hash that proves nothing: much faster.
+    #[arg(long)]
+    cheap: bool,
     /// Plants a fault of the product, to see its checker fire: see docs/simulation.md.
     #[arg(long)]
     plant: Option<Plant>,
@@ -110,29 +121,59 @@ fn main() -> Result<ExitCode> {
         Command::Feed { seed, patients, story, day, out } => {
             people_and_feeds::write_feeds(seed, patients, story, day, &out)?;
         }
-        Command::Run { seed, world, trace } => return run_one(seed, world, trace),
+        Command::Run { seed, scenario, world, reduce, trace } => {
+            let setup = match &scenario {
+                Some(file) => written(file)?,
+                None => world.setup(seed.unwrap_or_default()),
+            };
+            let again = scenario.map_or_else(
+                || world.command(setup.seed),
+                |file| format!("yiqiao-simnet run --scenario {}", file.display()),
+            );
+            return run_one(&setup, &again, reduce, trace);
+        }
         Command::Sweep { seeds, from, world } => return sweep::sweep(seeds, from, world),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_one(seed: u64, world: World, trace: Option<PathBuf>) -> Result<ExitCode> {
+/// A world that is written down.
+fn written(file: &Path) -> Result<Setup> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let scenario = Scenario::read(&text).with_context(|| file.display().to_string())?;
+    Ok(scenario.setup()?)
+}
+
+fn run_one(setup: &Setup, again: &str, runs_max: u64, trace: Option<PathBuf>) -> Result<ExitCode> {
     let sink = trace.map(|path| {
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         anyhow::Ok(Box::new(BufWriter::new(file)) as Box<dyn Write>)
     });
-    let report = run(&world.setup(seed), sink.transpose()?)?;
+    let report = run(setup, sink.transpose()?)?;
+    let Setup { seed, hospitals, patients, minutes, .. } = setup;
     let mut out = stdout().lock();
-    writeln!(
-        out,
-        "seed {seed}: {} hospitals, {} residents, {} h",
-        world.hospitals, world.patients, world.hours
-    )?;
+    writeln!(out, "seed {seed}: {hospitals} hospitals, {patients} residents, {minutes} min")?;
     print(&mut out, &report)?;
     let Some(violation) = &report.violation else { return Ok(ExitCode::SUCCESS) };
     writeln!(out, "VIOLATION at {} ms, {}: {}", violation.at_ms, violation.who, violation.what)?;
-    writeln!(out, "again: {}", world.command(seed))?;
+    writeln!(out, "again: {again}")?;
+    if let Some(reduced) = reduce(setup, runs_max)? {
+        print_reduced(&mut out, &reduced)?;
+    }
     Ok(ExitCode::FAILURE)
+}
+
+/// The shorter world, as a scenario that repeats it.
+fn print_reduced(out: &mut impl Write, reduced: &Reduced) -> Result<()> {
+    let Some(violation) = &reduced.report.violation else { return Ok(()) };
+    let about = format!("at {} ms, {}: {}", violation.at_ms, violation.who, violation.what);
+    writeln!(
+        out,
+        "reduced in {} runs to {} events; as a scenario, for --scenario:",
+        reduced.runs, reduced.report.events
+    )?;
+    writeln!(out, "{}", Scenario::of(&reduced.setup, &about).text())?;
+    Ok(())
 }
 
 fn print(out: &mut impl Write, report: &Report) -> Result<()> {
@@ -145,17 +186,26 @@ fn print(out: &mut impl Write, report: &Report) -> Result<()> {
 }
 
 impl World {
-    const fn setup(self, seed: u64) -> Setup {
-        let Self { hospitals, patients, hours, plant } = self;
-        Setup { seed, hospitals, patients, minutes: hours.saturating_mul(60), plant, backwards: false }
+    fn setup(self, seed: u64) -> Setup {
+        let Self { hospitals, patients, hours, cheap, plant } = self;
+        Setup {
+            seed,
+            hospitals,
+            patients,
+            minutes: hours.saturating_mul(60),
+            cheap,
+            plant,
+            ..Setup::small(seed)
+        }
     }
 
     /// What repeats the run of a seed.
     fn command(self, seed: u64) -> String {
-        let Self { hospitals, patients, hours, plant } = self;
+        let Self { hospitals, patients, hours, cheap, plant } = self;
+        let cheap = if cheap { " --cheap" } else { "" };
         let plant = plant.map(|plant| format!(" --plant {plant}")).unwrap_or_default();
         format!(
-            "yiqiao-simnet run --seed {seed} --hospitals {hospitals} --patients {patients} --hours {hours}{plant}"
+            "yiqiao-simnet run --seed {seed} --hospitals {hospitals} --patients {patients} --hours {hours}{cheap}{plant}"
         )
     }
 }

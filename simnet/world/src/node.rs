@@ -13,12 +13,15 @@ mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use yiqiao_node_core::answers;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::holder::Range;
 use yiqiao_node_core::machine::{self, Config, Input, Keys, Machine, Outcome};
 use yiqiao_node_core::state::{Fault, View};
+use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::FacilityKind;
+use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::{Code, DocumentId};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
@@ -26,12 +29,12 @@ use yiqiao_simnet::chance::Chance;
 use crate::clock::Clock;
 use crate::disk::Volume;
 use crate::hub::{Caller, Event, Hub, Later, Stopped};
-use crate::limits::{BATCH_MAX, QUEUE_MAX, REST, SYNC_MS_MAX};
+use crate::limits::{BATCH_MAX, LISTS_EVERY, LISTS_RETRY, QUEUE_MAX, REST, SYNC_MS_MAX};
 use crate::load::{ActId, Told, hospital_of};
 use crate::network::{CallId, Who};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
-use crate::region::{For, Region};
+use crate::region::{For, InUse, Region};
 use effects::{Fetch, Pending};
 use ledger::Ledger;
 use reception::Slip;
@@ -55,12 +58,17 @@ pub(crate) struct Node {
     pub(crate) starts: u64,
     pub(crate) paused_until: Timestamp,
     busy_until: Timestamp,
+    /// The keys that lie on its disk.
+    pub(crate) keys: InUse,
     running: Option<Running>,
 }
 
 /// What is gone with the process.
 struct Running {
     machine: Machine,
+    /// The version of the list that was last taken, and of the one that was last named to be newer.
+    list: u64,
+    list_wanted: Option<u64>,
     ledger: Ledger,
     /// The time of the batch at hand.
     now: Timestamp,
@@ -140,6 +148,7 @@ impl Node {
             starts: 0,
             paused_until: Timestamp::MIN,
             busy_until: Timestamp::MIN,
+            keys: InUse::default(),
             running: None,
         }
     }
@@ -150,13 +159,15 @@ impl Node {
 
     /// Starts: all is made again from the journal.
     pub(crate) fn start(&mut self, hub: &mut Hub) -> Result<(), String> {
-        let mut ledger = Ledger::open(&self.volume)?;
+        let mut ledger = Ledger::open(&mut self.volume)?;
         let mut machine = self.fresh();
         let records = ledger.bring_up(&mut machine)?;
         hub.note(self.who, format_args!("start records {records}"));
         self.starts += 1;
         self.clock.put_together(hub.now);
         self.running = Some(Running {
+            list: machine.directory().list().version,
+            list_wanted: None,
             machine,
             ledger,
             now: self.clock.told(hub.now),
@@ -174,12 +185,15 @@ impl Node {
             ranges: BTreeMap::new(),
         });
         hub.at(hub.now, Event::Work(self.who));
+        hub.at(hub.now, Event::Later(self.who, self.starts, Later::Lists));
         Ok(())
     }
 
     /// The process is gone, and of what was coming in perhaps a part.
     pub(crate) fn stop(&mut self) {
-        self.running = None;
+        if let Some(running) = self.running.take() {
+            self.volume.leave(running.ledger.leave());
+        }
         self.vault.crash(&mut self.chance);
     }
 
@@ -193,6 +207,12 @@ impl Node {
     pub(crate) fn act(&mut self, hub: &mut Hub, act: ActId, input: Input) {
         let to = Reply::Act(act);
         self.queue(hub, Job::Hand(Waiting { input: Box::new(input), to }));
+    }
+
+    /// The members in force for the process.
+    pub(crate) fn directory(&self) -> &Directory {
+        let running = self.running.as_ref();
+        running.map_or(&self.region.directory, |running| running.machine.directory())
     }
 
     /// The time of the process.
@@ -249,6 +269,7 @@ impl Node {
         self.handle(hub, batch)?;
         let again = self.running.as_mut().map(|running| std::mem::take(&mut running.again));
         self.handle(hub, again.unwrap_or_default())?;
+        self.tell_lists(hub);
         self.hand_ranges(hub);
         self.set_wake(hub);
         Ok(())
@@ -320,8 +341,55 @@ impl Node {
             Later::Wake | Later::FeedOver(_) => {}
             Later::NewsOver(call) => self.news_came(hub, call),
             Later::RangeOver(call) => self.range_over(hub, call),
+            Later::Lists => self.ask_lists(hub),
             Later::RangeAgain(document, first_chunk) => self.pull_again(hub, document, first_chunk),
         }
+    }
+
+    /// Asks the registry for newer member lists (M-2).
+    fn ask_lists(&mut self, hub: &mut Hub) {
+        let Some(running) = &mut self.running else { return };
+        let request = answers::lists_after(running.machine.directory().list().version);
+        let id = hub.call(self.who, Who::REGISTRY, Method::Members, request);
+        running.calls.insert(id, Pending::Lists);
+    }
+
+    /// Lists have come, or nothing has; it is asked again later.
+    fn lists_came(&mut self, hub: &mut Hub, answer: Option<&[u8]>) {
+        let wait = if answer.is_some() { LISTS_EVERY } else { LISTS_RETRY };
+        hub.after(wait, Event::Later(self.who, self.starts, Later::Lists));
+        if let Some(bytes) = answer {
+            self.hand_lists(hub, bytes);
+        }
+    }
+
+    fn hand_lists(&mut self, hub: &mut Hub, bytes: &[u8]) {
+        for list in answers::lists(bytes).unwrap_or_default() {
+            self.queue(hub, Job::Hand(Waiting::nobody(Input::MemberList(list))));
+        }
+    }
+
+    /// After a batch: a newer list is in force, or was named.
+    fn tell_lists(&mut self, hub: &mut Hub) {
+        let Some(running) = &mut self.running else { return };
+        let directory = running.machine.directory();
+        if directory.list().version != running.list {
+            running.list = directory.list().version;
+            let own = self.who;
+            hub.took_list(own, directory, self.region.all().filter(|(other, _)| *other != own));
+        }
+        let wanted = running.machine.list_wanted();
+        if wanted > running.list_wanted {
+            let request = answers::lists_after(running.list);
+            let id = hub.call(self.who, Who::REGISTRY, Method::Members, request);
+            running.calls.insert(id, Pending::NamedLists);
+        }
+        running.list_wanted = wanted;
+    }
+
+    /// The version of the member list in force; none if the process does not run.
+    pub(crate) fn list_version(&self) -> Option<u64> {
+        self.running.as_ref().map(|running| running.machine.directory().list().version)
     }
 
     fn fresh(&self) -> Machine {
@@ -331,10 +399,15 @@ impl Node {
                 coding.department_codes.insert(department.name.to_owned(), code);
             }
         }
-        let config = Config { organisation: self.code.clone(), coding, assigners: BTreeMap::new() };
+        let config = Config {
+            organisation: self.code.clone(),
+            coding,
+            assigners: BTreeMap::new(),
+            main_register: None,
+        };
         let keys = Keys {
-            words: self.region.key(self.who, For::Words),
-            sealing: self.region.sealing(self.who),
+            words: self.region.nth_key(self.who, For::Words, self.keys.words),
+            sealing: self.region.sealing(self.who, self.keys.sealing),
             at_rest: AtRest::new(&self.region.secret(self.who, For::AtRest)),
         };
         Machine::new(config, keys, self.region.directory.clone())

@@ -6,6 +6,7 @@
 //! | the log only grows; each receipt's place has its word | [`log`] |
 //! | nothing is let go, served, opened or found that no directive in force permits, within the bound | [`consent`] |
 //! | a search finds exactly what is permitted | [`consent`] |
+//! | who is suspended gets nothing | [`members`] |
 //! | nothing that identifies anybody in what the registry hears | [`names`] |
 //! | what holds once all has come to rest | `run` |
 //!
@@ -13,6 +14,7 @@
 
 mod consent;
 mod log;
+mod members;
 mod messages;
 mod model;
 mod names;
@@ -43,11 +45,18 @@ pub(crate) struct Oracle {
     log: log::Log,
     messages: messages::Messages,
     releases: consent::Releases,
+    members: members::Members,
+    hostile: Option<Who>,
     violation: Option<Violation>,
 }
 
 impl Oracle {
-    pub(crate) fn new(began: Timestamp, region: Region, residents: &[Resident]) -> Self {
+    pub(crate) fn new(
+        began: Timestamp,
+        region: Region,
+        residents: &[Resident],
+        hostile: Option<Who>,
+    ) -> Self {
         Self {
             began,
             region,
@@ -55,6 +64,8 @@ impl Oracle {
             log: log::Log::default(),
             messages: messages::Messages::default(),
             releases: consent::Releases::default(),
+            members: members::Members::default(),
+            hostile,
             violation: None,
         }
     }
@@ -68,13 +79,27 @@ impl Oracle {
     pub(crate) fn blames(&mut self, now: Timestamp, who: Who, what: &str) {
         let violation =
             || Violation { at_ms: now.since(self.began).get(), who: who.to_string(), what: what.to_owned() };
-        if self.violation.is_none() {
+        // What becomes of an attacker is its own affair; the registry's process stays honest.
+        let own_affair = who != Who::REGISTRY && self.hostile == Some(who);
+        if self.violation.is_none() && !own_affair {
             self.violation = Some(violation());
         }
     }
 
     pub(crate) const fn directory(&self) -> &Directory {
         &self.region.directory
+    }
+
+    /// Something of the registry's that must not be, unless an attacker speaks in its place.
+    pub(crate) fn blames_registry(&mut self, now: Timestamp, who: Who, what: &str) {
+        if self.hostile != Some(Who::REGISTRY) {
+            self.blames(now, who, what);
+        }
+    }
+
+    /// Who is hostile.
+    pub(crate) const fn hostile(&self) -> Option<Who> {
+        self.hostile
     }
 
     /// Bytes go to the registry.

@@ -24,11 +24,17 @@ pub enum Plant {
     StepLost,
     /// Nodes leave out an entry of what a search found.
     EntryLeftOut,
+    /// Nodes hand in some words twice at once.
+    SentTwice,
+    /// Nodes keep the receipts of one answer in another order.
+    ReceiptsSwapped,
+    /// Nodes serve a range to whoever asks, as if it were the recipient.
+    AnyAsker,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -38,6 +44,9 @@ impl Plant {
         Self::KeptTwice,
         Self::StepLost,
         Self::EntryLeftOut,
+        Self::SentTwice,
+        Self::ReceiptsSwapped,
+        Self::AnyAsker,
     ];
 
     /// Its name on the command line.
@@ -52,6 +61,9 @@ impl Plant {
             Self::KeptTwice => "kept-twice",
             Self::StepLost => "step-lost",
             Self::EntryLeftOut => "entry-left-out",
+            Self::SentTwice => "sent-twice",
+            Self::ReceiptsSwapped => "receipts-swapped",
+            Self::AnyAsker => "any-asker",
         }
     }
 }

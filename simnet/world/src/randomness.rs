@@ -16,6 +16,8 @@ pub(crate) enum Part {
     Senders,
     People,
     Crash,
+    Members,
+    Hostile,
 }
 
 /// The stream of one thing of a part.

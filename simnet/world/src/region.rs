@@ -16,14 +16,25 @@ use zeroize::Zeroizing;
 
 use crate::limits::LEASE;
 use crate::network::Who;
+use crate::setup::Setup;
 
 /// The members, and where their keys come from.
 #[derive(Clone, Debug)]
 pub(crate) struct Region {
     seed: u64,
+    suite: Suite,
     /// Codes of the members: the registry's, then those of the nodes.
     codes: Vec<Code>,
+    /// The first member list, which every process is given.
+    pub(crate) first: Envelope,
     pub(crate) directory: Directory,
+}
+
+/// Which of the keys that a process has had it uses: both count from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InUse {
+    pub(crate) words: u8,
+    pub(crate) sealing: u8,
 }
 
 /// What a key is for.
@@ -41,18 +52,30 @@ pub(crate) enum For {
 }
 
 impl Region {
-    /// The region of a seed, with nodes of these codes.
-    pub(crate) fn new(seed: u64, nodes: &[Code], now: Timestamp) -> Self {
+    /// The region of a seed, with nodes of these codes, but for those that are to join later.
+    pub(crate) fn new(setup: &Setup, nodes: &[Code], later: Option<Who>, now: Timestamp) -> Self {
+        let (seed, suite) = (setup.seed, if setup.cheap { Suite::Simulation } else { Suite::International });
         let mut codes = vec![constant("registry")];
         codes.extend_from_slice(nodes);
-        let list = list(seed, &codes, now);
-        let envelope = Envelope::sign(&code(), &list, &key(seed, Who::REGISTRY, For::Authority));
-        let directory = Directory::first(&code(), &list.authority, &envelope);
-        Self { seed, codes, directory: directory.expect("the authority has signed the list just now") }
+        let list = list((suite, seed), &codes, later, now);
+        let first = Envelope::sign(&code(), &list, &key((suite, seed), Who::REGISTRY, For::Authority, 0));
+        let directory = Directory::first(&code(), &list.authority, &first);
+        let directory = directory.expect("the authority has signed the list just now");
+        Self { seed, suite, codes, first, directory }
+    }
+
+    /// How a process stands in a list that admits it.
+    pub(crate) fn member(&self, who: Who) -> Member {
+        member((self.suite, self.seed), who, self.code_of(who))
     }
 
     pub(crate) fn code_of(&self, who: Who) -> &Code {
         self.codes.get(usize::from(who.0)).expect("every process is a member")
+    }
+
+    /// All processes with their codes.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Who, Code)> {
+        (0..).map(Who).zip(self.codes.clone())
     }
 
     pub(crate) fn who(&self, code: &Code) -> Option<Who> {
@@ -60,20 +83,27 @@ impl Region {
         u16::try_from(at).ok().map(Who)
     }
 
+    /// The first key of a process for a use.
     pub(crate) fn key(&self, who: Who, what: For) -> SecretKey {
-        key(self.seed, who, what)
+        self.nth_key(who, what, 0)
     }
 
-    pub(crate) fn sealing(&self, who: Who) -> SealingSecret {
-        SealingSecret::new(&secret(self.seed, who, For::Sealing))
+    /// A later one.
+    pub(crate) fn nth_key(&self, who: Who, what: For, number: u8) -> SecretKey {
+        key((self.suite, self.seed), who, what, number)
+    }
+
+    pub(crate) fn sealing(&self, who: Who, number: u8) -> SealingSecret {
+        SealingSecret::new(&secret(self.seed, who, For::Sealing, number))
     }
 
     pub(crate) fn secret(&self, who: Who, what: For) -> Zeroizing<[u8; 32]> {
-        secret(self.seed, who, what)
+        secret(self.seed, who, what, 0)
     }
 
-    pub(crate) fn tokens(&self) -> TokenSecret {
-        token_secret(self.seed)
+    /// The token key of an epoch; none is there for more than a few.
+    pub(crate) fn tokens(&self, epoch: u32) -> TokenSecret {
+        token_secret(self.seed, epoch)
     }
 
     /// The transport identity of a process.
@@ -92,36 +122,37 @@ pub(crate) fn constant(text: &str) -> Code {
     Code::new(text).expect("it has the form of a code")
 }
 
-fn secret(seed: u64, who: Who, what: For) -> Zeroizing<[u8; 32]> {
-    let parts = [seed, u64::from(who.0), what as u64].map(u64::to_be_bytes);
+fn secret(seed: u64, who: Who, what: For, number: u8) -> Zeroizing<[u8; 32]> {
+    let parts = [seed, u64::from(who.0), u64::from(number) << 8 | what as u64].map(u64::to_be_bytes);
     Zeroizing::new(hash::sha256_plain(&parts.each_ref().map(<[u8; 8]>::as_slice)))
 }
 
-fn key(seed: u64, who: Who, what: For) -> SecretKey {
-    SecretKey::new(Suite::International, secret(seed, who, what))
+fn key((suite, seed): (Suite, u64), who: Who, what: For, number: u8) -> SecretKey {
+    SecretKey::new(suite, secret(seed, who, what, number))
 }
 
-fn token_secret(seed: u64) -> TokenSecret {
-    let seed = secret(seed, Who::REGISTRY, For::Tokens);
-    TokenSecret::new(1, &seed).expect("a seed of 32 bytes makes a key")
+fn token_secret(seed: u64, epoch: u32) -> TokenSecret {
+    let number = u8::try_from(epoch.saturating_sub(1)).unwrap_or(u8::MAX);
+    let seed = secret(seed, Who::REGISTRY, For::Tokens, number);
+    TokenSecret::new(epoch, &seed).expect("a seed of 32 bytes makes a key")
 }
 
 fn peer_id(seed: u64, who: Who) -> Vec<u8> {
-    [[0, 36, 8, 1, 18, 32].as_slice(), secret(seed, who, For::Transport).as_slice()].concat()
+    [[0, 36, 8, 1, 18, 32].as_slice(), secret(seed, who, For::Transport, 0).as_slice()].concat()
 }
 
-fn list(seed: u64, codes: &[Code], now: Timestamp) -> MemberList {
-    let mut members: Vec<Member> =
-        (0..).zip(codes).map(|(number, code)| member(seed, Who(number), code)).collect();
+fn list(made: (Suite, u64), codes: &[Code], later: Option<Who>, now: Timestamp) -> MemberList {
+    let members = (0..).map(Who).zip(codes).filter(|(who, _)| Some(*who) != later);
+    let mut members: Vec<Member> = members.map(|(who, code)| member(made, who, code)).collect();
     members.sort_by(|one, other| one.code.cmp(&other.code));
     MemberList {
         region: code(),
         version: 1,
         previous: None,
         issued_at: now,
-        authority: key(seed, Who::REGISTRY, For::Authority).public(),
+        authority: key(made, Who::REGISTRY, For::Authority, 0).public(),
         policy: Policy {
-            suites: BTreeSet::from([Suite::International]),
+            suites: BTreeSet::from([made.0]),
             lease: LEASE,
             default_rule: DefaultRule::Deny,
             break_glass: true,
@@ -134,22 +165,22 @@ fn list(seed: u64, codes: &[Code], now: Timestamp) -> MemberList {
             vouchers: Vec::new(),
         },
         members,
-        token_keys: vec![token_secret(seed).public()],
+        token_keys: vec![token_secret(made.1, 1).public()],
         log_id: constant("log-1"),
     }
 }
 
-fn member(seed: u64, who: Who, code: &Code) -> Member {
+fn member(made: (Suite, u64), who: Who, code: &Code) -> Member {
     let signing =
-        |what, for_use| SigningKey { key: key(seed, who, what).public(), for_use, state: KeyState::Valid };
+        |what, for_use| SigningKey { key: key(made, who, what, 0).public(), for_use, state: KeyState::Valid };
     let is_registry = who == Who::REGISTRY;
     let mut signing_keys = vec![signing(For::Words, KeyUse::Words)];
     if is_registry {
         signing_keys.push(signing(For::Checkpoint, KeyUse::Checkpoint));
         signing_keys.push(signing(For::Lease, KeyUse::Lease));
     }
-    let sealing = SealingSecret::new(&secret(seed, who, For::Sealing)).public();
-    let sealing = SealingKey::countersigned(&self::code(), code, sealing, &key(seed, who, For::Words));
+    let sealing = SealingSecret::new(&secret(made.1, who, For::Sealing, 0)).public();
+    let sealing = SealingKey::countersigned(&self::code(), code, sealing, &key(made, who, For::Words, 0));
     Member {
         code: code.clone(),
         name: code.to_string(),
@@ -157,7 +188,7 @@ fn member(seed: u64, who: Who, code: &Code) -> Member {
         roles: BTreeSet::from([if is_registry { MemberRole::Registry } else { MemberRole::Custodian }]),
         suspended: false,
         transports: vec![Transport {
-            peer_id: peer_id(seed, who),
+            peer_id: peer_id(made.1, who),
             addresses: vec!["/ip4/127.0.0.1/tcp/8400".to_owned()],
         }],
         signing_keys,

@@ -6,6 +6,7 @@ mod ledger;
 use std::collections::{BTreeMap, VecDeque};
 
 use yiqiao_proto::codes::RefusalCode;
+use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::TokenSecret;
@@ -19,7 +20,7 @@ use yiqiao_simnet::chance::Chance;
 use crate::clock::Clock;
 use crate::disk::{NotKept, Volume};
 use crate::hub::{Caller, Event, Hub, Later, Stopped};
-use crate::limits::{BATCH_MAX, QUEUE_MAX, ROUNDS_MAX, SYNC_MS_MAX};
+use crate::limits::{BATCH_MAX, FOLDER_EVERY, QUEUE_MAX, ROUNDS_MAX, SYNC_MS_MAX};
 use crate::network::{Carried, Packet, Who};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
@@ -32,7 +33,6 @@ pub(crate) struct Registry {
     pub(crate) volume: Volume,
     pub(crate) clock: Clock,
     fountain: Fountain,
-    tokens: TokenSecret,
     chance: Chance,
     /// How often the process was started.
     pub(crate) starts: u64,
@@ -48,6 +48,10 @@ struct Running {
     last: Timestamp,
     inbox: VecDeque<Job>,
     is_called: bool,
+    /// It has taken every list that was in the folder when it started: its door is open.
+    is_open: bool,
+    /// The last list that was handed to the machine.
+    handed: Option<Directory>,
     feeds: BTreeMap<Code, Vec<Job>>,
 }
 
@@ -59,6 +63,8 @@ struct Job {
 
 enum Reply {
     Answer(Caller),
+    /// The member list of a version.
+    List(u64),
     Feed(Caller, Timestamp),
     Evaluated(Caller, Box<Blinded>),
 }
@@ -72,7 +78,6 @@ impl Registry {
         chance: Chance,
     ) -> Self {
         Self {
-            tokens: region.tokens(),
             region,
             volume,
             clock,
@@ -96,7 +101,7 @@ impl Registry {
             lease: self.region.key(Who::REGISTRY, For::Lease),
         };
         let (mut ledger, words) =
-            Ledger::open(&self.volume, &self.region, self.region.key(Who::REGISTRY, For::Checkpoint))?;
+            Ledger::open(&mut self.volume, &self.region, self.region.key(Who::REGISTRY, For::Checkpoint))?;
         let term = ledger.next_term()?;
         let own = self.region.code_of(Who::REGISTRY).clone();
         let mut machine = Machine::new(own, self.region.directory.clone(), keys, term, 0);
@@ -106,19 +111,30 @@ impl Registry {
         self.starts += 1;
         let (inbox, feeds) = (VecDeque::new(), BTreeMap::new());
         let last = Timestamp::MIN;
-        self.running = Some(Running { machine, ledger, last, inbox, is_called: false, feeds });
+        let (is_called, is_open, handed) = (false, false, None);
+        self.running = Some(Running { machine, ledger, last, inbox, is_called, is_open, handed, feeds });
+        self.look_for_lists(hub);
         Ok(())
     }
 
     /// The process is gone.
     pub(crate) fn stop(&mut self) {
-        self.running = None;
+        if let Some(running) = self.running.take() {
+            self.volume.leave(running.ledger.leave());
+        }
     }
 
     /// A packet is there.
     pub(crate) fn arrive(&mut self, hub: &mut Hub, packet: &Packet) {
         let caller = Hub::caller(packet);
-        let Some(running) = &mut self.running else { return hub.nobody(packet) };
+        let Some(running) = self.running.as_ref().filter(|running| running.is_open) else {
+            return hub.nobody(packet);
+        };
+        let is_member = running.machine.directory().member_at(&self.region.peer_id(packet.from)).is_some();
+        if !is_member && self.chance.percent(50) {
+            // Its connection is closed, unless the list is newer than that (M-11).
+            return hub.nobody(packet);
+        }
         match &packet.body {
             Carried::Call { method, request } => {
                 let directory = running.machine.directory();
@@ -126,8 +142,9 @@ impl Registry {
                 let mut entropy = self.fountain.entropy();
                 let asked = door::asker(directory, &peer)
                     .and_then(|asker| door::read(directory, asker, *method, request, &mut entropy));
-                match asked.map_err(Into::into).and_then(|asked| self.job(hub.now, caller, asked)) {
-                    Ok(job) => self.queue(hub, job),
+                match asked.map_err(Into::into).and_then(|asked| self.job(hub, caller, asked)) {
+                    Ok(Some(job)) => self.queue(hub, job),
+                    Ok(None) => {}
                     Err(refused) => refuse(hub, caller, &refused),
                 }
             }
@@ -137,23 +154,56 @@ impl Registry {
     }
 
     /// What is to be handled for a call.
-    fn job(&self, now: Timestamp, caller: Caller, asked: Asked) -> Result<Job, Refused> {
-        Ok(match asked {
+    fn job(&self, hub: &mut Hub, caller: Caller, asked: Asked) -> Result<Option<Job>, Refused> {
+        Ok(Some(match asked {
             Asked::Machine(input) => Job { input, to: Reply::Answer(caller) },
-            Asked::Feed { input, wait } => Job { input, to: Reply::Feed(caller, now + wait) },
+            Asked::Feed { input, wait } => Job { input, to: Reply::Feed(caller, hub.now + wait) },
             Asked::Evaluate(blinded) => {
-                Job { input: blinded.count(&self.tokens)?, to: Reply::Evaluated(caller, Box::new(blinded)) }
+                let input = blinded.count(&self.tokens(&blinded))?;
+                Job { input, to: Reply::Evaluated(caller, Box::new(blinded)) }
             }
-            // There is one list, which every node has from the beginning.
-            Asked::Lists { .. } => return Err(Refused::new(RefusalCode::Nothing, "M-2")),
-        })
+            Asked::Lists { after_version } => {
+                let newest = self.running.as_ref().map_or(0, Running::version);
+                let list = |version| hub.authority.list(version).cloned();
+                let lists = answer::lists(after_version, newest, list)?;
+                hub.answer(Who::REGISTRY, caller, Ok(lists));
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// The token key for blinded elements: of their epoch if the list has it, or else one that refuses them (T-7).
+    fn tokens(&self, blinded: &Blinded) -> TokenSecret {
+        let keys = self.running.as_ref().map(|running| &running.machine.directory().list().token_keys);
+        let asked = blinded.request.epoch;
+        let known = keys.is_some_and(|keys| keys.iter().any(|key| key.epoch == asked));
+        self.region.tokens(if known { asked } else { 1 })
+    }
+
+    /// Hands the lists that are newer than the one handed last to the machine, in order (M-2).
+    fn look_for_lists(&mut self, hub: &mut Hub) {
+        hub.after(FOLDER_EVERY, Event::Later(Who::REGISTRY, self.starts, Later::Lists));
+        let handed = self.running.as_ref().and_then(|running| running.handed.as_ref());
+        let handed = handed.map_or(0, |handed| handed.list().version);
+        for version in handed + 1..=hub.authority.version() {
+            let (Some(running), Some(next)) = (&mut self.running, hub.authority.list(version).cloned())
+            else {
+                return;
+            };
+            let first = || (version == 1).then(|| self.region.directory.clone());
+            let next_of = |handed: &Directory| handed.next(&next).ok();
+            let Some(directory) = running.handed.as_ref().map_or_else(first, next_of) else { return };
+            running.handed = Some(directory.clone());
+            let input = Input::MemberList(Box::new(directory), next);
+            self.queue(hub, Job { input, to: Reply::List(version) });
+        }
     }
 
     fn queue(&mut self, hub: &mut Hub, job: Job) {
         let when = self.busy_until.max(self.paused_until);
         let Some(running) = &mut self.running else { return };
         if running.inbox.len() >= QUEUE_MAX {
-            return refuse(hub, job.to.caller(), &Refused::new(RefusalCode::Busy, "H-2"));
+            return self.refuse(hub, &job.to, &Refused::new(RefusalCode::Busy, "H-2"));
         }
         running.inbox.push_back(job);
         if !running.is_called {
@@ -204,7 +254,7 @@ impl Registry {
             Err(NotKept::Full | NotKept::TooLong) => {
                 running.machine.undo(mark);
                 let refused = Refused::new(RefusalCode::Failed, "H-2");
-                handled.iter().for_each(|(job, _)| refuse(hub, job.to.caller(), &refused));
+                handled.iter().for_each(|(job, _)| self.refuse(hub, &job.to, &refused));
                 return Ok(Vec::new());
             }
             Err(NotKept::Stopped(stopped)) => return Err(stopped),
@@ -218,7 +268,8 @@ impl Registry {
         if !records.is_empty() {
             let members = running.feeds.keys();
             grown = members.filter(|member| view.has_written(&state::feed(member))).cloned().collect();
-            running.ledger.commit(view);
+            let words = records.iter().filter(|record| matches!(record, ToKeep::Word(..))).count() as u64;
+            running.ledger.commit(view, records.len(), words);
         }
         for (job, outcome) in handled {
             hub.step(Who::REGISTRY)?;
@@ -230,7 +281,10 @@ impl Registry {
     /// Answers one call, or keeps it if it reads a feed that has nothing newer.
     fn tell(&mut self, hub: &mut Hub, job: Job, outcome: Result<Outcome, Refused>) -> Result<(), Stopped> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let caller = job.to.caller();
+        let Some(caller) = job.to.caller() else {
+            self.took_list(hub, &job.to, outcome);
+            return Ok(());
+        };
         let answer = match outcome {
             Ok(outcome) => running.ledger.answer(outcome, &running.machine)?,
             Err(refused) => Err(refused),
@@ -248,9 +302,10 @@ impl Registry {
                 hub.at(until, Event::Later(Who::REGISTRY, self.starts, Later::FeedOver(caller)));
                 running.feeds.entry(member.clone()).or_default().push(job);
             }
+            Reply::List(_) => {}
             Reply::Answer(_) | Reply::Feed(..) => hub.answer(Who::REGISTRY, caller, Ok(bytes)),
             Reply::Evaluated(_, blinded) => {
-                match blinded.evaluate(&self.tokens, &mut self.fountain.entropy()) {
+                match blinded.evaluate(&self.tokens(&blinded), &mut self.fountain.entropy()) {
                     Ok(bytes) => hub.answer(Who::REGISTRY, caller, Ok(bytes)),
                     Err(refused) => refuse(hub, caller, &refused),
                 }
@@ -261,12 +316,51 @@ impl Registry {
 
     /// A time that the process set itself has come.
     pub(crate) fn later(&mut self, hub: &mut Hub, later: Later) {
+        if later == Later::Lists {
+            return self.look_for_lists(hub);
+        }
         let (Later::FeedOver(caller), Some(running)) = (later, &mut self.running) else { return };
         let kept: usize = running.feeds.values().map(Vec::len).sum();
-        running.feeds.values_mut().for_each(|jobs| jobs.retain(|job| job.to.caller() != caller));
+        running.feeds.values_mut().for_each(|jobs| jobs.retain(|job| job.to.caller() != Some(caller)));
         if running.feeds.values().map(Vec::len).sum::<usize>() < kept {
             hub.answer(Who::REGISTRY, caller, Ok(Vec::new()));
         }
+    }
+
+    /// The machine has taken a list. One that was not taken is handed in again.
+    fn took_list(&mut self, hub: &mut Hub, to: &Reply, outcome: Result<Outcome, Refused>) {
+        match (outcome, &mut self.running) {
+            (Ok(_), Some(running)) => {
+                running.is_open |= running.version() >= hub.authority.version();
+                if matches!(to, Reply::List(version) if *version == running.version()) {
+                    let others = self.region.all().filter(|(other, _)| *other != Who::REGISTRY);
+                    hub.took_list(Who::REGISTRY, running.machine.directory(), others);
+                }
+            }
+            (Err(refused), _) => self.refuse(hub, to, &refused),
+            (Ok(_), None) => {}
+        }
+    }
+
+    /// Refuses a call; a list that could not be kept is handed in again.
+    fn refuse(&mut self, hub: &mut Hub, to: &Reply, refused: &Refused) {
+        match (to.caller(), &mut self.running) {
+            (Some(caller), _) => refuse(hub, caller, refused),
+            (None, Some(running)) => {
+                hub.note(
+                    Who::REGISTRY,
+                    format_args!("does not take a list: {:?} {}", refused.code, refused.clause),
+                );
+                let is_empty = running.machine.next_seq() == 0;
+                running.handed = (!is_empty).then(|| running.machine.directory().clone());
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The version of the member list in force; none if the process does not run.
+    pub(crate) fn list_version(&self) -> Option<u64> {
+        self.running.as_ref().map(Running::version)
     }
 
     /// The words in the log of a process that runs.
@@ -276,6 +370,10 @@ impl Registry {
 }
 
 impl Running {
+    const fn version(&self) -> u64 {
+        self.machine.directory().list().version
+    }
+
     fn handle_one(
         &mut self,
         input: &Input,
@@ -299,9 +397,11 @@ impl Running {
 }
 
 impl Reply {
-    const fn caller(&self) -> Caller {
+    /// Who waits, if it is a call.
+    const fn caller(&self) -> Option<Caller> {
         match self {
-            Self::Answer(caller) | Self::Feed(caller, _) | Self::Evaluated(caller, _) => *caller,
+            Self::Answer(caller) | Self::Feed(caller, _) | Self::Evaluated(caller, _) => Some(*caller),
+            Self::List(_) => None,
         }
     }
 }

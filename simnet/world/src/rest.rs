@@ -23,6 +23,7 @@ pub(crate) fn has_come(
     load: &Load,
     registry: &Registry,
     nodes: &BTreeMap<Who, Node>,
+    newest_list: u64,
 ) -> Result<(), String> {
     if !load.is_done() {
         return Err("somebody still waits for an answer".to_owned());
@@ -30,8 +31,15 @@ pub(crate) fn has_come(
     if !registry.is_running() {
         return Err("the registry does not run".to_owned());
     }
+    let newest = Some(newest_list);
+    if registry.list_version() != newest || nodes.values().any(|node| node.list_version() != newest) {
+        return Err("somebody does not know the newest member list".to_owned());
+    }
     for node in nodes.values() {
         let who = node.who;
+        if oracle.hostile() == Some(who) {
+            continue;
+        }
         let depth = node.ask(|_, view| ask::depth(view)).ok_or(format!("{who} does not run"))?;
         let words = node.ask(|_, view| ask::waiting(view)).ok_or(format!("{who} does not run"))?;
         if depth.subjects + words.acts + words.others > 0 {
@@ -43,12 +51,21 @@ pub(crate) fn has_come(
         }
         oracle.check_documents(node)?;
     }
-    load.referred.iter().try_for_each(|referred| agree(nodes, referred))
+    for given in &load.given {
+        nodes.get(&given.node).map_or(Ok(()), |node| oracle.check_said(node, given.word))?;
+    }
+    let hostile = |referred: &&Referred| [referred.from, referred.to].map(Some).contains(&oracle.hostile());
+    load.referred.iter().filter(|referred| !hostile(referred)).try_for_each(|referred| agree(nodes, referred))
 }
 
 /// Both sides of a referral have taken in every step, and stand alike.
 fn agree(nodes: &BTreeMap<Who, Node>, referred: &Referred) -> Result<(), String> {
     let Referred { from, to, id, .. } = referred;
+    // What is on its way under an older sealing key is lost: a known limit (docs/limits.md).
+    let resealed = |who: &Who| nodes.get(who).is_some_and(|node| node.keys.sealing > 0);
+    if resealed(from) || resealed(to) {
+        return Ok(());
+    }
     let shown = |who: &Who| {
         let node = nodes.get(who)?;
         let referring = nodes.get(from)?.code.clone();

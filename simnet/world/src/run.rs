@@ -7,8 +7,11 @@ use std::io::{self, Write};
 use yiqiao_journal::sim::SimDisk;
 use yiqiao_proto::time::{Millis, Timestamp};
 
+use crate::authority::{Authority, Change, Deed};
 use crate::clock::Clock;
+use crate::disk::Volume;
 use crate::faults::{Blow, Fault, Faults};
+use crate::hostile::Hostile;
 use crate::hub::{Event, Hub, Stopped};
 use crate::limits::{EVENTS_MAX, LOOK_EVERY, REST_WITHIN, START_AGAIN};
 use crate::load::{Counts, Load, code_of, residents};
@@ -17,10 +20,11 @@ use crate::network::{Network, Packet, Who};
 use crate::node::Node;
 use crate::oracle::Oracle;
 pub use crate::oracle::Violation;
+use crate::randomness::{Part, stream};
 use crate::region::Region;
 use crate::registry::Registry;
 use crate::rest;
-use crate::setup::{Rates, Setup, SetupError};
+use crate::setup::{Happening, Kept, Rates, Scripted, Setup, SetupError};
 use crate::trace::Trace;
 
 /// What came of a run.
@@ -40,8 +44,23 @@ pub struct Report {
     pub lived_ms: u64,
     /// Digest of the trace.
     pub digest: String,
+    /// How much the seed drew: what can be left out (see [`crate::setup::Kept`]).
+    pub drawn: Drawn,
     /// What must not be, if it was.
     pub violation: Option<Violation>,
+}
+
+/// How much a seed drew until the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// Faults.
+    pub faults: u64,
+    /// What the authority did.
+    pub deeds: u64,
+    /// People who came.
+    pub people: u64,
+    /// Inputs of systems.
+    pub inputs: u64,
 }
 
 /// Why there is no report.
@@ -81,6 +100,11 @@ struct World {
     events: u64,
     crashes: u64,
     phase: Phase,
+    /// Until when processes are away.
+    away: BTreeMap<Who, Timestamp>,
+    /// Draws of the authority.
+    deeds: u64,
+    setup: Setup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +122,16 @@ impl World {
     fn new(setup: &Setup, sink: Option<Box<dyn Write>>) -> Self {
         let began = Timestamp::from_unix_ms(BEGAN_MS).unwrap_or_default();
         let codes: Vec<_> = (0..setup.hospitals).map(code_of).collect();
-        let region = Region::new(setup.seed, &codes, began);
-        let (rates, people) = (Rates::of(setup.seed), residents(setup));
+        let (rates, people) = (setup.rates(), residents(setup));
+        let later = joins_later(setup, &rates);
+        let region = Region::new(setup, &codes, later, began);
+        let hostile = rates.hostile.who(setup.hospitals);
         let network = Network::new(setup.seed, rates);
-        let oracle = Oracle::new(began, region.clone(), &people);
-        let mut hub = Hub::new(began, network, Trace::new(began, sink), oracle, setup.plant);
+        let oracle = Oracle::new(began, region.clone(), &people, hostile);
+        let attacker = Hostile::new(setup.seed, region.clone(), hostile);
+        let authority = Authority::new(setup.seed, region.clone(), later, rates.members);
+        let mut hub =
+            Hub::new(began, network, Trace::new(began, sink), oracle, authority, attacker, setup.plant);
         let maker = Maker { setup, region, rates, began };
         let load = Load::new(setup, &mut hub, people);
         let mut numbers: Vec<u16> = (1..).take(setup.hospitals).collect();
@@ -114,13 +143,16 @@ impl World {
             registry: maker.registry(),
             nodes,
             load,
-            faults: Faults::new(setup.seed, &rates),
+            faults: Faults::new(setup, &rates),
             rates,
             began,
-            ends: began + Millis::from_secs(setup.minutes * 60),
+            ends: began + Millis::new(setup.heals_at_ms.unwrap_or(setup.minutes * 60_000)),
             events: 0,
             crashes: 0,
             phase: Phase::Harsh,
+            away: BTreeMap::new(),
+            deeds: 0,
+            setup: setup.clone(),
             hub,
         };
         world.begin();
@@ -133,7 +165,14 @@ impl World {
             hub.at(hub.now, Event::Start(who));
         }
         self.faults.begin(hub);
+        draw_later(hub);
+        if let Some(wait) = hub.hostile.next_call() {
+            hub.after(wait, Event::Attack);
+        }
         hub.at(self.ends, Event::Heal);
+        for (at, scripted) in self.setup.script.iter().enumerate() {
+            hub.at(self.began + Millis::from_secs(scripted.minute * 60), Event::Scripted(at));
+        }
     }
 
     fn live(&mut self) {
@@ -171,6 +210,10 @@ impl World {
             Event::Start(who) => self.start(who),
             Event::Act(id, act) => self.load.act(&mut self.hub, &mut self.nodes, id, act),
             Event::Fault(fault) => self.strike(fault),
+            Event::Scripted(at) => self.scripted(at),
+            Event::Attack if self.hub.healed => {}
+            Event::Attack => self.hub.attack(),
+            Event::Deed(deed) => self.deed(deed),
             Event::Heal => self.heal(),
             Event::Look => self.look(),
         }
@@ -227,6 +270,9 @@ impl World {
     }
 
     fn start(&mut self, who: Who) {
+        if let Some(until) = self.away.get(&who).filter(|until| **until > self.hub.now) {
+            return self.hub.at(*until, Event::Start(who));
+        }
         let is_running = self.nodes.get(&who).map_or(self.registry.is_running(), Node::is_running);
         if is_running {
             return;
@@ -237,7 +283,7 @@ impl World {
         };
         if let Err(why) = started {
             self.hub.note(who, format_args!("does not start: {why}"));
-            if !is_of_world(&why) {
+            if !self.volume(who).restore() && !is_of_world(&why) {
                 self.hub.oracle.blames(self.hub.now, who, &format!("the process does not start: {why}"));
             }
             self.hub.after(START_AGAIN, Event::Start(who));
@@ -268,12 +314,69 @@ impl World {
                 hub.note(who, format_args!("disk fails a sync"));
                 self.disk(who).fail_sync_after(successes);
             }
+            Blow::Rot(who) => self.rot(who),
             Blow::Clock(who, offset) => {
                 hub.note(who, format_args!("clock off by {offset} ms"));
                 let now = hub.now;
                 self.clock(who).set(now, offset);
             }
         }
+    }
+
+    /// What is written to happen happens.
+    fn scripted(&mut self, at: usize) {
+        let Some(Scripted { what, who, minutes, .. }) = self.setup.script.get(at).cloned() else { return };
+        let (who, nodes) = (Who(who), u16::try_from(self.nodes.len()).unwrap_or(u16::MAX));
+        if who.0 > nodes {
+            return;
+        }
+        let hub = &mut self.hub;
+        let until = hub.now + Millis::from_secs(minutes * 60);
+        hub.note(who, format_args!("scripted: {what:?} for {minutes} min"));
+        let sign = |change| Deed::Sign(change);
+        match what {
+            Happening::Away => {
+                self.away.insert(who, until);
+                self.stop(who, &Stopped::Power);
+            }
+            Happening::Split => {
+                let far = |who: Who| who.0 > nodes / 2;
+                let all = (0..=nodes).flat_map(|one| (0..=nodes).map(move |other| (Who(one), Who(other))));
+                for (one, other) in all.filter(|(one, other)| far(*one) != far(*other)) {
+                    hub.network.cut(one, other, until);
+                }
+            }
+            Happening::Full => {
+                hub.at(until, Event::Fault(Fault::Room(who)));
+                self.disk(who).set_room(Some(0));
+            }
+            Happening::FailSync => self.disk(who).fail_sync_after(0),
+            Happening::Rot => self.rot(who),
+            Happening::Suspend => {
+                plan(hub, Millis::new(0), sign(Change::Suspend(who)));
+                plan(hub, Millis::from_secs(minutes * 60), sign(Change::Restore(who)));
+            }
+            Happening::Rotate => {
+                plan(hub, Millis::new(0), sign(Change::WordsKey(who)));
+                plan(hub, Millis::from_secs(30), Deed::Rekey(who));
+                plan(hub, Millis::from_secs(60), sign(Change::Retire(who)));
+            }
+            Happening::List => plan(hub, Millis::new(0), sign(Change::Nothing)),
+            Happening::RevokeAll => self.load.revoke_all(hub),
+        }
+    }
+
+    /// A disk rots while its process is gone: what the process finds at its next start is not what it wrote. It may start all the
+    /// same, if it needs none of that, and must not start otherwise.
+    fn rot(&mut self, who: Who) {
+        self.stop(who, &Stopped::Power);
+        if let Some((file, offset)) = self.volume(who).rot() {
+            self.hub.note(who, format_args!("rot in {file} at {offset}"));
+        }
+    }
+
+    fn volume(&mut self, who: Who) -> &mut Volume {
+        self.nodes.get_mut(&who).map_or(&mut self.registry.volume, |node| &mut node.volume)
     }
 
     fn disk(&self, who: Who) -> &SimDisk {
@@ -292,13 +395,18 @@ impl World {
         hub.network.heal();
         hub.keep_power();
         self.load.is_over = true;
+        if let Some(deed) = hub.authority.last_deeds() {
+            plan(hub, Millis::new(0), deed);
+        }
         let now = hub.now;
         let whos: Vec<Who> = std::iter::once(Who::REGISTRY).chain(self.nodes.keys().copied()).collect();
         for who in whos {
             self.disk(who).set_room(None);
             self.clock(who).set(now, 0);
         }
-        self.phase = Phase::Resting;
+        // Who was told something else by the registry's computer may never trust it again: only safety is asked for.
+        let forsaken = self.hub.hostile.is(Who::REGISTRY);
+        self.phase = if forsaken { Phase::Over } else { Phase::Resting };
         self.hub.after(LOOK_EVERY, Event::Look);
     }
 
@@ -310,7 +418,7 @@ impl World {
         {
             self.hub.oracle.blames(self.hub.now, Who::REGISTRY, &lost);
         }
-        if let Err(why) = rest::has_come(&self.hub.oracle, &self.load, &self.registry, &self.nodes) {
+        if let Err(why) = self.rests() {
             if self.hub.now > self.ends + REST_WITHIN {
                 self.hub.oracle.blames(
                     self.hub.now,
@@ -331,6 +439,51 @@ impl World {
         };
     }
 
+    fn rests(&self) -> Result<(), String> {
+        if self.hub.authority.planned > 0 {
+            return Err("the authority has not done all that it planned".to_owned());
+        }
+        let newest = self.hub.authority.version();
+        rest::has_come(&self.hub.oracle, &self.load, &self.registry, &self.nodes, newest)
+    }
+
+    /// The authority or an operator does something.
+    fn deed(&mut self, deed: Deed) {
+        let nodes = u16::try_from(self.nodes.len()).unwrap_or(u16::MAX);
+        let hub = &mut self.hub;
+        if deed != Deed::Draw {
+            hub.authority.planned -= 1;
+        }
+        match deed {
+            Deed::Draw if hub.healed => {}
+            Deed::Draw => {
+                let deeds = hub.authority.draw(nodes);
+                let number = self.deeds;
+                self.deeds += 1;
+                if Kept::has(self.setup.kept.deeds.as_ref(), number) {
+                    deeds.into_iter().for_each(|(wait, deed)| plan(hub, wait, deed));
+                }
+                draw_later(hub);
+            }
+            Deed::Sign(change) => {
+                hub.authority.sign(hub.now, change);
+                let version = hub.authority.version();
+                hub.oracle.list_is_signed(version);
+                hub.note("world", format_args!("list {version}: {change:?}"));
+            }
+            Deed::Rekey(who) => {
+                let keys = hub.authority.rekey(who);
+                hub.note(who, format_args!("gets keys {} {}", keys.words, keys.sealing));
+                let Some(node) = self.nodes.get_mut(&who) else { return };
+                node.keys = keys;
+                if node.is_running() {
+                    node.stop();
+                    hub.after(Millis::from_secs(2), Event::Start(who));
+                }
+            }
+        }
+    }
+
     fn report(self) -> io::Result<Report> {
         let report = Report {
             rates: self.rates,
@@ -340,11 +493,35 @@ impl World {
             events: self.events,
             lived_ms: self.hub.now.since(self.began).get(),
             digest: self.hub.trace.digest(),
+            drawn: Drawn {
+                faults: self.faults.struck,
+                deeds: self.deeds,
+                people: self.load.came,
+                inputs: self.load.inputs,
+            },
             violation: self.hub.oracle.violation().cloned(),
         };
         self.hub.trace.close()?;
         Ok(report)
     }
+}
+
+/// Who joins after the beginning: in half of the worlds whose member list changes, the last hospital of three or more.
+fn joins_later(setup: &Setup, rates: &Rates) -> Option<Who> {
+    let last = u16::try_from(setup.hospitals).ok().map(Who)?;
+    let joins = rates.members > 0 && setup.hospitals > 2;
+    (joins && stream(setup.seed, Part::Members, 1).percent(50)).then_some(last)
+}
+
+fn draw_later(hub: &mut Hub) {
+    if let Some(wait) = hub.authority.next_draw() {
+        hub.after(wait, Event::Deed(Deed::Draw));
+    }
+}
+
+fn plan(hub: &mut Hub, wait: Millis, deed: Deed) {
+    hub.authority.planned += 1;
+    hub.after(wait, Event::Deed(deed));
 }
 
 /// Whether a process ended by what the world did to its disk, and not by a fault of its own.

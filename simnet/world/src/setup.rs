@@ -1,8 +1,13 @@
 //! What a run is made from: a few numbers, and the rates of faults that its seed draws.
 
 use core::fmt;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use yiqiao_simnet::chance::Chance;
 
 use crate::limits::{HOSPITALS_MAX, HOURS_MAX, PATIENTS_MAX};
+use crate::network::Who;
 use crate::plant::Plant;
 use crate::randomness::{Part, stream};
 
@@ -17,10 +22,80 @@ pub struct Setup {
     pub patients: usize,
     /// How long there are faults and people act, in simulated minutes.
     pub minutes: u64,
+    /// Signatures cost a keyed hash, which proves nothing: many worlds in the time of one (S-2).
+    pub cheap: bool,
     /// A fault of the product, planted.
     pub plant: Option<Plant>,
     /// Builds the processes in the opposite order: nothing may depend on it.
     pub backwards: bool,
+    /// People come as in a day that begins at midnight and is as long as the world lives, with a peak in the morning.
+    pub rhythm: bool,
+    /// When all heals, if before the end.
+    pub heals_at_ms: Option<u64>,
+    /// What the rates are, if not what the seed draws.
+    pub rates: Option<Rates>,
+    /// What is written to happen.
+    pub script: Vec<Scripted>,
+    /// What of all that the seed draws does happen.
+    pub kept: Kept,
+}
+
+/// What of all that the seed draws does happen: everything, or what has these numbers, counted from 0 as it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<BTreeSet<u64>>,
+    /// What the authority does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deeds: Option<BTreeSet<u64>>,
+    /// People who come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<BTreeSet<u64>>,
+    /// Inputs of systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<BTreeSet<u64>>,
+}
+
+/// What is written to happen, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scripted {
+    /// In which minute.
+    pub minute: u64,
+    /// What.
+    pub what: Happening,
+    /// To which process: 0 is the registry, the hospitals count from 1.
+    #[serde(default)]
+    pub who: u16,
+    /// For how many minutes.
+    #[serde(default)]
+    pub minutes: u64,
+}
+
+/// What can be written to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happening {
+    /// A process is away.
+    Away,
+    /// The first half of the hospitals and the registry do not reach the other half.
+    Split,
+    /// A disk is full.
+    Full,
+    /// A disk fails a sync.
+    FailSync,
+    /// A byte of a disk rots.
+    Rot,
+    /// A member is suspended.
+    Suspend,
+    /// A member gets another words key, then uses it, then the old one is retired.
+    Rotate,
+    /// A list without a change.
+    List,
+    /// Everything that patients have said at desks is taken back.
+    RevokeAll,
 }
 
 /// Why there is no such world.
@@ -39,8 +114,32 @@ pub enum SetupError {
 
 impl Setup {
     /// A small world of this seed.
-    pub const fn small(seed: u64) -> Self {
-        Self { seed, hospitals: 3, patients: 6, minutes: 12, plant: None, backwards: false }
+    pub fn small(seed: u64) -> Self {
+        Self { seed, hospitals: 3, patients: 6, minutes: 12, ..Self::standard(seed) }
+    }
+
+    /// A world in which nothing is special.
+    pub fn standard(seed: u64) -> Self {
+        let kept = Kept { faults: None, deeds: None, people: None, inputs: None };
+        Self {
+            seed,
+            hospitals: 3,
+            patients: 12,
+            minutes: 60,
+            cheap: true,
+            plant: None,
+            backwards: false,
+            rhythm: false,
+            heals_at_ms: None,
+            rates: None,
+            script: Vec::new(),
+            kept,
+        }
+    }
+
+    /// Its rates.
+    pub(crate) fn rates(&self) -> Rates {
+        self.rates.unwrap_or_else(|| Rates::of(self.seed))
     }
 
     /// Whether there can be such a world.
@@ -62,7 +161,8 @@ impl Setup {
 }
 
 /// How the world treats its processes: drawn from the seed, so that each run is harsh in its own way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rates {
     /// Of a thousand packets so many are lost.
     pub lost: u64,
@@ -82,13 +182,56 @@ pub struct Rates {
     pub pauses: u64,
     /// The same for disks that are full or fail a sync.
     pub disks: u64,
+    /// The same for bytes of a disk that rot.
+    pub rot: u64,
     /// The same for clocks that are set.
     pub clocks: u64,
+    /// The same for changes of the member list.
+    pub members: u64,
     /// Clocks run too fast or too slow by at most so many millionths.
     pub drift: u64,
+    /// Whose computer an attacker has.
+    pub hostile: Attacked,
+}
+
+/// Whose computer an attacker has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attacked {
+    /// Nobody's.
+    Nobody,
+    /// The registry's.
+    Registry,
+    /// That of the hospital with this number, counted round.
+    Hospital(u64),
+}
+
+impl Kept {
+    /// Whether what has this number happens.
+    pub(crate) fn has(set: Option<&BTreeSet<u64>>, number: u64) -> bool {
+        set.is_none_or(|kept| kept.contains(&number))
+    }
 }
 
 impl Rates {
+    /// Nothing breaks; every way takes some milliseconds.
+    pub const CALM: Self = Self {
+        lost: 0,
+        twice: 0,
+        latency: 10,
+        jitter: 5,
+        crashes: 0,
+        cuts: 0,
+        resets: 0,
+        pauses: 0,
+        disks: 0,
+        rot: 0,
+        clocks: 0,
+        members: 0,
+        drift: 20,
+        hostile: Attacked::Nobody,
+    };
+
     /// The rates of a seed.
     pub fn of(seed: u64) -> Self {
         let mut chance = stream(seed, Part::Rates, 0);
@@ -109,19 +252,48 @@ impl Rates {
             disks: rate(2, 12),
             clocks: rate(2, 12),
             drift: rate(1, 500),
+            members: rate(1, 6),
+            rot: rate(4, 30),
+            hostile: Attacked::of(&mut stream(seed, Part::Hostile, 0)),
+        }
+    }
+}
+
+impl Attacked {
+    fn of(chance: &mut Chance) -> Self {
+        let (draw, number) = (chance.below(100), chance.below(1_000));
+        match draw {
+            0..15 => Self::Registry,
+            15..40 => Self::Hospital(number),
+            _ => Self::Nobody,
+        }
+    }
+
+    /// Which process that is.
+    pub(crate) fn who(self, hospitals: usize) -> Option<Who> {
+        let hospitals = u64::try_from(hospitals).ok().filter(|hospitals| *hospitals > 0)?;
+        match self {
+            Self::Nobody => None,
+            Self::Registry => Some(Who::REGISTRY),
+            Self::Hospital(number) => u16::try_from(1 + number % hospitals).ok().map(Who),
         }
     }
 }
 
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lost, twice, latency, jitter, crashes, cuts, resets, pauses, disks, clocks, drift } = self;
+        let Self { lost, twice, latency, jitter, drift, .. } = self;
+        let Self { crashes, cuts, resets, pauses, disks, rot, clocks, members, .. } = self;
         write!(
             f,
             "lost {lost}‰, twice {twice}‰, latency {latency} ms, jitter {jitter} ms, drift {drift} ppm; "
         )?;
         write!(f, "minutes between crashes {crashes}, cuts {cuts}, resets {resets}, pauses {pauses}, ")?;
-        write!(f, "disks {disks}, clocks {clocks} (0: none)")
+        write!(
+            f,
+            "disks {disks}, rot {rot}, clocks {clocks}, member lists {members} (0: none); hostile {:?}",
+            self.hostile
+        )
     }
 }
 

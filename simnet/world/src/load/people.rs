@@ -22,6 +22,8 @@ use crate::limits::TRIES_MAX;
 use crate::network::Who;
 use crate::node::{Node, NotTaken};
 use crate::plant::Plant;
+use crate::randomness::{Part, stream};
+use crate::setup::Kept;
 
 /// What somebody is about.
 pub(super) struct Errand {
@@ -37,9 +39,9 @@ pub(super) struct Errand {
 /// Something a patient said at a desk: the number of one word.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {
-    pub(super) node: Who,
+    pub(crate) node: Who,
     resident: usize,
-    word: u64,
+    pub(crate) word: u64,
     /// Which of the patient's tokens it is of.
     token: usize,
 }
@@ -64,8 +66,24 @@ pub(crate) struct Referred {
 impl Load {
     /// Somebody comes who wants this.
     pub(super) fn come(&mut self, hub: &mut Hub, kind: Kind) {
+        let number = self.came;
+        self.came += 1;
+        // Each from a stream of its own: who does not come moves no other.
+        self.chance = stream(self.seed, Part::People, 100 + number);
+        if !Kept::has(self.kept.people.as_ref(), number) {
+            return;
+        }
         let Some((node, what)) = self.draw(kind) else { return };
         self.begin(hub, Millis::new(0), node, what);
+    }
+
+    /// Everything that was said at desks is taken back within a minute.
+    pub(crate) fn revoke_all(&mut self, hub: &mut Hub) {
+        for given in 0..self.given.len() {
+            let wait = Millis::new(self.chance.below(60_000));
+            let Some(node) = self.given.get(given).map(|given| given.node) else { return };
+            self.begin(hub, wait, node, What::Revoke { given });
+        }
     }
 
     fn begin(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What) {
@@ -218,7 +236,7 @@ impl Load {
         let (Some(answer), Some(query)) = (answer, &errand.query) else { return self.again(hub, id) };
         let What::Search { resident, exact } = errand.what else { return };
         let Some(node) = nodes.get(&errand.node) else { return };
-        match answers::found(hub.oracle.directory(), &node.code, query, &answer) {
+        match answers::found(node.directory(), &node.code, query, &answer) {
             Ok((found, _)) if exact => {
                 let left_out = usize::from(hub.has_plant(Plant::EntryLeftOut));
                 let ids = found.entries.iter().skip(left_out).map(|entry| entry.word.entry_id).collect();
@@ -233,7 +251,7 @@ impl Load {
                 self.want(hub, who, resident, documents);
             }
             Err(why) => {
-                hub.oracle.blames(hub.now, node.who, &format!("an honest answer is not believed: {why}"));
+                hub.oracle.disbelieved(hub.now, (node.who, Who::REGISTRY), &why.to_string());
             }
         }
         self.errands.remove(&id);

@@ -7,6 +7,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 use yiqiao_simnet::feeds::System;
 
+use super::day::Day;
 use super::town::{node_of, towns};
 use super::{Act, ActId, Load};
 use crate::hub::{Event, Hub};
@@ -15,7 +16,7 @@ use crate::network::Who;
 use crate::node::Node;
 use crate::randomness::{Part, stream};
 use crate::region::constant;
-use crate::setup::Setup;
+use crate::setup::{Kept, Setup};
 
 /// A system of a hospital, and what it still has to send.
 pub(super) struct Sender {
@@ -35,7 +36,7 @@ pub(super) struct Sending {
 }
 
 /// All senders of a world. What they have to send is spread over its time, in their order.
-pub(super) fn of(setup: &Setup, began: Timestamp) -> Vec<Sender> {
+pub(super) fn of(setup: &Setup, began: Timestamp, day: Option<&Day>) -> (Vec<Sender>, u64) {
     let mut queues: BTreeMap<(Who, System), Vec<Vec<u8>>> = BTreeMap::new();
     for (number, town) in towns(setup).iter().enumerate() {
         for feed in town.feeds() {
@@ -44,16 +45,24 @@ pub(super) fn of(setup: &Setup, began: Timestamp) -> Vec<Sender> {
             }
         }
     }
-    let mut senders = Vec::new();
+    let (mut senders, mut number) = (Vec::new(), 0);
     for (at, ((node, system), inputs)) in (0..).zip(queues) {
         let mut chance = stream(setup.seed, Part::Senders, at);
-        let mut times: Vec<u64> = inputs.iter().map(|_| chance.below(setup.minutes * 54_000)).collect();
+        let mut time = || match day {
+            Some(day) => day.draw(&mut chance),
+            None => Millis::new(chance.below(setup.minutes * 54_000)),
+        };
+        let mut times: Vec<Millis> = inputs.iter().map(|_| time()).collect();
         times.sort_unstable();
-        let times = times.into_iter().map(|ms| began + Millis::new(ms));
-        let (system, queue) = (constant(system.name()), times.zip(inputs).collect());
+        let numbers = number..;
+        number += inputs.len() as u64;
+        let times = times.into_iter().map(|time| began + time);
+        let kept = |number: &u64| Kept::has(setup.kept.inputs.as_ref(), *number);
+        let kept = numbers.zip(times.zip(inputs)).filter(|(number, _)| kept(number));
+        let (system, queue) = (constant(system.name()), kept.map(|(_, input)| input).collect());
         senders.push(Sender { node, system, queue, chance, is_busy: false });
     }
-    senders
+    (senders, number)
 }
 
 impl Sender {

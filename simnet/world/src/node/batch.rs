@@ -3,10 +3,11 @@
 use yiqiao_node_core::machine::{Effect, Handled, Input, Outcome, Stop};
 use yiqiao_node_core::state::{Fault, Record, View};
 
-use super::{Node, NotTaken, Running, Waiting};
+use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
 use crate::hub::{Hub, Stopped};
 use crate::limits::{REST, ROUNDS_MAX};
+use crate::plant::Plant;
 use crate::randomness::Fountain;
 use crate::region::code;
 
@@ -24,6 +25,9 @@ impl Node {
                 }
                 for effect in effects {
                     hub.step(self.who)?;
+                    if hub.has_plant(Plant::SentTwice) && matches!(effect, Effect::Submit { .. }) {
+                        self.carry_out(hub, &effect);
+                    }
                     self.carry_out(hub, &effect);
                 }
                 Ok(())
@@ -68,7 +72,7 @@ impl Node {
         hub.note(self.who, format_args!("batch {} kept {}", batch.len(), records.len()));
         if !records.is_empty() {
             running.ledger.append(hub, self.who, &records)?;
-            running.ledger.commit(view);
+            running.ledger.commit(view, records.len());
         }
         Ok((outcomes, effects))
     }
@@ -92,16 +96,23 @@ impl Node {
         | Input::Fed { ticket, .. }
         | Input::Failed { ticket, .. } = *waiting.input
         {
-            running.again.extend(running.waiters.remove(&ticket).unwrap_or_default());
+            let awaited = |waiting: &Waiting| match &waiting.to {
+                Reply::Act(act) => hub.awaited.contains(act),
+                Reply::Nobody | Reply::Sender(_) | Reply::Peer(_) | Reply::Range(..) | Reply::News(_) => true,
+            };
+            let waited = running.waiters.remove(&ticket).unwrap_or_default();
+            running.again.extend(waited.into_iter().filter(awaited));
         }
         running.progressed |= matches!(outcome, Ok(Outcome::Settled { .. })) || waiting.is_fed();
         match outcome {
             Ok(Outcome::Waiting(ticket)) if waiting.comes_again() => {
                 running.waiters.entry(ticket).or_default().push(waiting);
             }
-            Ok(Outcome::OtherLog) => hub.oracle.blames(hub.now, self.who, "the registry shows another log"),
+            Ok(Outcome::OtherLog) => {
+                hub.oracle.blames_registry(hub.now, self.who, "the registry shows another log");
+            }
             Ok(Outcome::FeedStopped { .. }) => {
-                hub.oracle.blames(hub.now, self.who, "the feed does not go on");
+                hub.oracle.blames_registry(hub.now, self.who, "the feed does not go on");
             }
             outcome => self.tell(hub, waiting, outcome),
         }

@@ -8,9 +8,10 @@ use yiqiao_node_core::fetch::{self, Broken, Stretch};
 use yiqiao_node_core::machine::{Effect, Input};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::RefusalCode;
-use yiqiao_proto::id::{Digest, DocumentId};
+use yiqiao_proto::envelope::{Envelope, Kind};
+use yiqiao_proto::id::{Code, Digest, DocumentId};
 
-use super::{Job, Node};
+use super::{Job, Node, Running};
 use crate::hub::{Event, Hub, Later};
 use crate::limits::{BUSY_WAIT_MAX, BUSY_WAIT_MIN, BUSY_WAITS_MAX, RANGES_AT_ONCE};
 use crate::load::{ActId, Told};
@@ -23,11 +24,27 @@ pub(crate) type Came = Result<Vec<u8>, Vec<u8>>;
 /// What is waited for.
 pub(super) enum Pending {
     /// The answer to an effect; words that were handed in, by the hashes of their payloads.
-    Effect { era: u64, call: Box<Outgoing>, words: Vec<Digest> },
+    Effect {
+        era: u64,
+        call: Box<Outgoing>,
+        words: Vec<Digest>,
+    },
     /// A stretch of a document.
     Range(DocumentId, Stretch),
+    /// Member lists: those that are asked for in time, and those that the feed has named.
+    Lists,
+    NamedLists,
     /// What somebody at a screen asked the registry.
     Question(ActId),
+}
+
+impl Running {
+    /// Whether a call of this outbox is under way that hands in a word. Of two access events each may say the same (L-1).
+    fn submits(&self, now: u64, word: &Envelope) -> bool {
+        let hash = word.payload_hash();
+        let hands_in = |pending: &Pending| matches!(pending, Pending::Effect { era, words, .. } if *era == now && words.contains(&hash));
+        word.kind() != Kind::AccessEvent && self.calls.values().any(hands_in)
+    }
 }
 
 /// A document that is being fetched.
@@ -53,10 +70,20 @@ impl Node {
             Effect::Erase { document } => return self.erase(hub, document),
             Effect::Fetch { ticket, holder, request, document } => {
                 let (ticket, request, document) = (*ticket, *request, *document);
-                let holder = self.region.who(holder);
+                let holder = self.way_to(holder);
                 return self.fetch(hub, era, ticket, holder, request, document);
             }
-            Effect::Submit { words, .. } => words.iter().map(|(word, _)| word.payload_hash()).collect(),
+            Effect::Submit { words, .. } => {
+                let twice = words.iter().any(|(word, _)| running.submits(era, word));
+                if twice {
+                    hub.oracle.blames(
+                        hub.now,
+                        self.who,
+                        "a word is handed in while a call for it is under way",
+                    );
+                }
+                words.iter().map(|(word, _)| word.payload_hash()).collect()
+            }
             Effect::Evaluate { .. }
             | Effect::OwnWords { .. }
             | Effect::TellAct { .. }
@@ -79,17 +106,27 @@ impl Node {
     fn send(&mut self, hub: &mut Hub, era: u64, mut call: Outgoing, words: Vec<Digest>) {
         let to = match &call.to {
             To::Registry => Some(Who::REGISTRY),
-            To::Member(code) => self.region.who(code),
+            To::Member(code) => self.way_to(code),
         };
         let mut request = std::mem::take(&mut call.request);
         if hub.has_plant(Plant::NameTold) && call.method == Method::Submit {
             request.extend(hub.oracle.a_name());
         }
-        let Some(to) = to else { return self.believe(hub, era, call, None) };
+        let Some(to) = to else {
+            self.believe(hub, era, call, None);
+            return;
+        };
         let id = hub.call(self.who, to, call.method, request);
         if let Some(running) = &mut self.running {
             running.calls.insert(id, Pending::Effect { era, call: Box::new(call), words });
         }
+    }
+
+    /// Where a member is, unless it is suspended or unknown by the list in force.
+    fn way_to(&self, code: &Code) -> Option<Who> {
+        let running = self.running.as_ref()?;
+        running.machine.directory().member(code).filter(|member| !member.suspended)?;
+        self.region.who(code)
     }
 
     /// Asks the registry something for somebody at a screen.
@@ -108,35 +145,56 @@ impl Node {
             Pending::Question(act) => {
                 hub.told.push_back((act, Told::Answer(answer.and_then(Result::ok))));
             }
+            Pending::Lists => self.lists_came(hub, answer.as_ref().and_then(|answer| answer.as_deref().ok())),
+            Pending::NamedLists => {
+                if let Some(Ok(bytes)) = &answer {
+                    self.hand_lists(hub, bytes);
+                }
+            }
             Pending::Range(document, stretch) => self.range_came(hub, document, stretch, answer),
             Pending::Effect { era, call, words } => {
-                if let Some(Ok(bytes)) = &answer
-                    && call.method == Method::Submit
+                let submits = call.method == Method::Submit;
+                let believed = self.believe(hub, era, *call, answer.as_ref());
+                if let Some(Ok(bytes)) = answer
+                    && submits
+                    && believed
                 {
-                    hub.oracle.receipts(hub.now, self.who, &words, bytes);
+                    hub.oracle.receipts(hub.now, self.who, &words, &bytes);
                 }
-                self.believe(hub, era, *call, answer.as_ref());
             }
         }
     }
 
-    fn believe(&mut self, hub: &mut Hub, era: u64, call: Outgoing, answer: Option<&Came>) {
-        let Some(running) = &self.running else { return };
+    /// Hands in what an answer says. Whether it is believed.
+    fn believe(&mut self, hub: &mut Hub, era: u64, call: Outgoing, answer: Option<&Came>) -> bool {
+        let Some(running) = &self.running else { return false };
         let bytes = match answer {
             Some(Ok(bytes)) => Ok(bytes.as_slice()),
             Some(Err(refusal)) => Err(Lost::refused(refusal)),
             None => Err(Lost::Silent),
         };
+        let of = match &call.to {
+            To::Registry => Some(Who::REGISTRY),
+            To::Member(code) => self.region.who(code),
+        };
         let answer = call.answered(running.machine.directory(), &self.code, bytes);
+        let believed = answer.unbelieved.is_none();
         if let Some(why) = answer.unbelieved {
-            hub.oracle.blames(hub.now, self.who, &format!("an honest answer is not believed: {why}"));
+            hub.note(self.who, format_args!("does not believe: {why}"));
+            hub.oracle.disbelieved(hub.now, (self.who, of.unwrap_or(self.who)), &why.to_string());
         }
         if let Some((document, map)) = answer.map {
             self.vault.begin_copy(document, map);
         }
-        if let Some(input) = answer.input {
+        if let Some(mut input) = answer.input {
+            if let Input::Receipted { receipts, .. } = &mut input
+                && hub.has_plant(Plant::ReceiptsSwapped)
+            {
+                receipts.reverse();
+            }
             self.queue(hub, Job::Answer { era, input: Box::new(input) });
         }
+        believed
     }
 
     fn fetch(

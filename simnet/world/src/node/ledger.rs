@@ -20,21 +20,21 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Opens what the disk holds.
-    pub(super) fn open(volume: &Volume) -> Result<Self, String> {
+    pub(super) fn open(volume: &mut Volume) -> Result<Self, String> {
         let folder = volume.folder()?;
         let durable = Register::open(&folder, "durable").map_err(|error| error.to_string())?;
         let floor = durable.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
         let book = Book::open(folder, floor)?;
-        let mut ledger = Self { book, durable, index: Index::default() };
+        let mut ledger = Self { book, durable, index: volume.take_index() };
         ledger.mark_durable()?;
         Ok(ledger)
     }
 
-    /// Makes the index from the journal, and with it a machine that has seen nothing yet. How many records there are.
+    /// Brings the index up to the journal, and with it a machine that has seen nothing yet. How many records there are.
     pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<usize, String> {
         self.look(|view| machine.resume(view))?;
         let records: Vec<_> = self.book.records().collect::<Result<_, _>>()?;
-        for bytes in &records {
+        for bytes in records.iter().skip(self.index.records) {
             let record = Record::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
             let mut view = View::new(code());
             loop {
@@ -44,7 +44,7 @@ impl Ledger {
                     Err(fault) => return Err(fault.to_string()),
                 }
             }
-            self.commit(view);
+            self.commit(view, 1);
         }
         Ok(records.len())
     }
@@ -80,8 +80,13 @@ impl Ledger {
     }
 
     /// Brings the index to what a batch has written.
-    pub(super) fn commit(&mut self, view: View) {
-        self.index.commit(view.into_written());
+    pub(super) fn commit(&mut self, view: View, records: usize) {
+        self.index.commit(view.into_written(), records, 0);
+    }
+
+    /// The process is gone.
+    pub(super) fn leave(self) -> Index {
+        self.index
     }
 
     fn mark_durable(&mut self) -> Result<(), String> {

@@ -18,7 +18,11 @@ use crate::plant::Plant;
 impl Node {
     /// A packet is there.
     pub(crate) fn arrive(&mut self, hub: &mut Hub, packet: Packet) {
-        if self.running.is_none() {
+        let Some(running) = &self.running else { return hub.nobody(&packet) };
+        let is_answer = matches!(packet.body, Carried::Answer(_));
+        let is_member = running.machine.directory().member_at(&self.region.peer_id(packet.from)).is_some();
+        if !is_answer && !is_member && self.chance.percent(50) {
+            // Its connection is closed, unless the list is newer than that (M-11).
             return hub.nobody(&packet);
         }
         let caller = Hub::caller(&packet);
@@ -38,7 +42,7 @@ impl Node {
 
     fn read(&self, hub: &mut Hub, caller: Caller, method: u16, request: &[u8]) -> Result<Waiting, CallFault> {
         let asker = self.asker(caller)?;
-        let input = peer::read(&self.region.directory, &asker, method, request)?;
+        let input = peer::read(self.directory(), &asker, method, request)?;
         if let Input::Asked(request) = &input {
             hub.oracle.asks(request.envelope().payload_hash(), request.word());
         }
@@ -49,12 +53,17 @@ impl Node {
     }
 
     fn read_range(&self, hub: &Hub, caller: Caller, request: &[u8]) -> Result<Waiting, CallFault> {
-        let range = peer::read_range(&self.asker(caller)?, request)?;
+        let mut range = peer::read_range(&self.asker(caller)?, request)?;
+        if hub.has_plant(Plant::AnyAsker)
+            && let Some(recipient) = hub.oracle.recipient(self.who, &range.request)
+        {
+            range.member = recipient;
+        }
         Ok(range_of(caller, range, hub.now + NEWS_WAIT))
     }
 
     fn asker(&self, caller: Caller) -> Result<Code, CallFault> {
-        peer::asker(&self.region.directory, &self.region.peer_id(caller.who)).cloned()
+        peer::asker(self.directory(), &self.region.peer_id(caller.who)).cloned()
     }
 
     /// Consent may have been given just before: what would be denied waits until the feed is known up to now (P-4).
@@ -113,7 +122,7 @@ impl Node {
         let Some(running) = &mut self.running else { return };
         match decided(outcome) {
             Ok(Answer::Serve { document, first_chunk, chunks }) => {
-                hub.oracle.serves(hub.now, self.who, &range.request);
+                hub.oracle.serves(hub.now, (self.who, caller.who), &range.request);
                 match self.vault.sealed(&document, first_chunk, chunks) {
                     Some(bytes) => hub.answer(self.who, caller, Ok(bytes)),
                     None => self.lacks_file(hub, caller),

@@ -82,7 +82,8 @@ impl Node {
         let is_chosen = digest.first().is_some_and(|byte| *byte < 16);
         if hub.has_plant(Plant::KeptTwice) && is_chosen {
             let control_id = control_id.map(|id| format!("{id}-2"));
-            let received = Received { system: system.clone(), control_id, digest, content: content.clone() };
+            let content = content.clone();
+            let received = Received { system: system.clone(), control_id, digest, subject: None, content };
             self.queue(hub, Job::Hand(Waiting::nobody(Input::Received(Box::new(received)))));
         }
         if hub.has_plant(Plant::AckOnly) && is_chosen {
@@ -100,7 +101,7 @@ impl Node {
 
     fn hand_received(&mut self, hub: &mut Hub, slip: Slip, content: Content) {
         let (system, control_id, digest) = (slip.system.clone(), slip.control_id.clone(), slip.digest);
-        let received = Received { system, control_id, digest, content };
+        let received = Received { system, control_id, digest, subject: None, content };
         let input = Box::new(Input::Received(Box::new(received)));
         self.queue(hub, Job::Hand(Waiting { input, to: Reply::Sender(Box::new(slip)) }));
     }

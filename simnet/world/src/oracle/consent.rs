@@ -21,7 +21,7 @@ use crate::network::Who;
 pub(super) struct Releases {
     asked: BTreeMap<Digest, Asker>,
     /// By holder and request.
-    released: BTreeMap<(Who, Digest), Case>,
+    released: BTreeMap<(Who, Digest), (Code, Case)>,
     /// By recipient, holder and entry.
     came: BTreeMap<(Who, Code, EntryId), Case>,
     opened: BTreeSet<(Who, Code, EntryId)>,
@@ -55,16 +55,32 @@ impl Oracle {
         if let Some(recipient) = self.region.who(&terms.recipient) {
             self.releases.came.insert((recipient, terms.holder, terms.entry_id), case.clone());
         }
+        self.may_flow(now, holder, &terms.recipient);
         self.judge(now, holder, &case, REVOKED_WITHIN, "let go");
-        self.releases.released.insert((holder, terms.request), case);
+        self.releases.released.insert((holder, terms.request), (terms.recipient, case));
     }
 
     /// A holder serves a range.
-    pub(crate) fn serves(&mut self, now: Timestamp, holder: Who, request: &Digest) {
+    pub(crate) fn serves(&mut self, now: Timestamp, (holder, to): (Who, Who), request: &Digest) {
         match self.releases.released.get(&(holder, *request)).cloned() {
-            Some(case) => self.judge(now, holder, &case, REVOKED_WITHIN, "served"),
+            Some((recipient, _)) if self.region.who(&recipient) != Some(to) => {
+                self.blames(now, holder, "a range is served to another than the recipient");
+            }
+            Some((_, case)) => self.judge(now, holder, &case, REVOKED_WITHIN, "served"),
             None => self.blames(now, holder, "a range is served that was never released"),
         }
+    }
+
+    /// To whom a release was given.
+    pub(crate) fn recipient(&self, holder: Who, request: &Digest) -> Option<Code> {
+        self.releases.released.get(&(holder, *request)).map(|(recipient, _)| recipient.clone())
+    }
+
+    /// Some release that was given, another one at each time.
+    pub(crate) fn a_release(&self, now: Timestamp) -> Option<(Who, Digest)> {
+        let count = self.releases.released.len().max(1);
+        let at = usize::try_from(now.unix_ms()).unwrap_or(0) % count;
+        self.releases.released.keys().nth(at).copied()
     }
 
     /// Somebody opens a document of another holder.
@@ -99,7 +115,11 @@ impl Oracle {
         let model = &self.log.model;
         let policy = &self.region.directory.list().policy;
         let permitted = model.entry(&case.holder, &case.entry).is_some_and(|standing| {
-            model.was_permitted(standing, &case.tokens, &case.asker, policy, (now, within))
+            // Decided anew each time, by what is known of the patient then: since the release there may be another epoch.
+            let stated = model.tokens(&case.holder, &standing.entry.subject);
+            let tokens: BTreeSet<Token> = case.tokens.iter().copied().chain(stated).collect();
+            let tokens: Vec<Token> = tokens.into_iter().collect();
+            model.was_permitted(standing, &tokens, &case.asker, policy, (now, within))
         });
         if !permitted {
             let holder = &case.holder;

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::calls::{Call, SubmitAnswer};
+use yiqiao_proto::directive::{Act, Directive};
+use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Word as _};
-use yiqiao_proto::id::{Digest, EntryId};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId};
 use yiqiao_proto::note::read_unchecked;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::Timestamp;
@@ -81,6 +83,30 @@ impl Oracle {
             self.blames(now, node, "a receipt names a place of the log that has not that word");
         }
         self.log.told = self.log.told.max(size);
+    }
+
+    /// All words, and when each was kept.
+    pub(crate) fn words(&self) -> &[(Timestamp, Kept)] {
+        &self.log.words
+    }
+
+    /// Whether a place of the log has this entry.
+    pub(super) fn is_entry(&self, seq: u64, publisher: &Code, id: &EntryId) -> bool {
+        let word = self.word_at(seq).filter(|word| word.signer == *publisher);
+        let entry = word.and_then(|word| Entry::decode(word.envelope.payload()).ok());
+        entry.is_some_and(|entry| entry.entry_id == *id)
+    }
+
+    /// Whether a place of the log has this directive.
+    pub(super) fn is_directive(&self, seq: u64, signer: &Code, id: &DirectiveId) -> bool {
+        let word = self.word_at(seq).filter(|word| word.signer == *signer);
+        let act = word.and_then(|word| Act::<Directive>::decode(word.envelope.payload()).ok());
+        act.is_some_and(|act| act.said.id == *id)
+    }
+
+    fn word_at(&self, seq: u64) -> Option<Word> {
+        let (_, kept) = self.log.words.get(usize::try_from(seq).ok()?)?;
+        Word::of(kept)
     }
 
     /// Somebody searches while nothing changes: exactly what is permitted is found.

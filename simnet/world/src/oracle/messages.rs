@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yiqiao_node_core::ask;
+use yiqiao_node_core::ask::{self, WordState};
 use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::time::Timestamp;
 
@@ -69,6 +69,20 @@ impl Oracle {
         Ok(())
     }
 
+    /// The receipt of what a patient said at a desk stands at that very word.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(crate) fn check_said(&self, node: &Node, number: u64) -> Result<(), String> {
+        let state = node.ask(|_, view| ask::word(number, view)).flatten();
+        let said = node.ask(|_, view| ask::directive(number, view)).flatten();
+        let (Some(WordState::Stands(receipt)), Some(said)) = (state, said) else { return Ok(()) };
+        if self.is_directive(receipt.seq, &node.code, &said) {
+            return Ok(());
+        }
+        Err(format!("{}: a receipt of what was said stands at another word", node.who))
+    }
+
     /// Every document of an acknowledged message is here, and once in the log if it was ever published.
     ///
     /// # Errors
@@ -86,6 +100,10 @@ impl Oracle {
                     "{}: a document of a patient who has a token is not published",
                     node.who
                 ));
+            }
+            let place = document.receipt.map(|receipt| receipt.seq);
+            if place.is_some_and(|seq| !self.is_entry(seq, &node.code, entry)) {
+                return Err(format!("{}: a receipt of a document stands at another word", node.who));
             }
             let in_log = self.log.model.times(&node.code, entry);
             match (published, in_log) {

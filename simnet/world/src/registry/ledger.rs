@@ -36,7 +36,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Opens what the disk holds; the words in it.
     pub(super) fn open(
-        volume: &Volume,
+        volume: &mut Volume,
         region: &Region,
         key: SecretKey,
     ) -> Result<(Self, Vec<Kept>), String> {
@@ -47,7 +47,7 @@ impl Ledger {
         let term = book.register("term")?;
         let origin = origin(&code(), &region.directory.list().log_id);
         let (words, hashes, root) = (Vec::new(), Vec::new(), tree::empty_root());
-        let index = Index::default();
+        let index = volume.take_index();
         let mut ledger =
             Self { book, checkpoint, term, index, words, hashes, key, origin, root, note: note.clone() };
         ledger.read_words()?;
@@ -67,10 +67,10 @@ impl Ledger {
         Ok(last + 1)
     }
 
-    /// Makes the index from the journal, and with it a machine that has seen nothing yet.
+    /// Brings the index up to the journal, and with it a machine that has seen nothing yet.
     pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<(), String> {
-        machine.start_at(0);
-        for bytes in self.book.records().collect::<Vec<_>>() {
+        machine.start_at(self.index.words);
+        for bytes in self.book.records().skip(self.index.records).collect::<Vec<_>>() {
             let record = read_record(&bytes?)?;
             let mut view = View::new(code());
             loop {
@@ -80,9 +80,15 @@ impl Ledger {
                     Err(fault) => return Err(fault.to_string()),
                 }
             }
-            self.commit(view);
+            let words = u64::from(matches!(record, Kind::Kept(_)));
+            self.commit(view, 1, words);
         }
         Ok(())
+    }
+
+    /// The process is gone.
+    pub(super) fn leave(self) -> Index {
+        self.index
     }
 
     /// Gives a view what it lacks: words from the journal, all else from the index.
@@ -120,10 +126,10 @@ impl Ledger {
     }
 
     /// Brings the index to what a batch has written.
-    pub(super) fn commit(&mut self, view: View) {
+    pub(super) fn commit(&mut self, view: View, records: usize, words: u64) {
         let mut written = view.into_written();
         written.retain(|key, _| key.first() != Some(&(Table::Journal as u8)));
-        self.index.commit(written);
+        self.index.commit(written, records, words);
     }
 
     /// The answer of a call, or its refusal, at the newest checkpoint.

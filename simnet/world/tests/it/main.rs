@@ -3,4 +3,5 @@
 mod checkers;
 mod determinism;
 mod program;
+mod scenarios;
 mod sweep;

@@ -59,26 +59,36 @@ fn too_many_residents_are_refused_with_the_bound() {
 
 #[test]
 fn a_world_that_holds_ends_well_and_says_what_the_seed_drew() {
-    let output = run(&["run", "--seed", "1", "--hospitals", "2", "--patients", "1"], None);
+    let output = run(&["run", "--seed", "1", "--hospitals", "2", "--patients", "1", "--cheap"], None);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    assert!(text.starts_with("seed 1: 2 hospitals, 1 residents, 1 h\ndrawn: lost "), "{text}");
+    assert!(text.starts_with("seed 1: 2 hospitals, 1 residents, 60 min\ndrawn: lost "), "{text}");
     assert!(text.contains(" digest "), "{text}");
 }
 
 #[test]
 fn a_violation_ends_with_one_and_the_command_that_repeats_it() {
-    let planted = ["--seed", "3", "--patients", "4", "--plant", "name-told"];
+    let planted = ["--seed", "3", "--patients", "4", "--cheap", "--plant", "name-told", "--reduce", "40"];
     let output = run(&[&["run"][..], &planted].concat(), None);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    let again = "again: yiqiao-simnet run --seed 3 --hospitals 3 --patients 4 --hours 1 --plant name-told";
+    let again =
+        "again: yiqiao-simnet run --seed 3 --hospitals 3 --patients 4 --hours 1 --cheap --plant name-told";
     assert!(text.contains("VIOLATION at ") && text.contains(again), "{text}");
+    let scenario = text.split_once("for --scenario:\n").unwrap().1;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("reduced.toml");
+    fs::write(&file, scenario).unwrap();
+    let output = run(&["run", "--reduce", "0", "--scenario", file.to_str().unwrap()], None);
+    assert_eq!(output.status.code(), Some(1), "what it was reduced to shows it again: {scenario}");
 }
 
 #[test]
 fn a_sweep_says_how_many_worlds_failed() {
-    let output = run(&["sweep", "--seeds", "1", "--from", "9", "--hospitals", "2", "--patients", "4"], None);
+    let output = run(
+        &["sweep", "--seeds", "1", "--from", "9", "--hospitals", "2", "--patients", "2", "--cheap"],
+        None,
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success() && text.starts_with("1 of 1 worlds") && text.ends_with(" 0 failed\n"),

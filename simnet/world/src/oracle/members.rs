@@ -1,0 +1,67 @@
+//! Who is suspended, by the lists that the registry took: the longest time that a lease over an older list can last, later,
+//! nothing is let go to or by a suspended member (M-7, F-7).
+
+use std::collections::BTreeMap;
+
+use yiqiao_proto::directory::Directory;
+use yiqiao_proto::id::Code;
+use yiqiao_proto::time::Timestamp;
+
+use super::Oracle;
+use crate::limits::{CALL_WAIT, REVOKED_WITHIN};
+use crate::network::Who;
+
+/// What is known of the lists.
+#[derive(Default)]
+pub(super) struct Members {
+    suspended: BTreeMap<Code, Timestamp>,
+    /// When a process last took a list, and which one each has.
+    taken_at: Option<Timestamp>,
+    versions: BTreeMap<Who, u64>,
+    newest: u64,
+}
+
+impl Oracle {
+    /// The authority signs a list.
+    pub(crate) const fn list_is_signed(&mut self, version: u64) {
+        self.members.newest = version;
+    }
+
+    /// A process takes a list.
+    pub(crate) fn takes_list(&mut self, now: Timestamp, who: Who, directory: &Directory) {
+        let version = directory.list().version;
+        let members = &mut self.members;
+        let known = members.versions.insert(who, version);
+        members.taken_at = Some(now);
+        members.newest = members.newest.max(version);
+        if who == Who::REGISTRY {
+            let suspended = directory.list().members.iter().filter(|member| member.suspended);
+            let since = |code: &Code| members.suspended.get(code).copied().unwrap_or(now);
+            members.suspended = suspended.map(|member| (member.code.clone(), since(&member.code))).collect();
+        }
+        if known.is_some_and(|known| known > version) {
+            self.blames(now, who, "an older member list is in force again");
+        }
+    }
+
+    /// The holder lets something go to a recipient.
+    pub(super) fn may_flow(&mut self, now: Timestamp, holder: Who, recipient: &Code) {
+        let parties = [self.region.code_of(holder), recipient];
+        let since = parties.into_iter().filter_map(|code| self.members.suspended.get(code)).min();
+        if since.is_some_and(|since| *since + REVOKED_WITHIN < now) {
+            self.blames(now, holder, "a document is let go by or to a suspended member");
+        }
+    }
+
+    /// An answer is not believed: that must not be if it is honest and all have known the same member list for a while.
+    pub(crate) fn disbelieved(&mut self, now: Timestamp, (who, of): (Who, Who), why: &str) {
+        if self.hostile == Some(of) {
+            return;
+        }
+        let Members { taken_at, versions, newest, .. } = &self.members;
+        let same = versions.values().all(|version| version == newest);
+        if same && taken_at.is_none_or(|at| at + CALL_WAIT < now) {
+            self.blames(now, who, &format!("an honest answer is not believed: {why}"));
+        }
+    }
+}

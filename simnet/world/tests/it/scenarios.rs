@@ -1,0 +1,95 @@
+//! Every scenario that is written down holds, here in a quarter of its time; those of bugs that were repaired as they are.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use yiqiao_simworld::run::{Report, run};
+use yiqiao_simworld::scenario::Scenario;
+use yiqiao_simworld::setup::Setup;
+
+/// How many times shorter.
+const SHORTER: u64 = 4;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+fn written(name: &str) -> Setup {
+    let text = fs::read_to_string(folder().join(format!("{name}.toml"))).unwrap();
+    Scenario::read(&text).unwrap().setup().unwrap()
+}
+
+fn holds(name: &str, setup: &Setup) -> Report {
+    let report = run(setup, None).unwrap();
+    assert_eq!(report.violation, None, "{name}: {report:#?}");
+    report
+}
+
+fn shortly(name: &str) -> Report {
+    let mut setup = written(name);
+    setup.minutes /= SHORTER;
+    setup.patients /= 2;
+    for happens in &mut setup.script {
+        happens.minute /= SHORTER;
+        happens.minutes = happens.minutes.div_ceil(SHORTER);
+    }
+    holds(name, &setup)
+}
+
+#[test]
+fn a_normal_day_holds() {
+    let report = shortly("normal-day");
+    assert_eq!(report.crashes, 0);
+    assert!(report.counts.messages > 0 && report.counts.searches > 0, "{report:?}");
+}
+
+#[test]
+fn a_morning_peak_holds() {
+    shortly("morning-peak");
+}
+
+#[test]
+fn a_registry_that_is_away_for_an_hour_is_waited_for() {
+    assert_eq!(shortly("registry-away").crashes, 1);
+}
+
+#[test]
+fn a_region_that_was_split_in_two_is_one_again() {
+    shortly("region-split");
+}
+
+#[test]
+fn e5_e6_a_hostile_hospital_gets_and_changes_nothing_of_others() {
+    shortly("hostile-hospital");
+}
+
+#[test]
+fn l11_a_hostile_registry_is_not_believed() {
+    shortly("hostile-registry");
+}
+
+#[test]
+fn c6_a_mass_revocation_holds() {
+    assert!(shortly("mass-revocation").counts.revocations > 0);
+}
+
+#[test]
+fn m5_keys_that_follow_each_other_hold() {
+    shortly("key-rotation");
+}
+
+#[test]
+fn l8_failing_disks_lose_nothing() {
+    assert!(shortly("disk-failures").crashes > 2);
+}
+
+#[test]
+fn what_was_a_bug_once_holds() {
+    let files = fs::read_dir(folder().join("repaired")).unwrap();
+    for file in files {
+        let name = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+        holds(&name, &written(&format!("repaired/{name}")));
+    }
+}
