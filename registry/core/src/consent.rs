@@ -6,7 +6,8 @@ use yiqiao_consent::ActRefusal;
 use yiqiao_consent::record::{InForce, Record, Revoked, Witness};
 use yiqiao_proto::codes::{MemberRole, RefusalCode, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
-use yiqiao_proto::envelope::{Envelope, Verified, Word};
+use yiqiao_proto::directory::{Directory, SignerError};
+use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::lease::{AcceptedAct, Change, Told};
 use yiqiao_proto::log::Opening;
@@ -175,6 +176,22 @@ pub(crate) fn record_of(consent: &Consent) -> Result<Record, Fault> {
     Ok(Record::kept(consent.version, in_force, revoked))
 }
 
+/// What of it counts where it is decided: no permit under a key that is known to have been compromised by then (M-6).
+pub(crate) fn counting(consent: &Consent, directory: &Directory) -> Result<Record, Fault> {
+    let record = record_of(consent)?;
+    let mut counts = Vec::new();
+    for (accepted, act) in accepted(consent)?.iter().zip(record.in_force()) {
+        let Told::Opening(opening) = &accepted.act else { return Err(damaged()) };
+        let key = Envelope::decode(&opening.envelope).map_err(|_| damaged())?.key_id();
+        let signer = directory.signer(key, Kind::Directive, Said::AtSeq(act.seq));
+        let compromised = matches!(signer, Err(SignerError::Compromised { .. }));
+        if !compromised || act.directive.stance == Stance::Forbid {
+            counts.push(act.clone());
+        }
+    }
+    Ok(Record::kept(record.version(), counts, record.revoked().clone()))
+}
+
 fn ahead_of(consent: &Consent) -> Result<BTreeMap<Option<Code>, u32>, Fault> {
     let read = |ahead: &Ahead| match ahead.member.as_str() {
         "" => Ok((None, ahead.count)),
@@ -228,6 +245,9 @@ pub(crate) fn apply_credential(
         tokens: statement.tokens.iter().map(|token| write_token(*token)).collect(),
     };
     view.put(&slot, &credential);
+    let concerned: Vec<Token> = tokens.iter().copied().collect();
+    patient::load_ahead(&concerned, view)?;
+    patient::load_events(&concerned, view)?;
     for token in &tokens {
         patient::add_event(token, word.opening.seq, view)?;
         let holders = view.get(&state::holders(token))?.holders;

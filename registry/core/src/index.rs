@@ -70,6 +70,7 @@ pub(crate) fn check_statement(work: &Work<'_>, statement: &Verified<IdentityStat
         return Err(refuse(RefusalCode::OutOfOrder, "I-2"));
     }
     let had = read_tokens(&subject)?;
+    work.view.need(&word.tokens.iter().map(state::subjects).collect::<Vec<_>>())?;
     for token in word.tokens.iter().filter(|token| !had.contains(token)) {
         let subjects = work.view.get(&state::subjects(token))?.subjects;
         let own = subjects.iter().filter(|subject| subject.publisher == word.publisher.as_str()).count();
@@ -101,8 +102,10 @@ pub(crate) fn apply_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
     view.put(&state::entry(publisher, &entry.entry_id), &state);
     facts::count_entry(word, entry, view)?;
     if first {
-        for token in read_tokens(&subject)? {
-            patient::add_holder(&token, publisher, view)?;
+        let tokens = read_tokens(&subject)?;
+        patient::load_ahead(&tokens, view)?;
+        for token in &tokens {
+            patient::add_holder(token, publisher, view)?;
         }
     }
     Ok(())
@@ -157,6 +160,7 @@ pub(crate) fn apply_statement(
     subject.tokens = statement.tokens.iter().map(|token| write_token(*token)).collect();
     view.put(&slot, &subject);
     let has_entries = subject.entries > 0;
+    patient::load_ahead(&before.iter().chain(&statement.tokens).copied().collect::<Vec<_>>(), view)?;
     for token in before.iter().filter(|token| !statement.tokens.contains(token)) {
         patient::drop_subject(token, publisher, id, has_entries, view)?;
     }

@@ -9,7 +9,7 @@ use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
-use yiqiao_proto::envelope::{Envelope, Kind, Verified};
+use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified};
 use yiqiao_proto::id::{Code, Subject};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::search::SearchQuery;
@@ -277,6 +277,7 @@ pub(crate) struct Work<'a> {
 
 impl Work<'_> {
     fn handle(&mut self, input: &Input) -> Result<Outcome, Stop> {
+        self.require_member(input)?;
         match input {
             Input::Submit(submission) => take::submit(self, submission).map(Outcome::Taken),
             Input::Search(query) => search::search(self, query).map(Outcome::Found),
@@ -296,8 +297,30 @@ impl Work<'_> {
         }
     }
 
+    /// M-7: the list may have changed since the call was read, or while a reading of the feed was kept.
+    fn require_member(&self, input: &Input) -> Result<(), Stop> {
+        let asker = match input {
+            Input::Search(query) => query.signer(),
+            Input::PatientQuery(query) => query.signer(),
+            Input::Lease(asked) => &asked.member,
+            Input::Feed { member, .. } | Input::Links { member, .. } | Input::Evaluate { member, .. } => {
+                member
+            }
+            // Of words each is looked at before it gets its place.
+            Input::Submit(_) | Input::MemberList(..) => return Ok(()),
+        };
+        let is_member = self.machine.directory.member(asker).is_some_and(|member| !member.suspended);
+        if is_member { Ok(()) } else { Err(refuse(RefusalCode::NotMember, "M-7")) }
+    }
+
     /// Gives a word its place, and does what follows from it.
     pub(crate) fn keep(&mut self, word: ToTake<'_>) -> Result<Taken, Stop> {
+        let (key, kind) = (word.envelope.key_id(), word.envelope.kind());
+        // What a member says now needs a key that is valid where it gets its place, not only where it was read (M-6).
+        let own = *word.signer == self.machine.code;
+        if !own && self.machine.directory.signer(key, kind, Said::Now).is_err() {
+            return Err(refuse(RefusalCode::NotMember, "M-6"));
+        }
         let seq = self.machine.next_seq + self.taken;
         let opening = Opening {
             seq,

@@ -101,6 +101,24 @@ fn event_places(view: &View, token: &Token, from_seq: u64, count: u64) -> Result
     Ok(places)
 }
 
+/// Asks at once for all that is read of many tokens when who files under them, or hears of them, changes.
+pub(crate) fn load_ahead(tokens: &[Token], view: &View) -> Result<(), Fault> {
+    view.need(&tokens.iter().map(state::subjects).collect::<Vec<_>>())?;
+    view.need(&tokens.iter().map(state::holders).collect::<Vec<_>>())?;
+    view.need(&tokens.iter().map(state::consent).collect::<Vec<_>>())
+}
+
+/// The same for words that are events of many.
+pub(crate) fn load_events(tokens: &[Token], view: &View) -> Result<(), Fault> {
+    let counts: Vec<_> = tokens.iter().map(state::event_count).collect();
+    view.need(&counts)?;
+    let mut pages = Vec::new();
+    for (token, count) in tokens.iter().zip(&counts) {
+        pages.push(state::event_page(token, view.get(count)?.events / PAGE_LEN));
+    }
+    view.need(&pages)
+}
+
 /// Adds a word to the patient's events.
 pub(crate) fn add_event(token: &Token, seq: u64, view: &mut View) -> Result<(), Fault> {
     let slot = state::event_count(token);
@@ -195,6 +213,7 @@ pub(crate) fn apply_release(release: &Release, view: &mut View) -> Result<(), Fa
         entry.recipients.push(recipient);
         view.put(&slot, &entry);
     }
+    load_ahead(&terms.heads.iter().map(|(token, _)| *token).collect::<Vec<_>>(), view)?;
     for (token, _) in &terms.heads {
         let slot = state::holders(token);
         let mut known = view.get(&slot)?;

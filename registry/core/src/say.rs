@@ -10,11 +10,13 @@ use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::token::Token;
 
 use crate::machine::{Stop, ToTake, Work};
+use crate::patient;
 use crate::state::{self, Fault, View};
 use crate::take::{Taken, stands};
 
 /// The registry was searched, found or not: unknown and known patients alike.
 pub(crate) fn search(work: &mut Work<'_>, query: &SearchQuery) -> Result<(), Stop> {
+    patient::load_events(&query.patients, work.view)?;
     for patient in &query.patients {
         let searched = AccessEvent {
             classes: query.classes.clone(),
@@ -38,7 +40,9 @@ pub(crate) fn filings(
     let without = without_filings(work.view, publisher, tokens)?;
     let taken = take(work)?;
     let still = without_filings(work.view, publisher, &without)?;
-    for token in without.iter().filter(|token| !still.contains(token)) {
+    let begun: Vec<Token> = without.into_iter().filter(|token| !still.contains(token)).collect();
+    patient::load_events(&begun, work.view)?;
+    for token in &begun {
         let filed = of(work, publisher, token, (AccessAct::FirstFiling, "A-1"));
         say(work, &filed)?;
     }

@@ -10,7 +10,7 @@ use yiqiao_proto::log::Opening;
 use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::token::Token;
 
-use crate::consent::record_of;
+use crate::consent::counting;
 use crate::decoys::Decoys;
 use crate::index::{chain_pages, chain_places, read_tokens};
 use crate::limits::SEARCH_LOOKS_MAX;
@@ -51,7 +51,7 @@ pub(crate) fn search(work: &mut Work<'_>, query: &Verified<SearchQuery>) -> Resu
         publisher: query.signer(),
         words: work.machine.next_seq(),
     };
-    let known = Known::of(work.view, word, &decoys)?;
+    let known = Known::of(work, word, &decoys)?;
     let places = known.places(work.view, word.from_seq, &decoys)?;
     let mut permitted = Vec::new();
     let mut looked = 0;
@@ -87,12 +87,13 @@ struct Known {
 }
 
 impl Known {
-    fn of(view: &View, query: &SearchQuery, decoys: &Decoys<'_>) -> Result<Self, Fault> {
+    fn of(work: &Work<'_>, query: &SearchQuery, decoys: &Decoys<'_>) -> Result<Self, Fault> {
+        let (view, directory) = (&*work.view, &work.machine.directory);
         let candidates = candidates_of(view, query, decoys)?;
         let tokens: BTreeSet<_> = candidates.iter().flat_map(|candidate| &candidate.tokens).collect();
         let slots: Vec<_> = tokens.iter().map(|token| state::consent(token)).collect();
         decoys.need_consents(view, &slots)?;
-        let record = |(token, slot): (&Token, _)| Ok((*token, record_of(&view.get(slot)?)?));
+        let record = |(token, slot): (&Token, _)| Ok((*token, counting(&view.get(slot)?, directory)?));
         let records = tokens.into_iter().zip(&slots).map(record).collect::<Result<_, _>>()?;
         Ok(Self { candidates, records })
     }

@@ -49,3 +49,16 @@ pub(crate) struct ConfigFile<'a> {
     pub(crate) listen: &'a [String],
     pub(crate) http: HttpConfig,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_documentation_is_taken() {
+        let text = include_str!("../../../docs/configuration.md");
+        let example = text.split("```toml\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
+        let config: Config = toml::from_str(example).unwrap();
+        assert_eq!(config.http.hosts.len(), 1);
+    }
+}

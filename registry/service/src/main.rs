@@ -37,6 +37,12 @@ enum Command {
     Admit(region::Admit),
     /// Signs a new member list with a member suspended, or restored.
     Suspend(region::Suspend),
+    /// Signs a new member list that begins a new log: once after an older copy of the log was restored, before the registry is started.
+    NewLog {
+        /// The region's folder.
+        #[arg(long, default_value = "region")]
+        region: PathBuf,
+    },
     /// Shows the members of the newest list.
     Members {
         /// The region's folder.
@@ -79,6 +85,7 @@ fn run() -> anyhow::Result<()> {
         Command::Init(init) => region::init(&init),
         Command::Admit(admit) => region::admit(&admit),
         Command::Suspend(suspend) => region::suspend(&suspend),
+        Command::NewLog { region } => region::new_log(&region),
         Command::Members { region } => region::show(&region),
         Command::Account { config, command } => desk::account(&config, command),
         Command::Serve { config } => serve::run(&config),

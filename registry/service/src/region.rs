@@ -191,7 +191,7 @@ fn default_policy(lease_seconds: u64) -> Policy {
 pub(crate) fn admit(admit: &Admit) -> anyhow::Result<()> {
     let requests: Vec<JoinRequest> =
         admit.requests.iter().map(|file| JoinRequest::read(file)).collect::<Result<_, _>>()?;
-    change(&admit.region, |list| {
+    let file = change(&admit.region, |list| {
         for request in &requests {
             let member = request.member(&list.region)?;
             match list.members.binary_search_by(|other| other.code.cmp(&member.code)) {
@@ -200,12 +200,13 @@ pub(crate) fn admit(admit: &Admit) -> anyhow::Result<()> {
             }
         }
         Ok(())
-    })
+    })?;
+    say_signed(&file)
 }
 
 /// Suspends or restores a member.
 pub(crate) fn suspend(suspend: &Suspend) -> anyhow::Result<()> {
-    change(&suspend.region, |list| {
+    let file = change(&suspend.region, |list| {
         let named = list.members.iter_mut().find(|member| member.code.as_str() == suspend.member);
         named
             .with_context(|| {
@@ -213,14 +214,26 @@ pub(crate) fn suspend(suspend: &Suspend) -> anyhow::Result<()> {
             })?
             .suspended = !suspend.restore;
         Ok(())
-    })
+    })?;
+    say_signed(&file)
+}
+
+/// Begins a new log, after an older copy of the log was restored: members that have seen more of the old one believe its checkpoints
+/// no longer (L-9, L-11).
+pub(crate) fn new_log(region_folder: &Path) -> anyhow::Result<()> {
+    let file = change(region_folder, |list| {
+        // Versions of lists never come twice, so neither does this name.
+        list.log_id = Code::new(format!("log-{}", list.version)).context("the id of the new log")?;
+        Ok(())
+    })?;
+    say(&format!("signed {}; start the registry now: its log is a new one from here on", file.display()))
 }
 
 /// Signs the next list with a change.
 fn change(
     region_folder: &Path,
     change: impl FnOnce(&mut MemberList) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<PathBuf> {
     let authority = authority(region_folder)?;
     let lists = region_folder.join("registry/lists");
     let newest = newest(&lists, &authority.public())?;
@@ -229,7 +242,10 @@ fn change(
     list.previous = Some(newest.payload_hash());
     list.issued_at = Clock::system().now();
     change(&mut list)?;
-    let file = sign_list(&lists, &list, &authority)?;
+    sign_list(&lists, &list, &authority)
+}
+
+fn say_signed(file: &Path) -> anyhow::Result<()> {
     say(&format!("signed {}; a running registry takes it within seconds", file.display()))
 }
 
@@ -250,7 +266,7 @@ fn authority(region_folder: &Path) -> anyhow::Result<SecretKey> {
     Ok(secret(&seed.context("name the folder that `yiqiao-registry init` made with --region")?))
 }
 
-fn newest(lists: &Path, authority: &PublicKey) -> anyhow::Result<Directory> {
+pub(crate) fn newest(lists: &Path, authority: &PublicKey) -> anyhow::Result<Directory> {
     let first = read_list(lists, 1)?.context("there is no first member list; run `yiqiao-registry init`")?;
     let region = region_of(&first)?;
     let mut directory = Directory::first(&region, authority, &first)?;

@@ -46,7 +46,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let listener = front::bind(&config.http).await?;
     let data = config.data.as_path().to_owned();
-    let mut ledger = Ledger::open(&data, &region, &directory.list().log_id, secrets.checkpoint)?;
+    let log_id = region::newest(&lists, &authority)?.list().log_id.clone();
+    let mut ledger = Ledger::open(&data, &region, &log_id, secrets.checkpoint)?;
     let term = ledger.next_term()?;
     let mut machine = Machine::new(code.clone(), directory.clone(), secrets.machine, term, 0);
     close(ledger.bring_up_index(&mut machine), &data)?;
@@ -186,6 +187,13 @@ async fn watch_lists(
             .and_then(|next| next.map(|next| Ok((directory.next(&next)?, next))).transpose());
         match next {
             Ok(None) => {}
+            // The log that is open goes on under its own name.
+            Ok(Some((next, _))) if next.list().log_id != directory.list().log_id => {
+                tracing::error!(
+                    version,
+                    "a member list begins a new log (L-9): start the registry again, which takes it"
+                );
+            }
             Ok(Some((directory, envelope))) => match take_list(&jobs, directory, envelope).await {
                 Ok(()) => tracing::info!(version, "took a member list"),
                 Err(error) => tracing::error!(version, %error, "a member list is not taken"),

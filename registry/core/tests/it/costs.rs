@@ -172,3 +172,29 @@ fn a4_events_of_a_long_history_are_found_without_reading_it() {
     let keys: usize = rig.loads.iter().map(|(keys, _)| keys).sum();
     assert!(keys < 24, "{keys} values were read");
 }
+
+#[test]
+fn words_about_many_tokens_take_about_as_many_rounds_as_about_one() {
+    let of = |first: u64, count: u64| (first..first + count).map(token).collect::<Vec<_>>();
+    let rounds = [1, 8].map(|tokens| {
+        let (mut rig, mut chain) = (Rig::quick(), Chain::new("a", 1));
+        let (before, after) = (of(1, tokens), of(101, tokens));
+        let mut rounds = Vec::new();
+        rig.state(&mut chain, &before);
+        rounds.push(rig.rounds);
+        rig.publish(&mut chain, 1);
+        rounds.push(rig.rounds);
+        rig.take(Submission::Release(rig.word("a", &release("a", "b", 1, &before))));
+        rounds.push(rig.rounds);
+        rig.state(&mut chain, &after);
+        rounds.push(rig.rounds);
+        rig.take(Submission::Credential(rig.word("portal", &credential("portal", &after))));
+        rounds.push(rig.rounds);
+        rig.search(&query("b", &after));
+        rounds.push(rig.rounds);
+        rounds
+    });
+    // The registry's own event about each token is looked up on its own.
+    let more = rounds[1].iter().zip(&rounds[0]).map(|(many, few)| many - few);
+    assert!(more.max() <= Some(7), "{rounds:?}");
+}

@@ -13,6 +13,7 @@ mod identity;
 mod index;
 mod lease;
 mod log;
+mod members;
 mod patient;
 mod quota;
 mod random;
