@@ -76,8 +76,8 @@ pub enum FolderError {
     },
     /// It holds another kind of data, or a newer version of it.
     #[error(
-        "{} holds {found}, and this program keeps {expected} there: start the newer program, or name another folder",
-        folder.display()
+        "{} holds {found}, and this program, {}, keeps {expected} there: start the program that wrote it, or name another folder",
+        folder.display(), env!("CARGO_PKG_VERSION")
     )]
     OtherFormat {
         /// The folder.

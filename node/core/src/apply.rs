@@ -11,7 +11,7 @@ use crate::state::{
     self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
     VaultUse, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
-use crate::{audit, copy, deposit, desk, draft, feed, holder, queue, said, sight, step, words};
+use crate::{audit, copy, deposit, desk, draft, feed, holder, queue, register, said, sight, step, words};
 
 /// Does what follows from a record.
 pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
@@ -59,6 +59,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Filed(filed) => step::apply_filed(filed, view),
         Body::Assigned(assigned) => step::apply_assigned(assigned, view),
         Body::Deposited(deposited) => deposit::apply(deposited, at, view),
+        Body::CopyTied(tied) => copy::apply_tied(tied, view),
     }
 }
 
@@ -101,11 +102,13 @@ pub(crate) fn apply_received(
         let slot = state::control(&read_digest(&received.control)?);
         let messages = view.get(&slot)?.messages + 1;
         view.put(&slot, &state::Control { messages });
+        counters.reused += u64::from(messages > 1);
     }
     *counter(&mut counters, received.verdict)? += 1;
     let filings = changes.iter().filter(|change| matches!(change.change, Some(change::Change::Filing(_))));
     counters.documents += filings.count() as u64;
     view.put(&counters_slot, &counters);
+    register::apply(&received.registers, view)?;
     let review = match &received.original {
         Some(original) => open_review(original, &received.system, at, view)?,
         None => 0,
@@ -172,6 +175,7 @@ fn apply_person(person: &kept::Person, at: i64, view: &mut View) -> Result<(), F
     for number in &person.numbers {
         view.put(&state::number(&read_digest(number)?), &subject_ref(&subject));
     }
+    register::apply_held(&subject, &person.held, view)?;
     let changed = patient.identifiers != person.identifiers;
     move_holder(&subject, &patient.identifiers, &person.identifiers, view)?;
     sight::apply_visits(&subject, &person.circles, view)?;
@@ -423,8 +427,11 @@ fn apply_swept(to: u64, at: i64, view: &mut View) -> Result<(), Fault> {
     let from = view.get(&state::ledger())?.swept;
     let slots: Vec<_> = (from + 1..=to).map(state::ordinal).collect();
     view.need(&slots)?;
-    for slot in &slots {
-        disturb(&read_subject(&view.get(slot)?.subject)?, at, view)?;
+    let subjects = slots.iter().map(|slot| read_subject(&view.get(slot)?.subject));
+    let subjects = subjects.collect::<Result<Vec<_>, Fault>>()?;
+    queue::load_ahead(&subjects, view)?;
+    for subject in &subjects {
+        disturb(subject, at, view)?;
     }
     change_ledger(view, |ledger| ledger.swept = to)
 }

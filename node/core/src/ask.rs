@@ -122,12 +122,16 @@ pub struct Problem {
 }
 
 /// What waits to be published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
     /// Subjects of which something can be sent.
     pub subjects: u64,
-    /// Entries and withdrawals without a receipt, those that stay in the hospital among them.
+    /// Entries and withdrawals without a receipt that are to leave the hospital.
     pub words: u64,
+    /// Those that stay, because their patients have no identifier under which they could be told (T-2).
+    pub held: u64,
+    /// These patients.
+    pub held_subjects: u64,
     /// Since when the longest waiting subject waits.
     pub oldest: Option<Timestamp>,
 }
@@ -291,7 +295,13 @@ pub fn depth(view: &View) -> Result<Depth, Fault> {
             }
         }
     }
-    Ok(Depth { subjects: ledger.subjects_waiting, words: ledger.words_waiting, oldest })
+    Ok(Depth {
+        subjects: ledger.subjects_waiting,
+        words: ledger.words_waiting.saturating_sub(ledger.words_held),
+        held: ledger.words_held,
+        held_subjects: ledger.subjects_held,
+        oldest,
+    })
 }
 
 /// Messages kept for review, after a number: at most [`PAGE_MAX`].

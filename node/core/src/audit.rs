@@ -207,6 +207,12 @@ pub(crate) fn look(
     Ok(Outcome::Done)
 }
 
+/// Asks at once for the lists in which lines about these patients stand.
+pub(crate) fn load_ahead(subjects: &[Subject], view: &View) -> Result<(), Fault> {
+    let lists: Vec<_> = subjects.iter().map(List::audit_of_subject).collect();
+    List::load_ahead(&lists, view)
+}
+
 /// What follows from a line.
 pub(crate) fn apply(audited: &kept::Audited, view: &mut View) -> Result<(), Fault> {
     let end = view.get(&state::audit_end())?;

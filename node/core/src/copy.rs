@@ -5,12 +5,13 @@
 use yiqiao_proto::envelope::{Envelope, Word};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId};
+use yiqiao_proto::referral::State;
 use yiqiao_proto::release::{PullRequest, Release};
 
-use crate::errand;
 use crate::list::List;
 use crate::state::kept::{self, Copy};
 use crate::state::{self, Fault, VaultUse, View, damaged, read_digest, read_document_id, read_subject};
+use crate::{errand, step};
 
 /// How far a copy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,21 +81,20 @@ pub(crate) fn apply_wanted(wanted: &kept::Wanted, at: i64, view: &mut View) -> R
     let holder = Code::new(listed.holder.as_str()).map_err(|_| damaged())?;
     let name = name(&holder, &state::read_entry_id(&listed.entry_id)?);
     let known = view.find(&state::copy(&name))?;
-    if known.is_none() {
-        if !wanted.subject.is_empty() {
-            List::copies_of_subject(&read_subject(&wanted.subject)?).push(&name, view)?;
-        }
-        if !wanted.referral.is_empty() {
-            List::copies_of_referral(read_digest(&wanted.referral)?).push(&name, view)?;
-        }
+    let is_new = wanted.new_to_referral || known.is_none();
+    if is_new && !wanted.referral.is_empty() {
+        List::copies_of_referral(read_digest(&wanted.referral)?).push(&name, view)?;
     }
     let before = known.unwrap_or_default();
-    let keep = |before: Vec<u8>, now: &[u8]| if before.is_empty() { now.to_vec() } else { before };
+    let subject = subject_of(&before, &wanted.subject, view)?;
+    if subject != before.subject {
+        List::copies_of_subject(&read_subject(&subject)?).push(&name, view)?;
+    }
     let copy = Copy {
         listed: wanted.listed.clone(),
         title: wanted.title.clone(),
-        subject: keep(before.subject, &wanted.subject),
-        referral: keep(before.referral, &wanted.referral),
+        subject,
+        referral: wanted.referral.clone(),
         asker: wanted.asker.clone(),
         login: wanted.login.clone(),
         state: Stage::Wanted as u32,
@@ -103,6 +103,36 @@ pub(crate) fn apply_wanted(wanted: &kept::Wanted, at: i64, view: &mut View) -> R
         ..Copy::default()
     };
     put(&name, copy, view)
+}
+
+/// A copy that is here is wanted by one more referral, or for its patient.
+pub(crate) fn apply_tied(tied: &kept::CopyTied, view: &mut View) -> Result<(), Fault> {
+    let name = read_digest(&tied.copy)?;
+    if tied.new_to_referral {
+        List::copies_of_referral(read_digest(&tied.referral)?).push(&name, view)?;
+    }
+    file(&name, &tied.subject, view)?;
+    let Some(asker) = &tied.asker else { return Ok(()) };
+    change(&tied.copy, view, |copy| {
+        copy.asker = Some(asker.clone());
+        copy.referral.clone_from(&tied.referral);
+        copy.login.clone_from(&tied.login);
+    })
+}
+
+/// Under which patient a copy stands that is wanted for somebody: it changes hands only when what it came by is over.
+fn subject_of(before: &Copy, wanted: &[u8], view: &View) -> Result<Vec<u8>, Fault> {
+    let moves = !wanted.is_empty() && (before.subject.is_empty() || is_over(before, view)?);
+    Ok(if moves { wanted.to_vec() } else { before.subject.clone() })
+}
+
+/// Whether the referral in the course of which a copy was asked for is over.
+pub(crate) fn is_over(copy: &Copy, view: &View) -> Result<bool, Fault> {
+    if copy.referral.is_empty() {
+        return Ok(false);
+    }
+    let referral = view.find(&state::referral(&read_digest(&copy.referral)?))?;
+    Ok(referral.as_ref().map(step::state).transpose()?.is_some_and(State::is_final))
 }
 
 /// The request for it is made.
@@ -139,7 +169,10 @@ pub(crate) fn apply_changed(changed: &kept::CopyChanged, at: i64, view: &mut Vie
     copy.clause.clone_from(&changed.clause);
     match Stage::of(&copy)? {
         Stage::Wanted | Stage::Refused | Stage::Erased => {
-            use_vault(&copy, false, view)?;
+            // Before it was released no file was this copy's, whatever its holder says of it.
+            if !copy.release.is_empty() {
+                use_vault(&copy, false, view)?;
+            }
             copy.request.clear();
             copy.release.clear();
             copy.wrapped_key.clear();
@@ -149,15 +182,16 @@ pub(crate) fn apply_changed(changed: &kept::CopyChanged, at: i64, view: &mut Vie
     put(&name, copy, view)
 }
 
-/// Its patient is known from now on.
+/// Its patient is known from now on, if one is named.
 pub(crate) fn file(name: &Digest, subject: &[u8], view: &mut View) -> Result<(), Fault> {
     let slot = state::copy(name);
     let mut copy = view.get(&slot)?;
+    let subject = subject_of(&copy, subject, view)?;
     if copy.subject == subject {
         return Ok(());
     }
-    List::copies_of_subject(&read_subject(subject)?).push(name, view)?;
-    copy.subject = subject.to_vec();
+    List::copies_of_subject(&read_subject(&subject)?).push(name, view)?;
+    copy.subject = subject;
     view.put(&slot, &copy);
     Ok(())
 }

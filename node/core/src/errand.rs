@@ -10,15 +10,17 @@ use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::time::Timestamp;
 
 use crate::landing;
-use crate::limits::{CHANGED_HEADS_MAX, DUE_MAX, ERRANDS_MAX, ERRANDS_OF_MEMBER_MAX, LOOKS_MAX, ROOM_SOON};
+use crate::limits::{CHANGED_HEADS_MAX, DUE_MAX, ERRAND_LOOKS_MAX, ERRANDS_MAX, ERRANDS_OF_MEMBER_MAX};
 use crate::list::List;
 use crate::machine::{Effect, Outcome, Stop, Work};
-use crate::outbox::{Call, Pause, begin};
+use crate::outbox::{Call, Outbox, Pause, begin};
 use crate::state::{self, Fault, View, kept, read_digest};
 use crate::{copy, receive, referral};
 
 /// Places that one change clears from the front.
 const CLEAR_MAX: u64 = 8;
+/// Places that are loaded together.
+const STRETCH: u64 = 64;
 
 /// What is in memory only.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub(crate) struct Errands {
     cursor: u64,
     /// Places before it that are to be looked at again.
     due: BTreeMap<u64, Pause>,
+    /// Places whose next call has no room at its member before another has landed.
+    waiting: BTreeMap<u64, (Code, Pause)>,
     /// Tokens whose heads have changed, and how far their copies were looked at.
     heads: VecDeque<(Digest, u64)>,
 }
@@ -38,6 +42,9 @@ pub(crate) struct Errands {
 pub(crate) struct Turn {
     cursor: Option<u64>,
     due: Vec<(u64, Option<Pause>)>,
+    waiting: Vec<(u64, Code, Pause)>,
+    /// A call has landed.
+    landed: bool,
     heads: Vec<Digest>,
     /// How far the copies of the first changed head were looked at; none inside: to their end.
     walked: Option<Option<u64>>,
@@ -62,20 +69,29 @@ impl Errands {
         if under_way >= ERRANDS_MAX {
             return None;
         }
-        let further = self.cursor < self.tail && self.due.len() < DUE_MAX;
-        let at_once = further || !self.heads.is_empty();
+        let further = self.cursor < self.tail && self.has_room();
+        let free = under_way == 0 && !self.waiting.is_empty();
+        let at_once = further || free || !self.heads.is_empty();
         let first = self.due.values().map(|pause| pause.until().unwrap_or(Timestamp::MIN)).min();
         if at_once { Some(Timestamp::MIN) } else { first }
     }
 
-    pub(crate) fn take(&mut self, turn: Turn, errands: kept::Errands) {
+    /// `room` is what is left once the input at hand is handled.
+    pub(crate) fn take(&mut self, turn: Turn, errands: kept::Errands, room: impl FnOnce() -> Room) {
         self.tail = errands.tail;
         self.cursor = turn.cursor.unwrap_or(self.cursor);
         for (place, pause) in turn.due {
+            self.waiting.remove(&place);
             match pause {
                 Some(pause) => self.due.insert(place, pause),
                 None => self.due.remove(&place),
             };
+        }
+        for (place, member, pause) in turn.waiting {
+            self.waiting.insert(place, (member, pause));
+        }
+        if turn.landed {
+            self.let_go_on(room());
         }
         if let Some(walked) = turn.walked
             && let Some((_, at)) = self.heads.front_mut()
@@ -94,6 +110,28 @@ impl Errands {
     }
 }
 
+impl Errands {
+    /// Whether more errands may be in memory.
+    fn has_room(&self) -> bool {
+        self.due.len() + self.waiting.len() < DUE_MAX
+    }
+
+    /// A call has landed: as many of those who wait are looked at as there is room for, of the members with the fewest calls
+    /// first, so that one that is slow keeps nobody from the others.
+    fn let_go_on(&mut self, mut room: Room) {
+        loop {
+            let waiting = self.waiting.iter().map(|(place, (member, _))| (room.calls(member), *place));
+            let Some((_, place)) = waiting.min() else { return };
+            let Some((member, pause)) = self.waiting.get(&place).cloned() else { return };
+            if !room.take(&member) {
+                return;
+            }
+            self.waiting.remove(&place);
+            self.due.insert(place, pause);
+        }
+    }
+}
+
 /// Whether a call is of an errand.
 pub(crate) const fn is_of(call: &Call) -> bool {
     matches!(call, Call::Errand { .. })
@@ -106,8 +144,8 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<(), Stop> {
     let slots: Vec<_> = places.iter().map(|place| state::errand(*place)).collect();
     work.view.need(&slots)?;
     let errands = slots.iter().map(|slot| work.view.get(slot)).collect::<Result<Vec<_>, _>>()?;
-    load_ahead(work.view, &errands)?;
-    let mut room = Room::of(work);
+    load_ahead(work, &errands)?;
+    let mut room = Room::of(&work.machine.outbox);
     for (place, errand) in places.into_iter().zip(&errands) {
         look(work, place, errand, &mut room)?;
     }
@@ -115,7 +153,8 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<(), Stop> {
 }
 
 /// What each of them reads, asked for together: otherwise all that was done is done again for each one more.
-fn load_ahead(view: &View, errands: &[kept::Errand]) -> Result<(), Fault> {
+fn load_ahead(work: &Work<'_>, errands: &[kept::Errand]) -> Result<(), Fault> {
+    let view = &*work.view;
     let names = |of: fn(&kept::Errand) -> &Vec<u8>| {
         let some = errands.iter().map(of).filter(|name| !name.is_empty());
         some.map(|name| read_digest(name)).collect::<Result<Vec<_>, _>>()
@@ -123,21 +162,26 @@ fn load_ahead(view: &View, errands: &[kept::Errand]) -> Result<(), Fault> {
     let copies: Vec<_> = names(|errand| &errand.copy)?.iter().map(state::copy).collect();
     view.need(&copies)?;
     view.need(&names(|errand| &errand.referral)?.iter().map(state::referral).collect::<Vec<_>>())?;
-    let documents = copies.iter().map(|slot| copy::document(&view.get(slot)?));
-    view.need(&documents.map(|document| Ok(state::vault(&document?))).collect::<Result<Vec<_>, Fault>>()?)
+    let copies = copies.iter().map(|slot| view.get(slot)).collect::<Result<Vec<_>, _>>()?;
+    let documents = copies.iter().map(|copy| Ok(state::vault(&copy::document(copy)?)));
+    view.need(&documents.collect::<Result<Vec<_>, Fault>>()?)?;
+    receive::load_ahead(work.machine, view, &copies)
 }
 
 /// The places to look at: those that are due, then the next ones. None while as many calls are under way as may be.
 fn places(work: &mut Work<'_>) -> Result<Vec<u64>, Fault> {
     let errands = &work.machine.errands;
-    if Room::of(work).total == 0 {
+    if Room::of(&work.machine.outbox).total == 0 {
         return Ok(Vec::new());
     }
     let due = errands.due.iter().filter(|(_, pause)| pause.is_over(work.now)).map(|(place, _)| *place);
-    let mut places: Vec<u64> = due.take(LOOKS_MAX).collect();
-    if errands.due.len() < DUE_MAX {
+    // Without a call that could land all who wait may go on.
+    let free = work.machine.outbox.count(is_of) == 0;
+    let waiting = errands.waiting.keys().filter(|_| free).copied();
+    let mut places: Vec<u64> = due.chain(waiting).take(ERRAND_LOOKS_MAX).collect();
+    if errands.has_room() {
         let tail = work.view.get(&state::errands())?.tail;
-        let end = tail.min(errands.cursor + (LOOKS_MAX - places.len()) as u64);
+        let end = tail.min(errands.cursor + (ERRAND_LOOKS_MAX - places.len()) as u64);
         places.extend((errands.cursor + 1..=end).filter(|place| !errands.due.contains_key(place)));
         work.errands.cursor = Some(end.max(errands.cursor));
     }
@@ -160,12 +204,14 @@ fn look(work: &mut Work<'_>, place: u64, errand: &kept::Errand, room: &mut Room)
         Next::Rest => {}
         Next::At(time) => again(work, place, Pause::at(time)),
         Next::Call(member, effect) => {
-            let pause = work.machine.errands.due.get(&place).copied().unwrap_or_default();
+            let errands = &work.machine.errands;
+            let waited = errands.waiting.get(&place).map(|(_, pause)| *pause);
+            let pause = errands.due.get(&place).copied().or(waited).unwrap_or_default();
             if room.take(&member) {
                 let ticket = begin(work, Call::Errand { place, member, pause });
                 work.effects.push(effect(ticket));
             } else {
-                again(work, place, pause.put_off(work.now + ROOM_SOON));
+                work.errands.waiting.push((place, member, pause));
             }
         }
     }
@@ -173,20 +219,25 @@ fn look(work: &mut Work<'_>, place: u64, errand: &kept::Errand, room: &mut Room)
 }
 
 /// How many more calls may be under way.
-struct Room {
+pub(crate) struct Room {
     total: usize,
     of_member: BTreeMap<Code, usize>,
 }
 
 impl Room {
-    fn of(work: &Work<'_>) -> Self {
+    pub(crate) fn of(outbox: &Outbox) -> Self {
         let mut of_member = BTreeMap::new();
-        for flight in work.machine.outbox.flights.values() {
+        for flight in outbox.flights.values() {
             if let Call::Errand { member, .. } = &flight.call {
                 *of_member.entry(member.clone()).or_insert(0) += 1;
             }
         }
         Self { total: ERRANDS_MAX.saturating_sub(of_member.values().sum()), of_member }
+    }
+
+    /// Calls to a member.
+    fn calls(&self, member: &Code) -> usize {
+        self.of_member.get(member).copied().unwrap_or(0)
     }
 
     fn take(&mut self, member: &Code) -> bool {
@@ -201,8 +252,11 @@ impl Room {
 }
 
 /// Some copies that hang on the first changed head are to be looked at.
-fn walk_heads(work: &mut Work<'_>) -> Result<(), Fault> {
+fn walk_heads(work: &mut Work<'_>) -> Result<(), Stop> {
     let Some((token, after)) = work.machine.errands.heads.front().copied() else { return Ok(()) };
+    if after == 0 {
+        referral::consent_changed(work, &token)?;
+    }
     let copies = List::copies_of_token(token).after(after, work.view)?;
     let slots: Vec<_> = copies.iter().map(|(_, name)| state::copy(name)).collect();
     work.view.need(&slots)?;
@@ -221,6 +275,12 @@ pub(crate) fn head_changed(work: &mut Work<'_>, token: &Digest) {
     work.errands.heads.push(*token);
 }
 
+/// All waiting is over: the clock was set.
+pub(crate) fn clock_jumped(work: &mut Work<'_>) {
+    let due = work.machine.errands.due.keys();
+    work.errands.due.extend(due.map(|place| (*place, Some(Pause::default()))));
+}
+
 /// An errand is looked at again.
 pub(crate) fn again(work: &mut Work<'_>, place: u64, pause: Pause) {
     work.errands.due.push((place, Some(pause)));
@@ -231,6 +291,7 @@ pub(crate) fn landed(work: &mut Work<'_>, ticket: u64) -> Result<Option<kept::Er
     let Some(flight) = landing::landed(work, ticket) else { return Ok(None) };
     let Call::Errand { place, .. } = flight.call else { return Ok(None) };
     again(work, place, Pause::default());
+    work.errands.landed = true;
     work.view.get(&state::errand(place)).map(Some)
 }
 
@@ -241,6 +302,7 @@ pub(crate) fn failed(
     pause: Pause,
     refusal: Option<&Refusal>,
 ) -> Result<Outcome, Stop> {
+    work.errands.landed = true;
     let chance = u64::from_be_bytes(work.entropy.bytes());
     let asked = refusal.and_then(|refusal| refusal.retry_after);
     again(work, place, pause.longer(work.now, asked, chance));
@@ -273,8 +335,10 @@ pub(crate) fn settle(
     }
     view.put(&state::errand(place), &kept::Errand::default());
     let until = errands.tail.min(errands.head + CLEAR_MAX);
+    // In stretches, so that many that are over in one step take no more rounds than one.
+    let loaded = errands.tail.min(until.next_multiple_of(STRETCH));
+    view.need(&(errands.head + 1..=loaded).map(state::errand).collect::<Vec<_>>())?;
     let slots: Vec<_> = (errands.head + 1..=until).map(state::errand).collect();
-    view.need(&slots)?;
     for slot in &slots {
         if view.get(slot)? != kept::Errand::default() {
             break;
@@ -283,4 +347,30 @@ pub(crate) fn settle(
     }
     view.put(&state::errands(), &errands);
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_lands_lets_the_member_with_the_fewest_calls_go_on() {
+        let code = |text: &str| Code::new(text).unwrap();
+        let mut errands = Errands::default();
+        for (place, member) in [(1, "slow"), (2, "slow"), (3, "busy"), (4, "other"), (5, "other")] {
+            errands.waiting.insert(place, (code(member), Pause::default()));
+        }
+        let of_member = BTreeMap::from([(code("slow"), 7), (code("busy"), ERRANDS_OF_MEMBER_MAX)]);
+        let turn = Turn { landed: true, ..Turn::default() };
+        errands.take(turn, kept::Errands::default(), || Room { total: 1, of_member: of_member.clone() });
+        assert_eq!(errands.due.keys().collect::<Vec<_>>(), [&4]);
+        let turn = Turn { landed: true, ..Turn::default() };
+        errands.take(turn, kept::Errands::default(), || Room { total: 9, of_member });
+        assert_eq!(
+            errands.due.keys().collect::<Vec<_>>(),
+            [&1, &4, &5],
+            "and no more of any than it may have"
+        );
+        assert_eq!(errands.waiting.keys().collect::<Vec<_>>(), [&2, &3]);
+    }
 }

@@ -21,7 +21,7 @@ use crate::errand;
 use crate::landing::landed;
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
-use crate::outbox::{Call, Pause, begin};
+use crate::outbox::{self, Call, Pause, begin};
 use crate::receive;
 use crate::state::kept;
 use crate::state::{self, Body, Exchange, Fault, ToldHead, View, damaged, read_digest, read_token};
@@ -52,6 +52,8 @@ struct Asked {
     at: Timestamp,
     /// Where the feed stood.
     feed_number: u64,
+    /// The version of the member list.
+    list_version: u64,
 }
 
 /// A lease under which may be decided now.
@@ -168,7 +170,8 @@ fn ask_lease(work: &mut Work<'_>) -> Result<u64, Fault> {
     let (feed_number, feed_chain) = place(work.machine, &exchange)?;
     let nonce = Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?;
     let (ticket, at) = (begin(work, Call::Lease), work.now);
-    watch(work).asked = Some(Asked { ticket, nonce, at, feed_number });
+    let list_version = work.machine.directory.list().version;
+    watch(work).asked = Some(Asked { ticket, nonce, at, feed_number, list_version });
     let term = term(work.machine, &exchange);
     work.effects.push(Effect::AskLease { ticket, nonce, term, feed_number, feed_chain });
     Ok(ticket)
@@ -221,6 +224,10 @@ pub(crate) fn leased(work: &mut Work<'_>, ticket: u64, lease: &Verified<Lease>) 
         return Ok(Outcome::Done);
     }
     if !fits(work.machine, &exchange, lease.word())? {
+        if asked.list_version != work.machine.directory.list().version {
+            // The list went on meanwhile, and with it what fits. Another one is asked for.
+            return Ok(Outcome::Done);
+        }
         pause(work, None);
         return Ok(Outcome::OtherLog);
     }
@@ -286,15 +293,16 @@ pub(crate) fn fed(work: &mut Work<'_>, ticket: u64, items: &[Vec<u8>]) -> Result
 
 /// What has changed concerns the copies of other holders' documents that are here.
 fn spread(work: &mut Work<'_>, items: &[Vec<u8>]) -> Result<(), Stop> {
+    let mut withdrawals = Vec::new();
     for told in items.iter().filter_map(|bytes| Item::read(bytes)).map(|item| item.told) {
         match told {
             Told::Head(change) => errand::head_changed(work, &change.patient.value),
             Told::Unreadable(patient) => errand::head_changed(work, &patient.value),
-            Told::Withdrawal(opening) => receive::withdrawn(work, &opening)?,
+            Told::Withdrawal(opening) => withdrawals.push(opening),
             Told::List(_) | Told::Credential => {}
         }
     }
-    Ok(())
+    receive::withdrawn(work, &withdrawals)
 }
 
 /// The items that continue the chain, and where it stands after them. A lease for a place on the way must name the same chain.
@@ -332,6 +340,17 @@ enum Told {
     List(u64),
     Credential,
     Withdrawal(Opening),
+}
+
+impl Told {
+    /// Whose head it is of.
+    fn patient(&self) -> Option<&Token> {
+        match self {
+            Self::Head(change) => Some(&change.patient),
+            Self::Unreadable(patient) => Some(patient),
+            Self::List(_) | Self::Credential | Self::Withdrawal(_) => None,
+        }
+    }
 }
 
 impl Item {
@@ -372,9 +391,11 @@ fn pause(work: &mut Work<'_>, refusal: Option<&Refusal>) {
     watch.pause = watch.pause.longer_within(SOON_MAX, now, asked.map(|wait| wait.min(SOON_MAX)), chance);
 }
 
-/// Wall clock and boot clock parted: every lease is void, and one that is being asked for too (F-6).
+/// Wall clock and boot clock parted: every lease is void, and one that is being asked for too (F-6). Nothing waits for a time
+/// of the old clock any more.
 pub(crate) fn clock_jumped(work: &mut Work<'_>) -> Outcome {
     work.turn.watch = Some(Watch::default());
+    outbox::clock_jumped(work);
     Outcome::Done
 }
 
@@ -432,8 +453,10 @@ fn living(notices: &state::Notices, at: i64) -> Vec<kept::Notice> {
 /// What follows from items of the feed.
 pub(crate) fn apply_fed(fed: &kept::Fed, view: &mut View) -> Result<(), Fault> {
     let mut exchange = of_log(view, &fed.log_id)?;
-    for bytes in &fed.items {
-        let item = Item::read(bytes).ok_or_else(damaged)?;
+    let items = fed.items.iter().map(|bytes| Ok((Item::read(bytes).ok_or_else(damaged)?, bytes)));
+    let items = items.collect::<Result<Vec<_>, Fault>>()?;
+    load_ahead(items.iter().filter_map(|(item, _)| item.told.patient()), view)?;
+    for (item, bytes) in items {
         exchange.feed_number = item.number;
         exchange.feed_chain = feed_next(&item.previous, bytes).as_bytes().to_vec();
         match item.told {
@@ -469,6 +492,11 @@ fn put_head(
     }
     view.put(&slot, &head);
     Ok(())
+}
+
+/// Asks at once for what the feed told of many tokens.
+pub(crate) fn load_ahead<'t>(tokens: impl Iterator<Item = &'t Token>, view: &View) -> Result<(), Fault> {
+    view.need(&tokens.map(state::head).collect::<Vec<_>>())
 }
 
 /// The head that the feed told of a token in this log, if it can be read and counts (F-5).

@@ -232,7 +232,7 @@ fn deny(
 
 /// The release that was given before: the same one, while it lives (P-5).
 fn again(work: &Work<'_>, known: &Request) -> Result<Result<Outcome, Refusal>, Stop> {
-    let release = Envelope::decode(&known.release).map_err(|_| damaged())?;
+    let release = said::current(work.machine, &known.release).ok_or_else(damaged)?;
     let terms = read_release(known)?.terms;
     if terms.expires_at <= work.now {
         return Ok(Err(refuse(RefusalCode::Stale, "P-5")));

@@ -235,6 +235,52 @@ pub enum Input {
     Wakeup,
 }
 
+impl Input {
+    /// The ticket of the effect to which this is the answer; none if it is no answer.
+    pub const fn ticket(&self) -> Option<u64> {
+        match self {
+            Self::Evaluated { ticket, .. }
+            | Self::Receipted { ticket, .. }
+            | Self::OwnWords { ticket, .. }
+            | Self::Failed { ticket, .. }
+            | Self::Fed { ticket, .. }
+            | Self::Leased { ticket, .. }
+            | Self::ReleaseCame { ticket, .. }
+            | Self::Fetched { ticket }
+            | Self::Told { ticket } => Some(*ticket),
+            Self::Received(_)
+            | Self::Deposit(_)
+            | Self::Withdraw { .. }
+            | Self::ReviewDone(_)
+            | Self::ConfirmMerge(_)
+            | Self::Resume(_)
+            | Self::MemberList(_)
+            | Self::CatchUp { .. }
+            | Self::ClockJumped
+            | Self::Notice { .. }
+            | Self::Permit(_)
+            | Self::Forbid(_)
+            | Self::Revoke(_)
+            | Self::PatientQuery(_)
+            | Self::Search(_)
+            | Self::Asked(_)
+            | Self::Range(_)
+            | Self::Want(_)
+            | Self::Open { .. }
+            | Self::Draft { .. }
+            | Self::DropDraft { .. }
+            | Self::Send { .. }
+            | Self::Act { .. }
+            | Self::File { .. }
+            | Self::Assign { .. }
+            | Self::Step(_)
+            | Self::Tokens(_)
+            | Self::Look { .. }
+            | Self::Wakeup => None,
+        }
+    }
+}
+
 /// Where a word stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {

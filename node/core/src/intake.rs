@@ -18,6 +18,7 @@ use crate::coding::Codes;
 use crate::deposit;
 use crate::machine::{Stop, Work};
 use crate::person::{self, clip};
+use crate::register;
 use crate::remark::{self, Remark, Remarks};
 use crate::state::kept::{self, DocumentData, change::Change};
 use crate::state::{self, Document, Fault, damaged, read_entry_id, read_subject};
@@ -31,6 +32,8 @@ pub struct Received {
     pub control_id: Option<String>,
     /// BLAKE3 of its bytes.
     pub digest: [u8; 32],
+    /// The patient of all its documents, if its door knows who that is.
+    pub subject: Option<Subject>,
     /// What it says.
     pub content: Content,
 }
@@ -118,6 +121,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
         remarks: remark::numbers(&remarks),
         changes: Vec::new(),
         original: original(&received.content),
+        registers: register::named(work.machine, received),
         entries: entries.iter().map(|id| id.as_bytes().to_vec()).collect(),
     })?;
     let unused = unused(work, &received.content)?;
@@ -144,8 +148,10 @@ fn take(
     let mut entries = Vec::new();
     match &received.content {
         Content::Documents(documents) => {
+            load_ahead(work, received, documents)?;
             for (place, (document, sealed)) in documents.iter().enumerate() {
-                let (subject, noted) = person::of_document(work, &document.patient)?;
+                let (subject, noted) =
+                    person::of_document(work, received.subject.as_ref(), &document.patient)?;
                 remarks.extend(noted.iter());
                 let offered = Offered { received, place, document, sealed, subject, remarks: noted };
                 entries.extend(offered.take(work, remarks)?);
@@ -153,6 +159,7 @@ fn take(
         }
         Content::Events(events) => {
             for event in events {
+                register::require_free(work, received, &event.patient)?;
                 remarks.extend(remark::of_flags(&event.flags));
                 remarks.extend(person::event(work, event)?);
             }
@@ -163,6 +170,45 @@ fn take(
     let verdict = received.content.verdict();
     let brought = verdict != Verdict::Indexed || !entries.is_empty();
     Ok((if brought { verdict } else { Verdict::Applied }, entries))
+}
+
+/// Asks at once for what is read of all documents of a message.
+fn load_ahead(
+    work: &Work<'_>,
+    received: &Received,
+    documents: &[(facts::Document, Sealed)],
+) -> Result<(), Fault> {
+    let (mut slots, mut sources, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, (document, sealed)) in documents.iter().enumerate() {
+        slots.push(state::document(&entry_id(work, received, place, document)));
+        let earlier = document.replaces.as_ref().or(document.source_id.as_ref());
+        sources.extend(earlier.map(|source| state::source(&source_tag(work, received, source))));
+        files.push(state::vault(&sealed.document));
+    }
+    work.view.need(&sources)?;
+    for slot in &sources {
+        if let Some(found) = work.view.find(slot)? {
+            slots.push(state::document(&read_entry_id(&found.entry_id)?));
+        }
+    }
+    work.view.need(&slots)?;
+    work.view.need(&files)
+}
+
+/// The id at the source (N-3); of a document without one, its place in its message tells.
+fn entry_id(work: &Work<'_>, received: &Received, place: usize, document: &facts::Document) -> EntryId {
+    let (key, organisation) = (work.machine.keys.at_rest.entries(), &work.machine.config.organisation);
+    let source = match &document.source_id {
+        Some(id) => format!("{}:{}{}", id.system.len(), id.system, id.value.expose()),
+        None => format!("#{place}"),
+    };
+    entry::entry_id(key, organisation, received.system.as_str(), &source, &received.digest)
+}
+
+fn source_tag(work: &Work<'_>, received: &Received, source: &SourceId) -> Digest {
+    let system = received.system.as_str().as_bytes();
+    let parts = [system, source.system.as_bytes(), source.value.expose().as_bytes()];
+    work.machine.keys.at_rest.tag(Tag::Source, &parts)
 }
 
 /// A document that is offered to the index.
@@ -179,7 +225,7 @@ struct Offered<'a> {
 impl Offered<'_> {
     /// Files the document, or calls back the one that it speaks of. The entry that stands for it, if one does.
     fn take(mut self, work: &mut Work<'_>, remarks: &mut Remarks) -> Result<Option<EntryId>, Stop> {
-        let id = self.entry_id(work);
+        let id = entry_id(work, self.received, self.place, self.document);
         if work.view.find(&state::document(&id))?.is_some() {
             return Ok(Some(id));
         }
@@ -194,23 +240,13 @@ impl Offered<'_> {
         Ok(Some(id))
     }
 
-    /// The id at the source (N-3); of a document without one, its place in its message tells.
-    fn entry_id(&self, work: &Work<'_>) -> EntryId {
-        let (key, organisation) = (work.machine.keys.at_rest.entries(), &work.machine.config.organisation);
-        let source = match &self.document.source_id {
-            Some(id) => format!("{}:{}{}", id.system.len(), id.system, id.value.expose()),
-            None => format!("#{}", self.place),
-        };
-        entry::entry_id(key, organisation, self.received.system.as_str(), &source, &self.received.digest)
-    }
-
     /// The document whose place this one takes: the one that it names, else the newest with its own source id.
     fn earlier(&mut self, work: &Work<'_>) -> Result<Option<(EntryId, Document)>, Stop> {
         let Some(source) = self.document.replaces.as_ref().or(self.document.source_id.as_ref()) else {
             return Ok(None);
         };
         let named = self.document.replaces.is_some();
-        let Some(found) = work.view.find(&state::source(&self.source_tag(work, source)))? else {
+        let Some(found) = work.view.find(&state::source(&source_tag(work, self.received, source)))? else {
             self.note_if(named, Remark::ReplacesNothing);
             return Ok(None);
         };
@@ -298,13 +334,7 @@ impl Offered<'_> {
 
     fn sources(&self, work: &Work<'_>) -> Vec<Digest> {
         let all = self.document.source_id.iter().chain(&self.document.also_known_as);
-        all.map(|id| self.source_tag(work, id)).collect()
-    }
-
-    fn source_tag(&self, work: &Work<'_>, id: &SourceId) -> Digest {
-        let system = self.received.system.as_str().as_bytes();
-        let parts = [system, id.system.as_bytes(), id.value.expose().as_bytes()];
-        work.machine.keys.at_rest.tag(Tag::Source, &parts)
+        all.map(|id| source_tag(work, self.received, id)).collect()
     }
 
     fn note_if(&mut self, holds: bool, remark: Remark) {

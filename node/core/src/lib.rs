@@ -4,7 +4,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the one way in; inputs; effects and answers | [`machine`], `input`, `output` |
-//! | what becomes of a message; content that comes before; patients; codes of the index | [`intake`], [`deposit`], `person`, [`coding`], [`remark`] |
+//! | what becomes of a message; content that comes before; patients; their numbers; codes of the index | [`intake`], [`deposit`], `person`, [`register`], [`coding`], [`remark`] |
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
 //! | what staff decide, and the member list | `staff` |
 //! | what patients say here, and how words are handed in | [`desk`], [`said`], `tokens`, [`actor`] |
@@ -54,6 +54,7 @@ mod queue;
 pub mod receipts;
 pub mod receive;
 mod referral;
+pub mod register;
 pub use yiqiao_proto::refusal;
 pub mod remark;
 pub mod said;

@@ -10,6 +10,10 @@ pub const IDENTIFIERS_MAX: usize = 32;
 pub const RETIRED_MAX: usize = 32;
 /// Patients of this hospital that have one identifier.
 pub const HOLDERS_MAX: usize = 64;
+/// Registers that are counted by name.
+pub const REGISTERS_MAX: usize = 32;
+/// Bytes of the name of a register.
+pub const REGISTER_BYTES_MAX: usize = 128;
 /// Bytes of one text of a patient or a document that is kept: name, address, title.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 /// Items, reviews or problems in one answer.
@@ -19,6 +23,8 @@ pub const PAGE_MAX: u64 = 256;
 pub const FLIGHTS_MAX: usize = 8;
 /// Places of the queue that one wakeup looks at.
 pub const LOOKS_MAX: usize = 64;
+/// Errands that one wakeup looks at: each may be a copy to erase, and who opens a document meanwhile waits for them all.
+pub const ERRAND_LOOKS_MAX: usize = 8;
 /// Subjects that wait, in memory, for the day on which tokens may be asked for again.
 pub const STARVED_MAX: usize = 65_536;
 /// Patients looked at in one step after the token epochs have changed.
@@ -62,8 +68,6 @@ pub const SOON_MAX: Millis = Millis::from_secs(15);
 pub const ERRANDS_MAX: usize = 16;
 /// Calls to one of them.
 pub const ERRANDS_OF_MEMBER_MAX: usize = 8;
-/// When an errand that found no room is looked at again: about the time that a call takes.
-pub const ROOM_SOON: Millis = Millis::new(50);
 /// Errands whose next time is in memory; beyond that the walk over them waits.
 pub const DUE_MAX: usize = 65_536;
 /// Changed heads whose copies are still to be looked at; beyond that all copies are.
@@ -79,7 +83,7 @@ pub const STEPS_MAX: u32 = 64;
 /// Referrals of one member that nobody here has answered.
 pub const OPEN_REFERRALS_MAX: u64 = 1_000;
 
-const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && LOOKS_MAX < DUE_MAX);
+const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && ERRAND_LOOKS_MAX < DUE_MAX);
 const _: () = assert!(REQUEST_LIFE.get() <= yiqiao_proto::limits::REQUEST_LIFE_MS_MAX);
 const _: () = assert!(RECHECK_SOON.get() < REQUEST_LIFE.get());
 const _: () = assert!(BACKOFF_MIN.get() < SOON_MAX.get() && SOON_MAX.get() < BACKOFF_MAX.get());

@@ -25,6 +25,7 @@ enum Kind {
     Drafts = 9,
     Circle = 10,
     OpenFrom = 11,
+    SentUnder = 14,
 }
 
 /// Who a place in a list belongs to is named by 32 bytes; what there is one of, by this.
@@ -61,6 +62,11 @@ impl List {
         Self(Kind::ReferralsOfSubject, of(subject))
     }
 
+    /// Referrals of this hospital that were sent under a token.
+    pub(crate) const fn sent_under(value: Digest) -> Self {
+        Self(Kind::SentUnder, value)
+    }
+
     pub(crate) fn inbox() -> Self {
         Self(Kind::Inbox, everybody())
     }
@@ -80,6 +86,11 @@ impl List {
     /// Referrals of a member that nobody has answered; only counted.
     pub(crate) fn open_from(member: &yiqiao_proto::id::Code) -> Self {
         Self(Kind::OpenFrom, hash::sha256("yiqiao/node/member/1", &[member.as_str().as_bytes()]))
+    }
+
+    /// Asks at once for the ends of lists to which something is about to be added.
+    pub(crate) fn load_ahead(lists: &[Self], view: &View) -> Result<(), Fault> {
+        view.need(&lists.iter().map(|list| state::count(list.0 as u8, &list.1)).collect::<Vec<_>>())
     }
 
     pub(crate) fn len(&self, view: &View) -> Result<u64, Fault> {
@@ -109,19 +120,35 @@ impl List {
         view.put(&state::listed(self.0 as u8, &self.1, place), &kept::Listed::default());
     }
 
-    /// The places after one, with their names, in order: at most [`PAGE_MAX`] places, empty ones left out.
-    pub(crate) fn after(&self, place: u64, view: &View) -> Result<Vec<(u64, Digest)>, Fault> {
-        let to = self.len(view)?.min(place.saturating_add(PAGE_MAX));
-        self.places(place.saturating_add(1)..=to, view)
+    /// The next names after a place, with their places, in order: at most [`PAGE_MAX`]. None only at the end: stretches where
+    /// nothing stands any more are passed over.
+    pub(crate) fn after(&self, mut place: u64, view: &View) -> Result<Vec<(u64, Digest)>, Fault> {
+        let end = self.len(view)?;
+        while place < end {
+            let to = end.min(place.saturating_add(PAGE_MAX));
+            let found = self.places(place + 1..=to, view)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            place = to;
+        }
+        Ok(Vec::new())
     }
 
-    /// The places before one, the newest first; from the end if none is given.
+    /// The names before a place, the newest first, likewise; from the end if none is given.
     pub(crate) fn before(&self, place: Option<u64>, view: &View) -> Result<Vec<(u64, Digest)>, Fault> {
         let end = self.len(view)?;
-        let to = place.map_or(end, |place| place.saturating_sub(1).min(end));
-        let mut found = self.places(to.saturating_sub(PAGE_MAX) + 1..=to, view)?;
-        found.reverse();
-        Ok(found)
+        let mut to = place.map_or(end, |place| place.saturating_sub(1).min(end));
+        while to > 0 {
+            let from = to.saturating_sub(PAGE_MAX);
+            let mut found = self.places(from + 1..=to, view)?;
+            if !found.is_empty() {
+                found.reverse();
+                return Ok(found);
+            }
+            to = from;
+        }
+        Ok(Vec::new())
     }
 
     fn places(

@@ -55,6 +55,8 @@ pub struct Config {
     /// Assigners of patient numbers, by the names that its systems write, to one name each: two names of one register
     /// lead to one patient.
     pub assigners: BTreeMap<String, String>,
+    /// The register whose numbers people of the hospital type; if none is configured, [`Machine::main_register`] tells.
+    pub main_register: Option<String>,
 }
 
 /// The keys of a node.
@@ -199,7 +201,7 @@ impl Machine {
                 self.saying = turn.saying.take().unwrap_or_else(|| std::mem::take(&mut self.saying));
                 self.watch = turn.watch.take().unwrap_or_else(|| std::mem::take(&mut self.watch));
                 self.outbox.take(turn);
-                self.errands.take(errands, kept);
+                self.errands.take(errands, kept, || errand::Room::of(&self.outbox));
                 self.ledger = ledger;
                 self.exchange = exchange;
                 self.take_list(input);

@@ -20,6 +20,7 @@ use crate::limits::{
 };
 use crate::machine::{Effect, Outcome, Stop, Work};
 use crate::person;
+use crate::queue;
 use crate::said::{self, Saying};
 use crate::state::kept;
 use crate::state::{
@@ -141,8 +142,10 @@ impl Outbox {
         let further = self.cursor < ledger.queue_tail && self.starved.len() < STARVED_MAX;
         let walk = further || !self.again.is_empty();
         let ready = (walk || ledger.swept < ledger.subjects) && self.room() > 0;
+        let submitting = self.submitting.until.unwrap_or(Timestamp::MIN);
         let starved = self.evaluating.until.filter(|_| !self.starved.is_empty());
-        let next = ready.then(|| self.submitting.until.unwrap_or(Timestamp::MIN));
+        let starved = starved.map(|until| until.max(submitting));
+        let next = ready.then_some(submitting);
         [next, starved].into_iter().flatten().min()
     }
 
@@ -208,11 +211,6 @@ impl Pause {
         Self { until: Some(until), failures: 0 }
     }
 
-    /// Until another time, after as many failures.
-    pub(crate) const fn put_off(self, until: Timestamp) -> Self {
-        Self { until: Some(until), failures: self.failures }
-    }
-
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until <= now)
     }
@@ -257,6 +255,7 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
     work.turn.fed = fed;
     let mut walk = Walk::of(work, fed);
     let places = walk.places(work)?;
+    load_ahead(work, &places)?;
     for place in places {
         walk.look(work, place)?;
     }
@@ -272,6 +271,21 @@ fn sweep(work: &mut Work<'_>) -> Result<(), Fault> {
         work.keep(Body::Swept(kept::Swept { to }))?;
     }
     Ok(())
+}
+
+/// Asks at once for what is read of all subjects at these places.
+fn load_ahead(work: &Work<'_>, places: &[u64]) -> Result<(), Fault> {
+    let slots: Vec<_> = places.iter().map(|place| state::queue(*place)).collect();
+    work.view.need(&slots)?;
+    let mut subjects = Vec::new();
+    for slot in &slots {
+        let queued = work.view.get(slot)?;
+        if !queued.subject.is_empty() {
+            subjects.push(read_subject(&queued.subject)?);
+        }
+    }
+    queue::load_ahead(&subjects, work.view)?;
+    tokens::load_ahead(work.machine, work.view, &subjects)
 }
 
 /// One walk over the queue.
@@ -296,7 +310,7 @@ impl Walk {
     }
 
     /// The places to look at: those of before first, then the next ones.
-    fn places(&self, work: &mut Work<'_>) -> Result<Vec<u64>, Fault> {
+    fn places(&self, work: &Work<'_>) -> Result<Vec<u64>, Fault> {
         let tail = work.view.get(&state::ledger())?.queue_tail;
         let outbox = &work.machine.outbox;
         let starved = if self.fed { Some(&outbox.starved) } else { None };
@@ -307,9 +321,6 @@ impl Walk {
         if outbox.starved.len() < STARVED_MAX {
             places.extend(outbox.cursor + 1..=end);
         }
-        places.retain(|place| !self.busy.contains(place));
-        let slots: Vec<_> = places.iter().map(|place| state::queue(*place)).collect();
-        work.view.need(&slots)?;
         Ok(places)
     }
 
@@ -320,6 +331,10 @@ impl Walk {
         work.turn.looked.push(place);
         if place > work.machine.outbox.cursor {
             work.turn.cursor = Some(place);
+        }
+        if self.busy.contains(&place) {
+            // The answer looks at it again.
+            return Ok(());
         }
         let queued = work.view.get(&state::queue(place))?;
         if queued.subject.is_empty() {
@@ -429,6 +444,26 @@ pub(crate) fn begin(work: &mut Work<'_>, call: Call) -> u64 {
     let tree_size = work.machine.ledger.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     work.turn.begun.push((ticket, Flight { call, tree_size }));
     ticket
+}
+
+/// The evaluation under way that brings these tokens, if one does: it is not asked for twice (T-5).
+pub(crate) fn evaluation(work: &Work<'_>, epoch: u32, missing: &[Digest]) -> Option<u64> {
+    let flights = work.machine.outbox.flights.iter().map(|(ticket, flight)| (*ticket, flight));
+    let begun = work.turn.begun.iter().map(|(ticket, flight)| (*ticket, flight));
+    let brings = |call: &Call| {
+        matches!(call, Call::Evaluate { epoch: of, tags, .. }
+            if *of == epoch && missing.iter().all(|tag| tags.contains(tag)))
+    };
+    flights.chain(begun).find(|(_, flight)| brings(&flight.call)).map(|(ticket, _)| ticket)
+}
+
+/// All waiting is over: until when it was to last was said by a clock that has been set since.
+pub(crate) fn clock_jumped(work: &mut Work<'_>) {
+    work.turn.submitting = Some(Pause::default());
+    work.turn.evaluating = Some(Pause::default());
+    work.turn.fed = true;
+    said::clock_jumped(work);
+    errand::clock_jumped(work);
 }
 
 fn sign_statement(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Envelope, Fault> {

@@ -180,6 +180,9 @@ pub enum Refused {
     /// A message without a usable identifier of a patient came as a document or an event.
     #[error("the message names no patient: hand it in for review")]
     NoPatient,
+    /// What people file by hand would be under a number that somebody has.
+    #[error("a patient of the hospital has this number: check it, or choose that patient")]
+    NumberTaken,
     /// Another document has the bytes.
     #[error("these bytes were filed as another document: send them once more for this one")]
     DepositFiled,

@@ -2,6 +2,8 @@
 //!
 //! A register's message (ADT) changes what is known; a document only adds what was not. Not here: who may look at it.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 use yiqiao_intake::facts::{PatientEvent, Trigger, VisitClass};
 use yiqiao_intake::patient::{self, IdKind, PartialDate, Sex};
@@ -13,6 +15,7 @@ use crate::apply::tag_bytes;
 use crate::at_rest::{AtRest, Tag};
 use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX, VISITS_MAX};
 use crate::machine::{Machine, Refused, Stop, Work};
+use crate::register;
 use crate::remark::{self, Remark, Remarks};
 use crate::sight;
 use crate::state::kept::{self, BirthDate, PersonData, PersonIdentifier, change::Change};
@@ -23,11 +26,30 @@ pub(crate) struct Known {
     pub(crate) subject: Subject,
     pub(crate) state: state::Patient,
     pub(crate) data: PersonData,
+    /// The identifiers by which it is found already.
+    held: Vec<PersonIdentifier>,
 }
 
-/// Finds the patient of a document, or files a new one; what is known already stays.
-pub(crate) fn of_document(work: &mut Work<'_>, said: &patient::Patient) -> Result<(Subject, Remarks), Stop> {
-    change(work, said, |data, said| {
+/// What speaks of a patient: a document says less of whom it means than the register does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Document,
+    Register,
+}
+
+/// Finds the patient of a document, or files a new one; what is known already stays. If the door knows the patient, what the document
+/// calls it does not count.
+pub(crate) fn of_document(
+    work: &mut Work<'_>,
+    subject: Option<&Subject>,
+    said: &patient::Patient,
+) -> Result<(Subject, Remarks), Stop> {
+    if let Some(subject) = subject {
+        let root = root(work.view, *subject)?;
+        let known = work.view.find(&state::patient(&root))?.is_some();
+        return if known { Ok((root, Remarks::new())) } else { Err(Refused::UnknownPatient.into()) };
+    }
+    change(work, said, Source::Document, |data, said| {
         let contradicts = contradicts(data, said);
         learn(data, said, false);
         if contradicts { Remarks::from([Remark::IdentifierContradicts]) } else { Remarks::new() }
@@ -38,7 +60,7 @@ pub(crate) fn of_document(work: &mut Work<'_>, said: &patient::Patient) -> Resul
 pub(crate) fn event(work: &mut Work<'_>, event: &PatientEvent) -> Result<Remarks, Stop> {
     let now = work.now;
     let (subject, mut remarks) =
-        change(work, &event.patient, |data, said| apply_event(data, said, event, now))?;
+        change(work, &event.patient, Source::Register, |data, said| apply_event(data, said, event, now))?;
     if matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged) {
         for from in &event.merged_from {
             remarks.extend(merge(work, &subject, from)?);
@@ -51,15 +73,15 @@ pub(crate) fn event(work: &mut Work<'_>, event: &PatientEvent) -> Result<Remarks
 fn change(
     work: &mut Work<'_>,
     said: &patient::Patient,
+    source: Source,
     edit: impl FnOnce(&mut PersonData, &patient::Patient) -> Remarks,
 ) -> Result<(Subject, Remarks), Stop> {
     let primary = said.primary().ok_or(Refused::NoPatient)?;
     let tag = number_tag(work.machine, primary);
     let Some(mut known) = by_number(work.machine, work.view, &tag)? else {
-        let found = by_identifiers(work, said)?;
-        let mut known = found.map_or_else(|| new_patient(work), Ok)?;
+        let mut known = unfiled(work, said, source)?;
         let remarks = edit(&mut known.data, said);
-        put(work, &known, &[tag], &remarks)?;
+        put(work, &known, &[primary], &remarks)?;
         return Ok((known.subject, remarks));
     };
     let before = known.data.clone();
@@ -78,7 +100,7 @@ fn new_patient(work: &mut Work<'_>) -> Result<Known, Fault> {
     work.view.load(state::patient(&subject).key().to_vec(), None);
     work.view.load(state::chain(&subject).key().to_vec(), None);
     work.view.load(state::circles(&subject).key().to_vec(), None);
-    Ok(Known { subject, state: state::Patient::default(), data: PersonData::default() })
+    Ok(Known { subject, state: state::Patient::default(), data: PersonData::default(), held: Vec::new() })
 }
 
 /// Two numbers are one person from now on: both lead to the survivor, and both subjects are told under its tokens. No entry
@@ -87,7 +109,7 @@ fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) ->
     let tag = number_tag(work.machine, from);
     let Some(gone) = by_number(work.machine, work.view, &tag)? else {
         let known = load(work.machine, work.view, *survivor)?;
-        put(work, &known, &[tag], &Remarks::new())?;
+        put(work, &known, &[from], &Remarks::new())?;
         return Ok(Remarks::new());
     };
     if gone.subject == *survivor {
@@ -121,7 +143,14 @@ pub(crate) fn confirm_merge(work: &mut Work<'_>, retired: &Subject) -> Result<()
 }
 
 /// Keeps what is known of a patient, encrypted; `numbers` lead to it from now on.
-fn put(work: &mut Work<'_>, known: &Known, numbers: &[Digest], new: &Remarks) -> Result<(), Fault> {
+fn put(
+    work: &mut Work<'_>,
+    known: &Known,
+    numbers: &[&patient::Identifier],
+    new: &Remarks,
+) -> Result<(), Fault> {
+    let filed: Vec<Digest> = numbers.iter().map(|id| number_tag(work.machine, id)).collect();
+    let held = newly_held(work, known, numbers)?;
     let (identifiers, judged) = tokenable(&known.data);
     let tags: Vec<Digest> =
         identifiers.iter().map(|id| identifier_tag(&work.machine.keys.at_rest, id)).collect();
@@ -133,7 +162,8 @@ fn put(work: &mut Work<'_>, known: &Known, numbers: &[Digest], new: &Remarks) ->
     let data = work.machine.keys.at_rest.seal(context, &known.data.encode_to_vec(), work.entropy);
     work.change(Change::Person(kept::Person {
         subject: context.to_vec(),
-        numbers: tag_bytes(numbers),
+        numbers: tag_bytes(&filed),
+        held: tag_bytes(&held),
         data,
         identifiers: tag_bytes(&tags),
         remarks: remark::numbers(&remarks),
@@ -148,34 +178,116 @@ pub(crate) fn by_number(machine: &Machine, view: &View, tag: &Digest) -> Result<
     load(machine, view, subject).map(Some)
 }
 
-/// The one patient who has the identifiers of a message with a number that is not known: many systems do not write the
-/// register's number. Two numbers of the register are two patients until the register merges them.
-fn by_identifiers(work: &Work<'_>, said: &patient::Patient) -> Result<Option<Known>, Fault> {
+/// The tags by which a patient is not found yet: of what is newly known of it, and of numbers that are filed for it now.
+fn newly_held(
+    work: &Work<'_>,
+    known: &Known,
+    numbers: &[&patient::Identifier],
+) -> Result<Vec<Digest>, Fault> {
+    let new = known.data.identifiers.iter().filter(|id| !known.held.contains(id));
+    let new = new.map(|id| (kind_of(id.kind), id.assigner.as_str(), id.value.as_str()));
+    let filed = numbers.iter().map(|id| (id.kind, id.assigner.as_str(), id.value.expose().as_str()));
+    let tags: BTreeSet<Digest> = new
+        .chain(filed)
+        .flat_map(|(kind, assigner, value)| register::tags(work.machine, kind, assigner, value))
+        .collect();
+    // One round for all of them.
+    work.view.need(&tags.iter().map(state::held).collect::<Vec<_>>())?;
+    Ok(tags.into_iter().collect())
+}
+
+/// The patient of a message whose number is not known: one who is here under other names, else a new one. A document that no one can
+/// be told from is for a person to look at.
+fn unfiled(work: &mut Work<'_>, said: &patient::Patient, source: Source) -> Result<Known, Stop> {
+    if let Some(known) = as_written(work, said)? {
+        return Ok(known);
+    }
     let mut stated = PersonData::default();
     learn(&mut stated, said, false);
-    let mut found = None;
-    for id in tokenable(&stated).0 {
-        let tag = identifier_tag(&work.machine.keys.at_rest, &id);
-        for subject in work.view.get(&state::identifier(&tag))?.subjects {
-            let subject = root(work.view, read_subject(&subject)?)?;
-            if found.is_some_and(|other| other != subject) {
-                return Ok(None);
-            }
-            found = Some(subject);
+    let found = by_identifiers(work, said, &stated, source)?;
+    if let [subject] = found.as_slice() {
+        let known = load(work.machine, work.view, *subject)?;
+        if is_plausibly(&known.data, &stated) {
+            return Ok(known);
         }
     }
-    let Some(subject) = found else { return Ok(None) };
-    let known = load(work.machine, work.view, subject)?;
-    let both_registered = is_registered(&known.data) && is_registered(&stated);
+    let is_told = said.name.is_some() || !tokenable(&stated).0.is_empty();
+    let is_one = found.len() < 2 || is_registered(&stated);
+    if source == Source::Document && !(is_told && is_one) {
+        return Err(Refused::NoPatient.into());
+    }
+    Ok(new_patient(work)?)
+}
+
+/// The patient who was filed under this number before the configuration gave its register another name.
+fn as_written(work: &Work<'_>, said: &patient::Patient) -> Result<Option<Known>, Fault> {
+    let Some(id) = said.primary().filter(|id| id.resident_id().is_none()) else { return Ok(None) };
+    let (written, named) = (id.assigner.as_str(), register::name(work.machine, id.kind, &id.assigner));
+    if written == named {
+        return Ok(None);
+    }
+    by_number(work.machine, work.view, &tag_of(work.machine, id.kind, written, id.value.expose()))
+}
+
+/// Who has the identifiers of a message with a number that is not known: many systems do not write the register's number. The numbers of
+/// a document tell those apart who have one identity number.
+fn by_identifiers(
+    work: &Work<'_>,
+    said: &patient::Patient,
+    stated: &PersonData,
+    source: Source,
+) -> Result<Vec<Subject>, Fault> {
+    let mut found = BTreeSet::new();
+    for id in tokenable(stated).0 {
+        let tag = identifier_tag(&work.machine.keys.at_rest, &id);
+        for subject in work.view.get(&state::identifier(&tag))?.subjects {
+            found.insert(root(work.view, read_subject(&subject)?)?);
+        }
+    }
+    if source == Source::Document && found.len() != 1 {
+        let holders = by_other_numbers(work, said)?;
+        if found.is_empty() {
+            found = holders;
+        } else if let Some(one) = only(found.intersection(&holders)) {
+            found = BTreeSet::from([*one]);
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Who has one of the numbers of a document as its register's; what may be a sample's number is nobody's.
+fn by_other_numbers(work: &Work<'_>, said: &patient::Patient) -> Result<BTreeSet<Subject>, Fault> {
+    let mut found = BTreeSet::new();
+    let no_number = [IdKind::ResidentId, IdKind::HealthCard, IdKind::Other];
+    for id in said.identifiers.iter().filter(|id| !no_number.contains(&id.kind) && !id.is_placeholder()) {
+        found.extend(register::holders_of(work.machine, id, work.view)?);
+    }
+    Ok(found)
+}
+
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    all.next().filter(|_| all.next().is_none())
+}
+
+/// Whether both can be one person. Two numbers of the register are two patients until the register merges them; one number is one
+/// patient's, however its register is called.
+fn is_plausibly(known: &PersonData, stated: &PersonData) -> bool {
+    let both_registered = is_registered(known) && is_registered(stated);
+    let shares = own_numbers(stated).any(|value| own_numbers(known).any(|known| known == value));
     // A newborn is often sent with its mother's card.
-    let births = known.data.birth.zip(stated.birth);
+    let births = known.birth.zip(stated.birth);
     let born_apart = births.is_some_and(|(one, other)| one != other);
-    let plausible = !both_registered && !born_apart && !differ(&known.data, &stated);
-    Ok(plausible.then_some(known))
+    (!both_registered || shares) && !born_apart && !differ(known, stated)
 }
 
 fn is_registered(data: &PersonData) -> bool {
-    data.identifiers.iter().any(|id| id.kind == kind_number(IdKind::Local))
+    own_numbers(data).next().is_some()
+}
+
+/// The numbers of the register.
+fn own_numbers(data: &PersonData) -> impl Iterator<Item = &str> {
+    let own = data.identifiers.iter().filter(|id| id.kind == kind_number(IdKind::Local));
+    own.map(|id| id.value.as_str())
 }
 
 /// The patient that a subject was merged into; itself if into none.
@@ -188,19 +300,24 @@ pub(crate) fn load(machine: &Machine, view: &View, subject: Subject) -> Result<K
     let state = view.get(&state::patient(&subject))?;
     let plain = machine.keys.at_rest.open(subject.as_bytes(), &state.data).map_err(|_| damaged())?;
     let data = PersonData::decode(plain.as_slice()).map_err(|_| damaged())?;
-    Ok(Known { subject, state, data })
+    let held = data.identifiers.clone();
+    Ok(Known { subject, state, data, held })
 }
 
 /// The tag of a number: of its kind, who assigned it, and itself.
 pub(crate) fn number_tag(machine: &Machine, id: &patient::Identifier) -> Digest {
-    let assigner = machine.config.assigners.get(&id.assigner).unwrap_or(&id.assigner);
-    let resident = id.resident_id();
-    // A resident identity number is the same whoever wrote it down.
-    let (assigner, value) = match &resident {
-        Some(resident) => ("", resident.as_str()),
-        None => (assigner.as_str(), id.value.expose().as_str()),
-    };
-    let kind = kind_number(id.kind).to_be_bytes();
+    match id.resident_id() {
+        // It is the same whoever wrote it down.
+        Some(resident) => tag_of(machine, id.kind, "", resident.as_str()),
+        None => {
+            let register = register::name(machine, id.kind, &id.assigner);
+            tag_of(machine, id.kind, register, id.value.expose())
+        }
+    }
+}
+
+fn tag_of(machine: &Machine, kind: IdKind, assigner: &str, value: &str) -> Digest {
+    let kind = kind_number(kind).to_be_bytes();
     machine.keys.at_rest.tag(Tag::Number, &[&kind, assigner.as_bytes(), value.as_bytes()])
 }
 
@@ -282,8 +399,11 @@ fn join(data: &mut PersonData, gone: &PersonData) {
 
 /// Takes over what a message says of a person. If it does not `replace`, what is known stays.
 fn learn(data: &mut PersonData, said: &patient::Patient, replace: bool) {
-    for id in said.identifiers.iter().filter(|id| !id.is_placeholder()) {
-        learn_identifier(data, id, replace);
+    for (at, id) in said.identifiers.iter().enumerate().filter(|(_, id)| !id.is_placeholder()) {
+        // Of two of one kind and assigner the first counts, as it does for the number under which the person is filed.
+        let mut earlier = said.identifiers.iter().take(at).filter(|earlier| !earlier.is_placeholder());
+        let first = earlier.all(|earlier| (earlier.kind, &earlier.assigner) != (id.kind, &id.assigner));
+        learn_identifier(data, id, replace && first);
     }
     let text = |text: &Option<yiqiao_proto::phi::Phi<String>>| {
         text.as_ref().map(|text| clip(text.expose())).unwrap_or_default()
@@ -399,6 +519,20 @@ pub(crate) const fn kind_number(kind: IdKind) -> u32 {
         IdKind::InpatientNo => 6,
         IdKind::Passport => 7,
         IdKind::Other => 8,
+    }
+}
+
+/// The kind of a number; of none that is known, it is any.
+const fn kind_of(number: u32) -> IdKind {
+    match number {
+        1 => IdKind::ResidentId,
+        2 => IdKind::HealthCard,
+        3 => IdKind::HealthRecord,
+        4 => IdKind::Local,
+        5 => IdKind::OutpatientNo,
+        6 => IdKind::InpatientNo,
+        7 => IdKind::Passport,
+        _ => IdKind::Other,
     }
 }
 

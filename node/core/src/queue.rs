@@ -14,6 +14,7 @@ const CLEAR_MAX: u64 = 8;
 pub(crate) fn settle(subject: &Subject, at: i64, view: &mut View) -> Result<(), Fault> {
     let slot = state::chain(subject);
     let mut chain = view.get(&slot)?;
+    hold(subject, &mut chain, view)?;
     let due = is_due(subject, &chain, view)?;
     if due == (chain.queued > 0) {
         return Ok(());
@@ -36,6 +37,24 @@ pub(crate) fn settle(subject: &Subject, at: i64, view: &mut View) -> Result<(), 
     Ok(())
 }
 
+/// Counts what stays in this hospital because nothing can be sent of its patient, who has no identifier (T-2).
+fn hold(subject: &Subject, chain: &mut Chain, view: &mut View) -> Result<(), Fault> {
+    let waiting = chain.items - chain.receipted;
+    let is_held = waiting > 0 && chain.statement == 0 && identifiers(subject, view)?.is_empty();
+    let held = if is_held { waiting } else { 0 };
+    if held == chain.held {
+        return Ok(());
+    }
+    let (was, before) = (chain.held > 0, chain.held);
+    change_ledger(view, |ledger| {
+        ledger.words_held = (ledger.words_held + held).saturating_sub(before);
+        ledger.subjects_held = (ledger.subjects_held + u64::from(is_held)).saturating_sub(u64::from(was));
+    })?;
+    chain.held = held;
+    view.put(&state::chain(subject), chain);
+    Ok(())
+}
+
 /// Only a patient of whom there is a document is told to the region, and only under a token (T-2).
 fn is_due(subject: &Subject, chain: &Chain, view: &View) -> Result<bool, Fault> {
     let open = chain.stale || chain.stating || chain.receipted < chain.items;
@@ -43,6 +62,27 @@ fn is_due(subject: &Subject, chain: &Chain, view: &View) -> Result<bool, Fault> 
         return Ok(false);
     }
     Ok(chain.statement > 0 || !identifiers(subject, view)?.is_empty())
+}
+
+/// Asks at once for what is read of many subjects before anything of them is put into the queue or sent: otherwise all that
+/// was done is done again for each of them.
+pub(crate) fn load_ahead(subjects: &[Subject], view: &View) -> Result<(), Fault> {
+    view.need(&subjects.iter().map(state::chain).collect::<Vec<_>>())?;
+    load_identifiers(subjects, view)
+}
+
+/// The same for [`identifiers`] alone.
+pub(crate) fn load_identifiers(subjects: &[Subject], view: &View) -> Result<(), Fault> {
+    let patients: Vec<_> = subjects.iter().map(state::patient).collect();
+    view.need(&patients)?;
+    let mut survivors = Vec::new();
+    for slot in &patients {
+        let survivor = view.get(slot)?.survivor;
+        if !survivor.is_empty() {
+            survivors.push(state::patient(&read_subject(&survivor)?));
+        }
+    }
+    view.need(&survivors)
 }
 
 /// The tags of the identifiers under which a subject is told: those of the patient it was merged into.

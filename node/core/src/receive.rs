@@ -4,6 +4,8 @@
 //! that is permitted no longer is erased if nobody has opened it, and stays as part of the record if somebody has. Not
 //! here: opening: `open`; the bytes, which the driver pulls into the vault and verifies chunk by chunk.
 
+use std::collections::BTreeSet;
+
 use yiqiao_consent::{Document, Request};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{AccessAct, PersonRole, Purpose, RefusalCode};
@@ -26,12 +28,13 @@ use crate::copy::{self, Stage};
 use crate::errand::{self, Next};
 use crate::event::{self, Event};
 use crate::feed;
-use crate::limits::{BACKOFF_MAX, RECHECK_EVERY, RECHECK_SOON, REQUEST_LIFE, TEXT_BYTES_MAX};
+use crate::limits::{BACKOFF_MAX, LOOKS_MAX, RECHECK_EVERY, RECHECK_SOON, REQUEST_LIFE, TEXT_BYTES_MAX};
+use crate::list::List;
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::said;
 use crate::state::kept::{self, Copy};
 use crate::state::{self, Body, Fault, View, damaged, read_digest, read_subject};
-use crate::tokens;
+use crate::tokens::{self, Tokens};
 
 /// Documents that somebody wants from their holders.
 #[derive(Clone, Debug)]
@@ -90,18 +93,20 @@ pub(crate) fn want_all(work: &mut Work<'_>, want: &Want, asking: &Asking) -> Res
     let mut new = Vec::new();
     let foreign: Vec<_> = want.documents.iter().filter(|listed| listed.holder != *own).collect();
     let names: Vec<_> = foreign.iter().map(|listed| copy::name(&listed.holder, &listed.entry_id)).collect();
-    work.view.need(&names.iter().map(state::copy).collect::<Vec<_>>())?;
+    let ties = Ties::of(work.view, want, &names)?;
+    let asker = asker(work.machine, want, asking)?;
     for (listed, name) in foreign.into_iter().zip(names) {
         let known = work.view.find(&state::copy(&name))?;
-        let stage = known.as_ref().map(Stage::of).transpose()?;
-        if matches!(stage, None | Some(Stage::Refused | Stage::Erased)) {
-            new.push((listed, name));
+        match &known {
+            Some(known) if !matches!(Stage::of(known)?, Stage::Refused | Stage::Erased) => {
+                ties.tie(work, &name, known, want, &asker)?;
+            }
+            Some(_) | None => new.push((listed, name)),
         }
     }
     if new.is_empty() {
         return Ok(());
     }
-    let asker = asker(work.machine, want, asking)?;
     for (listed, name) in new {
         let title = work.machine.keys.at_rest.seal(
             name.as_bytes(),
@@ -109,14 +114,14 @@ pub(crate) fn want_all(work: &mut Work<'_>, want: &Want, asking: &Asking) -> Res
             work.entropy,
         );
         let untitled = ListedDocument { title: Phi::default(), ..listed.clone() };
-        let referral = want.referral.as_ref().map(|(member, id)| crate::referral::name(member, id));
         work.keep(Body::Wanted(kept::Wanted {
             listed: Some(untitled.write()),
             title,
             subject: want.subject.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
-            referral: referral.map(|name| name.as_bytes().to_vec()).unwrap_or_default(),
+            referral: ties.referral(),
             asker: Some(asker.write()),
             login: want.actor.login().to_owned(),
+            new_to_referral: ties.is_new(&name),
         }))?;
         looked_at(work, &name)?;
     }
@@ -129,6 +134,63 @@ pub(crate) fn want_all(work: &mut Work<'_>, want: &Want, asking: &Asking) -> Res
     };
     audit(work, &line)?;
     Ok(())
+}
+
+/// What a referral that wants documents has brought before: a copy is one, however many referrals list it.
+struct Ties {
+    referral: Option<Digest>,
+    known: BTreeSet<Digest>,
+}
+
+impl Ties {
+    fn of(view: &View, want: &Want, names: &[Digest]) -> Result<Self, Fault> {
+        let referral = want.referral.as_ref().map(|(member, id)| crate::referral::name(member, id));
+        let brought = referral.map(|name| List::copies_of_referral(name).after(0, view)).transpose()?;
+        let copies: Vec<_> = names.iter().map(state::copy).collect();
+        view.need(&copies)?;
+        let mut referrals = Vec::new();
+        for slot in &copies {
+            let before = view.find(slot)?.map(|kept| kept.referral).filter(|name| !name.is_empty());
+            referrals.extend(before.map(|name| Ok(state::referral(&read_digest(&name)?))).transpose()?);
+        }
+        view.need(&referrals)?;
+        Ok(Self { referral, known: brought.into_iter().flatten().map(|(_, name)| name).collect() })
+    }
+
+    fn referral(&self) -> Vec<u8> {
+        self.referral.map(|name| name.as_bytes().to_vec()).unwrap_or_default()
+    }
+
+    fn is_new(&self, copy: &Digest) -> bool {
+        self.referral.is_some() && !self.known.contains(copy)
+    }
+
+    /// A copy that is here comes under this referral and patient as well, and if the referral by which it came is over, it
+    /// stays here by this one (R-6, I-4).
+    fn tie(
+        &self,
+        work: &mut Work<'_>,
+        name: &Digest,
+        kept: &Copy,
+        want: &Want,
+        asker: &Asker,
+    ) -> Result<(), Stop> {
+        let is_over = copy::is_over(kept, work.view)?;
+        let subject = want.subject.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        let is_filed = subject.is_empty() || subject == kept.subject || !(kept.subject.is_empty() || is_over);
+        if is_filed && !is_over && !self.is_new(name) {
+            return Ok(());
+        }
+        work.keep(Body::CopyTied(kept::CopyTied {
+            copy: name.as_bytes().to_vec(),
+            referral: self.referral(),
+            new_to_referral: self.is_new(name),
+            subject,
+            asker: is_over.then(|| asker.write()),
+            login: want.actor.login().to_owned(),
+        }))?;
+        Ok(())
+    }
 }
 
 fn clip(text: &str) -> &str {
@@ -150,6 +212,24 @@ fn asker(machine: &Machine, want: &Want, asking: &Asking) -> Result<Asker, Fault
         treating: want.treating,
         break_glass: want.break_glass,
     })
+}
+
+/// Which of the documents that a referral wants were refused, or have ended with the consent of then: they may be asked for
+/// anew. Of a third member's only those of which nothing was heard for a while, since it is the referring one that says when.
+pub(crate) fn denied(work: &Work<'_>, want: &Want, referring: &Code) -> Result<Vec<ListedDocument>, Fault> {
+    let names: Vec<_> =
+        want.documents.iter().map(|listed| copy::name(&listed.holder, &listed.entry_id)).collect();
+    work.view.need(&names.iter().map(state::copy).collect::<Vec<_>>())?;
+    let mut denied = Vec::new();
+    for (listed, name) in want.documents.iter().zip(&names) {
+        let Some(kept) = work.view.find(&state::copy(name))? else { continue };
+        let rested = kept.at <= (work.now - RECHECK_SOON).unix_ms();
+        let is_gone = matches!(Stage::of(&kept)?, Stage::Refused | Stage::Erased) && !kept.withdrawn;
+        if is_gone && (listed.holder == *referring || rested) {
+            denied.push(listed.clone());
+        }
+    }
+    Ok(denied)
 }
 
 /// The errand of a copy is looked at at once.
@@ -196,7 +276,7 @@ fn ask(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument) 
         request.expires_at > work.now + RECHECK_SOON && request.sealing_key == own.id()
     });
     let envelope = if let Some((_, envelope)) = live {
-        envelope
+        said::current(machine, envelope.as_bytes()).ok_or_else(damaged)?
     } else {
         let request = PullRequest {
             holder: listed.holder.clone(),
@@ -229,17 +309,46 @@ fn fetch(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument
     Ok(Next::Call(listed.holder, Box::new(effect)))
 }
 
+/// Asks at once for what is read of many copies that are looked at together.
+pub(crate) fn load_ahead(machine: &Machine, view: &View, copies: &[Copy]) -> Result<(), Fault> {
+    let (mut subjects, mut known) = (Vec::new(), BTreeSet::new());
+    for copy in copies {
+        if let Some((release, _)) = copy::release_of(copy)? {
+            known.extend(release.terms.heads.iter().map(|(token, _)| *token));
+            subjects.extend(audit::optional(&copy.subject, read_subject)?);
+        }
+    }
+    tokens::load_ahead(machine, view, &subjects)?;
+    for subject in &subjects {
+        if let Tokens::All(own) = tokens::of_subject(machine, view, subject)? {
+            known.extend(own);
+        }
+    }
+    feed::load_ahead(known.iter(), view)?;
+    view.need(&known.iter().map(state::notices).collect::<Vec<_>>())?;
+    audit::load_ahead(&subjects, view)
+}
+
 /// Whether a copy that is here is still permitted (C-6, D-1). What is only not known changes nothing.
 fn recheck(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: &ListedDocument) -> Result<Next, Stop> {
     let asker = Asker::read(kept.asker.clone().ok_or_else(damaged)?).map_err(|_| damaged())?;
-    let Ok(tokens) = tokens_of(work, kept)? else { return Ok(Next::At(work.now + RECHECK_SOON)) };
+    let soon = Ok(Next::At(work.now + RECHECK_SOON));
+    if tokens::under_way(work) >= LOOKS_MAX {
+        return soon;
+    }
+    let tokens = match tokens_of(work, kept) {
+        Ok(Ok(tokens)) => tokens,
+        // They are being asked for, or may be asked for later: all else that is due goes on.
+        Ok(Err(_)) | Err(Stop::Refused(_)) => return soon,
+        Err(fault) => return Err(fault),
+    };
     let judgement = judge(work, kept, &tokens, listed, &asker)?;
     if judgement.permits {
         let next = work.now + RECHECK_EVERY;
         return Ok(Next::At(judgement.valid_until.map_or(next, |until| until.min(next))));
     }
     if !matches!(judgement.clause, "D-3" | "D-7" | "D-8") {
-        return Ok(Next::At(work.now + RECHECK_SOON));
+        return soon;
     }
     end(work, name, kept, listed, &judgement)?;
     Ok(Next::Rest)
@@ -312,7 +421,7 @@ fn judge_by(
     let document = Document {
         entry_id: listed.entry_id,
         // What it replaces, its holder has looked at; this side does not know.
-        replaced: std::collections::BTreeSet::new(),
+        replaced: BTreeSet::new(),
         class: listed.class,
         sensitivity: listed.sensitivity,
         service_start: listed.service_start,
@@ -382,7 +491,8 @@ pub(crate) fn released(
     let listed = listed_of(&kept)?;
     let fits = answers(&kept, &listed, release.word())? && header.length == listed.size;
     let vault = work.view.get(&state::vault(&listed.document))?;
-    let free = vault == kept::VaultUse::default() || vault.entry_id == listed.entry_id.as_bytes();
+    // A file of this hospital, or of another copy, is never taken for this one's.
+    let free = vault == kept::VaultUse::default();
     let key = release.word().unwrap_key(wrapped_key, &work.machine.keys.sealing);
     let Some(key) = key.ok().filter(|key| fits && free && header.is_of(key)) else {
         change(work, &name, Stage::Refused, RefusalCode::Malformed.number(), "P-8")?;
@@ -468,12 +578,36 @@ pub(crate) fn refused(work: &mut Work<'_>, name: &Digest, refusal: &Refusal) -> 
     }
 }
 
-/// A document that was released to this hospital was withdrawn by its holder: nobody opens the copy any more (N-7).
-pub(crate) fn withdrawn(work: &mut Work<'_>, opening: &Opening) -> Result<(), Stop> {
-    let Ok(envelope) = Envelope::decode(&opening.envelope) else { return Ok(()) };
-    let Ok(withdrawal) = Withdrawal::decode(envelope.payload()) else { return Ok(()) };
-    let name = copy::name(&withdrawal.publisher, &withdrawal.entry_id);
-    let Some(kept) = work.view.find(&state::copy(&name))? else { return Ok(()) };
+/// Documents that were released to this hospital were withdrawn by their holders: nobody opens the copies any more (N-7).
+pub(crate) fn withdrawn(work: &mut Work<'_>, openings: &[Opening]) -> Result<(), Stop> {
+    let names: Vec<_> = openings.iter().filter_map(withdrawn_copy).collect();
+    load_withdrawn(work.view, &names)?;
+    names.iter().try_for_each(|name| withdrawn_one(work, name))
+}
+
+/// The name of the copy of which a withdrawal speaks.
+fn withdrawn_copy(opening: &Opening) -> Option<Digest> {
+    let envelope = Envelope::decode(&opening.envelope).ok()?;
+    let withdrawal = Withdrawal::decode(envelope.payload()).ok()?;
+    Some(copy::name(&withdrawal.publisher, &withdrawal.entry_id))
+}
+
+/// Asks at once for what is read of all of them.
+fn load_withdrawn(view: &View, names: &[Digest]) -> Result<(), Fault> {
+    let copies: Vec<_> = names.iter().map(state::copy).collect();
+    view.need(&copies)?;
+    let (mut files, mut lines) = (Vec::new(), Vec::new());
+    for slot in &copies {
+        let Some(kept) = view.find(slot)? else { continue };
+        files.push(state::vault(&copy::document(&kept)?));
+        lines.extend(audit::optional(&kept.subject, read_subject)?);
+    }
+    view.need(&files)?;
+    audit::load_ahead(&lines, view)
+}
+
+fn withdrawn_one(work: &mut Work<'_>, name: &Digest) -> Result<(), Stop> {
+    let Some(kept) = work.view.find(&state::copy(name))? else { return Ok(()) };
     if kept.withdrawn {
         return Ok(());
     }
@@ -562,7 +696,7 @@ pub(crate) fn event_of(
     let asker = Asker::read(kept.asker.clone().ok_or_else(damaged)?).map_err(|_| damaged())?;
     Ok(Event {
         counterpart: Some(listed.holder.clone()),
-        classes: std::collections::BTreeSet::from([listed.class]),
+        classes: BTreeSet::from([listed.class]),
         purpose: asker.purpose,
         role: asker.role,
         referral: asker.referral,
@@ -599,8 +733,17 @@ impl Machine {
     /// # Errors
     /// [`Fault`] if the view lacks something.
     pub fn copies_of(&self, subject: &Subject, after: u64, view: &View) -> Result<Vec<(u64, Shown)>, Fault> {
-        let places = crate::list::List::copies_of_subject(subject).after(after, view)?;
-        self.shown_copies(places, view)
+        let (list, mut after) = (List::copies_of_subject(subject), after);
+        loop {
+            let mut shown = self.shown_copies(list.after(after, view)?, view)?;
+            let Some((last, _)) = shown.last() else { return Ok(shown) };
+            after = *last;
+            // One that has come under another patient since then is listed there.
+            shown.retain(|(_, copy)| copy.subject == Some(*subject));
+            if !shown.is_empty() {
+                return Ok(shown);
+            }
+        }
     }
 
     /// The copies that a referral brought, likewise.
@@ -615,7 +758,7 @@ impl Machine {
         view: &View,
     ) -> Result<Vec<(u64, Shown)>, Fault> {
         let name = crate::referral::name(referring, id);
-        let places = crate::list::List::copies_of_referral(name).after(after, view)?;
+        let places = List::copies_of_referral(name).after(after, view)?;
         self.shown_copies(places, view)
     }
 

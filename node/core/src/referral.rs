@@ -3,8 +3,9 @@
 //! Each step is kept before it is told, and told in order until the other side has taken it in. Not here: how steps are
 //! kept, and what the other side tells: `step`; drafts: `draft`; what is shown: `boxes`.
 
+use yiqiao_consent::InForce;
 use yiqiao_proto::calls::Refusal;
-use yiqiao_proto::codes::{AccessAct, MemberRole, PersonRole, Purpose, ReferralAct, RefusalCode};
+use yiqiao_proto::codes::{AccessAct, MemberRole, PersonRole, Purpose, ReferralAct, RefusalCode, Stance};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::form::{Body as StepBody, ReferralReply};
 use yiqiao_proto::id::{Code, Digest, ReferralId, Subject};
@@ -14,13 +15,16 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::actor::Actor;
 use crate::audit::{self, Act, Line, audit, login_tag};
+use crate::consent;
 use crate::draft;
 use crate::errand::{self, Next};
 use crate::event::{self, Event};
 use crate::limits::{BACKOFF_MAX, STEPS_MAX};
+use crate::list::List;
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::outbox::Pause;
 use crate::receive::{self, Asking, Want};
+use crate::said;
 use crate::sight::Circle;
 use crate::state::kept::{self, Referral};
 use crate::state::{self, Body, Fault, damaged, read_digest, read_referral_id, read_subject, read_token};
@@ -136,12 +140,7 @@ fn told_at_once(work: &mut Work<'_>, name: &Digest) -> Result<(), Stop> {
 }
 
 /// A send was taken in: the node says so, and asks for the documents that the other side wants to be seen.
-pub(crate) fn receive(
-    work: &mut Work<'_>,
-    name: &Digest,
-    referring: &Code,
-    id: &ReferralId,
-) -> Result<(), Stop> {
+pub(crate) fn receive(work: &mut Work<'_>, name: &Digest, referring: &Code) -> Result<(), Stop> {
     let referral = work.view.get(&state::referral(name))?;
     let body = StepBody::Reply(Phi::default());
     let rest = kept::Stepped { referring: referring.to_string(), ..kept::Stepped::default() };
@@ -149,30 +148,82 @@ pub(crate) fn receive(
     if work.machine.directory.sealing_key(referring).is_some() {
         take(work, &referral, referring, ReferralAct::Receive, &body, rest, &Actor::Node)?;
     }
-    fetch(work, name, referring, id, &referral, false)
+    fetch(work, name, &referral, false)
 }
 
 /// Asks for the documents of a referral: those that are here, or are being asked for, stay as they are.
-fn fetch(
-    work: &mut Work<'_>,
+fn fetch(work: &mut Work<'_>, name: &Digest, referral: &Referral, treating: bool) -> Result<(), Stop> {
+    let (want, asking) = listed(work, name, referral, treating)?;
+    receive::want_all(work, &want, &asking)
+}
+
+/// The documents of a referral, and as what they are asked for.
+fn listed(
+    work: &Work<'_>,
     name: &Digest,
-    referring: &Code,
-    id: &ReferralId,
     referral: &Referral,
     treating: bool,
-) -> Result<(), Stop> {
+) -> Result<(Want, Asking), Fault> {
     let form = step::form(work.machine, name, referral, work.view)?;
+    let referring = Code::new(referral.referring.as_str()).map_err(|_| damaged())?;
     let want = Want {
         actor: Actor::Node,
         subject: audit::optional(&referral.subject, read_subject)?,
-        referral: Some((referring.clone(), *id)),
+        referral: Some((referring, read_referral_id(&referral.id)?)),
         documents: form.documents,
         purpose: Purpose::Treatment,
         treating,
         break_glass: None,
     };
-    let asking = Asking { role: PersonRole::ReferralOffice, department: form.route.to_department };
-    receive::want_all(work, &want, &asking)
+    Ok((want, Asking { role: PersonRole::ReferralOffice, department: form.route.to_department }))
+}
+
+/// What is in force for a token has changed: of the referrals that were sent under it and are not over, the newest page, the
+/// last step is told once more where the other side is permitted something now. It is not told of consent itself before a
+/// document is let go to it (F-4), and a step that comes again counts once.
+pub(crate) fn consent_changed(work: &mut Work<'_>, token: &Digest) -> Result<(), Stop> {
+    let sent = List::sent_under(*token).before(None, work.view)?;
+    work.view.need(&sent.iter().map(|(_, name)| state::referral(name)).collect::<Vec<_>>())?;
+    for (_, name) in sent {
+        let referral = work.view.get(&state::referral(&name))?;
+        let is_told = referral.told as usize == referral.own.len() && referral.code == 0;
+        if is_told && !step::state(&referral)?.is_final() && is_permitted(work, &referral)? {
+            let (referral, told) = (name.as_bytes().to_vec(), referral.told.saturating_sub(1));
+            work.keep(Body::StepsTold(kept::StepsTold { referral, told, ..kept::StepsTold::default() }))?;
+            told_at_once(work, &name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a permit in force may let the other side of a referral have something.
+fn is_permitted(work: &Work<'_>, referral: &Referral) -> Result<bool, Fault> {
+    let to = other(referral)?;
+    for token in &referral.tokens {
+        let known = consent::record_of(work.machine, work.view, &read_token(token)?, Timestamp::MIN)?;
+        let permits = |act: &InForce| {
+            let named = act.directive.grantee.organisation.as_ref();
+            act.directive.stance == Stance::Permit && named.is_none_or(|named| *named == to)
+        };
+        if known.is_some_and(|known| known.record.in_force().iter().any(permits)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The referring side tells a step again that was taken in: what was refused before may be permitted by now.
+pub(crate) fn told_again(work: &mut Work<'_>, name: &Digest, referral: &Referral) -> Result<(), Stop> {
+    let state = step::state(referral)?;
+    if side(referral)? != Side::Receiving || state.is_final() {
+        return Ok(());
+    }
+    let (want, asking) = listed(work, name, referral, is_accepted(state))?;
+    let documents = receive::denied(work, &want, &other(referral)?)?;
+    if documents.is_empty() {
+        return Ok(());
+    }
+    receive::want_all(work, &Want { documents, ..want }, &asking)
 }
 
 /// Somebody takes a step.
@@ -208,7 +259,7 @@ pub(crate) fn act(
     take(work, &referral, &to, act, &StepBody::Reply(reply.clone()), rest, actor)?;
     if act == ReferralAct::Accept {
         // What was refused before the hospital took the patient may be let go now (D-7).
-        fetch(work, &name, referring, id, &referral, true)?;
+        fetch(work, &name, &referral, true)?;
     }
     Ok(Outcome::Done)
 }
@@ -403,8 +454,12 @@ pub(crate) fn look(work: &mut Work<'_>, name: &Digest) -> Result<Next, Stop> {
     }
     let rest = kept::Stepped { referring: referral.referring.clone(), ..kept::Stepped::default() };
     let body = StepBody::Reply(Phi::default());
-    take(work, &referral, &to, ReferralAct::Expire, &body, rest, &Actor::Node)?;
-    Ok(Next::At(work.now))
+    match take(work, &referral, &to, ReferralAct::Expire, &body, rest, &Actor::Node) {
+        Ok(()) => Ok(Next::At(work.now)),
+        // Nothing can be sealed to the other side's key: all else that is due goes on.
+        Err(Stop::Refused(_)) => Ok(Next::At(work.now + BACKOFF_MAX)),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn tell(work: &Work<'_>, name: &Digest, referral: &Referral) -> Result<Next, Stop> {
@@ -413,7 +468,7 @@ fn tell(work: &Work<'_>, name: &Digest, referral: &Referral) -> Result<Next, Sto
         return Ok(Next::At(work.now + BACKOFF_MAX));
     }
     let kept = work.view.get(&state::step(name, true, referral.told + 1))?;
-    let step = Envelope::decode(&kept.envelope).map_err(|_| damaged())?;
+    let step = said::current(work.machine, &kept.envelope).ok_or_else(damaged)?;
     let to = member.clone();
     Ok(Next::Call(member, Box::new(|ticket| Effect::TellStep { ticket, member: to, step })))
 }

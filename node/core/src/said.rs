@@ -11,7 +11,8 @@ use yiqiao_proto::codes::{KeyUse, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::envelope::{self as signed, Envelope, Kind};
 use yiqiao_proto::id::DirectiveId;
-use yiqiao_proto::release::{Delivery, Release};
+use yiqiao_proto::referral::ReferralStep;
+use yiqiao_proto::release::{Delivery, PullRequest, Release};
 use yiqiao_proto::time::Timestamp;
 
 use crate::apply::change_ledger;
@@ -173,6 +174,13 @@ fn saying<'a>(work: &'a mut Work<'_>) -> &'a mut Saying {
     work.turn.saying.get_or_insert_with(|| machine.saying.clone())
 }
 
+/// All waiting is over: the clock was set.
+pub(crate) fn clock_jumped(work: &mut Work<'_>) {
+    for walk in saying(work).0.values_mut() {
+        walk.pause = Pause::default();
+    }
+}
+
 /// Begins to hand in what can be.
 pub(crate) fn send(work: &mut Work<'_>) -> Result<(), Fault> {
     for lane in LANES {
@@ -221,7 +229,7 @@ fn send_lane(work: &mut Work<'_>, lane: Lane, walk: &Walk, room: usize) -> Resul
 
 /// A kept word under the key with which this node signs now: the key of then may sign nothing new (M-5). The payload is the
 /// same, so the log has it once (L-1).
-fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
+pub(crate) fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
     let envelope = Envelope::decode(bytes).ok()?;
     if envelope.key_id() == machine.keys.words.public().id(KeyUse::Words) {
         return Some(envelope);
@@ -231,6 +239,8 @@ fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
         .or_else(|| again::<AccessEvent>(machine, &envelope))
         .or_else(|| again::<Release>(machine, &envelope))
         .or_else(|| again::<Delivery>(machine, &envelope))
+        .or_else(|| again::<PullRequest>(machine, &envelope))
+        .or_else(|| again::<ReferralStep>(machine, &envelope))
 }
 
 fn again<W: signed::Word>(machine: &Machine, envelope: &Envelope) -> Option<Envelope> {

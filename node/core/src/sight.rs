@@ -4,7 +4,6 @@
 //! patients of the own circles, and the lists of these are what is shown first. Not here: whether a document of another
 //! hospital may be opened: `receive`; the scopes of systems, which the service in front keeps.
 
-use yiqiao_intake::patient;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::{Code, Digest, Subject};
 use yiqiao_proto::person::Identifier;
@@ -15,6 +14,7 @@ use crate::at_rest::{AtRest, Tag};
 use crate::list::List;
 use crate::machine::Machine;
 use crate::person;
+use crate::register::Number;
 use crate::state::kept::{self, PersonData};
 use crate::state::{self, Fault, View, read_digest, read_subject};
 
@@ -174,19 +174,18 @@ impl Machine {
         Ok(Some(found))
     }
 
-    /// The patient with exactly this number, if the actor sees it: unknown and not seen look the same.
+    /// The patients with exactly this number whom the actor sees: unknown and not seen look the same.
     ///
     /// # Errors
     /// [`Fault`] if the view lacks something.
-    pub fn find_by_number(
-        &self,
-        actor: &Actor,
-        id: &patient::Identifier,
-        view: &View,
-    ) -> Result<Option<Subject>, Fault> {
-        let known = person::by_number(self, view, &person::number_tag(self, id))?;
-        let Some(known) = known else { return Ok(None) };
-        Ok(self.may_see(actor, &known.subject, view)?.ok().map(|_| known.subject))
+    pub fn find_by_number(&self, actor: &Actor, number: &Number, view: &View) -> Result<Vec<Subject>, Fault> {
+        let mut seen = Vec::new();
+        for subject in self.patients_by_number(number, view)? {
+            if self.may_see(actor, &subject, view)?.is_ok() {
+                seen.push(subject);
+            }
+        }
+        Ok(seen)
     }
 
     /// The patients with exactly this identifier whom the actor sees.

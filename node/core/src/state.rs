@@ -109,6 +109,10 @@ pub enum Table {
     Circles = 50,
     /// Documents whose bytes came before what describes them.
     Deposit = 51,
+    /// Patients by the tag of a number that they have, whoever assigned it or under one assigner.
+    Held = 52,
+    /// The registers whose numbers came in messages.
+    Registers = 53,
 }
 
 /// What there is one of.
@@ -134,6 +138,16 @@ pub fn counters(system: &Code) -> Slot<Counters> {
 /// Who has a number.
 pub fn number(tag: &Digest) -> Slot<SubjectRef> {
     Slot::new(Table::Number as u8, &[tag.as_bytes()])
+}
+
+/// Who has a number among those that are known of a person.
+pub fn held(tag: &Digest) -> Slot<Subjects> {
+    Slot::new(Table::Held as u8, &[tag.as_bytes()])
+}
+
+/// The registers whose numbers came in messages.
+pub fn registers() -> Slot<kept::Registers> {
+    Slot::new(Table::Registers as u8, &[])
 }
 
 /// Who has an identifier.

@@ -20,7 +20,7 @@ use crate::referral;
 use crate::sight;
 use crate::state::kept::{self, Referral, StepDone};
 use crate::state::{
-    self, Body, Fault, View, damaged, read_digest, read_referral_id, read_subject, write_token,
+    self, Body, Fault, View, damaged, read_digest, read_referral_id, read_subject, read_token, write_token,
 };
 
 /// What a referral is called here: it is named by its referring member and its id together.
@@ -155,7 +155,7 @@ fn take(work: &mut Work<'_>, step: &Verified<ReferralStep>) -> Result<(), Taken>
     match &known {
         Some(known) => {
             if follows(known, facts, &payload)? == Follows::Known {
-                return Ok(());
+                return Ok(referral::told_again(work, &name, known)?);
             }
         }
         None => begins(work, facts)?,
@@ -169,7 +169,7 @@ fn take(work: &mut Work<'_>, step: &Verified<ReferralStep>) -> Result<(), Taken>
     let (number, envelope) = (facts.number, step.envelope());
     keep(work, NewStep { name, own: false, number, envelope, body: &body, rest })?;
     if facts.act == ReferralAct::Send {
-        referral::receive(work, &name, &referring, &facts.referral)?;
+        referral::receive(work, &name, &referring)?;
     }
     Ok(())
 }
@@ -281,6 +281,11 @@ fn begin(
     list.push(name, view)?;
     if !stepped.subject.is_empty() {
         List::referrals_of_subject(&read_subject(&stepped.subject)?).push(name, view)?;
+    }
+    if stepped.own {
+        for token in &stepped.tokens {
+            List::sent_under(read_token(token)?.value).push(name, view)?;
+        }
     }
     if !stepped.draft.is_empty() {
         let id = read_referral_id(&stepped.draft)?;

@@ -10,7 +10,7 @@ use yiqiao_proto::person::Identifier;
 use yiqiao_proto::token::Token;
 
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
-use crate::outbox::{Call, begin};
+use crate::outbox::{self, Call, begin};
 use crate::state::{self, Fault, View, read_digest, read_token};
 use crate::{person, queue};
 
@@ -27,12 +27,24 @@ pub(crate) fn of_subject(machine: &Machine, view: &View, subject: &Subject) -> R
     of_tags(machine, view, &tags)
 }
 
+/// Asks at once for all that [`of_subject`] reads of many.
+pub(crate) fn load_ahead(machine: &Machine, view: &View, subjects: &[Subject]) -> Result<(), Fault> {
+    queue::load_identifiers(subjects, view)?;
+    let mut slots = Vec::new();
+    for subject in subjects {
+        let tags = queue::identifiers(subject, view)?;
+        for tag in &tags {
+            let tag = read_digest(tag)?;
+            slots.extend(epochs(machine, tags.len()).map(|epoch| state::token(&tag, epoch)));
+        }
+    }
+    view.need(&slots)
+}
+
 /// Of each identifier one for every epoch, the newest epochs first if there are too many (T-7).
 fn of_tags(machine: &Machine, view: &View, tags: &[Digest]) -> Result<Tokens, Fault> {
-    let keys = &machine.directory.list().token_keys;
-    let epochs = keys.iter().rev().map(|key| key.epoch).take(TOKENS_MAX / tags.len().max(1));
     let mut tokens = Vec::new();
-    for epoch in epochs {
+    for epoch in epochs(machine, tags.len()) {
         let mut missing = Vec::new();
         for tag in tags {
             match view.find(&state::token(tag, epoch))? {
@@ -47,6 +59,12 @@ fn of_tags(machine: &Machine, view: &View, tags: &[Digest]) -> Result<Tokens, Fa
     tokens.sort_unstable();
     tokens.dedup();
     Ok(Tokens::All(tokens))
+}
+
+/// The epochs in which somebody with so many identifiers has tokens, the newest first.
+fn epochs(machine: &Machine, identifiers: usize) -> impl Iterator<Item = u32> + '_ {
+    let keys = &machine.directory.list().token_keys;
+    keys.iter().rev().map(|key| key.epoch).take(TOKENS_MAX / identifiers.max(1))
 }
 
 /// Answers with the tokens of a patient, or asks for those that are missing.
@@ -66,12 +84,20 @@ pub(crate) fn of_patient(work: &mut Work<'_>, subject: &Subject) -> Result<Resul
         Tokens::All(tokens) => return Ok(Ok(tokens)),
         Tokens::Missing(epoch, missing) => (epoch, missing),
     };
+    if let Some(ticket) = outbox::evaluation(work, epoch, &missing) {
+        return Ok(Err(ticket));
+    }
     if !work.machine.outbox.evaluating.is_over(work.now) {
         return Err(Refused::TokensLater.into());
     }
     let root = person::root(work.view, *subject)?;
     let known = person::load(work.machine, work.view, root)?;
     Ok(Err(evaluate(work, epoch, &missing, person::tokenable(&known.data).0)))
+}
+
+/// How many evaluations are under way.
+pub(crate) fn under_way(work: &Work<'_>) -> usize {
+    work.machine.outbox.count(|call| matches!(call, Call::Evaluate { .. }))
 }
 
 /// Asks for tokens beside the outbox: somebody waits for them.

@@ -7,7 +7,7 @@ use crate::outcome;
 use crate::resource::{Resource, Site};
 use crate::search::{Filter, PageToken, Search};
 
-/// One page of a search. `total` is left out: counting what an asker may not see would tell of it.
+/// One page of a search. `total` is left out: who wants it asks for it alone.
 pub fn searchset<F: Filter>(
     search: &Search<F>,
     found: &[Resource],
@@ -17,6 +17,13 @@ pub fn searchset<F: Filter>(
     let own = format!("{}/{}{}", site.base, F::KIND, query(&search.used));
     let outcome = (!search.ignored.is_empty()).then(|| outcome::ignored(&search.ignored));
     page(F::KIND, &own, found, outcome.as_ref(), next, site)
+}
+
+/// How many a search finds.
+pub fn total<F: Filter>(search: &Search<F>, total: usize, site: &Site) -> Resource {
+    let own = format!("{}/{}{}", site.base, F::KIND, query(&search.used));
+    let body = json!({"type": "searchset", "total": total, "link": [{"relation": "self", "url": own}]});
+    Resource::new("Bundle", None, body)
 }
 
 /// A later page, which its token asked for.

@@ -92,8 +92,16 @@ fn resources() -> Vec<Value> {
 
 fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
     let interaction: Vec<Value> = interactions.iter().map(|code| json!({"code": code})).collect();
-    let mut parameters: Vec<Value> = F::PARAMETERS.iter().map(parameter).collect();
+    // One that goes with and without a modifier is listed once.
+    let is_listed = |one: &&Parameter| {
+        let plain = one.name.split_once(':').map(|(name, _)| name);
+        plain.is_none_or(|plain| F::PARAMETERS.iter().all(|other| other.name != plain))
+    };
+    let mut parameters: Vec<Value> = F::PARAMETERS.iter().filter(is_listed).map(parameter).collect();
     parameters.push(json!({"name": "_count", "type": "number", "documentation": "resources on a page"}));
+    parameters.push(
+        json!({"name": "_summary", "type": "token", "documentation": "count: only how many there are"}),
+    );
     json!({
         "type": F::KIND,
         "interaction": interaction,

@@ -154,9 +154,10 @@ impl Listing {
     pub fn write(&self, patient: &Patient) -> Resource {
         let data = self.data.expose();
         let subject = patient_reference(patient);
+        let (master, value) = self.identifier_pairs().swap_remove(0);
         let body = json!({
             "meta": {"lastUpdated": self.last_updated().map(date::instant)},
-            "masterIdentifier": {"system": URI, "value": format!("{DOCUMENT}{}", self.document)},
+            "masterIdentifier": {"system": master, "value": value},
             "identifier": self.identifiers(),
             "status": self.standing.code(),
             "docStatus": self.doc_status(),
@@ -192,7 +193,10 @@ impl Listing {
             (ENTRY.to_owned(), self.entry.to_string()),
         ];
         if !data.source_id.is_empty() {
-            pairs.push((terms::system_uri(&data.source_system), data.source_id.clone()));
+            let source = (terms::system_uri(&data.source_system), data.source_id.clone());
+            // A name that is one of the whole world's stays the document's first.
+            let at = if source.0 == URI { 0 } else { pairs.len() };
+            pairs.insert(at, source);
         }
         pairs
     }

@@ -1,8 +1,9 @@
 //! Patients, and by which of the node's ways one with an identifier is found (IHE PDQm, PIXm).
 
 use serde_json::{Value, json};
-use yiqiao_intake::patient::{self, IdKind};
+use yiqiao_intake::patient::{IdKind, assigner_of};
 use yiqiao_node_core::ask::Patient;
+use yiqiao_node_core::register::Number;
 use yiqiao_node_core::state::kept::{BirthDate, PersonIdentifier};
 use yiqiao_proto::person::Identifier;
 
@@ -37,60 +38,27 @@ pub fn write(patient: &Patient, site: &Site) -> Resource {
 pub enum Lookup {
     /// By an identifier of the person: `Machine::patients_by_identifier`.
     Person(Identifier),
-    /// By a number of the hospital: `Machine::patient_by_number`.
-    Number(patient::Identifier),
+    /// By a number: `Machine::patients_by_number`.
+    Number(Number),
 }
 
-/// The ways by which a patient with this identifier could be known, to be tried in order: at most 16. None if the
-/// identifier has not the form of its system.
+/// The ways by which a patient with this identifier could be known: whatever [`write()`] shows leads back to its patient.
 pub fn lookups(token: &Token) -> Vec<Lookup> {
     let value = token.value.expose();
-    let person = |found: Result<Identifier, _>| found.ok().map(Lookup::Person);
+    let resident = || Identifier::resident_id(value).ok().map(Lookup::Person);
+    let card = || Identifier::health_card(value).ok().map(Lookup::Person);
+    let of = |system: &str| {
+        Lookup::Number(Number::Of { register: assigner_of(system), value: token.value.clone() })
+    };
     match token.system.as_deref() {
-        Some(RESIDENT) => person(Identifier::resident_id(value)).into_iter().collect(),
-        Some(HEALTH_CARD) => person(Identifier::health_card(value)).into_iter().collect(),
-        Some(system) => numbers(system, value),
+        Some(system @ RESIDENT) => resident().into_iter().chain([of(system)]).collect(),
+        Some(system @ HEALTH_CARD) => card().into_iter().chain([of(system)]).collect(),
+        Some(system) => vec![of(system)],
         None => {
-            let of_person = [person(Identifier::resident_id(value)), person(Identifier::health_card(value))];
-            of_person.into_iter().flatten().chain(numbers("", value)).collect()
+            let numbers = [Lookup::Number(Number::Any(token.value.clone())), of("")];
+            resident().into_iter().chain(card()).chain(numbers).collect()
         }
     }
-}
-
-/// A system tells who assigned a number and seldom which kind it is.
-fn numbers(system: &str, value: &str) -> Vec<Lookup> {
-    let kinds: &[IdKind] = match system {
-        OUTPATIENT => &[IdKind::OutpatientNo],
-        INPATIENT => &[IdKind::InpatientNo],
-        HEALTH_RECORD => &[IdKind::HealthRecord],
-        _ => &[
-            IdKind::Local,
-            IdKind::OutpatientNo,
-            IdKind::InpatientNo,
-            IdKind::HealthRecord,
-            IdKind::Passport,
-            IdKind::Other,
-        ],
-    };
-    let mut assigners = vec![terms::assigner(system)];
-    assigners.extend(system.strip_prefix("urn:oid:").map(str::to_owned));
-    // Where the sender gave no system, the one of the kind is written.
-    assigners.extend(matches!(system, OUTPATIENT | INPATIENT | HEALTH_RECORD).then(String::new));
-    let of_assigner = |assigner: &String| {
-        let assigner = assigner.clone();
-        kinds.iter().filter_map(move |kind| patient::Identifier::new(*kind, value, &assigner))
-    };
-    assigners.iter().flat_map(of_assigner).map(Lookup::Number).collect()
-}
-
-/// The patient as a sender would name the person: for documents that were handed in under the id of a Patient of this
-/// door, which intake does not know.
-pub fn named(patient: &Patient) -> patient::Patient {
-    let mut named = patient::Patient::default();
-    for id in &patient.data.expose().identifiers {
-        named.identify(patient::Identifier::new(kind(id.kind), &id.value, &id.assigner));
-    }
-    named
 }
 
 /// Kinds by the numbers of the schema of what a node keeps.

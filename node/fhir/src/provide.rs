@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use yiqiao_intake::limits::BUNDLE_ENTRIES_MAX;
 use yiqiao_proto::id::{Digest, EntryId, Subject};
+use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
 use crate::date;
@@ -22,6 +23,7 @@ use crate::element::{self, Element};
 use crate::limits::{PROVIDE_BYTES_MAX, PROVIDE_ENTRIES_MAX};
 use crate::outcome::{self, Problem};
 use crate::resource::{Resource, Site, etag};
+use crate::search::{Token, Who};
 
 /// A bundle of the right shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct Provided {
     parts: Vec<Part>,
     documents: usize,
     deposits: Vec<Deposited>,
-    subject: Option<Subject>,
+    who: Option<Who>,
 }
 
 /// Content of a document that came before the bundle.
@@ -82,10 +84,11 @@ impl Provided {
         &self.deposits
     }
 
-    /// The patient, if the bundle names one by the id of a Patient of this door, as a client does that searched for the
-    /// person here. Intake knows no such ids: who hands the documents on names the patient (`patient::named`).
-    pub const fn subject(&self) -> Option<&Subject> {
-        self.subject.as_ref()
+    /// The patient, if the bundle does not describe but name one: by the id of a Patient of this door or an identifier that it shows,
+    /// as a client does that searched for the person here. Intake knows no such ids: who hands the documents on says whose
+    /// they are.
+    pub const fn who(&self) -> Option<&Who> {
+        self.who.as_ref()
     }
 }
 
@@ -201,9 +204,7 @@ fn documents(value: &Value, site: &Site) -> Result<Provided, Problem> {
         return Err(bundle.invalid("entry", "about one Patient"));
     }
     submission_set(&list.resource, &documents)?;
-    let (_, patient) = one_subject(&list.resource, &documents)?;
-    let elsewhere = entries.iter().all(|entry| entry.full_url != patient);
-    let own = site.relative(patient).strip_prefix("Patient/").filter(|_| elsewhere);
+    let who = who(&one_subject(&list.resource, &documents)?, &entries, site)?;
     let (contents, deposits) = contents(&documents, &of_kind("Binary").collect::<Vec<_>>(), site)?;
     let place = |url: &str| documents.iter().position(|document| document.full_url == url);
     let part = |entry: &Entry<'_>| match entry.kind {
@@ -215,7 +216,7 @@ fn documents(value: &Value, site: &Site) -> Result<Provided, Problem> {
     let parts = entries.iter().map(part).collect::<Option<Vec<_>>>();
     // INVARIANT (each entry has its part): `contents` has every Binary, and kinds are of four.
     let parts = parts.ok_or(Problem::Internal)?;
-    Ok(Provided { parts, documents: documents.len(), deposits, subject: own.and_then(Subject::from_hex) })
+    Ok(Provided { parts, documents: documents.len(), deposits, who })
 }
 
 /// The entries, each of a type that is understood, created under its own name.
@@ -280,18 +281,45 @@ fn submission_set(list: &Element<'_>, documents: &[&Entry<'_>]) -> Result<(), Pr
     if named == there { Ok(()) } else { Err(list.invalid("entry", "the fullUrl of each DocumentReference")) }
 }
 
-/// All is about one patient, whom the list may leave out.
-fn one_subject<'v>(list: &Element<'v>, documents: &[&Entry<'v>]) -> Result<(&'v str, &'v str), Problem> {
+/// All is about one patient, whom the list may leave out: the subject as a document names it.
+fn one_subject<'v>(list: &Element<'v>, documents: &[&Entry<'v>]) -> Result<Element<'v>, Problem> {
     let mut subjects = BTreeSet::new();
+    let mut named = None;
     for document in documents {
         let resource = &document.resource;
         subjects.insert(subject(resource)?.ok_or_else(|| resource.missing("subject"))?);
+        named = resource.one("subject")?;
     }
     subjects.extend(subject(list)?);
-    match subjects.pop_first() {
-        Some(subject) if subjects.is_empty() => Ok(subject),
-        _ => Err(list.invalid("subject", "the patient of every document")),
+    named
+        .filter(|_| subjects.len() == 1)
+        .ok_or_else(|| list.invalid("subject", "the patient of every document"))
+}
+
+/// Whom a subject names who is no Patient of the bundle. Intake finds what it does not know: a name of the bundle's own.
+fn who(subject: &Element<'_>, entries: &[Entry<'_>], site: &Site) -> Result<Option<Who>, Problem> {
+    let literal = subject.text("reference")?.unwrap_or_default();
+    if entries.iter().any(|entry| entry.full_url == literal) {
+        return Ok(None);
     }
+    let named = site.relative(literal);
+    if let Some(id) = named.strip_prefix("Patient/").and_then(Subject::from_hex) {
+        return Ok(Some(Who::Subject(id)));
+    }
+    if let Some(identifier) = subject.one("identifier")? {
+        let system = identifier.text("system")?.map(str::to_owned);
+        let value = Phi::new(identifier.need_text("value")?.to_owned());
+        return Ok(Some(Who::Identifier(Token { system, value })));
+    }
+    if let Some(query) = named.strip_prefix("Patient?identifier=") {
+        let (system, value) = query.split_once('|').unwrap_or(("", query));
+        let system = Some(system.to_owned()).filter(|system| !system.is_empty());
+        return Ok(Some(Who::Identifier(Token { system, value: Phi::new(value.to_owned()) })));
+    }
+    if literal.starts_with("urn:") {
+        return Ok(None);
+    }
+    Err(subject.invalid("reference", "a Patient of this bundle or of this door; write an identifier else"))
 }
 
 /// What tells one subject from another.

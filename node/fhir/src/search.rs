@@ -33,6 +33,8 @@ pub struct Search<F> {
     pub filter: F,
     /// How many on a page.
     pub count: u32,
+    /// Only how many there are is asked for (`_summary=count`).
+    pub counts: bool,
     /// In which order; any if none is asked for.
     pub sort: Option<Sort>,
     /// Parameters that were passed over.
@@ -119,6 +121,7 @@ pub fn read<F: Filter>(request: &Request<'_>) -> Result<Asked<F>, Problem> {
     let mut search = Search {
         filter: F::default(),
         count: COUNT_DEFAULT,
+        counts: false,
         sort: None,
         ignored: Vec::new(),
         used: Vec::new(),
@@ -142,6 +145,7 @@ impl<F: Filter> Search<F> {
         match name {
             "_count" => self.count = read_count(value)?,
             "_format" => read_format(value)?,
+            "_summary" => self.counts = read_summary(value)?,
             "_sort" if F::SORTS => self.sort = Some(read_sort(value)?),
             _ => {
                 let Some(known) = F::PARAMETERS.iter().find(|known| known.name == name) else {
@@ -166,6 +170,15 @@ fn read_format(value: &str) -> Result<(), Problem> {
     match value.replace(' ', "+").as_str() {
         "json" | "application/json" | "application/fhir+json" | "text/json" => Ok(()),
         _ => Err(Problem::Format),
+    }
+}
+
+/// Resources are given whole, or counted.
+fn read_summary(value: &str) -> Result<bool, Problem> {
+    match value {
+        "count" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Problem::ParameterInvalid { name: "_summary", expected: "count or false" }),
     }
 }
 
@@ -253,6 +266,17 @@ impl Wanted<Token> {
 
     fn admits_one_of(&self, system: &str, value: &str) -> bool {
         self.admits(|token| token.is(system, value))
+    }
+
+    /// Members by a reference, which names them as their identifier does.
+    fn members(&mut self, name: &'static str, value: &str) -> Result<(), Problem> {
+        let expected = "Organization/ and a member's code, or :identifier with urn:yiqiao:member|code";
+        let invalid = Problem::ParameterInvalid { name, expected };
+        self.add(name, value, |text| {
+            let code = text.strip_prefix("Organization/").filter(|code| Code::new(*code).is_ok());
+            let code = code.ok_or_else(|| invalid.clone())?;
+            Ok(Token { system: Some(MEMBER.to_owned()), value: Phi::new(code.to_owned()) })
+        })
     }
 
     /// References to members have identifiers only.

@@ -41,7 +41,7 @@ pub const DOCUMENT: &str = "urn:yiqiao:document:";
 /// Referrals.
 pub const REFERRAL: &str = "urn:yiqiao:referral";
 /// What an assigner calls itself where that is not a URI; the name follows.
-pub const ASSIGNER: &str = "urn:yiqiao:assigner:";
+pub use yiqiao_intake::patient::ASSIGNER;
 
 pub(crate) const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 pub(crate) const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
@@ -189,15 +189,15 @@ own! {
         System "system" "系统"
     }
     State, "urn:yiqiao:referral-state", &STATES, {
-        Sent "sent" "已发出"
-        Received "received" "已收到"
+        Sent "sent" "已发送"
+        Received "received" "已送达"
         Accepted "accepted" "已接受"
         Booked "booked" "已预约"
-        Arrived "arrived" "已到院"
+        Arrived "arrived" "已到诊"
         InCare "in-care" "诊疗中"
         Answered "answered" "已回复"
         Closed "closed" "已结束"
-        Declined "declined" "已拒绝"
+        Declined "declined" "未接受"
         Redirected "redirected" "已转介"
         Cancelled "cancelled" "已取消"
         Expired "expired" "已过期"
@@ -277,19 +277,11 @@ pub(crate) fn system_uri(assigner: &str) -> String {
     }
 }
 
-/// What intake keeps for a system that [`system_uri`] wrote.
-pub(crate) fn assigner(system: &str) -> String {
-    if let Some(plain) = system.strip_prefix(ASSIGNER) {
-        // A name and no value: the form's way to write one escaped text.
-        let name = form_urlencoded::parse(plain.as_bytes()).next().map(|(name, _)| name.into_owned());
-        return name.unwrap_or_default();
-    }
-    system.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use yiqiao_intake::patient::assigner_of;
 
     use super::*;
 
@@ -323,9 +315,11 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(system_uri(assigned), uri);
-            assert_eq!(assigner(uri), assigned);
+            assert_eq!(assigner_of(uri), assigned);
         }
-        assert_eq!(system_uri("2.16.156.10011.1.12"), "urn:oid:2.16.156.10011.1.12");
+        let oid = "2.16.156.10011.1.12";
+        assert_eq!(system_uri(oid), format!("urn:oid:{oid}"));
+        assert_eq!(assigner_of(&system_uri(oid)), oid);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Identifier {
     pub kind: IdKind,
     /// As sent, without blanks around it.
     pub value: Phi<String>,
-    /// Who assigned it: CX-4, a CDA root, a FHIR system; empty if not said.
+    /// Who assigned it: CX-4, a CDA root, what [`assigner_of`] has for a FHIR system; empty if not said.
     pub assigner: String,
 }
 
@@ -88,6 +88,21 @@ pub struct Patient {
     pub phone: Option<Phi<String>>,
     /// Address in one line.
     pub address: Option<Phi<String>>,
+}
+
+/// What stands before the name of an assigner that is not a URI where a URI must stand: on the pages and doors of this node.
+pub const ASSIGNER: &str = "urn:yiqiao:assigner:";
+
+/// Who assigned a number, by the system that FHIR has for it: HL7 v2 and CDA write OIDs and names as they are, so that all name one
+/// register alike.
+pub fn assigner_of(system: &str) -> String {
+    let system = system.trim();
+    if let Some(plain) = system.strip_prefix(ASSIGNER) {
+        // A name and no value: the form's way to write one escaped text.
+        let name = form_urlencoded::parse(plain.as_bytes()).next().map(|(name, _)| name.into_owned());
+        return name.unwrap_or_default();
+    }
+    system.strip_prefix("urn:oid:").unwrap_or(system).to_owned()
 }
 
 impl Identifier {

@@ -10,6 +10,7 @@ use yiqiao_host::accounts::commands::{self, AccountAnswer, AccountRequest};
 use yiqiao_host::clients::Scope;
 use yiqiao_node_core::ask::{self, ReviewState};
 use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::register::Named;
 use yiqiao_node_core::state::Counters;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Timestamp;
@@ -96,13 +97,27 @@ pub(crate) struct Status {
     pub(crate) is_member: bool,
     pub(crate) subjects_waiting: u64,
     pub(crate) words_waiting: u64,
+    /// Documents, or calls back, that stay here: their patients have no identifier under which they could be told (T-2).
+    pub(crate) words_held: u64,
+    pub(crate) subjects_held: u64,
     pub(crate) oldest_waiting: Option<String>,
     pub(crate) exchange: ExchangeLine,
     /// Counted up to [`LISTED_MAX`], as are problems.
     pub(crate) open_reviews: u64,
     pub(crate) open_problems: u64,
     pub(crate) free_bytes: u64,
+    /// Registers of patient numbers that messages name and the configuration does not.
+    #[serde(default)]
+    pub(crate) registers: Vec<RegisterLine>,
     pub(crate) systems: BTreeMap<String, SystemLine>,
+}
+
+/// A register of patient numbers that the configuration does not name.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RegisterLine {
+    /// As messages write it; empty if they write none.
+    pub(crate) name: String,
+    pub(crate) messages: u64,
 }
 
 /// How the exchange with other members stands.
@@ -135,6 +150,8 @@ pub(crate) struct SystemLine {
     pub(crate) review: u64,
     pub(crate) refused: u64,
     pub(crate) documents: u64,
+    /// Messages with the control id of an earlier one, and other bytes.
+    pub(crate) reused: u64,
 }
 
 /// A message that is kept for a person.
@@ -220,6 +237,7 @@ async fn status(app: &App) -> Result<Status, String> {
             depth: ask::depth(view)?,
             counters: counters.collect::<Result<_, _>>()?,
             waiting: ask::waiting(view)?,
+            registers: machine.registers(view)?,
             lease_ends: machine.lease_ends(at),
             feed_number: machine.feed_number(),
             member_list: directory.list().version,
@@ -228,7 +246,7 @@ async fn status(app: &App) -> Result<Status, String> {
     });
     let standing = now.await.map_err(sentence)?;
     let exchange = exchange(app, &standing);
-    let Standing { depth, counters, member_list, is_member, .. } = standing;
+    let Standing { depth, counters, registers, member_list, is_member, .. } = standing;
     let trouble = app.registry.last_trouble();
     Ok(Status {
         region: app.member.region.to_string(),
@@ -240,11 +258,14 @@ async fn status(app: &App) -> Result<Status, String> {
         is_member,
         subjects_waiting: depth.subjects,
         words_waiting: depth.words,
+        words_held: depth.held,
+        subjects_held: depth.held_subjects,
         oldest_waiting: depth.oldest.map(|at| app.reception.zone().show(at)),
         exchange,
         open_reviews: count(open_reviews(app, 0, LISTED_MAX).await?.len()),
         open_problems: count(open_problems(app, 0, LISTED_MAX).await?.len()),
         free_bytes: app.vault.free_bytes().map_err(sentence)?,
+        registers: registers.into_iter().filter(|register| !register.configured).map(register_line).collect(),
         systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
     })
 }
@@ -253,6 +274,7 @@ async fn status(app: &App) -> Result<Status, String> {
 struct Standing {
     depth: ask::Depth,
     waiting: ask::Waiting,
+    registers: Vec<Named>,
     lease_ends: Option<Timestamp>,
     feed_number: u64,
     counters: Vec<(String, Counters)>,
@@ -274,6 +296,10 @@ fn exchange(app: &App, standing: &Standing) -> ExchangeLine {
     }
 }
 
+fn register_line(register: Named) -> RegisterLine {
+    RegisterLine { name: register.name, messages: register.messages }
+}
+
 const fn line(counters: &Counters) -> SystemLine {
     SystemLine {
         indexed: counters.indexed,
@@ -282,6 +308,7 @@ const fn line(counters: &Counters) -> SystemLine {
         review: counters.review,
         refused: counters.refused,
         documents: counters.documents,
+        reused: counters.reused,
     }
 }
 

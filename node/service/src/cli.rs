@@ -13,7 +13,7 @@ use yiqiao_host::admin::{self, SOCKET};
 use yiqiao_host::clients::Scope;
 use yiqiao_host::config;
 
-use crate::admin::{ClientLine, ProblemLine, Reply, Request, ReviewLine, Status};
+use crate::admin::{ClientLine, ProblemLine, RegisterLine, Reply, Request, ReviewLine, Status};
 use crate::api::intake::SCOPE;
 use crate::config::Config;
 
@@ -256,13 +256,39 @@ fn status_text(status: &Status) -> String {
     if exchange.other_log {
         lines.push("ALARM         the registry has shown another log: tell its operator (L-11)".to_owned());
     }
+    if status.words_held > 0 {
+        lines.push(format!(
+            "held back     {} documents of {} patients without a resident ID or health card",
+            status.words_held, status.subjects_held
+        ));
+    }
+    lines.extend(registers_text(&status.registers));
     lines.extend(status.systems.iter().map(|(system, line)| {
+        let reused = match line.reused {
+            0 => String::new(),
+            reused => format!("; {reused} with the control id of another"),
+        };
         format!(
-            "{system:<13} indexed {}, applied {}, answered {}, review {}, refused {}; {} documents",
+            "{system:<13} indexed {}, applied {}, answered {}, review {}, refused {}; {} documents{reused}",
             line.indexed, line.applied, line.answered, line.review, line.refused, line.documents
         )
     }));
     lines.join("\n")
+}
+
+/// Which registers of patient numbers came in messages that nobody has configured; names of systems, never of people.
+fn registers_text(registers: &[RegisterLine]) -> Option<String> {
+    let named = |line: &RegisterLine| {
+        let name = if line.name.is_empty() { "no name" } else { &line.name };
+        format!("{name} ({} messages)", line.messages)
+    };
+    let all: Vec<String> = registers.iter().map(named).collect();
+    (!all.is_empty()).then(|| {
+        format!(
+            "registers     not configured: {}; see main_register and [assigners] in node.toml",
+            all.join(", ")
+        )
+    })
 }
 
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use yiqiao_host::http::HttpConfig;
 use yiqiao_host::link::Multiaddr;
 use yiqiao_host::telemetry::LogConfig;
 use yiqiao_intake::dates::Zone;
+use yiqiao_intake::patient::assigner_of;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::machine;
 use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
@@ -47,7 +48,12 @@ pub(crate) struct Config {
     pub(crate) doors: Vec<DoorConfig>,
     /// How the hospital's codes become those of the index.
     pub(crate) coding: CodingConfig,
-    /// Assigners of patient numbers, by the names that systems write, to one name each.
+    /// The register whose patient numbers people of the hospital type, as its HIS writes it in CX-4: what is filed by hand is filed under
+    /// it. If it is left out, the only register that messages have named.
+    #[serde(default)]
+    pub(crate) main_register: Option<String>,
+    /// Assigners of patient numbers, by the names that systems write, to one name each: systems that write different names for one
+    /// register.
     #[serde(default)]
     pub(crate) assigners: BTreeMap<String, String>,
     /// Logging.
@@ -127,8 +133,14 @@ impl Config {
         Ok(machine::Config {
             organisation: self.organisation()?,
             coding: self.coding.coding()?,
-            assigners: self.assigners.clone(),
+            assigners: self.assigners().collect(),
+            main_register: self.main_register.as_deref().map(assigner_of),
         })
+    }
+
+    /// As intake has them, however the file writes them.
+    fn assigners(&self) -> impl Iterator<Item = (String, String)> {
+        self.assigners.iter().map(|(written, name)| (assigner_of(written), assigner_of(name)))
     }
 
     pub(crate) fn organisation(&self) -> anyhow::Result<Code> {
@@ -193,6 +205,16 @@ fn setting(written: &str) -> anyhow::Result<PracticeSetting> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_of_the_documentation_is_taken() {
+        let text = include_str!("../../../docs/configuration.md");
+        let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let config: Config = toml::from_str(example).unwrap();
+        config.machine().unwrap();
+        config.zone().unwrap();
+        assert_eq!((config.listen().unwrap().len(), config.mllp_doors().unwrap().len()), (1, 2));
+    }
 
     #[test]
     fn codes_of_the_configuration_are_checked_by_name() {

@@ -10,13 +10,13 @@ use tokio::sync::Semaphore;
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
-use yiqiao_intake::patient::Patient;
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_intake::summary::Summary;
 use yiqiao_node_core::intake::{Answered, Content, Received, Sealed};
 use yiqiao_node_core::machine::{self, Input, Outcome};
+use yiqiao_node_core::remark::Remark;
 use yiqiao_proto::hash;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, Subject};
 
 use crate::limits::{READERS_MAX, SLICE_MAX};
 use crate::sequencer::{Inbox, NotTaken};
@@ -34,8 +34,8 @@ pub(crate) struct Reception {
 /// What a door knows of an input beside its bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beside {
-    /// The patient of all its documents, whom their sender names in words that only the door knows.
-    pub(crate) patient: Option<Patient>,
+    /// The patient of all its documents, whom their sender names as only the door knows.
+    pub(crate) subject: Option<Subject>,
     /// Content that came before, by the URL that the input has for it.
     pub(crate) deposits: BTreeMap<String, Sealed>,
 }
@@ -60,6 +60,16 @@ struct Ready {
     input: Box<Received>,
     placed: Vec<Placed>,
     refusal: Option<Refusal>,
+}
+
+/// Tells hospital IT that a system uses control ids twice: of such messages one may have been meant as the other.
+fn warn_of_reuse(system: &Code, taken: &Taken) {
+    let is_reused = |answer: &Answer| {
+        !answer.answered.repeat && answer.answered.remarks.contains(&Remark::ControlIdReused)
+    };
+    if taken.as_ref().is_ok_and(is_reused) {
+        tracing::warn!(%system, "a control id came again with other bytes; both messages are taken, and status counts them");
+    }
 }
 
 impl Reception {
@@ -94,19 +104,18 @@ impl Reception {
         let deposits = beside.deposits.keys().cloned().collect();
         let door = Door { format, zone: self.zone.clone(), deposits };
         let input = Arc::clone(&bytes);
+        let subject = beside.subject;
         let Some(mut items) = self.read(move || intake::read(&input, &door)).await else {
             return vec![Err(NotTaken::Busy)];
         };
-        if let Some(patient) = &beside.patient {
-            items.iter_mut().for_each(|item| name(item, patient));
-        }
         let deposits = Arc::new(beside.deposits);
         let mut taken = Vec::with_capacity(items.len());
         while !items.is_empty() {
             let rest = items.split_off(items.len().min(SLICE_MAX));
             let slice = std::mem::replace(&mut items, rest);
-            taken.extend(self.take_slice(system, &bytes, &deposits, slice).await);
+            taken.extend(self.take_slice(system, &bytes, (subject, &deposits), slice).await);
         }
+        taken.iter().for_each(|one| warn_of_reuse(system, one));
         taken
     }
 
@@ -115,7 +124,7 @@ impl Reception {
         &self,
         system: &Code,
         bytes: &Arc<[u8]>,
-        deposits: &Arc<BTreeMap<String, Sealed>>,
+        (subject, deposits): (Option<Subject>, &Arc<BTreeMap<String, Sealed>>),
         items: Vec<Item>,
     ) -> Vec<Taken> {
         let (vault, system, input) = (Arc::clone(&self.vault), system.clone(), Arc::clone(bytes));
@@ -126,7 +135,11 @@ impl Reception {
         // All are in the queue, in order, before the first is waited for.
         let handed: Vec<_> = ready
             .into_iter()
-            .map(|ready| Ok(self.hand(bytes, ready.map_err(|error| not_kept(&error))?)))
+            .map(|ready| {
+                let mut ready = ready.map_err(|error| not_kept(&error))?;
+                ready.input.subject = subject;
+                Ok(self.hand(bytes, ready))
+            })
             .collect();
         let mut taken = Vec::with_capacity(handed.len());
         for outcome in handed {
@@ -154,7 +167,7 @@ impl Reception {
             let kept = self.read(move || seal(&vault, whole.get(span).unwrap_or_default())).await;
             let whole = kept.ok_or(NotTaken::Busy)?.map_err(|error| not_kept(&error))?;
             let content = Content::Review(ReviewReason::NoIdentifier, whole.sealed.clone());
-            let review = Received { system, control_id, digest, content };
+            let review = Received { system, control_id, digest, subject: None, content };
             let outcome = self.inbox.hand(Input::Received(Box::new(review))).await;
             self.settle(outcome, &[whole], said.kept_for(ReviewReason::NoIdentifier), refusal)
         }
@@ -194,13 +207,6 @@ impl Reception {
     }
 }
 
-/// Says of which patient the documents of a message are.
-fn name(item: &mut Item, patient: &Patient) {
-    if let Ok(Understood::Documents(documents)) = &mut item.outcome {
-        documents.iter_mut().for_each(|document| document.patient = patient.clone());
-    }
-}
-
 /// Seals what a message brings.
 fn ready(
     vault: &Vault,
@@ -234,6 +240,7 @@ fn ready(
         system: system.clone(),
         control_id: said.control_id.clone(),
         digest: hash::blake3(&[message]),
+        subject: None,
         content,
     };
     Ok(Ready { system: system.clone(), said, input: Box::new(input), placed, refusal })

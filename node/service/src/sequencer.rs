@@ -66,7 +66,7 @@ pub(crate) struct Progress {
 /// What an operator should look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Alarms {
-    /// The registry has shown another log since this process started (L-11).
+    /// The registry has shown another log since the last member list, or since this process started (L-11).
     pub(crate) other_log: bool,
     /// The feed does not go on after this item (F-3).
     pub(crate) feed_stopped_after: Option<u64>,
@@ -349,6 +349,7 @@ impl Running {
                 self.start_over()?;
                 if error.is_too_long() && batch.len() > 1 {
                     // One of them is too long: the others are not to suffer for it.
+                    forget_answers(&mut batch);
                     return batch.drain(..).try_for_each(|waiting| self.handle(vec![waiting]));
                 }
                 tracing::error!(%error, "a batch could not be kept; nothing of it was");
@@ -395,19 +396,13 @@ impl Running {
         input: &Input,
         view: &mut View,
     ) -> Result<Result<Handled, NotTaken>, LedgerError> {
-        for _round in 0..ROUNDS_MAX {
-            let mut entropy = Entropy::new(keys::random());
-            match self.with.machine.handle(now, input, &mut entropy, view) {
-                Ok(handled) => return Ok(Ok(handled)),
-                Err(Stop::Refused(refused)) => return Ok(Err(refused.into())),
-                Err(Stop::Fault(Fault::Missing { keys })) => self.with.ledger.load(&keys, view)?,
-                Err(Stop::Fault(Fault::Damaged { .. })) => return Err(LedgerError::IndexDamaged),
-            }
-        }
-        tracing::error!("an input asked for more of the store than {ROUNDS_MAX} times; it is not taken");
-        // Work of the machine's own that is due stays due: it is not to be tried without a pause.
-        self.rests_until = now + REST;
-        Ok(Err(NotTaken::Busy))
+        let (machine, ledger) = (&mut self.with.machine, &self.with.ledger);
+        let handled = or_lost(input, |input| try_one(machine, ledger, now, input, view))?;
+        Ok(handled.unwrap_or_else(|| {
+            // Work of the machine's own that is due stays due: it is not to be tried without a pause.
+            self.rests_until = now + REST;
+            Err(NotTaken::Busy)
+        }))
     }
 
     /// Forgets what a batch that was not kept has done to the machine: the index stands where it stood.
@@ -437,6 +432,10 @@ impl Running {
                 self.with.progress.send_modify(|progress| progress.settled += 1);
             }
             Ok(Outcome::OtherLog) => self.alarm(|alarms| alarms.other_log = true),
+            // The list may begin the log that was shown (L-9); if it does not, the next answer says so again.
+            Ok(Outcome::Done) if matches!(*waiting.input, Input::MemberList(_)) => {
+                self.alarm(|alarms| alarms.other_log = false);
+            }
             Ok(Outcome::FeedStopped { after }) => {
                 self.alarm(|alarms| alarms.feed_stopped_after = Some(*after));
             }
@@ -515,6 +514,44 @@ impl Waiting {
     }
 }
 
+/// Answers to an outbox that is no more are dropped: the new one counts its calls anew, and would take them for its own.
+fn forget_answers(batch: &mut Vec<Waiting>) {
+    batch.retain(|waiting| waiting.input.ticket().is_none());
+}
+
+/// Tries an input; an answer that asks for too much of the store counts as lost, so that what waits for it goes on.
+fn or_lost<T>(
+    input: &Input,
+    mut try_one: impl FnMut(&Input) -> Result<Option<T>, LedgerError>,
+) -> Result<Option<T>, LedgerError> {
+    if let Some(handled) = try_one(input)? {
+        return Ok(Some(handled));
+    }
+    tracing::error!("an input asked for more of the store than {ROUNDS_MAX} times; it is not taken");
+    let lost = input.ticket().map(|ticket| Input::Failed { ticket, refusal: None });
+    lost.map_or(Ok(None), |lost| try_one(&lost))
+}
+
+/// What comes of an input; none if it asks for too much of the store.
+fn try_one(
+    machine: &mut Machine,
+    ledger: &Ledger,
+    now: Timestamp,
+    input: &Input,
+    view: &mut View,
+) -> Result<Option<Result<Handled, NotTaken>>, LedgerError> {
+    for _round in 0..ROUNDS_MAX {
+        let mut entropy = Entropy::new(keys::random());
+        match machine.handle(now, input, &mut entropy, view) {
+            Ok(handled) => return Ok(Some(Ok(handled))),
+            Err(Stop::Refused(refused)) => return Ok(Some(Err(refused.into()))),
+            Err(Stop::Fault(Fault::Missing { keys })) => ledger.load(&keys, view)?,
+            Err(Stop::Fault(Fault::Damaged { .. })) => return Err(LedgerError::IndexDamaged),
+        }
+    }
+    Ok(None)
+}
+
 /// The answer to a question, or none if it asked for too much of the store: that is no reason to end.
 fn within_rounds<T>(answered: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
     match answered {
@@ -553,6 +590,30 @@ mod tests {
             within_rounds::<()>(Err(LedgerError::IndexDamaged)),
             Err(LedgerError::IndexDamaged)
         ));
+    }
+
+    #[test]
+    fn an_answer_that_asks_for_too_much_counts_as_lost_and_anything_else_is_not_taken() {
+        let mut tried = Vec::new();
+        let answer = Input::Fed { ticket: 7, items: Vec::new() };
+        for input in [answer, Input::Wakeup] {
+            let handled = or_lost(&input, |input| {
+                tried.push(format!("{input:?}"));
+                Ok(matches!(input, Input::Failed { ticket: 7, refusal: None }).then_some(()))
+            });
+            assert_eq!(handled.unwrap(), input.ticket().map(|_| ()));
+        }
+        assert_eq!(tried.len(), 3, "{tried:?}");
+    }
+
+    #[test]
+    fn answers_to_an_outbox_that_is_no_more_are_dropped_and_nothing_else() {
+        let answer = |ticket| Input::Failed { ticket, refusal: None };
+        let inputs = [Input::ClockJumped, answer(0), Input::Wakeup, answer(1), Input::Resume(1)];
+        let mut batch: Vec<Waiting> = inputs.into_iter().map(Waiting::nobody).collect();
+        forget_answers(&mut batch);
+        let left: Vec<&Input> = batch.iter().map(|waiting| &*waiting.input).collect();
+        assert!(matches!(left.as_slice(), [Input::ClockJumped, Input::Wakeup, Input::Resume(1)]));
     }
 
     #[tokio::test]

@@ -66,6 +66,7 @@ export const referrals = {
   discard: (id: string) => call<void>('DELETE', `/api/referrals/drafts/${encodeURIComponent(id)}`),
   act: (member: string, id: string, body: Api.Act) => call<void>('POST', `${referral(member, id)}/act`, body),
   assign: (member: string, id: string, body: Api.Assign) => call<void>('POST', `${referral(member, id)}/assign`, body),
+  reveal: (member: string, id: string) => call<Api.Revealed>('POST', `${referral(member, id)}/reveal`),
   file: (member: string, id: string, body: Api.File) => call<void>('POST', `${referral(member, id)}/file`, body),
 };
 

@@ -254,6 +254,8 @@ export interface NoticeRequest {
   classes: string[];
   purposes: string[];
   validUntil: string | null;
+  /** Whether documents of sensitive kinds are meant too. */
+  sensitive: boolean;
 }
 
 export interface Notice {
@@ -334,8 +336,8 @@ export interface Referral extends ReferralRow {
   patient: { identifiers: { kind: string; masked: string }[]; phone: string | null };
   form: ReferralForm;
   documents: DocumentRow[];
-  /** Whether a consent in force lets the receiving side have the documents. */
-  consented: boolean;
+  /** What is known of the consent to the documents: of some only, none, holders have not answered, or nothing is known yet. */
+  consent: 'permitted' | 'partly' | 'none' | 'waiting' | 'unknown';
   steps: { act: string; by: { code: string; name: string }; at: string; reply: ReferralReply | null; delivered: boolean }[];
   /** What the signed-in person can do now: `send`, `accept`, `decline`, `book`, `arrive`, `admit`, `answer`, `close`, `cancel`, `assign`, `file`. */
   actions: string[];

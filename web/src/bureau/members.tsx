@@ -22,7 +22,7 @@ export function Members() {
         <Shown of={status}>
           {({ connected }) => (
             <>
-              <header className="view-head"><h1>{words.title}</h1><span className="quiet">{words.counts(connected.length, list.length)}</span></header>
+              <header className="view-head"><h1>{words.title}</h1><span className="quiet">{words.counts(connected.length, list.filter(connects).length)}</span></header>
               <section className="card">
                 <Table<Member> size="small" rowKey="code" columns={columns(new Set(connected))} dataSource={list} pagination={{ pageSize: 50, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
               </section>
@@ -34,13 +34,21 @@ export function Members() {
   );
 }
 
+/** The registry is whom the others connect to. */
+const connects = ({ roles }: Member) => !roles.includes('registry');
+
+function Connection({ of, connected }: { of: Member; connected: ReadonlySet<string> }) {
+  if (!connects(of)) return words.itself;
+  return connected.has(of.code) ? <Tag color="success">{words.connected}</Tag> : <Tag>{words.away}</Tag>;
+}
+
 function columns(connected: ReadonlySet<string>): TableColumnsType<Member> {
   const heads = words.columns;
   return [
     { title: heads.name, render: (_, member) => <b>{member.name}</b> },
     { title: heads.code, dataIndex: 'code', className: 'code' },
     { title: heads.roles, render: (_, member) => namesOf(S.memberRole, member.roles, S.none) },
-    { title: heads.connection, render: (_, { code }) => (connected.has(code) ? <Tag color="success">{words.connected}</Tag> : <Tag>{words.away}</Tag>) },
+    { title: heads.connection, render: (_, member) => <Connection of={member} connected={connected} /> },
     { title: heads.state, render: (_, member) => (member.suspended ? <Tooltip title={words.suspendedHelp}><Tag color="error" tabIndex={0}>{words.suspended}</Tag></Tooltip> : words.active) },
     { title: heads.contact, dataIndex: 'contact' },
   ];

@@ -24,7 +24,7 @@ export const T = {
     emptyHelp: '请放宽日期范围或清除筛选。',
     clear: '清除筛选',
     definition: (name: string) => `“${name}”的定义`,
-    definitions: '指标定义', otherDefinitions: { search: '检索', totals: '合计' },
+    definitions: '指标定义', otherDefinitions: { search: '检索', totals: '合计', countedSince: '开始统计的时间', openMinutes: '受理时长（分钟）', smallCells: '小数目的处理' },
     denials: '有拒绝',
     total: (n: string) => `共 ${n} 行`,
     rangeMax: '按小时最多查看 31 天，已改为按天',
@@ -34,7 +34,7 @@ export const T = {
   members: {
     title: '成员机构',
     columns: { name: '机构', code: '代码', roles: '职能', contact: '联系方式', connection: '连接', state: '状态' },
-    connected: '在线', away: '未连接', suspended: '已暂停', active: '正常',
+    connected: '在线', away: '未连接', itself: '本平台', suspended: '已暂停', active: '正常',
     suspendedHelp: '暂停的机构不能收发任何资料，已登记的索引保留。',
     counts: (connected: number, all: number) => `${connected} 家在线，共 ${all} 家`,
   },

@@ -5,6 +5,7 @@ import { Segmented, Table, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { patients } from '../api/calls';
 import type { AccessRow, AuditRow } from '../api/types';
+import { together } from '../shared/access-list';
 import { dateTime, nameOf } from '../shared/format';
 import { usePages } from '../shared/load';
 import { Nothing, ShownPages } from '../shared/states';
@@ -31,7 +32,7 @@ function Region({ subject }: { subject: string }) {
   const list = usePages(`access ${subject}`, (after, signal) => patients.access(subject, after, signal));
   return (
     <ShownPages of={list} empty={<Nothing title={words.empty} />}>
-      {(items) => <Table<AccessRow> size="small" columns={REGION} dataSource={items.map((row, key) => ({ ...row, key }))} pagination={false} scroll={{ x: 'max-content' }} />}
+      {(items) => <Table<AccessRow> size="small" columns={REGION} dataSource={together(items).map((row, key) => ({ ...row, key }))} pagination={false} scroll={{ x: 'max-content' }} />}
     </ShownPages>
   );
 }
@@ -54,7 +55,7 @@ export function Outcome({ of }: { of: string }) {
 const REGION: TableColumnsType<AccessRow> = [
   { title: words.columns.at, render: (_, row) => dateTime(row.at), className: 'code' },
   { title: words.columns.who, render: (_, row) => row.organisation.name },
-  { title: words.columns.what, render: (_, row) => <span className="wrap">{row.text}</span> },
+  { title: words.columns.what, render: (_, row) => <span className="wrap">{row.text}{row.documents > 1 && words.count(row.documents)}</span> },
   { title: words.columns.outcome, render: (_, row) => <Outcome of={row.outcome} /> },
   { title: words.columns.purpose, render: (_, row) => nameOf(S.purpose, row.purpose) },
   { title: words.columns.clause, dataIndex: 'clause', className: 'code' },

@@ -75,8 +75,8 @@ function Choose({ choice, done }: { choice: Choice; done: (choice: Choice, notic
   const [error, busy, run] = useSubmit();
   const next = (filled: Partial<Choice>) => run(async () => {
     const chosen = { ...choice, ...filled };
-    const { organisation, classes } = chosen;
-    done(chosen, await noticeCall({ organisation, classes, purposes: purposesOf(chosen), validUntil: untilOf(chosen) }));
+    const { organisation, classes, stance, sensitive } = chosen;
+    done(chosen, await noticeCall({ organisation, classes, purposes: purposesOf(chosen), sensitive: stance === 'forbid' || sensitive, validUntil: untilOf(chosen) }));
   });
   const organisations = region.members.filter((member) => member.roles.includes('custodian') && !member.suspended).map(({ code, name }) => ({
     value: code, label: code === region.me.code ? `${name} ${words.own}` : name,

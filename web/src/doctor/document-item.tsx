@@ -9,6 +9,7 @@ import type { CopyState, DocumentRow } from '../api/types';
 import { dateTime, nameOf } from '../shared/format';
 import { to } from '../shared/route';
 import { T as S } from '../shared/texts';
+import { timeOf } from './record-list';
 import { Department } from './region';
 import { T } from './texts';
 
@@ -54,7 +55,7 @@ export function DocumentItem({ row, chosen, href, get }: Props) {
         <span className="document-title">{row.title}</span>
         <span className="document-facts">
           <span className="kind">{nameOf(S.class, row.class)}</span>
-          {row.holderName}{row.department && <> · <Department of={row.department} /></>}{row.author && ` · ${row.author}`} · {dateTime(row.created)}
+          {row.holderName}{row.department && <> · <Department of={row.department} /></>}{row.author && ` · ${row.author}`} · {dateTime(timeOf(row))}
         </span>
         {row.reason && !ENDED.has(row.state) && <span className="document-reason">{row.reason.text}</span>}
       </a>

@@ -1,8 +1,10 @@
 /** Files a referred patient under one of this hospital's: a person has looked at the papers and says who it is. */
 
-import { Alert, App, Checkbox, Descriptions, Form, Input, Modal, Radio } from 'antd';
+import { EyeOutlined } from '@ant-design/icons';
+import { Alert, App, Button, Checkbox, Descriptions, Form, Input, Modal, Radio } from 'antd';
+import { useState } from 'react';
 import { referrals } from '../api/calls';
-import type { PatientRow, Referral } from '../api/types';
+import type { PatientRow, Referral, Revealed } from '../api/types';
 import { age, date, nameOf } from '../shared/format';
 import { useSubmit } from '../shared/session';
 import { T as S } from '../shared/texts';
@@ -65,13 +67,24 @@ function Certain({ name, text }: { name: keyof Filled; text: string }) {
   return <Form.Item name={name} valuePropName="checked" rules={rules}><Checkbox>{text}</Checkbox></Form.Item>;
 }
 
-function Stated({ referral: { patientName, sex, birthDate, patient } }: { referral: Referral }) {
+/** What the form says of the patient; the numbers in full for who compares them with the papers, which is logged. */
+function Stated({ referral: { member, id, patientName, sex, birthDate, patient } }: { referral: Referral }) {
+  const [revealed, setRevealed] = useState<Revealed | null>(null);
+  const [error, busy, run] = useSubmit();
+  const identifiers = revealed?.identifiers ?? patient.identifiers.map(({ kind, masked }) => ({ kind, value: masked }));
+  const reveal = () => run(async () => setRevealed(await referrals.reveal(member, id)));
   const items = [
     { key: 'name', label: T.patients.columns.name, children: <b>{patientName}</b> }, { key: 'sex', label: T.patients.columns.sex, children: S.sex[sex] },
-    { key: 'birth', label: T.patient.birth, children: date(birthDate) }, { key: 'phone', label: T.patient.phone, children: patient.phone ?? S.none },
-    ...patient.identifiers.map(({ kind, masked }) => ({ key: kind, label: nameOf(S.identifier, kind), children: <span className="code">{masked}</span> })),
+    { key: 'birth', label: T.patient.birth, children: date(birthDate) }, { key: 'phone', label: T.patient.phone, children: revealed?.phone ?? patient.phone ?? S.none },
+    ...identifiers.map(({ kind, value }) => ({ key: kind, label: nameOf(S.identifier, kind), children: <span className="code">{value}</span> })),
   ];
-  return <Descriptions className="stated" title={words.stated} size="small" bordered column={2} items={items} />;
+  const button = revealed === null && <Button size="small" icon={<EyeOutlined aria-hidden />} loading={busy} title={T.patient.revealNote} onClick={reveal}>{T.patient.reveal}</Button>;
+  return (
+    <>
+      <Descriptions className="stated" title={words.stated} extra={button} size="small" bordered column={2} items={items} />
+      {error && <Alert role="alert" type="error" showIcon title={error} />}
+    </>
+  );
 }
 
 function Candidate({ row }: { row: PatientRow }) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DocumentRow } from '../api/types';
 import { flagOf } from './labs-trend';
-import { byDay, handedOver, matches, NO_FILTER } from './record-list';
+import { byDay, handedOver, matches, newestFirst, NO_FILTER } from './record-list';
 
 const NOW = Date.parse('2026-11-22T12:00:00+08:00');
 
@@ -15,6 +15,13 @@ test('documents are grouped by Beijing day of service, the newest first', () => 
   expect(byDay(rows).map(([day, documents]) => [day, documents.map(({ entry }) => entry)])).toEqual([
     ['2026-11-21', ['late']], ['2026-11-20', ['later', 'early']], ['2026-01-01', ['old']],
   ]);
+});
+
+test('what sums up a stay stands where it was written, and rows of the same time keep their order', () => {
+  const stay = { serviceStart: '2026-11-14T08:00:00+08:00', serviceEnd: '2026-11-21T10:00:00+08:00' };
+  const rows = [row('b'), row('discharge', { ...stay, created: '2026-11-21T11:00:00+08:00' }), row('a')];
+  expect(newestFirst(rows).map(({ entry }) => entry)).toEqual(['discharge', 'a', 'b']);
+  expect(byDay(rows).map(([day]) => day)).toEqual(['2026-11-21', '2026-11-20']);
 });
 
 test('a filter hides what was replaced unless asked', () => {

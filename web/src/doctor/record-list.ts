@@ -21,16 +21,25 @@ export function matches(row: DocumentRow, filter: RecordFilter): boolean {
     && (filter.replaced || !row.replaced);
 }
 
-/** Day of the service, else of the document. */
+/** When what a document says was so: the service, or of one that sums up a stay of days, when it was written. */
+export function timeOf({ serviceStart, serviceEnd, created }: DocumentRow): string {
+  if (serviceStart === null) return created;
+  const isStay = serviceEnd !== null && date(serviceEnd) !== date(serviceStart);
+  return isStay ? created : serviceStart;
+}
+
 export function dayOf(row: DocumentRow): string | null {
-  const at = row.serviceStart ?? row.created;
+  const at = timeOf(row);
   return at === '' ? null : date(at);
 }
 
+/** The newest first; of the same time always in the same order. */
+export const newestFirst = (rows: DocumentRow[]) =>
+  [...rows].sort((a, b) => Date.parse(timeOf(b)) - Date.parse(timeOf(a)) || a.title.localeCompare(b.title) || a.entry.localeCompare(b.entry));
+
 /** Documents by day, the newest day first, and within a day the newest first. */
 export function byDay(rows: DocumentRow[]): [string | null, DocumentRow[]][] {
-  const newestFirst = [...rows].sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
-  return [...grouped(newestFirst, dayOf)].sort(([a], [b]) => (b ?? '').localeCompare(a ?? ''));
+  return [...grouped(newestFirst(rows), dayOf)].sort(([a], [b]) => (b ?? '').localeCompare(a ?? ''));
 }
 
 /** What a referral hands over unless the doctor says otherwise: own final documents of the last year that are not replaced. */

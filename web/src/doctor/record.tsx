@@ -71,7 +71,7 @@ function Timeline({ patient, history, chosen: [holder, entry], reload }: Timelin
 
 /** Says what the list is and what it may lack; it is always there. */
 export function CompletenessLabel({ of }: { of: Completeness }) {
-  const { members } = useRegion();
+  const { me, members } = useRegion();
   const name = (code: string) => members.find((member) => member.code === code)?.name ?? code;
   const names = (codes: string[]) => codes.map(name).join('、');
   const consented = of.kind === 'consented';
@@ -79,7 +79,7 @@ export function CompletenessLabel({ of }: { of: Completeness }) {
     <div className={`completeness ${of.kind}`} role="note" aria-label={words.complete}>
       <p>
         {consented ? <CheckCircleOutlined aria-hidden /> : <InfoCircleOutlined aria-hidden />}{' '}
-        {!consented && <b>{words.localOnly}：</b>}{of.text}
+        {!consented && <b>{of.members.some((code) => code !== me.code) ? words.mayLack : words.localOnly}：</b>}{of.text}
       </p>
       <p className="quiet">
         {words.asOf(dateTime(of.asOf))}（{S.zone}）{of.members.length > 0 && <>　{words.members(names(of.members))}</>}

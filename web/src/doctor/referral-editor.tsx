@@ -5,7 +5,7 @@ import { Alert, App, Button, Checkbox, Form, Input, Segmented, Select } from 'an
 import { useEffect, useRef, useState } from 'react';
 import { consents, patients, referrals } from '../api/calls';
 import type { Consent, DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
-import { age, date, nameOf } from '../shared/format';
+import { age, dateTime, nameOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { go, to } from '../shared/route';
 import { useSession, useSubmit } from '../shared/session';
@@ -14,7 +14,7 @@ import { T as S } from '../shared/texts';
 import { standing } from './consents';
 import { DocumentPane } from './document';
 import { sameDocument } from './document-item';
-import { handedOver } from './record-list';
+import { handedOver, newestFirst, timeOf } from './record-list';
 import { Clinical } from './referral-clinical';
 import { useRegion } from './region';
 import { T } from './texts';
@@ -198,10 +198,10 @@ function Choose({ rows, chosen, set, view }: ChooseProps) {
     <section className="sheet-card">
       <h2>{words.documents}<small>{words.chosen(chosen.length)}</small></h2>
       <p className="quiet">{rows.length === 0 ? words.noDocuments : words.documentsHelp}</p>
-      {rows.map((row) => (
+      {newestFirst(rows).map((row) => (
         <div key={row.entry} className="choose">
           <Checkbox checked={isChosen(row)} onChange={() => toggle(row)}>
-            {row.title}<br /><small className="quiet">{nameOf(S.class, row.class)} · {date(row.serviceStart ?? row.created)}</small>
+            {row.title}<br /><small className="quiet">{nameOf(S.class, row.class)} · {dateTime(timeOf(row))}</small>
           </Checkbox>
           <Button size="small" type="link" onClick={() => view(row)}>{words.view}</Button>
         </div>

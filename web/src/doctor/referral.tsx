@@ -15,12 +15,14 @@ import { DocumentPane } from './document';
 import { DocumentItem, sameDocument } from './document-item';
 import { Filing } from './filing';
 import { ActDialog, type Asked } from './referral-act';
+import { newestFirst } from './record-list';
 import { Destination, State, Undelivered, Urgency } from './referrals';
 import { useRegion } from './region';
 import { T } from './texts';
 
 const words = T.referral;
-const REFRESH_MS = 60_000;
+/** So often a referral that is open is looked at again: what the other hospital does shows by itself. */
+const REFRESH_MS = 5_000;
 
 /** What ends the referral, or turns it away: asked for last, and in red. */
 const DANGEROUS: ReadonlySet<string> = new Set(['decline', 'cancel']);
@@ -125,17 +127,18 @@ interface DocumentsProps {
 }
 
 function Documents({ referral, open, place, get }: DocumentsProps) {
-  const { documents, consented } = referral;
+  const { documents, consent } = referral;
+  const good = consent === 'permitted';
   return (
     <section className="sheet-card">
       <h2>{words.documents}</h2>
-      <p className={consented ? 'good' : 'warn'}>
-        {consented ? <CheckCircleOutlined aria-hidden /> : <ExclamationCircleOutlined aria-hidden />} {consented ? words.consented : words.notConsented}
-        {!consented && referral.subject !== null && <ConsentLink referral={referral} />}
+      <p className={good ? 'good' : 'warn'}>
+        {good ? <CheckCircleOutlined aria-hidden /> : <ExclamationCircleOutlined aria-hidden />} {words.consent[referral.side][consent]}
+        {consent === 'none' && referral.subject !== null && <ConsentLink referral={referral} />}
       </p>
       {documents.length === 0 ? <p className="quiet">{words.noDocuments}</p> : (
         <div role="list">
-          {documents.map((row) => <DocumentItem key={row.holder + row.entry} row={row} chosen={open !== null && sameDocument(row, open)} get={get} href={[...place, row.holder, row.entry]} />)}
+          {newestFirst(documents).map((row) => <DocumentItem key={row.holder + row.entry} row={row} chosen={open !== null && sameDocument(row, open)} get={get} href={[...place, row.holder, row.entry]} />)}
         </div>
       )}
     </section>

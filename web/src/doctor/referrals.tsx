@@ -14,7 +14,7 @@ import { Department } from './region';
 import { T } from './texts';
 
 const words = T.referrals;
-const REFRESH_MS = 30_000;
+const REFRESH_MS = 5_000;
 const ENDED: ReadonlySet<ReferralState> = new Set(['declined', 'redirected', 'closed', 'cancelled', 'expired']);
 
 type Which = 'open' | 'done' | 'all';

@@ -17,17 +17,22 @@ import { Referrals } from './referrals';
 import { AwayBanner, WithRegion } from './region';
 import { T } from './texts';
 
+/** Where somebody begins: who has no patients of their own begins with the work that waits. */
+type Home = 'patients' | 'inbox' | 'find';
+
 export function Shell() {
   const route = useRoute();
+  const { has } = useSession();
+  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : 'find';
   return (
     <Layout className="shell">
       <TopBar />
       <WithRegion>
         <Layout>
-          <Navigation at={sectionOf(route)} />
+          <Navigation at={sectionOf(route, home)} />
           <div className="content">
             <AwayBanner />
-            <Main route={route} />
+            <Main route={route} home={home} />
           </div>
         </Layout>
       </WithRegion>
@@ -68,11 +73,11 @@ function Navigation({ at }: { at: string }) {
 }
 
 /** The view of a route. A new view gets the focus, so that a screen reader and the keyboard start there. */
-function Main({ route }: { route: Route }) {
+function Main({ route, home }: { route: Route; home: Home }) {
   const main = useRef<HTMLElement>(null);
   const place = route.path.slice(0, 2).join('/');
   useEffect(() => main.current?.focus({ preventScroll: true }), [place]);
-  return <main ref={main} id="main" tabIndex={-1}>{view(route)}</main>;
+  return <main ref={main} id="main" tabIndex={-1}>{view(route.path.length === 0 ? { ...route, path: [home] } : route)}</main>;
 }
 
 function view({ path: [section, one, two, ...rest], query }: Route) {
@@ -87,9 +92,9 @@ function view({ path: [section, one, two, ...rest], query }: Route) {
   return <Patients />;
 }
 
-function sectionOf({ path: [section = 'patients'] }: Route): string {
-  if (section === 'patients') return 'mine';
-  return section === 'referrals' ? '' : section;
+function sectionOf({ path: [section] }: Route, home: Home): string {
+  const at = section ?? home;
+  return at === 'patients' ? 'mine' : at === 'referrals' ? '' : at;
 }
 
 function focusMain(event: React.MouseEvent) {

@@ -1,6 +1,6 @@
 /** Chinese texts of the doctors' page. */
 
-import type { CopyState, ReferralForm, ReferralState } from '../api/types';
+import type { CopyState, Referral, ReferralForm, ReferralState } from '../api/types';
 
 export const T = {
   title: '医生工作站',
@@ -8,7 +8,7 @@ export const T = {
 
   away: {
     title: '区域登记平台暂时连接不上',
-    text: '本院病历和已打开的外院资料可以正常查看；暂时不能检索、获取或首次打开外院资料，也不能登记或撤回授权。转诊单可以照常填写和发送，恢复连接后自动送达。',
+    text: '本院病历和已打开的外院资料可以正常查看；暂时不能检索、获取或首次打开外院资料。授权的登记和撤回先保存在本院，恢复连接后自动送达平台才生效；转诊单可以照常填写和发送，恢复连接后自动送达。',
     outbox: (n: number, since: string) => `有 ${n} 条信息等待发送，最早一条：${since}`,
   },
 
@@ -47,7 +47,7 @@ export const T = {
     address: '住址',
     birth: '出生日期',
     remarks: '注意',
-    notFindable: '没有可用于区域检索的证件号码（身份证或电子健康卡），因此查不到外院资料，也不能登记授权。请在 HIS 补录证件号码。',
+    notFindable: '没有有效的、可用于区域检索的证件号码（身份证或电子健康卡），因此查不到外院资料，也不能登记授权。请在 HIS 补录；已登记号码的，请核对原件，校验位不符的号码不能使用。',
     noDocuments: '您的岗位只能办理知情同意，不能查看病历。',
     visits: (n: number) => `就诊 ${n} 次`,
     visit: { number: '就诊号', class: '类别', department: '科室', attending: '主管医生', admitted: '入院/就诊', discharged: '出院/结束' },
@@ -86,6 +86,7 @@ export const T = {
     unreachable: (names: string) => `暂时联系不上：${names}。对方恢复后会自动送达。`,
     complete: '资料范围',
     localOnly: '仅本院资料',
+    mayLack: '外院资料可能不全',
     count: (n: number) => `${n} 份`,
     hint: '↑ ↓ 在列表中移动，Enter 打开',
   },
@@ -196,6 +197,7 @@ export const T = {
     regionHelp: '本地区各机构对这位患者资料的每次访问，包括被拒绝的。患者本人也能看到。',
     ownHelp: '本院人员的每次操作。记录首尾相连、不能更改。',
     empty: '还没有访问记录',
+    count: (n: number) => `（共 ${n} 份）`,
     columns: { at: '时间', who: '机构', what: '事项', outcome: '结果', purpose: '用途', clause: '依据', actor: '人员', role: '岗位', department: '科室', number: '序号' },
   },
 
@@ -243,7 +245,7 @@ export const T = {
     chosen: (n: number) => `已选 ${n} 份`,
     consented: '患者已同意向该医院提供资料',
     notConsented: '尚未登记患者对该医院的知情同意',
-    notConsentedHelp: '转诊单可以发送，但对方在登记同意之前拿不到随转资料。',
+    notConsentedHelp: '转诊单可以发送，其中填写的病情会随单送达对方；随转资料在登记同意之前对方拿不到。',
     toConsent: '去登记知情同意',
     chooseFirst: '选择转入医院后显示授权状态',
     save: '保存草稿', saved: '草稿已保存', send: '发送转诊', sent: '转诊单已发送',
@@ -258,7 +260,16 @@ export const T = {
     of: (name: string) => `${name}的转诊`,
     from: '转出医院', to: '转入医院',
     documents: '随转资料', noDocuments: '没有随转资料',
-    consented: '患者已同意提供资料', notConsented: '患者尚未登记同意，资料暂不能获取',
+    consent: {
+      referring: {
+        permitted: '患者已同意向转入医院提供资料', partly: '患者同意向转入医院提供其中一部分资料', none: '尚未查到患者同意向转入医院提供资料的授权',
+        waiting: '正在确认患者的授权', unknown: '还不知道患者是否同意',
+      },
+      receiving: {
+        permitted: '患者已同意提供资料', partly: '部分资料已取得，其余原医院没有提供', none: '原医院没有提供资料，可能尚未登记患者同意；登记后会自动获取',
+        waiting: '正在向原医院获取资料', unknown: '还不知道患者是否同意提供资料',
+      },
+    } satisfies Record<Referral['side'], Record<Referral['consent'], string>>,
     steps: '办理过程', form: '转诊单', reply: '回复内容',
     theirChoice: '由转入医院安排', unassigned: '待分派', doctor: '接诊医生', toDoctor: (name: string) => `${name}医生`,
     doctorNeeded: '请选择接诊医生', doctorHelp: '转诊单没有指定科室。选定医生所在的科室即为接诊科室：该科室的医生可以看到转诊单，接受并归档后可以查看患者病历。',

@@ -5,12 +5,12 @@ import { Segmented, Select } from 'antd';
 import { useState } from 'react';
 import { ownAccess } from '../api/calls';
 import type { AccessRow, Region } from '../api/types';
+import { together } from '../shared/access-list';
 import { date, dateTime, longDate, nameOf } from '../shared/format';
 import { grouped } from '../shared/grouped';
 import { usePages } from '../shared/load';
 import { Nothing, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
-import { together } from './access-list';
 import { T } from './texts';
 
 const words = T.access;

@@ -59,7 +59,7 @@ function ForbidSheet({ region, forbidden, done, close }: Props & { close: () => 
 
 /** Everything, for every purpose, without end: an empty list narrows nothing (C-5). */
 async function record(organisation: string): Promise<void> {
-  const everything = { classes: [], purposes: [], validUntil: null };
+  const everything = { classes: [], purposes: [], sensitive: true, validUntil: null };
   const { version } = await notice({ organisation, ...everything });
   await consents(null).record({
     stance: 'forbid', organisation, ...everything, sensitivities: [], basis: 'objection', notice: { version }, evidence: { sheet: '', identifiedBy: '' },

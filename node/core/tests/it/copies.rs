@@ -11,18 +11,26 @@ use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, PersonRole, Purpose, ReferralAct, RefusalCode, WithdrawalReason,
 };
 use yiqiao_proto::envelope::Kind;
+use yiqiao_proto::form::ListedDocument;
+use yiqiao_proto::id::Subject;
 use yiqiao_proto::time::Millis;
 
+use crate::region::code;
 use crate::rig::{Msg, Says};
 use crate::story::permit;
-use crate::trio::{Trio, staff, visit_event, zhao};
+use crate::trio::{Trio, staff, visit_event, wang, zhao};
 
 fn want(trio: &Trio) -> Want {
+    want_of(trio.subject("clinic"), trio.listed())
+}
+
+/// Zhao wants these documents of a patient.
+pub(crate) fn want_of(subject: Subject, documents: Vec<ListedDocument>) -> Want {
     Want {
         actor: zhao(),
-        subject: Some(trio.subject("clinic")),
+        subject: Some(subject),
         referral: None,
-        documents: trio.listed(),
+        documents,
         purpose: Purpose::Treatment,
         treating: true,
         break_glass: None,
@@ -176,6 +184,77 @@ fn a_referrals_copies_are_erased_after_a_revocation_though_nobody_filed_the_pati
     trio.live(5_000);
     trio.revoke(directive);
     assert_eq!(trio.stages(), [Stage::Erased, Stage::Erased]);
+}
+
+#[test]
+fn i4_copies_of_a_referral_that_is_over_open_through_the_next_one_once_that_is_filed() {
+    let mut trio = Trio::with_patient();
+    let first = trio.refer();
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Refused, Stage::Refused], "nothing is permitted yet");
+    trio.step("hospital", &wang(), first, ReferralAct::Cancel).unwrap();
+    trio.live(2_000);
+    let second = trio.refer();
+    trio.permit();
+    trio.live(5_000);
+    trio.step("hospital", &wang(), second, ReferralAct::Cancel).unwrap();
+    let third = trio.refer();
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Held, Stage::Held]);
+    assert_eq!(trio.open(&zhao(), 0), Outcome::Denied(Denial::NotFiled));
+    trio.step("clinic", &zhao(), third, ReferralAct::Accept).unwrap();
+    assert_eq!(trio.file(third, false), Ok(Outcome::Done));
+    assert!(matches!(trio.open(&zhao(), 0), Outcome::Opened(_)));
+    let (subject, hospital) = (trio.subject("clinic"), code("hospital"));
+    let of =
+        |id| trio.nodes["clinic"].ask(move |core, view| core.copies_of_referral(&hospital, &id, 0, view));
+    assert_eq!(of(third).len(), 2);
+    let of_patient = trio.nodes["clinic"].ask(|core, view| core.copies_of(&subject, 0, view));
+    assert_eq!(of_patient.len(), 2);
+    trio.live(3_000);
+    assert_eq!(trio.events("clinic", AccessAct::Opening)[0].referral, Some(third), "said of the live one");
+}
+
+#[test]
+fn i4_copies_of_a_referral_that_is_over_open_for_a_patient_who_walks_in() {
+    let mut trio = Trio::with_patient();
+    trio.permit();
+    let first = trio.refer();
+    trio.live(5_000);
+    trio.step("hospital", &wang(), first, ReferralAct::Cancel).unwrap();
+    trio.live(2_000);
+    assert_eq!(trio.open(&zhao(), 0), Outcome::Denied(Denial::NotFiled));
+    walk_in(&mut trio);
+    assert!(matches!(trio.open(&zhao(), 0), Outcome::Opened(_)));
+    assert_eq!(trio.vault.len(), 2, "nothing was fetched twice");
+}
+
+#[test]
+fn what_a_referral_lists_is_fetched_when_the_patient_consents_after_it_was_sent() {
+    let mut trio = Trio::with_patient();
+    trio.refer();
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Refused, Stage::Refused]);
+    trio.permit();
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Held, Stage::Held]);
+}
+
+#[test]
+fn what_a_referral_listed_is_not_fetched_when_it_is_over_or_nobody_refers() {
+    let mut trio = Trio::with_patient();
+    let id = trio.refer();
+    trio.live(5_000);
+    trio.step("hospital", &wang(), id, ReferralAct::Cancel).unwrap();
+    trio.live(2_000);
+    trio.permit();
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Refused, Stage::Refused]);
+    let mut trio = Trio::with_patient();
+    walk_in(&mut trio);
+    trio.permit();
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Refused, Stage::Refused], "somebody asks again");
 }
 
 #[test]

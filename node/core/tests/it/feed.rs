@@ -14,7 +14,7 @@ use yiqiao_proto::member::KeyState;
 use yiqiao_proto::proof::Proof;
 use yiqiao_proto::time::{Millis, Timestamp};
 
-use crate::region::{AUTHORITY, CLINIC, code, key};
+use crate::region::{AUTHORITY, CLINIC, code, key, signed};
 use crate::story::{Story, refusal};
 
 /// The clinic tells an act of the patient directly.
@@ -126,6 +126,22 @@ fn f6_a_jump_of_the_clock_voids_every_lease_even_one_that_is_on_its_way() {
     assert_eq!(lease_ends(&story), None);
     story.live(1_000);
     assert!(lease_ends(&story).is_some());
+}
+
+#[test]
+fn f7_a_lease_that_a_member_list_overtakes_is_asked_for_again_and_no_alarm() {
+    let mut story = Story::with_document();
+    story.node.now = story.node.now + Millis::from_secs(14);
+    let effects = story.node.all_due().unwrap();
+    let lease = effects.iter().find(|effect| is_lease(effect)).unwrap();
+    let answer = story.registry.answer(story.node.now, lease);
+    let mut next = story.registry.directory.list().clone();
+    next.version += 1;
+    next.previous = Some(story.registry.directory.payload_hash());
+    story.node.decide(&Input::MemberList(signed(&next))).unwrap();
+    let handled = story.node.handle(&answer).unwrap().unwrap();
+    assert_eq!((handled.outcome, lease_ends(&story)), (Outcome::Done, None));
+    assert!(story.node.all_due().unwrap().iter().any(is_lease), "at once");
 }
 
 #[test]

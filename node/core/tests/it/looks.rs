@@ -93,3 +93,35 @@ fn a_document_is_read_again_without_an_opening_only_where_it_was_opened() {
     assert_eq!(trio.events("clinic", AccessAct::Opening).len(), 1);
     assert!(readable(&trio, "hospital", &wang(), first).is_some(), "an own document");
 }
+
+#[test]
+fn after_many_drafts_that_are_gone_the_next_one_is_found() {
+    let mut trio = Trio::with_patient();
+    for _ in 0..300 {
+        let id = trio.draft();
+        assert_eq!(trio.act("hospital", &Input::DropDraft { actor: wang(), id }), Ok(Outcome::Done));
+    }
+    let id = trio.draft();
+    let drafts = trio.nodes["hospital"].ask(|machine, view| machine.drafts("wang", 0, view));
+    assert_eq!(drafts.iter().map(|(place, draft)| (*place, draft.id)).collect::<Vec<_>>(), [(301, id)]);
+}
+
+#[test]
+fn a_patient_who_stays_is_listed_though_many_who_came_later_have_gone_on() {
+    let mut trio = Trio::with_patient();
+    let node = trio.node("hospital");
+    node.receive(&crate::trio::visit("stays", "p", 1, "li", "emergency"));
+    for number in 0..300 {
+        let name = format!("t{number}");
+        for department in ["emergency", "surgery"] {
+            let control = format!("{name}-{department}");
+            node.receive(&crate::trio::visit(&control, &name, 100 + number, "li", department));
+        }
+    }
+    let nurse = staff("n", PersonRole::Nurse, &["emergency"]);
+    let listed = trio.nodes["hospital"]
+        .ask(|machine, view| machine.patients_of(&nurse, 0, None, view))
+        .unwrap_or_default();
+    let listed: Vec<_> = listed.into_iter().map(|(_, subject)| subject).collect();
+    assert_eq!(listed, [trio.subject("hospital")]);
+}

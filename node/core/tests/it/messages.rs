@@ -35,6 +35,8 @@ fn the_same_control_id_with_other_bytes_is_a_new_message_and_remarked_on() {
     assert_eq!(node.counters("his").indexed, 2);
     let fresh = node.receive(&report("2", patient("p", Some(1)), "r3"));
     assert!(!fresh.remarks.contains(&Remark::ControlIdReused));
+    node.receive(&report("1", patient("p", Some(1)), "r2").bytes("other"));
+    assert_eq!(node.counters("his").reused, 1, "a repeat is none");
 }
 
 #[test]

@@ -48,8 +48,30 @@ fn a_subject_is_published_as_tokens_then_statement_then_its_chain() {
     let kinds: Vec<Kind> = registry.said().map(|word| word.kind()).collect();
     assert_eq!((kinds[0], kinds.len()), (Kind::IdentityStatement, SUBMISSION_MAX + 4));
     assert!(kinds[1..].iter().all(|kind| *kind == Kind::Entry));
-    assert_eq!(depth(&node), Depth { subjects: 0, words: 0, oldest: None });
+    assert_eq!(depth(&node), Depth::default());
     assert_eq!((registry.words, registry.evaluated), (kinds.len(), 1), "nothing was sent twice");
+}
+
+#[test]
+fn t2_what_stays_here_for_want_of_an_identifier_is_counted_apart_and_leaves_once_there_is_one() {
+    let mut node = node_with(2);
+    for number in 0..3 {
+        node.receive(&report(&format!("n{number}"), patient("q", None), &format!("q{number}")));
+    }
+    let counted = |node: &Node| {
+        let depth = depth(node);
+        (depth.words, depth.subjects, depth.held, depth.held_subjects)
+    };
+    assert_eq!(counted(&node), (2, 1, 3, 1));
+    let mut registry = Registry::new(&list(1_000));
+    node.publish(&mut registry);
+    assert_eq!(counted(&node), (0, 0, 3, 1));
+    node.rebuild();
+    assert_eq!(counted(&node), (0, 0, 3, 1));
+    node.receive(&report("late", patient("q", Some(2)), "q9"));
+    assert_eq!(counted(&node), (4, 1, 0, 0));
+    node.publish(&mut registry);
+    assert_eq!(depth(&node), Depth::default());
 }
 
 #[test]
@@ -329,7 +351,7 @@ fn a_list_that_comes_while_words_are_under_way_lets_nothing_be_sent_twice() {
             }
             node.decide(&answer).unwrap();
         }
-        assert_eq!(depth(&node), Depth { subjects: 0, words: 0, oldest: None });
+        assert_eq!(depth(&node), Depth::default());
         assert_eq!((registry.words, registry.evaluated), (SUBMISSION_MAX + 4, 1), "{under_way}");
     }
 }

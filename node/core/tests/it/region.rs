@@ -258,6 +258,13 @@ impl Registry {
         answer::answer(outcome, &self.machine, &log).unwrap()
     }
 
+    /// Takes the next member list.
+    pub(crate) fn take_list(&mut self, now: Timestamp, list: &MemberList) {
+        self.directory = self.directory.next(&signed(list)).unwrap();
+        let input = registry::Input::MemberList(Box::new(self.directory.clone()), signed(list));
+        self.handle(now, &input).unwrap();
+    }
+
     /// Answers a signed query of a member.
     pub(crate) fn ask(&mut self, now: Timestamp, query: &Envelope) -> Outcome {
         let (query, members, said) = (query.clone(), &self.directory, Said::Now);

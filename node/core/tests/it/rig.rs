@@ -18,11 +18,12 @@ use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::intake::{Answered, Content, Received, Sealed};
 use yiqiao_node_core::machine::{Config, Effect, Handled, Input, Keys, Machine, Outcome, Refused, Stop};
+use yiqiao_node_core::register::Number;
 use yiqiao_node_core::state::{Counters, Fault, Record, View};
 use yiqiao_proto::codes::FacilityKind;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::hash;
-use yiqiao_proto::id::DocumentId;
+use yiqiao_proto::id::{DocumentId, Subject};
 use yiqiao_proto::member::MemberList;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::sealed::{ChunkHash, DocumentKey, Header, Map, document_id};
@@ -31,9 +32,15 @@ use zeroize::Zeroizing;
 
 use crate::region::{HOSPITAL, Registry, at, code, directory, key, sealing_secret};
 
+/// How often drivers load for one input.
+const ROUNDS_MAX: u32 = 256;
+
 /// A node.
 pub(crate) struct Node {
     who: (&'static str, u8),
+    /// The seed of the key that signs its words.
+    words: u8,
+    registers: Registers,
     machine: Machine,
     store: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The records as they lie in the journal.
@@ -65,8 +72,10 @@ impl Node {
         let store = BTreeMap::new();
         let mut node = Self {
             who,
+            words: who.1,
+            registers: Registers::default(),
             keeps_batches: false,
-            machine: machine(list, who),
+            machine: machine(list, who, who.1, &Registers::default()),
             store,
             journal: Vec::new(),
             power_cut: None,
@@ -80,11 +89,17 @@ impl Node {
         node
     }
 
+    /// Starts again with another key for its words.
+    pub(crate) fn rekey(&mut self, words: u8) {
+        self.words = words;
+        self.rebuild();
+    }
+
     /// Starts again with what the journal has: the index is rebuilt from it.
     pub(crate) fn rebuild(&mut self) {
         self.power_cut = None;
         self.store.clear();
-        self.machine = machine(&self.list, self.who);
+        self.machine = machine(&self.list, self.who, self.words, &self.registers);
         for bytes in self.journal.clone() {
             let record = Record::decode(bytes.as_slice()).unwrap();
             let mut view = View::new(code("demo"));
@@ -101,7 +116,7 @@ impl Node {
 
     /// Starts again with the index as it stands.
     pub(crate) fn resume(&mut self) {
-        self.machine = machine(&self.list, self.who);
+        self.machine = machine(&self.list, self.who, self.words, &self.registers);
         let mut view = View::new(code("demo"));
         while let Err(fault) = self.machine.resume(&view) {
             let Fault::Missing { keys } = fault else { panic!("{fault}") };
@@ -121,6 +136,7 @@ impl Node {
         let mut view = View::new(code("demo"));
         for round in 1.. {
             self.rounds = self.rounds.max(round);
+            assert!(round <= ROUNDS_MAX, "no driver loads so often for one input");
             match self.machine.handle(self.now, input, &mut self.entropy, &mut view) {
                 Ok(handled) => {
                     let before = self.journal.len();
@@ -149,6 +165,12 @@ impl Node {
 
     pub(crate) fn receive(&mut self, message: &Msg) -> Answered {
         self.try_receive(message).unwrap()
+    }
+
+    /// A message that the machine does not take: why.
+    pub(crate) fn refuses(&mut self, message: &Msg) -> Option<Refused> {
+        let received = message.seal(&mut || self.seal());
+        self.handle(&Input::Received(Box::new(received))).unwrap().err()
     }
 
     /// An input that brings nothing to send.
@@ -227,6 +249,19 @@ impl Node {
         self.ask(|machine, view| machine.patient_by_number(&id, view))
     }
 
+    /// The patients of a number that somebody typed.
+    pub(crate) fn typed(&self, number: &str) -> Vec<Subject> {
+        let number = Number::Any(Phi::new(number.to_owned()));
+        self.ask(|machine, view| machine.patients_by_number(&number, view))
+    }
+
+    /// What the hospital has decided about the registers of its numbers, from the next start on.
+    pub(crate) fn configure(&mut self, assigners: &[(&str, &str)], main: Option<&str>) {
+        let named = assigners.iter().map(|(written, name)| ((*written).to_owned(), (*name).to_owned()));
+        self.registers = Registers { assigners: named.collect(), main: main.map(str::to_owned) };
+        self.resume();
+    }
+
     /// The index as it stands.
     pub(crate) fn index(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
         &self.store
@@ -237,13 +272,21 @@ fn at_rest() -> AtRest {
     AtRest::new(&Zeroizing::new([8; 32]))
 }
 
-fn machine(list: &MemberList, (name, seed): (&str, u8)) -> Machine {
+/// What the hospital has decided about the registers of its numbers.
+#[derive(Default)]
+struct Registers {
+    assigners: BTreeMap<String, String>,
+    main: Option<String>,
+}
+
+fn machine(list: &MemberList, (name, seed): (&str, u8), words: u8, registers: &Registers) -> Machine {
     let config = Config {
         organisation: code(name),
         coding: Coding::new(FacilityKind::GeneralHospital),
-        assigners: BTreeMap::new(),
+        assigners: registers.assigners.clone(),
+        main_register: registers.main.clone(),
     };
-    let keys = Keys { words: key(seed), sealing: sealing_secret(seed), at_rest: at_rest() };
+    let keys = Keys { words: key(words), sealing: sealing_secret(seed), at_rest: at_rest() };
     Machine::new(config, keys, directory(list))
 }
 
@@ -305,6 +348,7 @@ impl Msg {
             system: code(self.system),
             control_id: self.control.clone(),
             digest: hash::blake3(&[&self.bytes]),
+            subject: None,
             content,
         }
     }

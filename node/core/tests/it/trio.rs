@@ -290,6 +290,13 @@ impl Trio {
         self.nodes["hospital"].ask(|_, view| yiqiao_node_core::ask::directive(number, view)).unwrap()
     }
 
+    /// Another patient of the hospital lets the clinic have everything likewise.
+    pub(crate) fn permit_of(&mut self, subject: Subject) {
+        let permit = permit(self.now);
+        self.act("hospital", &Input::Permit(Box::new((statement_of(subject), permit)))).unwrap();
+        self.live(1_000);
+    }
+
     pub(crate) fn revoke(&mut self, directive: yiqiao_proto::id::DirectiveId) {
         let revocation = self.revocation(directive);
         self.act("hospital", &revocation).unwrap();
@@ -303,8 +310,7 @@ impl Trio {
     }
 
     fn statement(&self) -> Statement {
-        let actor = staff("d7", PersonRole::Desk, &[]);
-        Statement { actor, subject: self.subject("hospital"), evidence: b"paper".to_vec(), heads: Vec::new() }
+        statement_of(self.subject("hospital"))
     }
 
     /// The documents of the hospital, as a form or a search lists them.
@@ -435,6 +441,12 @@ impl Trio {
         let events = words.map(|word| AccessEvent::decode(word.payload()).unwrap());
         events.filter(|event| event.organisation == code(name) && event.act == act).collect()
     }
+}
+
+/// A patient says something at the hospital's desk.
+pub(crate) fn statement_of(subject: Subject) -> Statement {
+    let actor = staff("d7", PersonRole::Desk, &[]);
+    Statement { actor, subject, evidence: b"paper".to_vec(), heads: Vec::new() }
 }
 
 /// A refusal, having gone over the link.

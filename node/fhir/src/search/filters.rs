@@ -230,7 +230,9 @@ impl Filter for ServiceRequestFilter {
         PATIENT,
         PATIENT_IDENTIFIER,
         parameter("status", "token", "active, completed or revoked"),
+        parameter("requester", "reference", "the referring member, Organization/code"),
         parameter("requester:identifier", "reference", "the referring member, urn:yiqiao:member|code"),
+        parameter("performer", "reference", "the receiving member, Organization/code"),
         parameter("performer:identifier", "reference", "the receiving member, urn:yiqiao:member|code"),
     ];
 
@@ -239,7 +241,9 @@ impl Filter for ServiceRequestFilter {
         match name {
             "_id" => self.ids.ids(value),
             "status" => self.status.codes(name, value, &codes, "active, completed or revoked"),
+            "requester" => self.requester.members(name, value),
             "requester:identifier" => self.requester.tokens(name, value),
+            "performer" => self.performer.members(name, value),
             "performer:identifier" => self.performer.tokens(name, value),
             _ => take_patient(&mut self.patient, name, value),
         }
@@ -290,7 +294,9 @@ impl Filter for TaskFilter {
             "requested, received, accepted, rejected, in-progress, completed or cancelled",
         ),
         parameter("business-status", "token", "the state of the referral, urn:yiqiao:referral-state|code"),
+        parameter("requester", "reference", "the referring member, Organization/code"),
         parameter("requester:identifier", "reference", "the referring member, urn:yiqiao:member|code"),
+        parameter("owner", "reference", "the receiving member, Organization/code"),
         parameter("owner:identifier", "reference", "the receiving member, urn:yiqiao:member|code"),
     ];
 
@@ -302,7 +308,9 @@ impl Filter for TaskFilter {
             "_id" => self.ids.ids(value),
             "status" => self.status.codes(name, value, &codes, expected),
             "business-status" => self.business_status.tokens(name, value),
+            "requester" => self.requester.members(name, value),
             "requester:identifier" => self.requester.tokens(name, value),
+            "owner" => self.owner.members(name, value),
             "owner:identifier" => self.owner.tokens(name, value),
             _ => take_patient(&mut self.patient, name, value),
         }

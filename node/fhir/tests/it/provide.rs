@@ -5,9 +5,11 @@
 use serde_json::{Value, json};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::provide::{self, Provided, Transaction};
+use yiqiao_fhir::search::{Token, Who};
 use yiqiao_intake::facts::{Payload, Understood};
 use yiqiao_intake::fhir;
 use yiqiao_intake::intake::Door;
+use yiqiao_proto::phi::Phi;
 
 use crate::{rules, scenes};
 
@@ -170,15 +172,46 @@ fn a_known_patient_may_be_updated_and_need_not_be_there() {
 fn a_patient_who_was_found_here_is_named_by_the_id() {
     let mut json = bundle();
     json["entry"].as_array_mut().unwrap().remove(1);
-    assert_eq!(read(&json).unwrap().subject(), None);
+    assert_eq!(read(&json).unwrap().who(), None);
     for base in ["", "https://a.example/fhir/"] {
         let subject = json!({"reference": format!("{base}Patient/{}", "ab".repeat(32))});
-        for at in [0, 1, 3] {
-            json["entry"][at]["resource"]["subject"] = subject.clone();
-        }
-        assert_eq!(read(&json).unwrap().subject(), Some(&scenes::subject()));
+        about(&mut json, &subject);
+        assert_eq!(read(&json).unwrap().who(), Some(&Who::Subject(scenes::subject())));
     }
-    assert_eq!(read(&bundle()).unwrap().subject(), None);
+    assert_eq!(read(&bundle()).unwrap().who(), None);
+}
+
+/// All of a bundle without a Patient is about somebody.
+fn about(json: &mut Value, subject: &Value) {
+    for at in [0, 1, 3] {
+        json["entry"][at]["resource"]["subject"] = subject.clone();
+    }
+}
+
+#[test]
+fn a_patient_is_named_by_an_identifier_and_never_by_an_address_that_nobody_here_knows() {
+    let mut json = bundle();
+    json["entry"].as_array_mut().unwrap().remove(1);
+    let identifier = json!({"system": "urn:yiqiao:assigner:HIS", "value": "7"});
+    let token = |system: &str| {
+        Who::Identifier(Token { system: Some(system.to_owned()), value: Phi::new("7".to_owned()) })
+    };
+    for (subject, expected) in [
+        (json!({"identifier": identifier}), "urn:yiqiao:assigner:HIS"),
+        (
+            json!({"reference": "https://his.example/Patient/9", "identifier": identifier}),
+            "urn:yiqiao:assigner:HIS",
+        ),
+        (json!({"reference": "Patient?identifier=urn:oid:1.2|7"}), "urn:oid:1.2"),
+    ] {
+        about(&mut json, &subject);
+        assert_eq!(read(&json).unwrap().who(), Some(&token(expected)), "{subject}");
+    }
+    for unknown in ["https://his.example/Patient/9", "Patient/9", "Practitioner/1"] {
+        about(&mut json, &json!({"reference": unknown}));
+        let Err(Problem::Invalid { path, expected }) = read(&json) else { panic!("{unknown}") };
+        assert!(path.ends_with(".subject.reference") && expected.contains("identifier"), "{path}");
+    }
 }
 
 #[test]

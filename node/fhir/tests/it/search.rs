@@ -208,11 +208,16 @@ fn consents_and_referrals_are_searched_by_state_and_side() {
         ("status=requested&owner:identifier=urn:yiqiao:member%7Chospital-b", true),
         ("status=requested&owner:identifier=urn:yiqiao:member%7Chospital-a", false),
         ("status=requested&requester:identifier=hospital-a", true),
+        ("status=requested&requester=Organization/hospital-a", true),
+        ("status=requested&owner=Organization/hospital-a,Organization/hospital-b", true),
+        ("status=requested&owner=Organization/hospital-a", false),
         ("status=requested&business-status=sent", true),
     ] {
         let filter = search::<TaskFilter>(query).filter;
         assert_eq!(filter.admits(&scenes::referral(State::Sent)), expected, "{query}");
     }
+    let filter = search::<ServiceRequestFilter>("status=active&performer=Organization/hospital-b").filter;
+    assert!(filter.admits(&scenes::referral(State::Arrived)));
     let filter = search::<ServiceRequestFilter>("status=active&performer:identifier=hospital-b").filter;
     assert!(filter.admits(&scenes::referral(State::Arrived)));
     assert!(!filter.admits(&scenes::referral(State::Closed)));

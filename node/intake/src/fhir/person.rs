@@ -5,7 +5,7 @@ use yiqiao_proto::phi::Phi;
 use crate::dates;
 use crate::fhir::node::Node;
 use crate::flag::Flags;
-use crate::patient::{IdKind, Identifier, Name, Patient, Sex};
+use crate::patient::{IdKind, Identifier, Name, Patient, Sex, assigner_of};
 use crate::refusal::Refusal;
 use crate::resident_id::ResidentId;
 
@@ -50,7 +50,7 @@ pub(super) fn of_reference(reference: &Node<'_>) -> Result<Patient, Refusal> {
     let literal = reference.text("reference")?.unwrap_or_default();
     if let Some((_, query)) = literal.split_once("?identifier=") {
         let (system, value) = query.split_once('|').unwrap_or(("", query));
-        patient.identify(Identifier::new(kind_of("", system, value), value, system));
+        patient.identify(Identifier::new(kind_of("", system, value), value, &assigner_of(system)));
     } else if !literal.starts_with("urn:") {
         let id = literal.rsplit_once("Patient/").map(|(_, id)| id.split('/').next().unwrap_or(id));
         patient.identify(id.and_then(|id| Identifier::new(IdKind::Other, id, "Patient.id")));
@@ -67,7 +67,7 @@ fn identifier(element: &Node<'_>) -> Result<Option<Identifier>, Refusal> {
         let coding = kind.list("coding")?.into_iter().next();
         code = coding.map(|coding| coding.text("code")).transpose()?.flatten().unwrap_or_default();
     }
-    Ok(Identifier::new(kind_of(&code, &system, &value), &value, &system))
+    Ok(Identifier::new(kind_of(&code, &system, &value), &value, &assigner_of(&system)))
 }
 
 /// The kind by type code, by the well-known systems of Chinese guides, or by the form of the value.

@@ -6,13 +6,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use serde::Deserialize;
-use yiqiao_host::http::{Json, Problem, method_not_allowed};
+use yiqiao_host::http::{Json, Problem, ProblemKind, method_not_allowed};
 use yiqiao_intake::facts::{PatientEvent, Trigger};
 use yiqiao_intake::flag::Flags;
-use yiqiao_intake::patient::{IdKind, Identifier as Number, PartialDate, Patient, Sex};
+use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient, Sex};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::intake::{Content, Received};
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
+use yiqiao_node_core::register::{DESK, Number};
 use yiqiao_node_core::state::View;
 use yiqiao_proto::codes;
 use yiqiao_proto::form::{FormPerson, ReferralForm};
@@ -25,11 +26,7 @@ use yiqiao_proto::referral::Side;
 use crate::api::asking::unexpected;
 use crate::api::faults::{DOUBTFUL, FILED_BEFORE, NOT_SEEN, NUMBER_TAKEN, STATE, unfit};
 use crate::api::front::{Acting, Front, member_code, subject};
-use crate::api::patients::assigners;
 use crate::api::referrals::referral_id;
-
-/// The source of patients that are filed here by hand, among the systems of the hospital.
-const SOURCE: &str = "referral-desk";
 
 /// The longest number of a patient.
 const NUMBER_CHARS_MAX: usize = 64;
@@ -55,18 +52,29 @@ async fn file(
 ) -> Result<StatusCode, Problem> {
     let (referring, id) = (member_code(&member)?, referral_id(&id)?);
     let form = front.unfiled(&actor, &referring, id).await?;
-    let (subject, is_known) = match (asked.subject, asked.number) {
-        (Some(named), None) => (subject(&named)?, true),
-        (None, Some(number)) => front.numbered(&form, &number).await?,
-        _ => return Err(unfit("number", "exactly one of subject and number")),
-    };
-    let confirmed = asked.confirmed;
-    let filed = front.hand(Input::File { actor, referring, id, subject, confirmed }).await?;
-    if filed == Outcome::Done {
-        return Ok(StatusCode::NO_CONTENT);
+    let way = Way { actor, referring, id };
+    match (asked.subject, asked.number) {
+        (Some(named), None) => front.filed(way, subject(&named)?, asked.confirmed, &DOUBTFUL).await,
+        (None, Some(number)) => front.numbered(way, &form, &typed(&number)?, asked.confirmed).await,
+        _ => Err(unfit("number", "exactly one of subject and number")),
     }
-    // A number that was typed is taken to be free, so another's is a typing error.
-    Err(Problem::new(if is_known { &DOUBTFUL } else { &NUMBER_TAKEN }))
+}
+
+/// Who files which referral.
+struct Way {
+    actor: Actor,
+    referring: Code,
+    id: ReferralId,
+}
+
+/// A number as somebody typed it.
+fn typed(number: &str) -> Result<Phi<String>, Problem> {
+    let number = number.trim();
+    let fits = (1..=NUMBER_CHARS_MAX).contains(&number.chars().count());
+    if !fits || number.chars().any(char::is_control) {
+        return Err(unfit("number", "1 to 64 characters"));
+    }
+    Ok(Phi::new(number.to_owned()))
 }
 
 impl Front {
@@ -89,36 +97,45 @@ impl Front {
         Ok(referral.form)
     }
 
-    /// The patient with this number; a new one if there is none. Whether somebody chose it from what is known here.
-    async fn numbered(&self, form: &ReferralForm, number: &str) -> Result<(Subject, bool), Problem> {
-        let number = number.trim();
-        if number.is_empty()
-            || number.chars().count() > NUMBER_CHARS_MAX
-            || number.chars().any(char::is_control)
-        {
-            return Err(unfit("number", "1 to 64 characters"));
+    /// Files under a number. One that somebody has is taken, whichever register gave it, unless the identifiers say that it is the same
+    /// person: whom to confirm, one must have chosen by name.
+    async fn numbered(
+        &self,
+        way: Way,
+        form: &ReferralForm,
+        number: &Phi<String>,
+        confirmed: bool,
+    ) -> Result<StatusCode, Problem> {
+        match self.with_number(number).await?.as_slice() {
+            [] => {}
+            [known] => return self.filed(way, *known, false, &NUMBER_TAKEN).await,
+            _ => return Err(Problem::new(&NUMBER_TAKEN)),
         }
-        let number = Phi::new(number.to_owned());
-        if let Some(known) = self.with_number(&number).await? {
-            return Ok((known, false));
+        if form.person.identifiers.is_empty() && !confirmed {
+            return Err(Problem::new(&DOUBTFUL));
         }
-        let registers = self.app.inbox.ask(|machine, _| Ok(assigners(machine))).await?;
-        let register = registers.into_iter().next().unwrap_or_default();
-        self.app.inbox.hand(registered(form, &number, &register)).await?;
-        self.with_number(&number).await?.map(|new| (new, true)).ok_or_else(unexpected)
+        let register = self.app.inbox.ask(Machine::main_register).await?;
+        self.app.inbox.hand(registered(form, number, &register)).await?;
+        let new = self.with_number(number).await?;
+        let new = new.first().copied().ok_or_else(unexpected)?;
+        self.filed(way, new, confirmed, &DOUBTFUL).await
     }
 
-    async fn with_number(&self, number: &Phi<String>) -> Result<Option<Subject>, Problem> {
-        let number = number.clone();
-        let read = move |machine: &Machine, view: &View| {
-            for assigner in assigners(machine) {
-                let id = Number { kind: IdKind::Local, value: number.clone(), assigner };
-                if let Some(patient) = machine.patient_by_number(&id, view)? {
-                    return Ok(Some(patient.subject));
-                }
-            }
-            Ok(None)
-        };
+    async fn filed(
+        &self,
+        way: Way,
+        subject: Subject,
+        confirmed: bool,
+        doubt: &'static ProblemKind,
+    ) -> Result<StatusCode, Problem> {
+        let Way { actor, referring, id } = way;
+        let filed = self.hand(Input::File { actor, referring, id, subject, confirmed }).await?;
+        if filed == Outcome::Done { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::new(doubt)) }
+    }
+
+    async fn with_number(&self, number: &Phi<String>) -> Result<Vec<Subject>, Problem> {
+        let number = Number::Any(number.clone());
+        let read = move |machine: &Machine, view: &View| machine.patients_by_number(&number, view);
         Ok(self.app.inbox.ask(read).await?)
     }
 }
@@ -137,16 +154,17 @@ fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Inpu
     };
     let said = [b"filing/1".as_slice(), number.expose().as_bytes(), &form.encode()];
     Input::Received(Box::new(Received {
-        system: Code::new(SOURCE).expect("small letters are a code"),
+        system: Code::new(DESK).expect("small letters are a code"),
         control_id: None,
         digest: hash::blake3(&said),
+        subject: None,
         content: Content::Events(vec![event]),
     }))
 }
 
 fn patient(person: &FormPerson, number: &Phi<String>, register: &str) -> Patient {
-    let own = Number { kind: IdKind::Local, value: number.clone(), assigner: register.to_owned() };
-    let stated = person.identifiers.iter().map(|id| Number {
+    let own = Identifier { kind: IdKind::Local, value: number.clone(), assigner: register.to_owned() };
+    let stated = person.identifiers.iter().map(|id| Identifier {
         kind: match id.kind() {
             IdentifierKind::ResidentId => IdKind::ResidentId,
             IdentifierKind::HealthCard => IdKind::HealthCard,

@@ -72,22 +72,29 @@ impl Front {
             from_seq = next;
         }
         let (events, next) = newest(events, before);
-        let items = events.iter().map(|event| self.event_row(&event.word)).collect();
+        let reader = if matches!(actor, Actor::Patient { .. }) { "您" } else { "患者" };
+        let items = events.iter().map(|event| self.event_row(&event.word, reader)).collect();
         Ok(Json(Page { items, next: next.map(|seq| seq.to_string()) }))
     }
 
-    fn event_row(&self, event: &AccessEvent) -> Row {
+    fn event_row(&self, event: &AccessEvent, patient: &str) -> Row {
         let (who, other) = self.sides(event);
         let named = |code: &Code| self.member(code);
         let (who, other) = (named(who), other.map(named));
         let other_name = other.as_ref().map(|other| other.name.as_str());
-        let text = words::event(event.act, &who.name, other_name, event.role, event.documents);
+        let did = words::Did {
+            patient,
+            who: &who.name,
+            other: other_name,
+            role: event.role,
+            documents: event.documents,
+        };
         Row {
             at: self.time(event.at),
             act: name_of(&event.act),
             outcome: name_of(&event.outcome),
             clause: event.clause.clone(),
-            text: text + words::ending(event.outcome),
+            text: did.sentence(event.act, event.outcome),
             classes: event.classes.iter().map(name_of).collect(),
             purpose: name_of(&event.purpose),
             role: name_of(&event.role),

@@ -6,6 +6,8 @@ use yiqiao_proto::time::Millis;
 
 /// Rows of one page of patients or referrals.
 pub(super) const PAGE_ROWS: usize = 50;
+/// Drafts of one login that one list holds, the newest.
+pub(super) const DRAFTS_MAX: usize = 256;
 /// Documents of this hospital that one list holds, the newest.
 pub(super) const OWN_DOCUMENTS_MAX: u64 = 4_096;
 /// Documents of others that one list holds.
@@ -62,5 +64,3 @@ pub(super) const FETCH_MAX: usize = 256;
 pub(super) const EVIDENCE_TEXT_BYTES_MAX: usize = 512;
 /// Circles of patients that one request walks through until somebody stands in one.
 pub(super) const CIRCLES_MAX: usize = 16;
-/// Registers of patient numbers that are looked through.
-pub(super) const ASSIGNERS_MAX: usize = 16;

@@ -155,7 +155,10 @@ impl Terms {
         purposes: &BTreeSet<Purpose>,
     ) -> Result<yiqiao_proto::directive::Notice, Problem> {
         let organisation = self.grantee.organisation.as_ref();
-        Ok(front.notice(organisation, &self.what.classes, purposes, self.valid_until)?.named())
+        let sensitivities = &self.what.sensitivities;
+        let sensitive =
+            sensitivities.is_empty() || sensitivities.iter().any(|one| *one != Sensitivity::Normal);
+        Ok(front.notice(organisation, (&self.what.classes, sensitive), purposes, self.valid_until)?.named())
     }
 }
 

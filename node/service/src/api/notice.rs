@@ -23,7 +23,7 @@ use crate::api::parse;
 use crate::api::words;
 
 /// The version of the texts below.
-pub(super) const VERSION: &str = "2026-11.1";
+pub(super) const VERSION: &str = "2026-11.2";
 
 pub(super) fn router() -> Router<Front> {
     Router::new().route("/api/notice", post(show).fallback(method_not_allowed))
@@ -35,6 +35,9 @@ struct Request {
     organisation: String,
     classes: Vec<String>,
     purposes: Vec<String>,
+    /// Whether documents of sensitive kinds are meant too.
+    #[serde(default)]
+    sensitive: bool,
     valid_until: Option<String>,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Notice {
     pub(super) teller: (String, String),
     pub(super) classes: Vec<DocumentClass>,
     pub(super) purposes: Vec<Purpose>,
+    /// Documents of sensitive kinds too; an objection always means these.
+    pub(super) sensitive: bool,
     /// Until when, in the hospital's zone.
     pub(super) valid_until: Option<String>,
 }
@@ -66,7 +71,7 @@ async fn show(
     let until = asked.valid_until.as_deref().map(|text| parse::time("validUntil", text)).transpose()?;
     let classes = parse::codes("classes", DocumentClass::ALL, &asked.classes)?;
     let purposes = parse::codes("purposes", Purpose::ALL, &asked.purposes)?;
-    let notice = front.notice(Some(&organisation), &classes, &purposes, until)?;
+    let notice = front.notice(Some(&organisation), (&classes, asked.sensitive), &purposes, until)?;
     let hash = notice.hash().to_string();
     Ok(Json(Shown { version: VERSION, hash, paragraphs: notice.paragraphs() }))
 }
@@ -76,7 +81,7 @@ impl Front {
     pub(super) fn notice(
         &self,
         organisation: Option<&Code>,
-        classes: &std::collections::BTreeSet<DocumentClass>,
+        (classes, sensitive): (&std::collections::BTreeSet<DocumentClass>, bool),
         purposes: &std::collections::BTreeSet<Purpose>,
         valid_until: Option<Timestamp>,
     ) -> Result<Notice, Problem> {
@@ -92,6 +97,7 @@ impl Front {
             teller: reached(&own.code).unwrap_or_else(|| (own.name.clone(), String::new())),
             classes: classes.iter().copied().collect(),
             purposes: purposes.iter().copied().collect(),
+            sensitive,
             valid_until: valid_until.map(|at| self.time(at)),
         })
     }
@@ -134,9 +140,9 @@ impl Notice {
                 purposes.join("、")
             ),
             format!(
-                "三、资料种类：{}。这些资料属于医疗健康方面的敏感个人信息；是否包括精神、传染病、生殖健康等资料，以您登记时的\
-                 选择为准。",
-                words::classes(&self.classes)
+                "三、资料种类：{}，{}精神、传染病、生殖健康等特别敏感的资料。以上资料均属于医疗健康方面的敏感个人信息。",
+                words::classes(&self.classes),
+                if self.sensitive { "包括" } else { "不包括" }
             ),
             "四、必要性和对您的影响：接收方的医务人员了解您的既往情况，可以减少重复检查和误诊的风险；同时会有更多医务人员看到这些\
              资料。您可以不同意，不影响您在任何医疗机构就诊。"
@@ -194,6 +200,7 @@ mod tests {
             teller: ("人民医院".to_owned(), "0999-61000715".to_owned()),
             classes: vec![DocumentClass::Laboratory],
             purposes: vec![Purpose::Treatment],
+            sensitive: false,
             valid_until: Some("2026-12-01T00:00:00+08:00".to_owned()),
         }
     }
@@ -212,6 +219,7 @@ mod tests {
             "清除",
             "十五年",
             "第二十三条",
+            "不包括精神、传染病、生殖健康",
             "0999-61000715",
         ] {
             assert!(text.contains(part), "{part} in {text}");
@@ -226,6 +234,7 @@ mod tests {
             Notice { classes: Vec::new(), ..notice() },
             Notice { purposes: vec![Purpose::Quality], ..notice() },
             Notice { valid_until: None, ..notice() },
+            Notice { sensitive: true, ..notice() },
             Notice { teller: (String::new(), String::new()), ..notice() },
         ];
         assert!(others.iter().all(|other| other.hash() != hash));
@@ -244,7 +253,7 @@ mod tests {
         let hash = notice().hash().to_string();
         assert_eq!(
             (VERSION, hash.as_str()),
-            ("2026-11.1", "e409dd00e6795193721527957626094a76e911440b19e6d9cee1df7624f1c9b5")
+            ("2026-11.2", "c8d13e3bbea14eaf2b2f93df87b516c6c2409cd4b3aaecf47490321cfe7055b8")
         );
     }
 }

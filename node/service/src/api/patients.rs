@@ -6,11 +6,11 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
-use yiqiao_intake::patient::{IdKind, Identifier as Number};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::ask::Patient;
 use yiqiao_node_core::audit::Act;
 use yiqiao_node_core::machine::Machine;
+use yiqiao_node_core::register::Number;
 use yiqiao_node_core::sight::Ground;
 use yiqiao_node_core::state::{self, Fault, View};
 use yiqiao_proto::id::Subject;
@@ -19,7 +19,7 @@ use yiqiao_proto::phi::Phi;
 
 use crate::api::faults::{NOT_SEEN, unfit};
 use crate::api::front::{Acting, After, Front, Page, subject};
-use crate::api::limits::{ASSIGNERS_MAX, CIRCLES_MAX, PAGE_ROWS};
+use crate::api::limits::{CIRCLES_MAX, PAGE_ROWS};
 use crate::api::person::{Revealed, Row, Whole, revealed};
 
 pub(super) fn router() -> Router<Front> {
@@ -161,7 +161,8 @@ async fn find(
 fn found(machine: &Machine, view: &View, actor: &Actor, wanted: &Wanted) -> Result<Seen, Fault> {
     let subjects = match wanted {
         Wanted::Identifier(id) => machine.patients_by_identifier(id, view)?,
-        Wanted::Number(number) => by_number(machine, view, actor, number)?,
+        // Whichever of the hospital's registers gave it: of several patients the person who asks chooses.
+        Wanted::Number(number) => machine.find_by_number(actor, &Number::Any(number.clone()), view)?,
     };
     need(&subjects, view)?;
     let mut seen = Vec::new();
@@ -169,35 +170,6 @@ fn found(machine: &Machine, view: &View, actor: &Actor, wanted: &Wanted) -> Resu
         seen.extend(look_at(machine, view, actor, &subject)?);
     }
     Ok(seen)
-}
-
-/// A number of this hospital, whoever of its registers assigned it.
-fn by_number(
-    machine: &Machine,
-    view: &View,
-    actor: &Actor,
-    number: &Phi<String>,
-) -> Result<Vec<Subject>, Fault> {
-    let mut subjects = Vec::new();
-    for assigner in assigners(machine) {
-        for kind in [IdKind::Local, IdKind::InpatientNo, IdKind::OutpatientNo] {
-            let id = Number { kind, value: number.clone(), assigner: assigner.clone() };
-            subjects.extend(machine.find_by_number(actor, &id, view)?);
-        }
-    }
-    subjects.sort_unstable();
-    subjects.dedup();
-    Ok(subjects)
-}
-
-/// The registers of this hospital's numbers, as the configuration names them; and no name at all, last.
-pub(super) fn assigners(machine: &Machine) -> Vec<String> {
-    let mut names: Vec<String> = machine.config().assigners.values().cloned().collect();
-    names.sort_unstable();
-    names.dedup();
-    names.truncate(ASSIGNERS_MAX);
-    names.push(String::new());
-    names
 }
 
 async fn one(

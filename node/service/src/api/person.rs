@@ -7,6 +7,8 @@ use yiqiao_node_core::ask::Patient;
 use yiqiao_node_core::remark::Remark;
 use yiqiao_node_core::sight::Ground;
 use yiqiao_node_core::state::kept::{BirthDate, PersonData, PersonIdentifier, Visit};
+use yiqiao_proto::form::ReferralForm;
+use yiqiao_proto::person::{Identifier as FormIdentifier, IdentifierKind};
 use yiqiao_proto::time::Timestamp;
 
 use crate::api::front::Front;
@@ -131,6 +133,23 @@ pub(super) fn revealed(patient: &Patient) -> Revealed {
         identifiers: numbers(data).map(whole).collect(),
         phone: text(&data.phone),
         address: text(&data.address),
+    }
+}
+
+/// The same of the person on a referral's form.
+pub(super) fn revealed_form(form: &ReferralForm) -> Revealed {
+    let person = &form.person;
+    let whole = |id: &FormIdentifier| Identifier {
+        kind: match id.kind() {
+            IdentifierKind::ResidentId => "resident-id",
+            IdentifierKind::HealthCard => "health-card",
+        },
+        value: id.value().expose().clone(),
+    };
+    Revealed {
+        identifiers: person.identifiers.iter().map(whole).collect(),
+        phone: text(person.phone.expose()),
+        address: None,
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) struct Whole {
     patient: Stated,
     form: Form,
     documents: Vec<documents::Row>,
-    consented: bool,
+    consent: &'static str,
     steps: Vec<Step>,
     actions: Vec<&'static str>,
     candidates: Vec<person::Row>,
@@ -85,7 +85,8 @@ pub(super) struct Known {
 /// What goes with a form on either side.
 pub(super) struct Rest {
     documents: Vec<Listed>,
-    consented: bool,
+    /// What is known of the consent to these: `permitted`, `partly`, `none`, `waiting` for holders, `unknown`.
+    consent: &'static str,
     pub(super) candidates: Vec<Patient>,
 }
 
@@ -114,7 +115,7 @@ impl Front {
             patient: stated(&referral.form),
             form: Form::read(&referral.form),
             documents: rest.documents.iter().filter_map(|one| self.listed(one)).collect(),
-            consented: rest.consented,
+            consent: rest.consent,
             actions: actions(actor, &referral),
             candidates: rest.candidates.iter().map(|one| self.row(one, Ground::Office)).collect(),
         }
@@ -128,7 +129,7 @@ impl Front {
             patient: stated(form),
             form: Form::read(form),
             documents: rest.documents.iter().filter_map(|one| self.listed(one)).collect(),
-            consented: rest.consented,
+            consent: rest.consent,
             steps: Vec::new(),
             actions: vec!["send"],
             candidates: Vec::new(),
@@ -223,12 +224,31 @@ pub(super) fn rest(
         };
         documents.push(found.unwrap_or_else(|| Listed::Elsewhere(Box::new(listed.clone()))));
     }
-    let here = documents.iter().any(|one| {
-        let Listed::Copy(copy) = one else { return false };
-        matches!(copy.stage, Stage::Released | Stage::Held | Stage::Opened)
-    });
     let known = subject.map(|subject| permits(machine, view, &subject, to, now)).transpose()?;
-    Ok(Rest { documents, consented: here || known.unwrap_or(false), candidates: Vec::new() })
+    let consent = consent(&documents, known.unwrap_or(false), to == own);
+    Ok(Rest { documents, consent, candidates: Vec::new() })
+}
+
+/// What is known of the consent: the receiving side is told of it by what holders let go and refuse, the referring side by
+/// the permits in force.
+fn consent(documents: &[Listed], is_permitted: bool, is_receiving: bool) -> &'static str {
+    let (mut given, mut refused, mut asked) = (false, false, false);
+    for listed in documents {
+        let Listed::Copy(copy) = listed else { continue };
+        match copy.stage {
+            Stage::Released | Stage::Held | Stage::Opened => given = true,
+            Stage::Refused | Stage::Erased | Stage::Retained => refused = true,
+            Stage::Wanted => asked = true,
+        }
+    }
+    match (is_receiving, given, refused, asked) {
+        (true, true, true, _) => "partly",
+        (true, false, true, false) => "none",
+        (true, false, _, true) => "waiting",
+        (true, false, false, false) if !is_permitted => "unknown",
+        (false, ..) if !is_permitted => "none",
+        _ => "permitted",
+    }
 }
 
 /// The copies that a referral brought, and those that its patient had before.
@@ -314,8 +334,9 @@ fn actions(actor: &Actor, referral: &boxes::Referral) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use yiqiao_node_core::actor::Staff;
-    use yiqiao_proto::codes::{Sex, Urgency, Way};
+    use yiqiao_proto::codes::{DocumentClass, DocumentFormat, DocumentType, Sensitivity, Sex, Urgency, Way};
     use yiqiao_proto::form::{BirthDate, Clinical, FormPerson, Route};
+    use yiqiao_proto::id::{DocumentId, EntryId};
     use yiqiao_proto::phi::Phi;
 
     use super::*;
@@ -376,6 +397,39 @@ mod tests {
             departments: std::collections::BTreeSet::new(),
             department: None,
         })
+    }
+
+    fn copy(stage: Stage) -> Listed {
+        let title = Phi::new(String::new());
+        let listed = ListedDocument {
+            holder: Code::new("qzrm").unwrap(),
+            entry_id: EntryId::new([1; 32]).unwrap(),
+            document: DocumentId::new([1; 32]).unwrap(),
+            size: 1,
+            class: DocumentClass::Laboratory,
+            document_type: DocumentType::try_from(11).unwrap(),
+            format: DocumentFormat::Cda,
+            sensitivity: Sensitivity::Normal,
+            service_start: None,
+            service_end: None,
+            created_at: Timestamp::default(),
+            title,
+        };
+        let (subject, refusal, clause, at) = (None, None, String::new(), Timestamp::default());
+        Listed::Copy(Box::new(Shown { listed, subject, stage, refusal, clause, withdrawn: false, at }))
+    }
+
+    #[test]
+    fn what_is_said_of_consent_follows_from_what_is_known() {
+        let of = |stages: &[Stage], permitted, receiving| {
+            consent(&stages.iter().map(|stage| copy(*stage)).collect::<Vec<_>>(), permitted, receiving)
+        };
+        assert_eq!(of(&[Stage::Held, Stage::Opened], false, true), "permitted");
+        assert_eq!(of(&[Stage::Held, Stage::Refused], true, true), "partly");
+        assert_eq!(of(&[Stage::Refused], true, true), "none", "the holder knows better");
+        assert_eq!(of(&[Stage::Wanted, Stage::Refused], false, true), "waiting");
+        assert_eq!((of(&[], false, true), of(&[], true, true)), ("unknown", "permitted"));
+        assert_eq!((of(&[], false, false), of(&[], true, false)), ("none", "permitted"));
     }
 
     #[test]

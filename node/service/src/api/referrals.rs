@@ -9,6 +9,7 @@ use serde::Deserialize;
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::ask::Patient;
+use yiqiao_node_core::audit;
 use yiqiao_node_core::boxes::Folder;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::state::View;
@@ -22,8 +23,9 @@ use crate::api::asking::unexpected;
 use crate::api::faults::{NO_MEMBER, NOT_SEEN, STATE, unfit};
 use crate::api::fetching::Which;
 use crate::api::front::{Acting, After, Front, Page, member_code, subject};
-use crate::api::limits::FETCH_MAX;
+use crate::api::limits::{DRAFTS_MAX, FETCH_MAX};
 use crate::api::parse;
+use crate::api::person::{Revealed, revealed_form};
 use crate::api::record::{need_documents, own_listed, permits_for};
 use crate::api::referral_form::{Form, Reply};
 use crate::api::referral_shown::{Known, Row, Whole, candidates, rest};
@@ -37,6 +39,7 @@ pub(super) fn router() -> Router<Front> {
         .route("/api/referrals/drafts/{id}", draft)
         .route("/api/referrals/{member}/{id}", get(one).fallback(method_not_allowed))
         .route("/api/referrals/{member}/{id}/act", post(act).fallback(method_not_allowed))
+        .route("/api/referrals/{member}/{id}/reveal", post(reveal).fallback(method_not_allowed))
 }
 
 async fn sent(
@@ -68,6 +71,18 @@ async fn one(
 ) -> Result<Json<Whole>, Problem> {
     let (member, id) = (member_code(&member)?, referral_id(&id)?);
     front.referral(&actor, &member, id).await.map(Json)
+}
+
+/// The numbers of the form in full: who files the patient compares them with the papers. Audited.
+async fn reveal(
+    State(front): State<Front>,
+    Acting { actor, .. }: Acting,
+    Path((member, id)): Path<(String, String)>,
+) -> Result<Json<Revealed>, Problem> {
+    let (member, id) = (member_code(&member)?, referral_id(&id)?);
+    let known = front.known(&actor, &member, id).await?.ok_or_else(|| Problem::new(&NOT_SEEN))?;
+    front.look(&actor, known.referral.subject, audit::Act::Reveal).await?;
+    Ok(Json(revealed_form(&known.referral.form)))
 }
 
 #[derive(Deserialize)]
@@ -149,7 +164,18 @@ impl Front {
 
     async fn drafts(&self, actor: &Actor) -> Result<Vec<Row>, Problem> {
         let login = actor.login().to_owned();
-        let read = move |machine: &Machine, view: &View| machine.drafts(&login, 0, view);
+        let read = move |machine: &Machine, view: &View| {
+            let (mut drafts, mut after) = (Vec::new(), 0);
+            while let page = machine.drafts(&login, after, view)?
+                && let Some((last, _)) = page.last()
+            {
+                after = *last;
+                drafts.extend(page);
+                // Of more than anybody has, the newest.
+                drafts.drain(..drafts.len().saturating_sub(DRAFTS_MAX));
+            }
+            Ok(drafts)
+        };
         let mut drafts = self.app.inbox.ask(read).await?;
         drafts.reverse();
         Ok(drafts.iter().map(|(_, draft)| self.draft_row(draft)).collect())

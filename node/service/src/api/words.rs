@@ -61,40 +61,75 @@ pub(super) const fn role(role: PersonRole) -> &'static str {
     }
 }
 
-/// What an access event says happened, in one sentence for the patient. `who` is the hospital, `other` the other side, if
-/// there is one, `documents` how many.
-pub(super) fn event(
-    act: AccessAct,
-    who: &str,
-    other: Option<&str>,
-    role: PersonRole,
-    documents: u32,
-) -> String {
-    let other = other.unwrap_or("其他机构");
-    let count = if documents > 1 { format!("{documents} 份") } else { String::new() };
-    match act {
-        AccessAct::Release => format!("{who}把您的{count}病历提供给了{other}"),
-        AccessAct::Delivery => format!("{who}收到了{other}提供的{count}病历"),
-        AccessAct::Opening => format!("{who}的{}打开了您在{other}的{count}病历", self::role(role)),
-        AccessAct::Consent => format!("{who}登记了您的授权或限制"),
-        AccessAct::Revocation => format!("{who}登记了您撤回或取消的授权"),
-        AccessAct::ReferralStep => format!("{who}办理了与{other}之间的转诊"),
-        AccessAct::BreakGlass => format!("{who}为抢救紧急查阅了您的病历"),
-        AccessAct::Erasure => format!("{who}清除了没有打开过的、来自{other}的{count}病历"),
-        AccessAct::Retention => format!("{who}保留了授权期内已打开的、来自{other}的{count}病历"),
-        AccessAct::LogView => format!("{who}查阅了您的授权或访问记录"),
-        AccessAct::Search => format!("{who}检索了您在其他医院的病历目录"),
-        AccessAct::FirstFiling => format!("{who}第一次为您登记了病历目录"),
-        AccessAct::Withdrawal => format!("{who}撤销了一份病历的登记"),
-    }
+/// Who did something that an access event tells, and with whose documents.
+pub(super) struct Did<'a> {
+    /// How the patient is called: the patient reads 您.
+    pub(super) patient: &'a str,
+    /// The hospital.
+    pub(super) who: &'a str,
+    /// The other side, if there is one.
+    pub(super) other: Option<&'a str>,
+    pub(super) role: PersonRole,
+    /// How many.
+    pub(super) documents: u32,
 }
 
-/// How something ended, put behind the sentence about it.
-pub(super) const fn ending(outcome: AccessOutcome) -> &'static str {
-    match outcome {
-        AccessOutcome::Permitted => "。",
-        AccessOutcome::Denied => "，被拒绝。",
-        AccessOutcome::Failed => "，没有成功。",
+impl Did<'_> {
+    /// What happened, in one sentence; what was denied is never told as if it had been done.
+    pub(super) fn sentence(&self, act: AccessAct, outcome: AccessOutcome) -> String {
+        match outcome {
+            AccessOutcome::Permitted => self.done(act) + "。",
+            AccessOutcome::Denied => self.tried(act) + "，没有被允许。",
+            AccessOutcome::Failed => self.tried(act) + "，没有成功。",
+        }
+    }
+
+    fn done(&self, act: AccessAct) -> String {
+        let (who, patient, other, count) = (self.who, self.patient, self.other(), self.count());
+        match act {
+            AccessAct::Release => format!("{who}把{patient}的{count}病历提供给了{other}"),
+            AccessAct::Delivery => format!("{who}收到了{other}提供的{count}病历"),
+            AccessAct::Opening => format!("{who}的{}打开了{patient}在{other}的{count}病历", role(self.role)),
+            AccessAct::Consent => format!("{who}登记了{patient}的授权或限制"),
+            AccessAct::Revocation => format!("{who}登记了{patient}撤回或取消的授权"),
+            AccessAct::ReferralStep => format!("{who}办理了与{other}之间的转诊"),
+            AccessAct::BreakGlass => format!("{who}为抢救紧急查阅了{patient}的病历"),
+            AccessAct::Erasure => format!("{who}清除了没有打开过的、来自{other}的{count}病历"),
+            AccessAct::Retention => format!("{who}保留了授权期内已打开的、来自{other}的{count}病历"),
+            AccessAct::LogView => format!("{who}查阅了{patient}的授权或访问记录"),
+            AccessAct::Search => format!("{who}检索了{patient}在其他医院的病历目录"),
+            AccessAct::FirstFiling => format!("{who}第一次为{patient}登记了病历目录"),
+            AccessAct::Withdrawal => format!("{who}撤销了一份病历的登记"),
+        }
+    }
+
+    fn tried(&self, act: AccessAct) -> String {
+        let (who, patient, other, count) = (self.who, self.patient, self.other(), self.count());
+        match act {
+            AccessAct::Release => format!("{other}请求{who}提供{patient}的{count}病历"),
+            AccessAct::Delivery => format!("{who}请求接收{other}提供的{count}病历"),
+            AccessAct::Opening => {
+                format!("{who}的{}请求打开{patient}在{other}的{count}病历", role(self.role))
+            }
+            AccessAct::Consent => format!("{who}请求登记{patient}的授权或限制"),
+            AccessAct::Revocation => format!("{who}请求登记{patient}撤回或取消的授权"),
+            AccessAct::ReferralStep => format!("{who}请求办理与{other}之间的转诊"),
+            AccessAct::BreakGlass => format!("{who}请求紧急查阅{patient}的病历"),
+            AccessAct::Erasure => format!("{who}要清除来自{other}的{count}病历"),
+            AccessAct::Retention => format!("{who}要保留来自{other}的{count}病历"),
+            AccessAct::LogView => format!("{who}请求查阅{patient}的授权或访问记录"),
+            AccessAct::Search => format!("{who}请求检索{patient}在其他医院的病历目录"),
+            AccessAct::FirstFiling => format!("{who}请求为{patient}登记病历目录"),
+            AccessAct::Withdrawal => format!("{who}请求撤销一份病历的登记"),
+        }
+    }
+
+    fn other(&self) -> &str {
+        self.other.unwrap_or("其他机构")
+    }
+
+    fn count(&self) -> String {
+        if self.documents > 1 { format!("{} 份", self.documents) } else { String::new() }
     }
 }
 
@@ -166,10 +201,19 @@ mod tests {
 
     #[test]
     fn an_event_is_one_sentence_that_names_both_sides() {
-        let opened = event(AccessAct::Opening, "甲医院", Some("乙医院"), PersonRole::Physician, 1);
-        assert_eq!(opened + ending(AccessOutcome::Denied), "甲医院的医生打开了您在乙医院的病历，被拒绝。");
-        let released = event(AccessAct::Release, "乙医院", Some("甲医院"), PersonRole::Physician, 3);
-        assert_eq!(released, "乙医院把您的3 份病历提供给了甲医院");
+        let did = |patient, who, other, documents| Did {
+            patient,
+            who,
+            other: Some(other),
+            role: PersonRole::Physician,
+            documents,
+        };
+        let released = did("您", "乙医院", "甲医院", 3);
+        let of = |outcome| released.sentence(AccessAct::Release, outcome);
+        assert_eq!(of(AccessOutcome::Permitted), "乙医院把您的3 份病历提供给了甲医院。");
+        assert_eq!(of(AccessOutcome::Denied), "甲医院请求乙医院提供您的3 份病历，没有被允许。");
+        let opened = did("患者", "甲医院", "乙医院", 1).sentence(AccessAct::Opening, AccessOutcome::Denied);
+        assert_eq!(opened, "甲医院的医生请求打开患者在乙医院的病历，没有被允许。");
     }
 
     #[test]

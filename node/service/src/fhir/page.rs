@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use yiqiao_fhir::bundle;
-use yiqiao_fhir::limits::PAGE_TOKEN_BYTES_MAX;
+use yiqiao_fhir::limits::{COUNT_MAX, PAGE_TOKEN_BYTES_MAX};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::query::Request;
 use yiqiao_fhir::resource::Resource;
@@ -19,6 +19,9 @@ use yiqiao_proto::entropy::Entropy;
 
 use super::answer::{self, Refusal};
 use super::caller::{Call, Right};
+
+/// Pages that one count looks through.
+const COUNTED_PAGES_MAX: usize = 64;
 
 /// A type that can be searched.
 pub(super) trait Searched: Filter + Send + Sync + 'static {
@@ -54,6 +57,9 @@ struct Sealed {
 pub(super) async fn search<F: Searched>(call: &Call, query: &str, form: &str) -> Result<Response, Refusal> {
     call.allow(F::KIND, Right::Search)?;
     let page = page::<F>(call, query, form)?;
+    if page.search.counts {
+        return counted(call, page).await;
+    }
     // 0 asks for nothing but whether the search is good.
     let found = if page.search.count == 0 {
         Found { resources: Vec::new(), next: None }
@@ -67,6 +73,22 @@ pub(super) async fn search<F: Searched>(call: &Call, query: &str, form: &str) ->
         Some(token) => bundle::next_page::<F>(token, &found, next.as_ref(), &call.site),
     };
     Ok(answer::resource(StatusCode::OK, &bundle))
+}
+
+/// How many there are, counted page by page.
+async fn counted<F: Searched>(call: &Call, mut page: Page<F>) -> Result<Response, Refusal> {
+    page.search.count = COUNT_MAX;
+    let mut total = 0;
+    for _page in 0..COUNTED_PAGES_MAX {
+        let found = F::find(call, &page).await?;
+        total += found.resources.len();
+        if found.next.is_none() {
+            return Ok(answer::resource(StatusCode::OK, &bundle::total(&page.search, total, &call.site)));
+        }
+        page.cursor = found.next;
+    }
+    let limit = COUNT_MAX as usize * COUNTED_PAGES_MAX;
+    Err(Problem::TooLarge { what: "what is to be counted", limit }.into())
 }
 
 /// Whether the body of a request is a form.

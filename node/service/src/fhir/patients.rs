@@ -99,6 +99,6 @@ async fn by_token(call: &Call, token: Token) -> Result<Vec<Patient>, Refusal> {
 fn by_lookup(machine: &Machine, view: &View, actor: &Actor, lookup: &Lookup) -> Result<Vec<Subject>, Fault> {
     match lookup {
         Lookup::Person(id) => machine.find_by_identifier(actor, id, view),
-        Lookup::Number(id) => Ok(machine.find_by_number(actor, id, view)?.into_iter().collect()),
+        Lookup::Number(number) => machine.find_by_number(actor, number, view),
     }
 }

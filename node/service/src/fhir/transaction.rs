@@ -10,9 +10,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use yiqiao_fhir::limits::PROVIDE_BYTES_MAX;
 use yiqiao_fhir::outcome::{self, Problem};
-use yiqiao_fhir::patient;
 use yiqiao_fhir::provide::{self, Provided, Record, Transaction};
 use yiqiao_fhir::resource::Resource;
+use yiqiao_fhir::search::Who;
 use yiqiao_intake::facts::Format;
 use yiqiao_node_core::intake::{Answered, Verdict};
 use yiqiao_proto::id::{EntryId, Subject};
@@ -50,8 +50,13 @@ pub(super) async fn take(call: Call, body: Result<Bytes, BytesRejection>) -> Res
 
 /// Whom and what a bundle of documents names that is here already.
 async fn beside(call: &Call, provided: &Provided) -> Result<Beside, Refusal> {
-    let patient = match provided.subject() {
-        Some(id) => Some(patient::named(&patients::one(call, Some(*id)).await?)),
+    let subject = match provided.who() {
+        Some(Who::Subject(id)) => Some(patients::one(call, Some(*id)).await?.subject),
+        Some(who @ Who::Identifier(_)) => match patients::of(call, who).await?.as_slice() {
+            [known] => Some(known.subject),
+            // The machine files whom an identity number names, and keeps for a person what tells of nobody or of several.
+            _ => None,
+        },
         None => None,
     };
     let mut deposits = BTreeMap::new();
@@ -62,7 +67,7 @@ async fn beside(call: &Call, provided: &Provided) -> Result<Beside, Refusal> {
         named.check(found.as_ref().map(|found| found.size))?;
         deposits.extend(found.map(|found| (named.url.clone(), found)));
     }
-    Ok(Beside { patient, deposits })
+    Ok(Beside { subject, deposits })
 }
 
 /// The body of a resource that is sent, of at most so many bytes.

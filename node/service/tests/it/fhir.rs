@@ -182,7 +182,8 @@ async fn documents_that_are_handed_in_are_kept_once_and_read_back() {
     assert_eq!([status(0), status(1), status(2)], ["200 OK", "201 Created", "201 Created"]);
     let location = answers["entry"][1]["response"]["location"].as_str().unwrap().to_owned();
     let document = system.get(&format!("/fhir/{location}")).await.json();
-    assert_eq!(document["masterIdentifier"]["system"], "urn:ietf:rfc:3986");
+    let master = json!({"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.1"});
+    assert_eq!(document["masterIdentifier"], master, "the sender's stays");
     let content = system.get(&format!("/fhir/{}", location.replace("DocumentReference", "Binary"))).await;
     assert_eq!(content.text(), "检查报告一");
 
@@ -193,6 +194,9 @@ async fn documents_that_are_handed_in_are_kept_once_and_read_back() {
     assert_eq!(second.status, 200, "{}", second.text());
     let documents =
         system.all("DocumentReference", &format!("patient.identifier={}", by_resident(Role::WalkIn))).await;
+    let counted =
+        format!("/fhir/DocumentReference?_summary=count&patient.identifier={}", by_resident(Role::WalkIn));
+    assert_eq!(system.get(&counted).await.json()["total"], 2);
     assert_eq!(documents.len(), 2, "named by the id of a Patient of this door it is the same patient");
     let nobody = bundle(3, &json!({"reference": format!("Patient/{}", "ab".repeat(32))}), "x");
     assert_eq!(system.post("/fhir", FHIR, &nobody.to_string()).await.status, 404);

@@ -13,14 +13,14 @@ use crate::wire::Answer;
 const STATE: &str = "urn:yiqiao:referral-state";
 
 /// The hospital that refers and the one that receives.
-struct Two {
-    from: Node,
-    to: Node,
+pub(crate) struct Two {
+    pub(crate) from: Node,
+    pub(crate) to: Node,
 }
 
 impl Two {
     /// Both in one region; the patient is known where the referral comes from.
-    async fn started() -> Self {
+    pub(crate) async fn started() -> Self {
         let from = fed().await;
         let mut to = Node::applied_to(Arc::clone(&from.region), "qzdx");
         to.admit();
@@ -30,7 +30,7 @@ impl Two {
     }
 
     /// A doctor sends referrals of the patient by the pages, for these reasons; their ids.
-    async fn refer<const N: usize>(&self, reasons: [&str; N]) -> [String; N] {
+    pub(crate) async fn refer<const N: usize>(&self, reasons: [&str; N]) -> [String; N] {
         let doctor = Person::with_account(&self.from, "10215", "doctor", Some("0203")).await;
         let subject = doctor.find().await;
         let mut ids = reasons.map(str::to_owned);

@@ -24,6 +24,7 @@ mod member;
 mod mllp;
 mod pages;
 mod referral_form;
+mod registers;
 mod review;
 mod rig;
 mod story;

@@ -203,15 +203,19 @@ async fn two() -> [Node; 2] {
     nodes
 }
 
+async fn is_known(person: &Person, code: &str) {
+    until("the other hospital to be known", async || {
+        let members = person.get("/api/region").await["members"].take();
+        members.as_array().unwrap().iter().any(|member| member["code"] == code).then_some(())
+    })
+    .await;
+}
+
 /// The patient consents at the desk that a hospital may have the documents.
 async fn consents(node: &Node, to: &str) {
     let desk = Person::with_account(node, "desk", "desk", None).await;
     let subject = find(&desk).await;
-    until("the other hospital to be known", async || {
-        let members = desk.get("/api/region").await["members"].take();
-        members.as_array().unwrap().iter().any(|member| member["code"] == to).then_some(())
-    })
-    .await;
+    is_known(&desk, to).await;
     let until = "2099-12-01T00:00:00+08:00";
     let asked = json!({ "organisation": to, "classes": [], "purposes": ["treatment"], "validUntil": until });
     let notice = desk.post("/api/notice", &asked).await;
@@ -237,6 +241,30 @@ async fn sends(doctor: &Person, subject: &str, to: &str) -> String {
     let path = format!("/api/referrals/qzrm/{}", saved["id"].as_str().unwrap());
     doctor.post(&format!("{path}/act"), &json!({ "act": "send" })).await;
     path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_come_by_themselves_when_the_patient_consents_after_the_referral_and_the_page_says_so() {
+    let [from, to] = two().await;
+    let discharge = note(DISCHARGE, "20261118100000", &[("29548-5", "Diagnosis", &[("诊断名称", "心绞痛")])]);
+    let (doctor, subject) = with_notes(&from, &[discharge]).await;
+    from.published().await;
+    is_known(&doctor, "qzdx").await;
+    let path = sends(&doctor, &subject, "qzdx").await;
+    assert_eq!(doctor.get(&path).await["consent"], "none");
+    let office = Person::with_account(&to, "referral", "referral-office", None).await;
+    let is = async |consent: &str, state: &str| {
+        until(consent, async || {
+            let answer = office.request("GET", &path, "", b"").await;
+            let seen = (answer.status == 200).then(|| answer.json())?;
+            (seen["consent"] == consent && seen["documents"][0]["state"] == state).then_some(())
+        })
+        .await;
+    };
+    is("none", "refused").await;
+    consents(&from, "qzdx").await;
+    is("permitted", "held").await;
+    assert_eq!(doctor.get(&path).await["consent"], "permitted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,6 +305,11 @@ async fn a_referral_to_no_department_comes_to_the_office_which_gives_it_to_a_doc
         let unfit = office.send("POST", &format!("{path}/assign"), &json!({ "login": login })).await;
         assert_eq!((unfit.status, &unfit.json()["field"]), (422, &"login".into()), "{login}");
     }
+    assert!(office.get(&path).await["patient"]["identifiers"][0]["masked"].as_str().unwrap().contains("***"));
+    let in_full = office.send("POST", &format!("{path}/reveal"), &Value::Null).await.json();
+    assert_eq!(in_full["identifiers"][0]["value"], RESIDENT_ID, "who files compares it with the papers");
+    assert_eq!(given.send("POST", &format!("{path}/reveal"), &Value::Null).await.status, 404);
+
     office.post(&format!("{path}/assign"), &json!({ "login": "200187" })).await;
     office.post(&format!("{path}/act"), &json!({ "act": "accept" })).await;
     office.post(&format!("{path}/file"), &json!({ "number": "C7700012345" })).await;

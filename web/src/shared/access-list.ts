@@ -1,8 +1,8 @@
-/** Rows of the access log as a patient reads them. */
+/** Rows of the access log as people read them. */
 
 import type { AccessRow } from '../api/types';
-import { dateTime } from '../shared/format';
-import { grouped } from '../shared/grouped';
+import { dateTime } from './format';
+import { grouped } from './grouped';
 
 /**
  * What happened in the same minute in the same words, as one row: each document is an event of its own, and a revocation

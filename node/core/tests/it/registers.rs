@@ -1,0 +1,205 @@
+//! Registers of a hospital's numbers: who has a number, whichever system's name its register goes by.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use yiqiao_intake::facts::{Status, Trigger};
+use yiqiao_intake::patient::{IdKind, Identifier, Patient};
+use yiqiao_node_core::limits::REGISTERS_MAX;
+use yiqiao_node_core::machine::{Machine, Refused};
+use yiqiao_node_core::register::{DESK, Named, Number};
+use yiqiao_proto::id::Subject;
+use yiqiao_proto::person;
+use yiqiao_proto::phi::Phi;
+
+use crate::region::list;
+use crate::rig::{Msg, Node, Says, document, event, merge, patient, report, resident_id};
+
+/// A patient with a number of a register.
+fn of(register: &str, number: &str, order: Option<u32>) -> Patient {
+    let mut patient = patient("", order);
+    patient.identifiers.insert(0, Identifier::new(IdKind::Local, number, register).unwrap());
+    patient
+}
+
+fn told(control: &str, patient: Patient) -> Msg {
+    Msg::new(control, Says::Events(vec![event(Trigger::Updated, patient, 0)]))
+}
+
+/// Somebody whom a person of the hospital files by hand.
+fn by_hand(node: &mut Node, number: &str, order: u32) -> Subject {
+    let register = node.ask(Machine::main_register);
+    let mut message = told("hand", of(&register, number, Some(order)));
+    message.system = DESK;
+    node.receive(&message);
+    let [subject] = node.typed(number)[..] else { panic!("one patient of {number}") };
+    subject
+}
+
+fn names(node: &Node) -> Vec<(String, u64, bool)> {
+    let plain = |Named { name, messages, configured }| (name, messages, configured);
+    node.ask(Machine::registers).into_iter().map(plain).collect()
+}
+
+fn is_one(node: &Node, order: u32, subject: Subject) -> bool {
+    let id = person::Identifier::resident_id(&resident_id(order)).unwrap();
+    node.ask(|machine, view| machine.patients_by_identifier(&id, view)) == [subject]
+}
+
+#[test]
+fn who_has_a_number_is_found_whichever_register_gave_it() {
+    let mut node = Node::new(&list(100));
+    node.receive(&told("1", of("QZDX", "C0001004072", Some(1))));
+    node.receive(&report("2", of("urn:oid:1.2.3", "C0001004072", Some(2)), "r"));
+    node.receive(&told("3", of("", "D1", Some(3))));
+    let both = node.typed("C0001004072");
+    assert_eq!(both.len(), 2, "two persons with one number are two, and nobody guesses");
+    assert_eq!(node.typed(" c0001004072 "), both, "as people type it");
+    let of = |register: &str| {
+        let (register, value) = (register.to_owned(), Phi::new("C0001004072".to_owned()));
+        node.ask(|machine, view| {
+            machine.patients_by_number(&Number::Of { register: register.clone(), value: value.clone() }, view)
+        })
+    };
+    assert_eq!([of("QZDX"), of("1.2.3")].concat(), both);
+    assert_eq!((of("urn:oid:1.2.3"), of("QZRM")), (of("1.2.3"), Vec::new()));
+    assert_eq!((node.typed("D1").len(), node.typed("D2").len()), (1, 0));
+    node.rebuild();
+    assert_eq!(node.typed("C0001004072"), both);
+}
+
+#[test]
+fn every_number_of_a_patient_leads_to_it_also_after_it_has_another_or_is_merged() {
+    let mut node = Node::new(&list(100));
+    let visit = |number: &str| {
+        let mut patient = patient("p", Some(1));
+        patient.identify(Identifier::new(IdKind::OutpatientNo, number, "1.11"));
+        patient.identify(Identifier::new(IdKind::Other, "sample 7", "LIS"));
+        patient
+    };
+    node.receive(&told("1", visit("MZ1")));
+    node.receive(&told("2", visit("MZ2")));
+    let subject = node.patient("p").unwrap().subject;
+    for number in ["p", "MZ1", "MZ2"] {
+        assert_eq!(node.typed(number), [subject], "{number}");
+    }
+    assert!(node.typed("sample 7").is_empty(), "nobody's number");
+    node.receive(&told("3", patient("q", Some(2))));
+    node.receive(&merge("4", patient("q", Some(2)), "p"));
+    assert_eq!(node.typed("MZ1"), node.typed("q"));
+    node.receive(&merge("5", patient("q", Some(2)), "never seen"));
+    assert_eq!(node.typed("never seen"), node.typed("q"));
+}
+
+#[test]
+fn the_first_of_two_numbers_of_one_register_stays_the_patients() {
+    let mut node = Node::new(&list(100));
+    let mut two = patient("0000218003", Some(1));
+    two.identify(Identifier::new(IdKind::Local, "A90000001", ""));
+    node.receive(&told("1", two.clone()));
+    node.receive(&told("2", two));
+    let known = node.patient("0000218003").unwrap();
+    assert_eq!(known.data.expose().identifiers.first().unwrap().value, "0000218003");
+}
+
+#[test]
+fn what_is_filed_by_hand_meets_the_registers_message_in_the_only_register_that_is_known() {
+    let mut node = Node::new(&list(100));
+    node.receive(&told("1", of("QZDX", "C1", Some(1))));
+    let filed = by_hand(&mut node, "C7", 7);
+    assert_eq!(names(&node), [("QZDX".to_owned(), 1, false)], "what people file tells nothing of systems");
+    // The register may not know the identity number.
+    node.receive(&told("2", of("QZDX", "C7", None)));
+    assert_eq!(node.typed("C7"), [filed]);
+    node.rebuild();
+    assert_eq!((node.typed("C7"), names(&node)), (vec![filed], vec![("QZDX".to_owned(), 2, false)]));
+}
+
+#[test]
+fn what_is_filed_by_hand_meets_the_registers_message_in_the_configured_register() {
+    let mut node = Node::new(&list(100));
+    node.configure(&[("HIS", "QZDX")], Some("HIS"));
+    node.receive(&told("1", of("PACS", "C1", Some(1))));
+    node.receive(&told("2", of("HIS", "C2", Some(2))));
+    let filed = by_hand(&mut node, "C7", 7);
+    node.receive(&told("3", of("QZDX", "C7", None)));
+    assert_eq!(node.typed("C7"), [filed]);
+    assert_eq!(names(&node), [("PACS".to_owned(), 1, false), ("QZDX".to_owned(), 2, true)]);
+}
+
+#[test]
+fn where_the_register_cannot_be_told_one_more_identifier_shows_that_it_is_one_person() {
+    let mut node = Node::new(&list(100));
+    node.receive(&told("1", of("QZDX", "C1", Some(1))));
+    node.receive(&told("2", of("PACS", "P1", Some(2))));
+    let filed = by_hand(&mut node, "C7", 7);
+    node.receive(&told("3", of("QZDX", "C7", Some(7))));
+    assert!(node.typed("C7") == [filed] && is_one(&node, 7, filed));
+    // Another number of the same person is the register's to merge, and the same number of another person is two patients.
+    node.receive(&told("4", of("QZDX", "C8", Some(7))));
+    node.receive(&told("5", of("PACS", "C7", Some(9))));
+    assert_eq!((node.typed("C8").contains(&filed), node.typed("C7").len()), (false, 2));
+}
+
+#[test]
+fn nobody_is_filed_by_hand_under_a_number_that_was_given_meanwhile() {
+    let mut node = Node::new(&list(100));
+    node.receive(&told("1", of("PACS", "C7", Some(9))));
+    let mut message = told("hand", of("QZDX", "c7", Some(7)));
+    message.system = DESK;
+    assert_eq!(node.refuses(&message), Some(Refused::NumberTaken));
+    assert_eq!(node.typed("C7").len(), 1);
+    let filed = by_hand(&mut node, "C8", 7);
+    let again = Msg { system: DESK, ..told("hand", of("PACS", "C8", Some(7))) };
+    assert!(node.receive(&again).repeat && node.typed("C8") == [filed], "told twice it is one message");
+}
+
+#[test]
+fn a_register_that_is_given_another_name_later_keeps_its_patients() {
+    let mut node = Node::new(&list(100));
+    node.receive(&told("1", of("HIS", "C1", None)));
+    let known = node.typed("C1");
+    node.configure(&[("HIS", "QZDX")], Some("QZDX"));
+    node.receive(&told("2", of("HIS", "C1", None)));
+    assert_eq!(node.typed("C1"), known);
+    node.receive(&told("3", of("QZDX", "C1", None)));
+    assert_eq!(node.typed("C1"), known);
+}
+
+#[test]
+fn registers_are_counted_by_name_up_to_a_bound() {
+    let mut node = Node::new(&list(100));
+    for number in 0..REGISTERS_MAX + 8 {
+        node.receive(&told(&format!("m{number}"), of(&format!("R{number}"), "1", Some(1))));
+    }
+    let known = names(&node);
+    assert_eq!((known.len(), known.first().unwrap()), (REGISTERS_MAX, &("R0".to_owned(), 1, false)));
+    node.receive(&told("long", of(&"名\u{7}".repeat(500), "2", Some(2))));
+    assert_eq!(names(&node).len(), REGISTERS_MAX);
+}
+
+#[test]
+fn a_document_of_nobody_who_can_be_told_is_for_a_person_to_look_at() {
+    let mut node = Node::new(&list(100));
+    let nameless = |kind, number: &str, assigner: &str| {
+        let mut said = Patient::default();
+        said.identify(Identifier::new(kind, number, assigner));
+        Msg::new(number, Says::Documents(vec![document(said, number, Status::Final)]))
+    };
+    let unknown = nameless(IdKind::OutpatientNo, "MZ1", "2.16.156.10011.1.11");
+    assert_eq!(node.refuses(&unknown), Some(Refused::NoPatient));
+    let mut known = patient("p", Some(1));
+    known.identify(Identifier::new(IdKind::OutpatientNo, "MZ1", ""));
+    node.receive(&told("1", known));
+    node.receive(&unknown);
+    assert_eq!(node.typed("MZ1").len(), 1, "whom the number is known of, it names");
+    // Two patients with one identity number: only a number of theirs tells which is meant.
+    node.receive(&told("2", patient("q", Some(1))));
+    let mut both = nameless(IdKind::ResidentId, &resident_id(1), "MPS");
+    assert_eq!(node.refuses(&both), Some(Refused::NoPatient));
+    let Says::Documents(documents) = &mut both.says else { panic!("documents") };
+    documents.iter_mut().for_each(|document| {
+        document.patient.identify(Identifier::new(IdKind::OutpatientNo, "MZ1", ""));
+    });
+    node.receive(&both);
+    assert_eq!(node.typed("q").len(), 1);
+}
