@@ -3,15 +3,16 @@
 CARGO ?= cargo
 PYTHON ?= python3
 DIR ?= corpus
+FOLDER ?= deploy/demo/run
 NPM ?= npm
 VENV := target/python
 PAGES := web/dist/doctor.html
 
 .PHONY: demo test tools node-tools format lint docs unit vectors pages pages-check browser corpus bench
 
-demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew
+demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew, FOLDER=... puts it elsewhere
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo
-	@exec target/release/yiqiao-demo --folder deploy/demo/run $(if $(FRESH),--fresh)
+	@exec target/release/yiqiao-demo --folder "$(FOLDER)" $(if $(FRESH),--fresh)
 
 test: tools format lint docs pages-check pages unit vectors browser ## everything that CI runs, but the corpus
 

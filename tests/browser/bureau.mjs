@@ -19,6 +19,10 @@ export async function bureau(stage) {
       await analyst.sees(analyst.page.getByRole('cell', { name: act, exact: true }).first());
     }
   });
+  await stage.station('bureau-refusals', analyst, async () => {
+    await analyst.choose('全部事项', '对外提供');
+    await analyst.sees(analyst.page.locator('.denied-row').filter({ hasText: stage.region.hospital('A').name }).filter({ hasText: hospital.name }).first());
+  });
   await stage.station('bureau-members', analyst, async () => {
     await analyst.follow('成员机构');
     await analyst.sees(analyst.page.getByRole('row', { name: hospital.name }).getByText('在线'));

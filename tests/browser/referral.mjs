@@ -20,8 +20,8 @@ export async function referral(stage) {
   await sends(stage, doctor, patient);
   await isAccepted(stage, patient);
   await stage.station('referral-accepted-at-a', doctor, async () => {
-    await doctor.follow('转诊发件箱');
-    await doctor.seesAtLast(() => doctor.page.getByRole('row', { name: patient.name }).getByText('已接受'));
+    // The box has been open since the referral was sent: it changes by itself.
+    await doctor.sees(doctor.page.getByRole('row', { name: patient.name }).getByText('已接受'));
   });
 }
 
@@ -146,7 +146,8 @@ async function sends(stage, doctor, patient) {
   await stage.station('referral-sent', doctor, async () => {
     await doctor.press('发送转诊');
     await doctor.seesHeading(`${patient.name}的转诊`);
-    await doctor.seesAtLast(() => doctor.page.locator('.view-head').getByText('已送达'));
+    // By itself: nobody reloads the page.
+    await doctor.sees(doctor.page.locator('.view-head').getByText('已送达'));
   });
   await stage.station('sent-box', doctor, async () => {
     await doctor.follow('转诊发件箱');

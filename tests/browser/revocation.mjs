@@ -5,6 +5,8 @@ import { PHONE } from './person.mjs';
 import { documents } from './received.mjs';
 
 const CHOSEN = 'a-quiet-river-2026';
+/** What the record does not say and the form requires. */
+const AGAIN = { 初步印象: '不稳定型心绞痛', 转出原因: '术后复查，请继续随访。', 医生联系电话: '0999-61000001' };
 
 export async function revocation(stage) {
   const { region } = stage;
@@ -15,6 +17,7 @@ export async function revocation(stage) {
   await doctorLoses(stage, patient);
   await readsTheLog(stage, phone, region.hospital('C').name);
   await deskReadsTheLog(stage, patient);
+  await refersAgain(stage, patient);
 }
 
 async function isGivenAnAccount(stage, patient) {
@@ -69,7 +72,7 @@ async function doctorLoses(stage, patient) {
     await doctor.follow(patient.name);
     for (const letter of ['A', 'B']) await doctor.seesAtLast(() => documents(doctor, region, letter, '已留存'));
     await doctor.seesAtLast(() => doctor.page.getByRole('listitem').filter({ hasText: '已清除' }));
-    await doctor.sees('仅本院资料');
+    await doctor.sees('外院资料可能不全');
     for (const state of ['已到达', '已打开', '可获取']) {
       for (const letter of ['A', 'B']) assert.equal(await documents(doctor, region, letter, state).count(), 0, `${letter} ${state}`);
     }
@@ -103,5 +106,21 @@ async function deskReadsTheLog(stage, patient) {
   await stage.station('own-audit', doctor, async () => {
     await doctor.page.getByText('本院审计', { exact: true }).click();
     await doctor.sees(doctor.page.getByRole('columnheader', { name: '序号' }));
+  });
+}
+
+/** Without consent: the form goes, and A refuses C the documents. */
+async function refersAgain(stage, patient) {
+  const { region } = stage;
+  const doctor = await stage.staff('A', region.doctorOf('referred', 'A').login);
+  await stage.station('referred-again', doctor, async () => {
+    await doctor.follow(patient.name);
+    await doctor.follow('发起转诊');
+    await doctor.choose('转入医院', region.hospital('C').name);
+    await doctor.press('从病历填入');
+    await doctor.sees('已填入 4 栏，请核对');
+    for (const [label, text] of Object.entries(AGAIN)) await doctor.fill(label, text);
+    await doctor.press('发送转诊');
+    await doctor.sees(doctor.page.locator('.view-head').getByText('已送达'));
   });
 }

@@ -39,7 +39,7 @@ class Stage {
   async staff(letter, login) {
     const person = await this.open(this.region.hospital(letter).url);
     await person.signIn(this.region.account(letter, login));
-    await person.seesHeading('我的患者');
+    await person.page.getByRole('heading', { level: 1 }).waitFor();
     return person;
   }
 

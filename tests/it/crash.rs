@@ -1,5 +1,5 @@
 //! kill -9 of the registry, of a holder and of a receiver at drawn instants, while messages come in, documents are published and
-//! pulled, and referrals are sent: nothing acknowledged is lost, nothing is there twice, and the exchange goes on.
+//! pulled, referrals are sent, and consent is taken back: nothing acknowledged is lost, nothing is there twice, and the exchange goes on.
 //!
 //! `YIQIAO_SEED` repeats a run, `YIQIAO_KILLS` sets how many there are.
 
@@ -20,7 +20,7 @@ use yiqiao_demo::region::{Options, Region};
 use yiqiao_simnet::hospitals::{Specialty, UNIVERSITY};
 use yiqiao_simnet::story::Role;
 
-use crate::story::people::{Person, array, programs, text, until};
+use crate::story::people::{Person, array, permit, programs, text, until};
 
 /// Kills, if nothing else is asked for.
 const KILLS: u64 = 200;
@@ -39,7 +39,8 @@ fn two_hundred_kills_lose_nothing_and_double_nothing() {
     let options = Options { programs: programs(), ports: Choice::Free, hospitals: 3 };
     let place = Place::new(folder.path()).unwrap();
     let mut region = Region::set_up(place, &options, &town, &mut |_| ()).unwrap();
-    region.feed(&town, |patient| patient == Role::WalkIn.index(), &mut |_| ()).unwrap();
+    let cast = [Role::WalkIn.index(), Role::Revoker.index()];
+    region.feed(&town, |patient| cast.contains(&patient), &mut |_| ()).unwrap();
     region.wait_until_published(&mut |_| ()).unwrap();
 
     let walk_in = town.cast(Role::WalkIn).unwrap();
@@ -50,21 +51,27 @@ fn two_hundred_kills_lose_nothing_and_double_nothing() {
         facts: region.facts().clone(),
         number: walk_in.registrations.get(&'A').unwrap().number.clone(),
         resident_id: walk_in.person.resident_id.to_string(),
+        revoker: town.cast(Role::Revoker).unwrap().person.resident_id.to_string(),
         doctors: (doctor_at('A'), doctor_at('C')),
         done: AtomicBool::new(false),
     };
     work.consent();
     let before = work.at_a().len();
-    let (reports, referrals) = std::thread::scope(|scope| {
+    let (reports, referrals, taken_back) = std::thread::scope(|scope| {
         let working = scope.spawn(|| work.until_done());
         let fetching = scope.spawn(|| work.fetch_until_done());
-        kill_again_and_again(&mut region, seed, kills, &|| working.is_finished() || fetching.is_finished());
+        let revoking = scope.spawn(|| work.take_back_until_done());
+        let broke_off = || working.is_finished() || fetching.is_finished() || revoking.is_finished();
+        kill_again_and_again(&mut region, seed, kills, &broke_off);
         work.done.store(true, Ordering::Relaxed);
         fetching.join().unwrap();
-        working.join().unwrap()
+        let (reports, referrals) = working.join().unwrap();
+        (reports, referrals, revoking.join().unwrap())
     });
     assert!(reports.len() > 10 && referrals.len() > 1, "there was work: {} reports", reports.len());
     work.check(before, &reports, &referrals);
+    assert!(!taken_back.is_empty(), "consent was taken back");
+    work.check_taken_back(&taken_back);
     region.stop().unwrap();
 }
 
@@ -99,6 +106,8 @@ struct Work {
     facts: Facts,
     number: String,
     resident_id: String,
+    /// Who lets C see, and takes it back.
+    revoker: String,
     doctors: (String, String),
     done: AtomicBool,
 }
@@ -178,6 +187,46 @@ impl Work {
         id
     }
 
+    /// At A's desk a patient lets C see, and takes it back, again and again. Gives the consents that are known as taken back.
+    fn take_back_until_done(&self) -> BTreeSet<String> {
+        let mut taken_back = BTreeSet::new();
+        while !self.done.load(Ordering::Relaxed) {
+            persist("a consent", || {
+                let (desk, consents) = self.desk('A')?;
+                let wish = json!({ "organisation": "qzdx", "classes": [], "purposes": ["treatment"], "validUntil": null });
+                let notice = desk.post("/api/notice", &wish)?;
+                desk.post(&consents, &permit("qzdx", text(&notice, "/version")))
+            });
+            // All that are in force: one whose answer was lost, too.
+            for id in persist("the consents", || self.in_force('A')) {
+                persist("taking back", || {
+                    let (desk, consents) = self.desk('A')?;
+                    if listed(&desk, &consents)?.contains(&id) {
+                        desk.post(&format!("{consents}/{id}/revoke"), &json!({ "reason": "patient-wish" }))?;
+                    }
+                    Ok(())
+                });
+                taken_back.insert(id);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        taken_back
+    }
+
+    /// A desk, and the address there of the consents of who takes them back.
+    fn desk(&self, letter: char) -> anyhow::Result<(Client, String)> {
+        let desk = Client::at(self.url(letter));
+        desk.sign_in("desk", cast::PASSWORD)?;
+        let found = desk.post("/api/patients/find", &json!({ "residentId": self.revoker }))?;
+        let subject = text(array(&found, "/items").first().unwrap(), "/subject").to_owned();
+        Ok((desk, format!("/api/patients/{subject}/consents")))
+    }
+
+    fn in_force(&self, letter: char) -> anyhow::Result<BTreeSet<String>> {
+        let (desk, consents) = self.desk(letter)?;
+        listed(&desk, &consents)
+    }
+
     /// C's doctor asks again and again for all that is permitted.
     fn fetch_until_done(&self) {
         while !self.done.load(Ordering::Relaxed) {
@@ -246,6 +295,21 @@ impl Work {
             referrals.is_subset(&once).then_some(())
         });
     }
+
+    /// None of these is in force again, wherever it is asked.
+    fn check_taken_back(&self, taken_back: &BTreeSet<String>) {
+        for letter in ['A', 'B'] {
+            let again: Vec<String> =
+                self.in_force(letter).unwrap().intersection(taken_back).cloned().collect();
+            assert!(again.is_empty(), "{again:?} count again at {letter}");
+        }
+    }
+}
+
+/// The consents in force that a desk is shown.
+fn listed(desk: &Client, consents: &str) -> anyhow::Result<BTreeSet<String>> {
+    let shown = desk.json(consents)?;
+    Ok(array(&shown, "/items").iter().map(|consent| text(consent, "/id").to_owned()).collect())
 }
 
 /// Tries until it is done: what is killed comes back.

@@ -1,5 +1,6 @@
 //! What holds for the whole repository.
 
 mod crash;
+mod readme;
 mod story;
 mod tidy;

@@ -7,34 +7,36 @@ pub(crate) mod people;
 
 use serde_json::{Value, json};
 use yiqiao_demo::cast;
+use yiqiao_demo::client::Client;
 use yiqiao_demo::feed::{Mllp, ack_code};
 use yiqiao_demo::place::{Choice, Place};
 use yiqiao_demo::region::{Options, Region};
 use yiqiao_simnet::feeds::{Feed, System};
-use yiqiao_simnet::hospitals::{CHILDREN, Specialty, UNIVERSITY};
+use yiqiao_simnet::hospitals::{Specialty, UNIVERSITY};
 use yiqiao_simnet::story::Role;
 use yiqiao_simnet::town::Town;
 
-use people::{Person, array, text, until};
+use crate::readme::ground::{Ground, Ports, block};
+use people::{Person, array, status, text, until};
 
 /// The region of the story with the feeds of its cast.
 struct Stage {
-    _folder: tempfile::TempDir,
+    ground: Ground,
     town: Town,
     region: Region,
 }
 
 fn stage() -> Stage {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new();
     let town = cast::town(jiff::Zoned::now().date());
     let programs = people::programs();
     let options = Options { programs, ports: Choice::Free, hospitals: 3 };
-    let place = Place::new(folder.path()).unwrap();
+    let place = Place::new(&ground.region()).unwrap();
     let region = Region::set_up(place, &options, &town, &mut |_| ()).unwrap();
     let sent = region.feed(&town, |patient| patient <= Role::Revoker.index(), &mut |_| ()).unwrap();
     assert!(sent > 20, "the cast has a past");
     region.wait_until_published(&mut |_| ()).unwrap();
-    Stage { _folder: folder, town, region }
+    Stage { ground, town, region }
 }
 
 impl Stage {
@@ -63,6 +65,15 @@ impl Stage {
         feeds.find(|feed| feed.patient == role.index() && feed.system == system).unwrap()
     }
 
+    /// What A's electronic record hands in by HTTP, and what it is told.
+    fn hands_in(&self, media_type: &str, bytes: &[u8]) -> Value {
+        let hospital = self.region.facts().hospital('A').unwrap();
+        let emr = hospital.systems.first().unwrap();
+        let client = Client::at(&hospital.node.url);
+        client.authorize(&emr.client, &emr.secret).unwrap();
+        client.send("POST", "/api/intake", media_type, bytes).unwrap().json_of("/api/intake").unwrap()
+    }
+
     fn mllp(&self, letter: char, system: &str) -> Mllp {
         let hospital = self.region.facts().hospital(letter).unwrap();
         let (_, address) = hospital.mllp.iter().find(|(known, _)| known == system).unwrap();
@@ -79,9 +90,10 @@ fn the_story_from_feed_to_revocation() {
     c_accepts_files_and_reads(&stage, &referral);
     referred_documents_open_with_a_switched_off(&mut stage);
     a_walk_in_consents_at_the_desk(&stage);
-    the_patient_revokes(&stage);
+    let patient = the_patient_revokes(&stage);
+    then_the_holder_refuses(&stage, &patient);
     everybody_sees_what_happened(&stage);
-    a_fourth_hospital_joins(&mut stage);
+    a_fourth_hospital_joins(&stage);
     stage.region.stop().unwrap();
 }
 
@@ -95,17 +107,25 @@ fn the_same_bytes_again_change_nothing(stage: &Stage) {
     let other = [adt.bytes.clone(), b"ZYQ|other\r".to_vec()].concat();
     assert_eq!(ack_code(&his.send(&other).unwrap()).unwrap(), "AA");
     assert_eq!(doctor.documents(&subject), before, "a repeat changes nothing");
-    let emr = stage.region.facts().hospital('A').unwrap().systems.first().unwrap().clone();
-    let client = yiqiao_demo::client::Client::at(&stage.region.facts().hospital('A').unwrap().node.url);
-    client.authorize(&emr.client, &emr.secret).unwrap();
     let cda = stage.feeds(Role::Referred, System::Emr);
-    let answer = client.send("POST", "/api/intake", "application/xml", &cda.bytes).unwrap();
-    let answer = answer.json_of("/api/intake").unwrap();
+    let answer = stage.hands_in("application/xml", &cda.bytes);
     assert_eq!(
         (text(&answer, "/outcome"), answer.get("repeat")),
         ("indexed", Some(&Value::Bool(true))),
         "{answer}"
     );
+    // The system that hands in is another one than the HIS: to it the control id is new.
+    let takes = [(&adt.bytes, false, 0), (&adt.bytes, true, 0), (&other, false, 1), (&other, true, 1)];
+    for (bytes, repeat, flagged) in takes {
+        let answer = stage.hands_in("application/hl7-v2", bytes);
+        let flags = array(&answer, "/remarks").iter().filter(|remark| *remark == "control-id-reused").count();
+        assert_eq!((answer.get("repeat"), flags), (Some(&Value::Bool(repeat)), flagged), "{answer}");
+    }
+    let status = status(&stage.region.facts().hospital('A').unwrap().node.config).unwrap();
+    for system in ["his", "emr"] {
+        let reused = status.pointer(&format!("/systems/{system}/reused")).and_then(Value::as_u64);
+        assert_eq!(reused, Some(1), "hospital IT is told of {system}: {status}");
+    }
 }
 
 fn before_consent_there_is_nothing_to_see(stage: &Stage) {
@@ -117,9 +137,8 @@ fn before_consent_there_is_nothing_to_see(stage: &Stage) {
     assert_eq!(text(&history, "/completeness/kind"), "local");
 }
 
-/// Gives the referral's path.
-fn a_referral_is_written_consented_and_sent(stage: &Stage) -> String {
-    let doctor = stage.doctor('A', Role::Referred);
+/// A draft of a referral to C with three documents of A: its path.
+fn a_referral_is_written(stage: &Stage, doctor: &Person) -> String {
     let subject = doctor.find(&stage.resident_id(Role::Referred));
     let own = doctor.documents(&subject);
     assert!(own.iter().all(|row| text(row, "/holder") == "qzrm") && own.len() >= 3);
@@ -146,9 +165,14 @@ fn a_referral_is_written_consented_and_sent(stage: &Stage) -> String {
         "entries": chosen,
     });
     let referral = doctor.post("/api/referrals/drafts", &draft);
-    let path = format!("/api/referrals/{}/{}", text(&referral, "/member"), text(&referral, "/id"));
     assert_eq!(text(&referral, "/state"), "draft");
+    format!("/api/referrals/{}/{}", text(&referral, "/member"), text(&referral, "/id"))
+}
 
+/// Gives the referral's path.
+fn a_referral_is_written_consented_and_sent(stage: &Stage) -> String {
+    let doctor = stage.doctor('A', Role::Referred);
+    let path = a_referral_is_written(stage, &doctor);
     let desk = stage.person('A', "desk");
     let subject = desk.find(&stage.resident_id(Role::Referred));
     let notice =
@@ -231,7 +255,8 @@ fn a_walk_in_consents_at_the_desk(stage: &Stage) {
     doctor.open(&row);
 }
 
-fn the_patient_revokes(stage: &Stage) {
+/// Gives the patient, who has an account now.
+fn the_patient_revokes(stage: &Stage) -> Person {
     let doctor = stage.cardiologist_at_c();
     let subject = doctor.find(&stage.resident_id(Role::Referred));
     let before = doctor.documents(&subject);
@@ -266,6 +291,31 @@ fn the_patient_revokes(stage: &Stage) {
     let history = doctor.get(&format!("/api/patients/{subject}/documents"));
     let findable = array(&history, "/items").iter().filter(|row| text(row, "/state") == "findable").count();
     assert_eq!(findable, 0, "search hides what is permitted no longer");
+    patient
+}
+
+/// A's doctor refers once more: C asks A for the documents, over the link, and A refuses each. Figures and the patient's own
+/// access log say so.
+fn then_the_holder_refuses(stage: &Stage, patient: &Person) {
+    let denied = |row: &&Value| text(row, "/act") == "release" && text(row, "/outcome") == "denied";
+    let of_patient = || array(&patient.get("/api/me/history"), "/items").iter().filter(denied).count();
+    let bureau = Person::signed_in(&stage.region.facts().registry.url, &cast::bureau().login);
+    let of_region = || {
+        let volume =
+            bureau.get("/api/volume?group=organisation,counterpart,act,outcome&act=release&outcome=denied");
+        let rows = array(&volume, "/rows").iter().filter(|row| text(row, "/organisation") == "qzrm");
+        let of_c = rows.filter(|row| text(row, "/counterpart") == "qzdx");
+        of_c.filter_map(|row| row.pointer("/events").and_then(Value::as_u64)).sum::<u64>()
+    };
+    assert_eq!((of_patient(), of_region()), (0, 0), "nothing was refused before");
+
+    let doctor = stage.doctor('A', Role::Referred);
+    let path = a_referral_is_written(stage, &doctor);
+    doctor.post(&format!("{path}/act"), &json!({ "act": "send" }));
+    until("A's refusals", || (of_patient() > 0 && of_region() > 0).then_some(()));
+    let at_c = stage.person('C', "referral").get(&path);
+    let arrived = array(&at_c, "/documents").iter().filter(|row| text(row, "/state") == "held").count();
+    assert_eq!(arrived, 0, "the form has arrived, and no document: {at_c}");
 }
 
 fn everybody_sees_what_happened(stage: &Stage) {
@@ -286,9 +336,24 @@ fn everybody_sees_what_happened(stage: &Stage) {
     }
 }
 
-fn a_fourth_hospital_joins(stage: &mut Stage) {
-    let Stage { town, region, .. } = stage;
-    region.join(&CHILDREN, town, &mut |_| ()).unwrap();
-    region.feed(town, |patient| patient == Role::Child.index(), &mut |_| ()).unwrap();
-    region.wait_until_published(&mut |_| ()).unwrap();
+/// As README.md tells its administrator to type; then its systems speak, and what they say is published.
+fn a_fourth_hospital_joins(stage: &Stage) {
+    let facts = stage.region.facts();
+    let ports = Ports::of(facts);
+    let _fourth = stage.ground.starts(&ports.put_in(&block("yiqiao-node join")));
+    let child = stage.town.feeds().filter(|feed| feed.patient == Role::Child.index());
+    let by_mllp = |feed: &Feed| matches!(feed.system, System::His | System::Lis);
+    let mut said = child.filter(|feed| feed.hospital.letter == 'D' && by_mllp(feed)).peekable();
+    assert!(said.peek().is_some(), "the child was at the fourth hospital");
+    let mut door = until("the fourth hospital's door", || {
+        Mllp::connect(&format!("127.0.0.1:{}", ports.here(8204))).ok()
+    });
+    for feed in said {
+        assert_eq!(ack_code(&door.send(&feed.bytes).unwrap()).unwrap(), "AA");
+    }
+    let bureau = Person::signed_in(&facts.registry.url, &cast::bureau().login);
+    until("what the fourth hospital publishes", || {
+        let volume = bureau.get("/api/volume?organisation=qzfy&act=publication");
+        (!array(&volume, "/rows").is_empty()).then_some(())
+    });
 }

@@ -30,6 +30,16 @@ const LADDER: &[&str] = &[
     "yiqiao-tests",
 ];
 
+/// Where the tables of the configuration files are read, and the headings under which docs/configuration.md has their keys.
+const CONFIGURED: &[(&str, &str, &str)] = &[
+    ("`node.toml`", "node/service/src/config.rs", "pub(crate) struct Config {"),
+    ("`[[door]]`", "node/service/src/config.rs", "    Mllp {"),
+    ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
+    ("`[http]`", "host/src/http/guard.rs", "pub struct HttpConfig {"),
+    ("`[log]`", "host/src/telemetry.rs", "pub struct LogConfig {"),
+    ("`registry.toml`", "registry/service/src/config.rs", "pub(crate) struct Config {"),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -120,6 +130,43 @@ fn every_module_says_what_it_is_for() {
     for file in files(".rs") {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("//!"), "{} has no header", file.display());
+    }
+}
+
+/// The keys that a struct reads: its fields, as serde names them.
+fn fields(file: &str, begins: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let (_, body) = text.split_once(&format!("\n{begins}\n")).unwrap();
+    let indent = " ".repeat(begins.len() - begins.trim_start().len());
+    let (body, _) = body.split_once(&format!("\n{indent}}}")).unwrap();
+    let mut renamed = None;
+    let mut fields = BTreeSet::new();
+    for line in body.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+        if line.starts_with('#') {
+            renamed = line.split_once("rename = \"").and_then(|(_, name)| name.split('"').next());
+        } else if let Some((name, _)) = line.split_once(": ") {
+            let name = name.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+            fields.insert(renamed.take().unwrap_or(name).to_owned());
+        }
+    }
+    fields
+}
+
+#[test]
+fn every_key_of_the_configuration_is_described() {
+    let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let sections: BTreeMap<&str, &str> =
+        text.split("\n## ").filter_map(|section| section.split_once('\n')).collect();
+    for (heading, file, begins) in CONFIGURED {
+        let described = sections.get(heading).unwrap().lines();
+        let described: BTreeSet<String> = described
+            .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
+            .collect();
+        let mut known = fields(file, begins);
+        if *heading == "`[[door]]`" {
+            known.insert("kind".to_owned());
+        }
+        assert_eq!(described, known, "{heading} of docs/configuration.md, and {file}");
     }
 }
 

@@ -80,6 +80,15 @@ pub fn department_codes(hospital: &Hospital) -> BTreeMap<String, String> {
     both.collect()
 }
 
+/// The register of a hospital's patient numbers, as its systems write it: one HIS names it, others name none.
+pub fn main_register(hospital: &Hospital) -> String {
+    match (hospital.feeds, hospital.letter) {
+        (Feeds::Messages, 'C') => hospital.member.to_uppercase(),
+        (Feeds::Messages, _) => String::new(),
+        (Feeds::Fhir | Feeds::Documents, _) => format!("https://{}.example/sid/patient", hospital.member),
+    }
+}
+
 const fn setting(specialty: Specialty) -> &'static str {
     match specialty {
         Specialty::General => "general-practice",

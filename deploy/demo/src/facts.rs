@@ -107,6 +107,17 @@ impl Facts {
         Ok(std::fs::rename(new, file)?)
     }
 
+    /// All ports at which the region's processes listen.
+    ///
+    /// # Errors
+    /// The file names an address without a port.
+    pub fn ports(&self) -> anyhow::Result<Vec<u16>> {
+        let doors = self.hospitals.iter().flat_map(|hospital| &hospital.mllp).map(|(_, address)| address);
+        let nodes = self.hospitals.iter().map(|hospital| &hospital.node);
+        let own = nodes.chain([&self.registry]).flat_map(|running| [&running.url, &running.link]);
+        own.chain(doors).map(|address| port_of(address)).collect()
+    }
+
     /// A hospital, by its letter.
     ///
     /// # Errors
@@ -114,4 +125,10 @@ impl Facts {
     pub fn hospital(&self, letter: char) -> anyhow::Result<&HospitalFacts> {
         self.hospitals.iter().find(|hospital| hospital.letter == letter).context("a hospital that runs here")
     }
+}
+
+/// The port of an address such as `http://localhost:8101`, `127.0.0.1:8201` or `/ip4/127.0.0.1/tcp/8401`.
+pub(crate) fn port_of(address: &str) -> anyhow::Result<u16> {
+    let port = address.rsplit([':', '/']).next().and_then(|port| port.parse().ok());
+    port.with_context(|| format!("{address} ends with a port"))
 }

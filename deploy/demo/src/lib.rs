@@ -7,6 +7,7 @@
 //! | ports and folders | [`place`] |
 //! | setting up, starting, stopping | [`region`] |
 //! | one child process | [`process`] |
+//! | starting again what ended | [`watch`] |
 //! | what the hospitals' systems send | [`feed`] |
 //! | the file for scripts | [`facts`] |
 //! | talking to a door as a client does | [`client`] |
@@ -20,3 +21,4 @@ pub mod feed;
 pub mod place;
 pub mod process;
 pub mod region;
+pub mod watch;

@@ -13,6 +13,7 @@ use yiqiao_demo::cast;
 use yiqiao_demo::facts::Facts;
 use yiqiao_demo::place::{Choice, Place};
 use yiqiao_demo::region::{Options, Region};
+use yiqiao_demo::watch::Watch;
 use yiqiao_simnet::story::Role;
 use yiqiao_simnet::town::Town;
 
@@ -52,11 +53,10 @@ fn main() -> ExitCode {
 
 fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     let began = Instant::now();
-    if arguments.fresh && arguments.folder.join("demo.json").exists() {
-        std::fs::remove_dir_all(&arguments.folder)
-            .with_context(|| format!("cannot remove {}", arguments.folder.display()))?;
-    }
     let place = Place::new(&arguments.folder)?;
+    if arguments.fresh {
+        place.clear()?;
+    }
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_stop(&stop)?;
     let programs = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
@@ -68,11 +68,14 @@ fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     };
     region.write_facts()?;
     greet(region.facts(), began.elapsed());
-    while !stop.load(Ordering::Relaxed) && !arguments.once {
-        if let Some(words) = region.ended()? {
-            anyhow::bail!("a process has ended by itself; it said: {words}");
-        }
+    let mut watch = Watch::default();
+    loop {
+        // Ctrl-C reaches all processes at once: after this pause it is known, too, if that is why one has ended.
         std::thread::sleep(Duration::from_millis(200));
+        if stop.load(Ordering::Relaxed) || arguments.once {
+            break;
+        }
+        watch.look(&mut region, &mut say)?;
     }
     say("stopping");
     region.stop()
@@ -80,18 +83,15 @@ fn demo(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn first_time(place: Place, arguments: &Arguments, programs: PathBuf) -> anyhow::Result<Region> {
     // What an unfinished set-up has left is of no use.
-    for entry in std::fs::read_dir(place.root())? {
-        let path = entry?.path();
-        if path.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
-    }
+    place.clear()?;
     let ports = if arguments.free_ports { Choice::Free } else { Choice::Tour };
     let options = Options { programs, ports, hospitals: arguments.hospitals.into() };
     let town = cast::town(jiff::Zoned::now().date());
     let mut region = Region::set_up(place, &options, &town, &mut say)?;
     if let Err(error) = fill(&region, &town, arguments) {
         // Why a process has gone says more than that it did not answer.
-        let words = region.ended()?.ok_or(error)?;
-        anyhow::bail!("a process has ended by itself; it said: {words}");
+        let ended = region.ended()?.ok_or(error)?;
+        anyhow::bail!("{} has ended by itself ({}): {}", ended.name, ended.status, ended.words);
     }
     region.write_facts()?;
     region.place().complete()?;

@@ -1,15 +1,24 @@
 //! Where everything is: ports and folders.
 
+use std::fs::{File, TryLockError};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
+
+/// What says that a folder is a demo's and may be emptied; locked while a demo runs there.
+const MARKER: &str = "yiqiao-demo";
+/// What to do about a folder that cannot be used.
+const ANOTHER: &str = "name another folder: make demo FOLDER=...";
+
 /// The folder of a region, and in it those of its processes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Place {
     root: PathBuf,
+    _held: File,
 }
 
 /// Where one process listens.
@@ -72,6 +81,20 @@ fn free(taken: &mut Vec<u16>) -> anyhow::Result<u16> {
     bail!("no port from {} to {} is free", DRAWN.start, DRAWN.end)
 }
 
+/// Makes sure that nobody listens at any of these ports.
+///
+/// # Errors
+/// A sentence that names the port and what to do.
+pub fn check(ports: impl IntoIterator<Item = u16>) -> anyhow::Result<()> {
+    for port in ports {
+        ensure!(
+            is_free(port),
+            "port {port} is in use: stop what listens there (`ss -ltnp 'sport = :{port}'` names it), then run this again"
+        );
+    }
+    Ok(())
+}
+
 fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
@@ -82,13 +105,7 @@ impl Ports {
     /// # Errors
     /// A sentence that names the port and what to do.
     pub fn check(&self) -> anyhow::Result<()> {
-        for port in [Some(self.http), self.mllp, Some(self.link)].into_iter().flatten() {
-            ensure!(
-                is_free(port),
-                "port {port} is in use: stop what listens there (`ss -ltnp 'sport = :{port}'` names it), then run this again"
-            );
-        }
-        Ok(())
+        check([Some(self.http), self.mllp, Some(self.link)].into_iter().flatten())
     }
 
     /// The address of pages and doors.
@@ -98,27 +115,43 @@ impl Ports {
 }
 
 impl Place {
-    /// A folder that can be written; it is made if it is missing.
+    /// A folder of a demo, marked as such, that no other demo uses meanwhile; it is made if it is missing.
     ///
     /// # Errors
-    /// A sentence that names the folder.
+    /// A sentence that names the folder: it cannot be written, it holds what no demo has put there, or another demo runs there.
     pub fn new(root: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(root).with_context(|| {
-            format!(
-                "cannot make {}: choose another folder with --folder, or make it writable",
-                root.display()
-            )
-        })?;
-        let root = root.canonicalize().with_context(|| format!("cannot read {}", root.display()))?;
-        let probe = root.join(".writable");
-        std::fs::write(&probe, b"").with_context(|| {
-            format!(
-                "cannot write in {}: choose another folder with --folder, or make it writable",
-                root.display()
-            )
-        })?;
-        std::fs::remove_file(probe)?;
-        Ok(Self { root })
+        let unusable =
+            |what: &str| format!("cannot {what} {}: make it writable, or {ANOTHER}", root.display());
+        std::fs::create_dir_all(root).with_context(|| unusable("make"))?;
+        let root = root.canonicalize().with_context(|| unusable("read"))?;
+        ensure!(
+            is_of_a_demo(&root)?,
+            "{} holds files that no demo has made, and none of them was touched: {ANOTHER}",
+            root.display()
+        );
+        let marker = File::options().create(true).append(true).open(root.join(MARKER));
+        let held = marker.with_context(|| unusable("write in"))?;
+        match held.try_lock() {
+            Ok(()) => Ok(Self { root, _held: held }),
+            Err(TryLockError::WouldBlock) => {
+                bail!("a demo runs in {} already: stop that one, or {ANOTHER}", root.display())
+            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| unusable("lock")),
+        }
+    }
+
+    /// Removes everything that a demo has made here.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn clear(&self) -> anyhow::Result<()> {
+        for path in entries(&self.root)?.into_iter().filter(|path| !path.ends_with(MARKER)) {
+            let is_folder = path.symlink_metadata()?.is_dir();
+            let removed =
+                if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// The folder itself.
@@ -172,5 +205,68 @@ impl Place {
     /// The file cannot be written.
     pub fn complete(&self) -> anyhow::Result<()> {
         Ok(std::fs::write(self.root.join("complete"), b"")?)
+    }
+}
+
+/// Whether a folder is new, or bears the mark of a demo. Demos of before the mark have left their file for scripts.
+fn is_of_a_demo(root: &Path) -> anyhow::Result<bool> {
+    let is_marked = root.join(MARKER).is_file() || Facts::read(&root.join("demo.json")).is_ok();
+    Ok(is_marked || entries(root)?.is_empty())
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let unreadable = || format!("cannot read {}", folder.display());
+    let entries = std::fs::read_dir(folder).with_context(unreadable)?;
+    entries.map(|entry| Ok(entry.with_context(unreadable)?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(folder: &Path) -> String {
+        Place::new(folder).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_folder_with_anything_else_in_it_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let thesis = folder.path().join("thesis.tex");
+        std::fs::write(&thesis, "years of work").unwrap();
+        std::fs::write(folder.path().join("demo.json"), "{}").unwrap();
+        let said = refusal(folder.path());
+        assert!(said.contains("no demo has made") && said.contains("FOLDER="), "{said}");
+        assert_eq!(std::fs::read_to_string(thesis).unwrap(), "years of work");
+        assert_eq!(entries(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_an_unfinished_demo_has_left_is_removed_and_the_mark_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(folder.path()).unwrap();
+        std::fs::create_dir_all(place.node("qzrm").join("keys")).unwrap();
+        std::fs::write(place.log("qzrm"), "").unwrap();
+        drop(place);
+        let place = Place::new(folder.path()).unwrap();
+        place.clear().unwrap();
+        assert_eq!(entries(place.root()).unwrap(), [place.root().join(MARKER)]);
+    }
+
+    #[test]
+    fn two_demos_do_not_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(folder.path()).unwrap();
+        let said = refusal(folder.path());
+        assert!(said.contains("a demo runs in"), "{said}");
+        drop(place);
+        Place::new(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let said = check([port]).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("port {port} is in use: stop ")), "{said}");
     }
 }

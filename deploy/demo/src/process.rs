@@ -21,6 +21,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// How long the log was before: what stands there is of an earlier run.
+    began_at: u64,
 }
 
 impl Process {
@@ -31,6 +33,7 @@ impl Process {
     pub fn start(name: &str, program: &Path, arguments: &[&str], log: &Path) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        let began_at = file.metadata()?.len();
         let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -38,7 +41,12 @@ impl Process {
             .stderr(file)
             .spawn()
             .with_context(|| format!("cannot start {}: run `cargo build` first", program.display()))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned(), began_at })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its number in the system.
@@ -112,12 +120,14 @@ impl Process {
         Ok(())
     }
 
-    /// The last lines of its log.
+    /// The error with which it ended, or the last line that it has written, and where the rest stands.
     pub fn last_words(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().rev().take(5).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        let own = usize::try_from(self.began_at).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+        let own = String::from_utf8_lossy(own);
+        let error = own.lines().rev().find_map(|line| line.strip_prefix("error: "));
+        let said = error.or_else(|| own.lines().next_back()).unwrap_or("nothing");
+        format!("{said} (all of it: {})", self.log.display())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,9 @@ use yiqiao_simnet::town::Town;
 
 use crate::cast::{self, Account, System};
 use crate::client::Client;
-use crate::facts::{Facts, HospitalFacts, PatientFacts, Running};
+use crate::facts::{Facts, HospitalFacts, PatientFacts, Running, port_of};
 use crate::feed::Systems;
-use crate::place::{Choice, Place, Ports};
+use crate::place::{self, Choice, Place, Ports};
 use crate::process::{Process, run};
 
 /// How long the outboxes may take to be empty.
@@ -39,6 +40,19 @@ pub struct Options {
     pub ports: Choice,
     /// How many hospitals: A, B, C …
     pub hospitals: usize,
+}
+
+/// A process that has ended by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// The hospital; none for the registry.
+    pub letter: Option<char>,
+    /// What it is called.
+    pub name: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it said last.
+    pub words: String,
 }
 
 /// A region that runs.
@@ -93,7 +107,16 @@ impl Region {
     /// # Errors
     /// A sentence that says what is in the way.
     pub fn resume(place: Place, programs: &Path) -> anyhow::Result<Self> {
-        let mut facts = Facts::read(&place.facts())?;
+        let again = "make demo FRESH=1 begins anew";
+        let facts = Facts::read(&place.facts()).with_context(|| again.to_owned())?;
+        place::check(facts.ports()?)?;
+        let folder = place.root().to_owned();
+        Self::start_again_in(place, programs, facts).with_context(|| {
+            format!("the region in {} does not start; if an older version made it, {again}", folder.display())
+        })
+    }
+
+    fn start_again_in(place: Place, programs: &Path, mut facts: Facts) -> anyhow::Result<Self> {
         facts.supervisor = std::process::id();
         let mut region = Self {
             place,
@@ -137,7 +160,7 @@ impl Region {
         let mllp = self.mllp(hospital, ports)?;
         let folder = self.place.node(hospital.member);
         self.node_joins(hospital, ports, &mllp)?;
-        self.map_departments(hospital)?;
+        self.configure(hospital)?;
         let request = folder.join("join-request.toml");
         self.registry_command(&["admit", "--region", &text(&self.place.region()), &text(&request)])?;
         let running = Running {
@@ -247,14 +270,9 @@ impl Region {
     /// # Errors
     /// It does not start.
     pub fn start_registry(&mut self) -> anyhow::Result<()> {
-        let config = text(&self.facts.registry.config);
-        let arguments = ["serve", "--config", &config];
-        let log = &self.facts.registry.log;
-        let mut process = Process::start("the registry", &self.program("yiqiao-registry"), &arguments, log)?;
-        process.wait_until_up(port_of(&self.facts.registry.url)?)?;
-        self.facts.registry.pid = process.id();
-        self.registry = Some(process);
-        Ok(())
+        self.spawn_registry()?;
+        let port = port_of(&self.facts.registry.url)?;
+        self.registry.as_mut().context("a registry that was started")?.wait_until_up(port)
     }
 
     /// Starts a node that is down and waits until it is up.
@@ -321,17 +339,42 @@ impl Region {
         result
     }
 
-    /// The name of a process that has ended by itself, with what it said last.
+    /// A process that has ended by itself, and how.
     ///
     /// # Errors
     /// The system does not say.
-    pub fn ended(&mut self) -> anyhow::Result<Option<String>> {
-        for process in self.registry.iter_mut().chain(self.nodes.values_mut()) {
-            if process.ended()?.is_some() {
-                return Ok(Some(process.last_words()));
+    pub fn ended(&mut self) -> anyhow::Result<Option<Ended>> {
+        let registry = self.registry.iter_mut().map(|process| (None, process));
+        let nodes = self.nodes.iter_mut().map(|(letter, process)| (Some(*letter), process));
+        for (letter, process) in registry.chain(nodes) {
+            if let Some(status) = process.ended()? {
+                let (name, words) = (process.name().to_owned(), process.last_words());
+                return Ok(Some(Ended { letter, name, status, words }));
             }
         }
         Ok(None)
+    }
+
+    /// Starts a process again that has ended by itself, does not wait until it is up, and writes its number down.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_again(&mut self, ended: &Ended) -> anyhow::Result<()> {
+        match ended.letter {
+            Some(letter) => self.spawn_node(letter)?,
+            None => self.spawn_registry()?,
+        }
+        self.write_facts()
+    }
+
+    fn spawn_registry(&mut self) -> anyhow::Result<()> {
+        let config = text(&self.facts.registry.config);
+        let arguments = ["serve", "--config", &config];
+        let log = &self.facts.registry.log;
+        let process = Process::start("the registry", &self.program("yiqiao-registry"), &arguments, log)?;
+        self.facts.registry.pid = process.id();
+        self.registry = Some(process);
+        Ok(())
     }
 
     fn spawn_node(&mut self, letter: char) -> anyhow::Result<()> {
@@ -475,8 +518,9 @@ impl Region {
         Ok(())
     }
 
-    /// What an administrator writes into the configuration: how the hospital's departments are coded.
-    fn map_departments(&self, hospital: &Hospital) -> anyhow::Result<()> {
+    /// What an administrator writes into the configuration: how the hospital's departments are coded, and the register of the patient
+    /// numbers that its people type.
+    fn configure(&self, hospital: &Hospital) -> anyhow::Result<()> {
         let file = self.place.node_config(hospital.member);
         let mut config: toml::Table = std::fs::read_to_string(&file)?.parse()?;
         let coding = config.get_mut("coding").and_then(toml::Value::as_table_mut);
@@ -487,6 +531,7 @@ impl Region {
         let codes = cast::department_codes(hospital).into_iter();
         let codes = codes.map(|(name, code)| (name, toml::Value::from(code))).collect();
         coding.insert("department_codes".to_owned(), toml::Value::Table(codes));
+        config.insert("main_register".to_owned(), cast::main_register(hospital).into());
         Ok(std::fs::write(&file, toml::to_string(&config)?)?)
     }
 }
@@ -537,12 +582,6 @@ fn patients(town: &Town) -> Vec<PatientFacts> {
 
 fn link(ports: Ports) -> String {
     format!("/ip4/127.0.0.1/tcp/{}", ports.link)
-}
-
-/// The port of an address such as `http://localhost:8101`.
-fn port_of(url: &str) -> anyhow::Result<u16> {
-    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
-    port.with_context(|| format!("{url} ends with a port"))
 }
 
 fn text(path: &Path) -> String {

@@ -1,6 +1,7 @@
 //! People at their browsers: signed in, asking what their pages ask.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -20,6 +21,12 @@ impl Person {
         let client = Client::at(url);
         client.sign_in(login, PASSWORD).unwrap();
         Self(client)
+    }
+
+    /// Somebody who signs in if the process answers.
+    pub(crate) fn try_signed_in(url: &str, login: &str) -> Option<Self> {
+        let client = Client::at(url);
+        client.sign_in(login, PASSWORD).ok().map(|()| Self(client))
     }
 
     /// Somebody with a one-time password, who chooses another one first.
@@ -67,25 +74,29 @@ impl Person {
 
     /// Records a patient's consent at a desk.
     pub(crate) fn permit(&self, subject: &str, to: &str, notice: &str) -> Value {
-        let consent = json!({
-            "stance": "permit",
-            "organisation": to,
-            "classes": [],
-            "sensitivities": [],
-            "purposes": ["treatment"],
-            "validUntil": null,
-            "basis": "separate-consent",
-            "notice": { "version": notice },
-            "evidence": { "sheet": "2026-000123", "identifiedBy": "居民身份证" },
-        });
-        self.post(&format!("/api/patients/{subject}/consents"), &consent)
+        self.post(&format!("/api/patients/{subject}/consents"), &permit(to, notice))
     }
+}
+
+/// What a desk records when a patient permits a hospital everything that is not sensitive.
+pub(crate) fn permit(to: &str, notice: &str) -> Value {
+    json!({
+        "stance": "permit",
+        "organisation": to,
+        "classes": [],
+        "sensitivities": [],
+        "purposes": ["treatment"],
+        "validUntil": null,
+        "basis": "separate-consent",
+        "notice": { "version": notice },
+        "evidence": { "sheet": "2026-000123", "identifiedBy": "居民身份证" },
+    })
 }
 
 /// The folder of the programs under test: where this test was built.
 pub(crate) fn programs() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(std::path::Path::parent).unwrap().to_owned();
+    let folder = test.parent().and_then(Path::parent).unwrap().to_owned();
     for program in ["yiqiao-registry", "yiqiao-node"] {
         assert!(
             folder.join(program).exists(),
@@ -93,6 +104,13 @@ pub(crate) fn programs() -> PathBuf {
         );
     }
     folder
+}
+
+/// What `yiqiao-node status` says, once the node runs.
+pub(crate) fn status(config: &Path) -> Option<Value> {
+    let mut command = Command::new(programs().join("yiqiao-node"));
+    let output = command.args(["status", "--json", "--config"]).arg(config).output().unwrap();
+    serde_json::from_slice(&output.stdout).ok()
 }
 
 /// Asks again and again until there is an answer.
