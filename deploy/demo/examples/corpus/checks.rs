@@ -100,13 +100,18 @@ impl Books {
         self.must(anew == 0, || format!("{source}: HTTP took {anew} messages that MLLP had not"));
     }
 
-    /// Checks that everything of a file that was sent before is known.
-    pub(crate) fn check_known(&mut self, source: &Source, again: &Sent) {
-        let anew = again.messages.iter().filter(|message| !message.repeat && message.span().is_some());
-        let anew = anew.count();
-        self.must(anew == 0, || {
-            format!("{source}: {anew} messages that had been acknowledged are not known")
-        });
+    /// Checks that everything of a file that was sent before is known. Only what waited for a person because nobody knew its patient
+    /// may be taken now, if a file between has told of that patient.
+    pub(crate) fn check_known(&mut self, source: &Source, bytes: &[u8], again: &Sent) {
+        for message in again.messages.iter().filter(|message| !message.repeat) {
+            let Some(span) = message.span() else { continue };
+            let known = (message.control.clone(), bytes.get(span).unwrap_or_default().to_vec());
+            let waited = self.messages.get(&known) == Some(&Outcome::Review);
+            let taken = waited && matches!(message.outcome, Outcome::Indexed | Outcome::Applied);
+            self.must(taken, || format!("{source}: a message that had been acknowledged is not known"));
+            self.messages.insert(known, message.outcome);
+            self.entries.extend(message.entries.iter().cloned());
+        }
     }
 
     // ---- The node ----

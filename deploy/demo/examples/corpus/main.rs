@@ -165,8 +165,8 @@ impl Run {
         self.books.compare("after kill -9", &self.node.status()?);
         self.doors.sign_in_again()?;
         for source in sent {
-            let (_, again) = self.deliver(source)?;
-            self.books.check_known(source, &again);
+            let (bytes, again) = self.deliver(source)?;
+            self.books.check_known(source, &bytes, &again);
         }
         self.books.compare("after everything came again", &self.node.status()?);
         say("the node was killed and is back; what it had acknowledged is known to it");
