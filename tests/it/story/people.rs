@@ -17,10 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct Person(Client);
 
 impl Person {
+    /// Somebody who tries until it is allowed: attempts that a kill cut short count as failed ones.
     pub(crate) fn signed_in(url: &str, login: &str) -> Self {
-        let client = Client::at(url);
-        client.sign_in(login, PASSWORD).unwrap();
-        Self(client)
+        until(&format!("signing in {login}"), || Self::try_signed_in(url, login))
     }
 
     /// Somebody who signs in if the process answers.
