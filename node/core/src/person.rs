@@ -185,7 +185,7 @@ fn newly_held(
     numbers: &[&patient::Identifier],
 ) -> Result<Vec<Digest>, Fault> {
     let new = known.data.identifiers.iter().filter(|id| !known.held.contains(id));
-    let new = new.map(|id| (kind_of(id.kind), id.assigner.as_str(), id.value.as_str()));
+    let new = new.map(|id| (id.id_kind(), id.assigner.as_str(), id.value.as_str()));
     let filed = numbers.iter().map(|id| (id.kind, id.assigner.as_str(), id.value.expose().as_str()));
     let tags: BTreeSet<Digest> = new
         .chain(filed)
@@ -522,17 +522,19 @@ pub(crate) const fn kind_number(kind: IdKind) -> u32 {
     }
 }
 
-/// The kind of a number; of none that is known, it is any.
-const fn kind_of(number: u32) -> IdKind {
-    match number {
-        1 => IdKind::ResidentId,
-        2 => IdKind::HealthCard,
-        3 => IdKind::HealthRecord,
-        4 => IdKind::Local,
-        5 => IdKind::OutpatientNo,
-        6 => IdKind::InpatientNo,
-        7 => IdKind::Passport,
-        _ => IdKind::Other,
+impl PersonIdentifier {
+    /// Its kind; of a number that is none, any.
+    pub const fn id_kind(&self) -> IdKind {
+        match self.kind {
+            1 => IdKind::ResidentId,
+            2 => IdKind::HealthCard,
+            3 => IdKind::HealthRecord,
+            4 => IdKind::Local,
+            5 => IdKind::OutpatientNo,
+            6 => IdKind::InpatientNo,
+            7 => IdKind::Passport,
+            _ => IdKind::Other,
+        }
     }
 }
 

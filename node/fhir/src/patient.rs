@@ -61,22 +61,8 @@ pub fn lookups(token: &Token) -> Vec<Lookup> {
     }
 }
 
-/// Kinds by the numbers of the schema of what a node keeps.
-const fn kind(number: u32) -> IdKind {
-    match number {
-        1 => IdKind::ResidentId,
-        2 => IdKind::HealthCard,
-        3 => IdKind::HealthRecord,
-        4 => IdKind::Local,
-        5 => IdKind::OutpatientNo,
-        6 => IdKind::InpatientNo,
-        7 => IdKind::Passport,
-        _ => IdKind::Other,
-    }
-}
-
 fn identifier(id: &PersonIdentifier) -> Value {
-    let (system, code, text) = match kind(id.kind) {
+    let (system, code, text) = match id.id_kind() {
         IdKind::ResidentId => (RESIDENT, "NI", "居民身份证号"),
         IdKind::HealthCard => (HEALTH_CARD, "HC", "居民健康卡号"),
         IdKind::HealthRecord => (HEALTH_RECORD, "", "健康档案号"),
