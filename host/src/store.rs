@@ -15,23 +15,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use prost::Message;
 use yiqiao_journal::disk::DiskError;
-use yiqiao_journal::journal::{AppendError, OpenError};
-use yiqiao_journal::{Folder, Format, Journal, Options, OsDisk, Position, Register};
+use yiqiao_journal::{Journal, Position};
 
 use crate::folder::{DataFolder, FolderError};
-use crate::keys;
 use crate::limits::{
     RECORD_BYTES_MAX, STORE_CACHE_BYTES, STORE_LOG_BYTES, STORE_PENDING_MAX, STORE_RECORD_OVERHEAD,
     STORE_REWRITE_RECORDS, STORE_SEGMENT_BYTES, STORE_WRITES_MAX,
 };
 
+mod log;
+
+use log::{Durable, Failed, create_log, exchange, make_log, open_log};
+
 /// The version of the layout of stores.
 const STORE_VERSION: u32 = 1;
-const FORMAT: Format = Format::new("store-log", 1, env!("CARGO_PKG_VERSION"));
-/// The log; a new one while it is written; the one before while it is removed.
-const LOG: &str = "log";
-const NEW: &str = "log.new";
-const OLD: &str = "log.old";
 /// sled's folders, one for each time that its tables were made.
 const TABLES: &str = "tables";
 
@@ -68,13 +65,6 @@ struct Load {
     since: u64,
     /// The longest record.
     longest: u64,
-}
-
-/// A journal, and the register that says how far it is durable.
-#[derive(Debug)]
-struct Durable {
-    journal: Journal,
-    floor: Register,
 }
 
 /// Changes to one table, as the log has them.
@@ -314,115 +304,6 @@ impl Store {
     }
 }
 
-/// Why a commit did not join the log.
-enum Failed {
-    /// The disk is full; nothing has changed.
-    Full(String),
-    /// Nobody knows what is on the disk.
-    Broken(String),
-}
-
-impl Durable {
-    /// Appends records and makes them durable; then notes that they are.
-    fn append(&mut self, records: &[Vec<u8>]) -> Result<(), Failed> {
-        let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        self.journal.append(&slices).map_err(|error| match &error {
-            AppendError::Disk(disk) if disk.is_full() => Failed::Full(disk.to_string()),
-            AppendError::Poisoned
-            | AppendError::RecordTooLong { .. }
-            | AppendError::TooManyRecords { .. }
-            | AppendError::BatchTooLong { .. }
-            | AppendError::TooManySegments
-            | AppendError::Disk(_) => Failed::Broken(error.to_string()),
-        })?;
-        self.journal.sync().map_err(|error| Failed::Broken(error.to_string()))?;
-        let end = self.journal.synced_end().get().to_be_bytes();
-        self.floor.set(&end).map_err(|error| Failed::Broken(error.to_string()))
-    }
-
-    fn write_again(&mut self, folder: &Path, table: &str, changes: Vec<Change>) -> Result<(), StoreError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let applied = Applied { table: table.to_owned(), changes };
-        self.append(&[applied.encode_to_vec()]).map_err(|failed| match failed {
-            Failed::Full(cause) | Failed::Broken(cause) => io_error(folder, io::Error::other(cause)),
-        })
-    }
-}
-
-/// The first log of a store, if a crash has not left it whole.
-fn make_log(folder: &Path) -> Result<(), StoreError> {
-    if !folder.join(LOG).exists() {
-        drop(create_log(folder)?);
-        exchange(folder).map_err(|source| io_error(folder, source))?;
-    }
-    Ok(())
-}
-
-/// Opens the log, after an exchange that a crash has interrupted is finished.
-fn open_log(folder: &Path) -> Result<Durable, StoreError> {
-    let [log, new, old] = [LOG, NEW, OLD].map(|name| folder.join(name));
-    let failed = |source| io_error(folder, source);
-    if !log.exists() {
-        if !(old.exists() && new.exists()) {
-            return Err(damaged(folder));
-        }
-        exchange(folder).map_err(failed)?;
-    }
-    let disk = OsDisk::open(log).map_err(|error| disk_error(folder, &error))?;
-    let log = Folder::open(Arc::new(disk), &FORMAT).map_err(|error| folder_error(folder, &error))?;
-    for left in [new, old] {
-        if left.exists() {
-            std::fs::remove_dir_all(left).map_err(failed)?;
-        }
-    }
-    open_journal(folder, &log)
-}
-
-/// An empty log beside the one in force.
-fn create_log(folder: &Path) -> Result<Durable, StoreError> {
-    let new = folder.join(NEW);
-    if new.exists() {
-        std::fs::remove_dir_all(&new).map_err(|source| io_error(folder, source))?;
-    }
-    let disk = OsDisk::create(new).map_err(|error| disk_error(folder, &error))?;
-    let log = Folder::create(Arc::new(disk), &FORMAT, keys::random())
-        .map_err(|error| folder_error(folder, &error))?;
-    open_journal(folder, &log)
-}
-
-/// The new log takes the place of the one in force. Each step is durable before the next.
-fn exchange(folder: &Path) -> io::Result<()> {
-    let [log, new, old] = [LOG, NEW, OLD].map(|name| folder.join(name));
-    let sync = || std::fs::File::open(folder)?.sync_all();
-    if log.exists() {
-        std::fs::rename(&log, &old)?;
-        sync()?;
-    }
-    std::fs::rename(new, log)?;
-    sync()?;
-    if old.exists() { std::fs::remove_dir_all(old) } else { Ok(()) }
-}
-
-fn open_journal(folder: &Path, log: &Folder) -> Result<Durable, StoreError> {
-    let floor = Register::open(log, "floor").map_err(|_| damaged(folder))?;
-    let known = floor.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-    let options = Options { floor: Position::new(known), segment_bytes_max: STORE_LOG_BYTES * 64 };
-    let (journal, _) = Journal::open(log, &options).map_err(|error| match &error {
-        OpenError::Disk(disk) => disk_error(folder, disk),
-        OpenError::Damaged { .. }
-        | OpenError::Missing { .. }
-        | OpenError::Foreign { .. }
-        | OpenError::Newer { .. }
-        | OpenError::TooManySegments { .. } => {
-            tracing::error!(folder = %folder.display(), %error, "the log of a store is damaged");
-            damaged(folder)
-        }
-    })?;
-    Ok(Durable { journal, floor })
-}
-
 /// Values by table and key.
 type Records = BTreeMap<(String, Vec<u8>), Vec<u8>>;
 
@@ -627,6 +508,7 @@ fn sled_error(folder: &Path, error: &sled::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use super::log::{LOG, NEW, OLD};
     use super::*;
 
     fn filled(folder: &Path) {
