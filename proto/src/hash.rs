@@ -1,4 +1,4 @@
-//! Hashes and key derivation, each bound to what it is for by a domain string (W-7). `ring` and `blake3` are named here only.
+//! Hashes and key derivation, each bound to what it is for by a domain string (W-7). The hash functions of `ring` and `blake3` are named here only.
 
 use crate::id::Digest;
 

@@ -9,7 +9,7 @@
 //! | the index | [`entry`], [`search`] |
 //! | the log and its proofs | [`log`], [`tree`], [`note`] |
 //! | documents on the way | [`sealed`], [`release`] |
-//! | consent: what was said, and that it is known | [`directive`], [`proof`], [`head`], [`lease`] |
+//! | consent: what was said, and that it is known | [`directive`], [`proof`], [`passkey`], [`head`], [`lease`] |
 //! | referrals and what their steps say, access events | [`referral`], [`form`], [`access`] |
 //! | calls between processes | [`calls`] |
 
@@ -31,6 +31,7 @@ pub mod limits;
 pub mod log;
 pub mod member;
 pub mod note;
+pub mod passkey;
 pub mod person;
 pub mod phi;
 pub mod proof;

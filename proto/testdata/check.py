@@ -5,12 +5,15 @@ A second implementer's view: what is computed here was read in the protocol's cl
 that they name. Needs Python 3.11, `cryptography` and `blake3`. Prints what it checked; ends with 1 at the first difference.
 """
 
+import base64
 import hashlib
 import hmac
 import sys
 from pathlib import Path
 
 from blake3 import blake3
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -490,6 +493,66 @@ def check_forms():
     same("reply", reply, forms["reply"])
 
 
+# ---- Passkeys [C-14, C-15; WebAuthn Level 3; RFC 9053] ----
+
+
+def passkey_es256(passkeys):
+    """P-256 with deterministic nonces (RFC 6979), so that the signature is one value."""
+    key = ec.derive_private_key(int.from_bytes(passkeys["es256.secret"], "big"), ec.SECP256R1())
+    point = key.public_key().public_numbers()
+    x, y = number(point.x, 32), number(point.y, 32)
+    cose = bytes.fromhex("a5010203262001215820") + x + bytes.fromhex("225820") + y
+    return cose, lambda message: key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+
+
+def passkey_rs256(passkeys):
+    p, q = (int.from_bytes(passkeys[f"rs256.{prime}"], "big") for prime in "pq")
+    e = 65_537
+    d = rsa.rsa_recover_private_exponent(e, p, q)
+    public = rsa.RSAPublicNumbers(e, p * q)
+    parts_of_d = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    key = rsa.RSAPrivateNumbers(p, q, d, *parts_of_d, public).private_key()
+    cose = bytes.fromhex("a40103033901002059") + number(256, 2) + number(p * q, 256) + bytes.fromhex("2143010001")
+    return cose, lambda message: key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+
+
+def passkey_eddsa(passkeys):
+    key = Ed25519PrivateKey.from_private_bytes(passkeys["eddsa.secret"])
+    cose = bytes.fromhex("a4010103272006215820") + key.public_key().public_bytes_raw()
+    return cose, key.sign
+
+
+def client_data(ceremony, passkeys):
+    challenge = base64.urlsafe_b64encode(passkeys["challenge"]).rstrip(b"=").decode()
+    origin = passkeys["origin"].decode()
+    return f'{{"type":"{ceremony}","challenge":"{challenge}","origin":"{origin}","crossOrigin":false}}'.encode()
+
+
+def passkey_values(passkeys):
+    """What each passkey says when it is made and when it signs."""
+    rp_id_hash = hashlib.sha256(passkeys["rp_id"]).digest()
+    get, create = client_data("webauthn.get", passkeys), client_data("webauthn.create", passkeys)
+    yield "client_data", get
+    yield "create.client_data", create
+    # User present and verified, backed up; no counter.
+    authenticator = rp_id_hash + b"\x1d" + number(0, 4)
+    yield "authenticator", authenticator
+    for name, make in (("es256", passkey_es256), ("rs256", passkey_rs256), ("eddsa", passkey_eddsa)):
+        cose, sign = make(passkeys)
+        credential_id = passkeys["credential_id"]
+        attested = b"\xaa" * 16 + number(len(credential_id), 2) + credential_id + cose
+        yield f"{name}.cose", cose
+        yield f"{name}.create.authenticator", rp_id_hash + b"\x5d" + number(0, 4) + attested
+        yield f"{name}.signature", sign(authenticator + hashlib.sha256(get).digest())
+
+
+def check_passkeys():
+    passkeys = load("passkeys.txt")
+    same("challenge of passkeys", load("hashes.txt")["challenge"], passkeys["challenge"])
+    for name, value in passkey_values(passkeys):
+        same(f"passkey {name}", value, passkeys[name])
+
+
 for check in (
     check_keys,
     check_envelopes,
@@ -502,6 +565,7 @@ for check in (
     check_tokens,
     check_calls,
     check_forms,
+    check_passkeys,
 ):
     check()
 print(f"{checked} values agree")

@@ -6,6 +6,7 @@ mod codec;
 mod decoding;
 mod envelopes;
 mod lists;
+mod passkeys;
 mod peers;
 mod region;
 mod release;
