@@ -1,25 +1,24 @@
-//! Consent acts and credentials (C-6 to C-13): which are taken, and the patient's head that follows.
+//! Consent acts (C-6 to C-13): which are taken, and the patient's head that follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_consent::ActRefusal;
 use yiqiao_consent::record::{InForce, Record, Revoked, Witness};
 use yiqiao_proto::codes::{MemberRole, RefusalCode, Stance};
-use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::directive::{self, Act, Directive, Revocation};
 use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word};
-use yiqiao_proto::id::{Code, Digest};
-use yiqiao_proto::lease::{AcceptedAct, Change, Told};
+use yiqiao_proto::id::Code;
+use yiqiao_proto::lease::{AcceptedAct, Told};
 use yiqiao_proto::log::Opening;
-use yiqiao_proto::proof::{CredentialStatement, Proof};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
-use crate::index::{read_token, write_token};
-use crate::lease::{need_feeds, push_to};
+use crate::credential;
+use crate::lease::need_feeds;
 use crate::machine::{Stop, ToTake, Work, refuse};
 use crate::patient;
-use crate::state::{self, Ahead, Consent, Credential, Fault, PAGE_LEN, Spent, View};
+use crate::state::{self, Ahead, Consent, Fault, PAGE_LEN, Spent, View};
 use crate::take::{Standing, Taken, damaged, stands};
 
 /// Takes a directive (C-6 to C-8, C-11, C-12).
@@ -28,7 +27,7 @@ pub(crate) fn direct(work: &mut Work<'_>, act: &Verified<Act<Directive>>) -> Res
         return Ok(taken);
     }
     let directive = &act.word().said;
-    check_proof(&act.word().proof)?;
+    check_proof(work, act.word(), &directive.patient)?;
     let spent = work.view.find(&state::spent(&directive.patient, &directive.id))?;
     // Who takes back what never came means a permit: a forbid is not forestalled.
     if spent.is_some_and(|spent| !spent.ahead || directive.stance == Stance::Permit) {
@@ -47,7 +46,7 @@ pub(crate) fn revoke(work: &mut Work<'_>, act: &Verified<Act<Revocation>>) -> Re
         return Ok(taken);
     }
     let revocation = &act.word().said;
-    check_proof(&act.word().proof)?;
+    check_proof(work, act.word(), &revocation.patient)?;
     let spent = work.view.find(&state::spent(&revocation.patient, &revocation.directive))?;
     let record = record_of(&consent_of(work.view, &revocation.patient)?)?;
     let witness = Witness::of(&act.word().proof);
@@ -67,12 +66,14 @@ fn asks(work: &Work<'_>, member: &Code) -> bool {
     member.is_none_or(|member| member.roles.contains(&MemberRole::Custodian))
 }
 
-/// Passkeys are not taken before this registry can check their assertions: an unchecked proof proves nothing (C-8).
-fn check_proof(proof: &Proof) -> Result<(), Stop> {
-    match proof {
-        Proof::AttestedLogin(_) | Proof::DeskWitness(_) => Ok(()),
-        Proof::Passkey(_) => Err(refuse(RefusalCode::BadSignature, "C-8")),
-    }
+/// What a passkey proves is checked here: the envelope is that of any member that brings it (C-14).
+pub(crate) fn check_proof<T: directive::Said>(
+    work: &Work<'_>,
+    act: &Act<T>,
+    patient: &Token,
+) -> Result<(), Stop> {
+    let is_proved = credential::is_act_proved(work.view, &work.machine.directory, (act, patient), u64::MAX)?;
+    if is_proved { Ok(()) } else { Err(refuse(RefusalCode::BadSignature, "C-14")) }
 }
 
 const fn refuse_act(refusal: ActRefusal) -> Stop {
@@ -164,28 +165,40 @@ fn consent_of(view: &View, token: &Token) -> Result<Consent, Fault> {
 
 /// What is in force for a patient, as it is stored.
 pub(crate) fn record_of(consent: &Consent) -> Result<Record, Fault> {
-    let acts = accepted(consent)?;
-    let in_force = acts.iter().map(|act| {
-        let Told::Opening(opening) = &act.act else { return Err(damaged()) };
-        let envelope = Envelope::decode(&opening.envelope).map_err(|_| damaged())?;
-        let directive = Act::<Directive>::decode(envelope.payload()).map_err(|_| damaged())?;
-        Ok(in_force(directive, opening, act.version))
+    let acts = accepted(consent)?.into_iter().zip(words_of(consent)?);
+    let in_force = acts.map(|(accepted, (_, word))| match &accepted.act {
+        Told::Opening(opening) => Ok(in_force(word, opening, accepted.version)),
+        Told::Commitment(_) => Err(damaged()),
     });
     let in_force = in_force.collect::<Result<_, _>>()?;
     let revoked = Revoked { version: consent.revoked_version, ahead: ahead_of(consent)? };
     Ok(Record::kept(consent.version, in_force, revoked))
 }
 
-/// What of it counts where it is decided: no permit under a key that is known to have been compromised by then (M-6).
-pub(crate) fn counting(consent: &Consent, directory: &Directory) -> Result<Record, Fault> {
+/// The directives in force, as they were signed.
+fn words_of(consent: &Consent) -> Result<Vec<(Envelope, Act<Directive>)>, Fault> {
+    let read = |accepted: AcceptedAct| {
+        let Told::Opening(opening) = accepted.act else { return Err(damaged()) };
+        let envelope = Envelope::decode(&opening.envelope).map_err(|_| damaged())?;
+        let word = Act::decode(envelope.payload()).map_err(|_| damaged())?;
+        Ok((envelope, word))
+    };
+    accepted(consent)?.into_iter().map(read).collect()
+}
+
+/// What of it counts where it is decided: no permit under a key that is known to have been compromised by then (M-6), or by a
+/// passkey of which nobody vouches any more that it spoke for the patient (C-14).
+pub(crate) fn counting(consent: &Consent, directory: &Directory, view: &View) -> Result<Record, Fault> {
     let record = record_of(consent)?;
+    let acts = words_of(consent)?;
+    view.need(&acts.iter().filter_map(|(_, act)| credential::of_proof(&act.proof)).collect::<Vec<_>>())?;
     let mut counts = Vec::new();
-    for (accepted, act) in accepted(consent)?.iter().zip(record.in_force()) {
-        let Told::Opening(opening) = &accepted.act else { return Err(damaged()) };
-        let key = Envelope::decode(&opening.envelope).map_err(|_| damaged())?.key_id();
-        let signer = directory.signer(key, Kind::Directive, Said::AtSeq(act.seq));
+    for ((envelope, word), act) in acts.iter().zip(record.in_force()) {
+        let signer = directory.signer(envelope.key_id(), Kind::Directive, Said::AtSeq(act.seq));
         let compromised = matches!(signer, Err(SignerError::Compromised { .. }));
-        if !compromised || act.directive.stance == Stance::Forbid {
+        let about = (word, &word.said.patient);
+        let is_forbid = act.directive.stance == Stance::Forbid;
+        if is_forbid || !compromised && credential::is_act_proved(view, directory, about, act.seq)? {
             counts.push(act.clone());
         }
     }
@@ -209,57 +222,4 @@ fn tell_holders(token: &Token, view: &mut View) -> Result<(), Fault> {
     let holders = view.get(&state::holders(token))?.holders;
     let members: Vec<_> = holders.iter().map(|holder| holder.member.as_str()).collect();
     patient::tell_head(token, &members, view)
-}
-
-/// C-9: of a voucher that the policy lists, for the region's domain, next in its chain, never after a revocation.
-pub(crate) fn check_credential(work: &Work<'_>, statement: &CredentialStatement) -> Result<(), Stop> {
-    let policy = &work.machine.directory.list().policy;
-    let listed = policy.vouchers.is_empty() || policy.vouchers.contains(&statement.voucher);
-    if !listed || policy.rp_id.as_deref() != Some(statement.rp_id.as_str()) {
-        return Err(refuse(RefusalCode::NotMember, "C-9"));
-    }
-    let known = work.view.get(&credential_slot(statement))?;
-    let previous = statement.previous.as_ref().map_or(&[][..], |previous| previous.as_bytes());
-    if known.revoked || statement.number != known.number + 1 || previous != known.last.as_slice() {
-        return Err(refuse(RefusalCode::OutOfOrder, "C-9"));
-    }
-    Ok(())
-}
-
-/// What follows from a credential: every holder is told of the patient's documents, of whom it was said before and of whom
-/// it is said now. So no passkey passes from one patient to another unnoticed.
-pub(crate) fn apply_credential(
-    word: &Standing,
-    statement: &CredentialStatement,
-    view: &mut View,
-) -> Result<(), Fault> {
-    let slot = credential_slot(statement);
-    let before = view.get(&slot)?.tokens;
-    let before = before.iter().map(|token| read_token(token).ok_or_else(damaged));
-    let mut tokens = before.collect::<Result<BTreeSet<_>, _>>()?;
-    tokens.extend(&statement.tokens);
-    let credential = Credential {
-        number: statement.number,
-        last: word.envelope.payload_hash().as_bytes().to_vec(),
-        revoked: statement.state == yiqiao_proto::codes::CredentialState::Revoked,
-        tokens: statement.tokens.iter().map(|token| write_token(*token)).collect(),
-    };
-    view.put(&slot, &credential);
-    let concerned: Vec<Token> = tokens.iter().copied().collect();
-    patient::load_ahead(&concerned, view)?;
-    patient::load_events(&concerned, view)?;
-    for token in &tokens {
-        patient::add_event(token, word.opening.seq, view)?;
-        let holders = view.get(&state::holders(token))?.holders;
-        need_feeds(holders.iter().map(|holder| holder.member.as_str()), view)?;
-        for holder in holders {
-            push_to(&holder.member, &Change::Credential(word.opening.clone()), view)?;
-        }
-    }
-    Ok(())
-}
-
-fn credential_slot(statement: &CredentialStatement) -> state::Slot<Credential> {
-    let id: Digest = yiqiao_proto::envelope::payload_hash(&statement.credential_id);
-    state::credential(&statement.voucher, &id)
 }

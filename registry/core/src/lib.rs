@@ -4,7 +4,8 @@
 //! |---|---|
 //! | inputs, effects, and the one way in | [`machine`] |
 //! | what is kept, and how it is looked at | [`state`] |
-//! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`], [`patient`], [`facts`] |
+//! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`], [`credential`], [`patient`],
+//! | | [`facts`] |
 //! | what the registry says itself | [`say`] |
 //! | what is answered | [`search`] (and `decoys`), [`lease`] |
 //! | from a call's bytes to an input, and back to bytes | [`door`], [`evaluate`], [`answer`] |
@@ -13,6 +14,7 @@
 
 pub mod answer;
 pub mod consent;
+pub mod credential;
 mod decoys;
 pub mod door;
 pub mod evaluate;

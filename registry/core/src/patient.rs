@@ -13,7 +13,8 @@ use yiqiao_proto::release::Release;
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::Token;
 
-use crate::consent::{accepted, record_of};
+use crate::consent::{accepted, check_proof, record_of};
+use crate::credential;
 use crate::index::read_tokens;
 use crate::lease::{answered, need_feeds, push};
 use crate::limits::RECIPIENTS_MAX;
@@ -49,9 +50,7 @@ pub(crate) fn ask(work: &mut Work<'_>, query: &Verified<Act<PatientQuery>>) -> R
     if age > QUESTION_AGE_MAX {
         return Err(refuse(RefusalCode::Stale, "A-4"));
     }
-    if query.word().proof.organisation().is_none() {
-        return Err(refuse(RefusalCode::BadSignature, "C-8"));
-    }
+    check_proof(work, query.word(), &said.patient)?;
     one(work, query, |_| Ok(()))?;
     match said.what {
         PatientQuestion::Consents => {
@@ -105,6 +104,7 @@ fn event_places(view: &View, token: &Token, from_seq: u64, count: u64) -> Result
 pub(crate) fn load_ahead(tokens: &[Token], view: &View) -> Result<(), Fault> {
     view.need(&tokens.iter().map(state::subjects).collect::<Vec<_>>())?;
     view.need(&tokens.iter().map(state::holders).collect::<Vec<_>>())?;
+    view.need(&tokens.iter().map(state::credentials_of).collect::<Vec<_>>())?;
     view.need(&tokens.iter().map(state::consent).collect::<Vec<_>>())
 }
 
@@ -185,6 +185,12 @@ pub(crate) fn add_holder(token: &Token, member: &Code, view: &mut View) -> Resul
         None => known.holders.push(Holder { member: member.to_string(), subjects: 1, releases: 0 }),
     }
     view.put(&slot, &known);
+    tell_all(token, member, view)
+}
+
+/// Tells a member all that decides about a patient: the credentials first, for directives may rest on them.
+fn tell_all(token: &Token, member: &Code, view: &mut View) -> Result<(), Fault> {
+    credential::tell(token, member, view)?;
     tell_head(token, &[member.as_str()], view)
 }
 
@@ -230,7 +236,7 @@ pub(crate) fn apply_release(release: &Release, view: &mut View) -> Result<(), Fa
         };
         view.put(&slot, &known);
         if first {
-            tell_head(token, &[terms.recipient.as_str()], view)?;
+            tell_all(token, &terms.recipient, view)?;
         }
     }
     Ok(())

@@ -93,8 +93,8 @@ impl Known {
         let tokens: BTreeSet<_> = candidates.iter().flat_map(|candidate| &candidate.tokens).collect();
         let slots: Vec<_> = tokens.iter().map(|token| state::consent(token)).collect();
         decoys.need_consents(view, &slots)?;
-        let record = |(token, slot): (&Token, _)| Ok((*token, counting(&view.get(slot)?, directory)?));
-        let records = tokens.into_iter().zip(&slots).map(record).collect::<Result<_, _>>()?;
+        let record = |(token, slot): (&Token, _)| Ok((*token, counting(&view.get(slot)?, directory, view)?));
+        let records = all_or_missing(tokens.into_iter().zip(&slots).map(record))?;
         Ok(Self { candidates, records })
     }
 
@@ -158,6 +158,21 @@ impl Known {
         let request = Request { asker: &query.asker, custodian: &of.publisher, document: &document };
         decide(&patient, &request, &work.machine.directory.list().policy, work.now).is_permit()
     }
+}
+
+/// All of them, or everything that is missing for any of them at once.
+fn all_or_missing<T: FromIterator<V>, V>(
+    results: impl Iterator<Item = Result<V, Fault>>,
+) -> Result<T, Fault> {
+    let (mut values, mut missing) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(Fault::Missing { keys }) => missing.extend(keys),
+            Err(damaged @ Fault::Damaged { .. }) => return Err(damaged),
+        }
+    }
+    if missing.is_empty() { Ok(values.into_iter().collect()) } else { Err(Fault::Missing { keys: missing }) }
 }
 
 fn candidates_of(view: &View, query: &SearchQuery, decoys: &Decoys<'_>) -> Result<Vec<Candidate>, Fault> {

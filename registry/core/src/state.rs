@@ -13,7 +13,7 @@ pub mod kept {
 }
 
 pub use kept::{
-    Ahead, Consent, Count, Credential, EntryState, EventCount, Feed, FeedBytes, FeedSizes, Holder, Holders,
+    Ahead, Consent, Count, Credentials, EntryState, EventCount, Feed, FeedBytes, FeedSizes, Holder, Holders,
     Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects, Tally,
 };
 
@@ -46,7 +46,7 @@ pub enum Table {
     FeedItem = 10,
     /// Token quotas.
     Quota = 11,
-    /// Credentials.
+    /// Statements by the credential.
     Credential = 12,
     /// Counts by hour: exchange facts.
     Fact = 13,
@@ -58,6 +58,8 @@ pub enum Table {
     EventCount = 16,
     /// Sizes of the items of feeds, by pages.
     FeedSizes = 17,
+    /// Statements of credentials by the patient's token.
+    PatientCredentials = 18,
 }
 
 /// A word of the journal.
@@ -142,9 +144,14 @@ pub fn quota(member: &Code) -> Slot<Quota> {
     Slot::new(Table::Quota as u8, &[&fixed(member)])
 }
 
-/// A credential of a voucher.
-pub fn credential(voucher: &Code, id: &Digest) -> Slot<Credential> {
-    Slot::new(Table::Credential as u8, &[id.as_bytes(), &fixed(voucher)])
+/// What was stated about a credential, by the hash of its id.
+pub fn credential(id: &Digest) -> Slot<Credentials> {
+    Slot::new(Table::Credential as u8, &[id.as_bytes()])
+}
+
+/// What was stated about a patient's credentials.
+pub fn credentials_of(token: &Token) -> Slot<Credentials> {
+    of_patient(Table::PatientCredentials, token)
 }
 
 /// What a count is of (exchange facts), besides its hour.

@@ -19,7 +19,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use crate::lease::{need_feeds, push};
 use crate::machine::{ConsentAct, Outcome, Refused, Stop, ToTake, Work, refuse};
 use crate::state::{self, EntryState, Fault, Kept, Quota, Slot, Tally, View};
-use crate::{consent, facts, index, patient, say};
+use crate::{consent, credential, facts, index, patient, say};
 
 /// Words that a member hands in, each checked.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub(crate) fn submit(work: &mut Work<'_>, submission: &Submission) -> Result<Vec
         Submission::Identity(statement) => identity(work, statement),
         Submission::Consent(act) => Ok(vec![act.take(work)?]),
         Submission::Credential(statement) => {
-            one(work, statement, |work| consent::check_credential(work, statement.word()))
+            one(work, statement, |work| credential::check(work, statement.word()))
         }
         Submission::Event(event) => one(work, event, |_| Ok(())),
         Submission::Release(release) => {
@@ -260,9 +260,7 @@ pub(crate) fn apply(kept: &Kept, view: &mut View) -> Result<(), Fault> {
         Kind::IdentityStatement => index::apply_statement(&word, &word.read::<IdentityStatement>()?, view),
         Kind::Directive => consent::apply_directive(&word, word.read::<Act<Directive>>()?, view),
         Kind::Revocation => consent::apply_revocation(&word, &word.read::<Act<Revocation>>()?, view),
-        Kind::CredentialStatement => {
-            consent::apply_credential(&word, &word.read::<CredentialStatement>()?, view)
-        }
+        Kind::CredentialStatement => credential::apply(&word, &word.read::<CredentialStatement>()?, view),
         Kind::AccessEvent => {
             let event = word.read::<AccessEvent>()?;
             facts::count_event(&word, &event, view)?;

@@ -1,24 +1,19 @@
-//! Directives, revocations and credentials as they are handed in (C-6 to C-13).
+//! Directives and revocations as they are handed in (C-6 to C-13).
 
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 use std::collections::BTreeSet;
 
 use yiqiao_proto::codes::RefusalCode::{BadSignature, Conflict, NotMember, Nothing, OutOfOrder, OverLimit};
-use yiqiao_proto::codes::{CredentialState, DocumentClass, MemberRole, Purpose, RefusalCode};
-use yiqiao_proto::directive::{Act, Directive, Revocation, What};
-use yiqiao_proto::envelope::{Word, payload_hash};
-use yiqiao_proto::lease::Change;
+use yiqiao_proto::codes::{DocumentClass, MemberRole, Purpose, RefusalCode};
+use yiqiao_proto::directive::{Directive, Revocation, What};
 use yiqiao_proto::limits::{DIRECTIVES_ATTESTED_MAX, DIRECTIVES_OF_ONE_MAX, REVOCATIONS_AHEAD_MAX};
 use yiqiao_proto::member::MemberList;
-use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_proto::suite::Suite;
 use yiqiao_proto::time::Millis;
-use yiqiao_registry_core::machine::ConsentAct;
-use yiqiao_registry_core::take::Submission;
 
 use crate::rig::{Rig, at};
-use crate::words::{Chain, credential, desk, forbid, id, login, passkey, permit, query, revocation, token};
+use crate::words::{Chain, desk, forbid, login, permit, query, revocation, token};
 
 /// A registry where a holds one entry of patient 1; how many entries b finds.
 fn held() -> Rig {
@@ -233,17 +228,6 @@ fn c6_directives_that_are_over_leave_the_head_with_the_next_act() {
 }
 
 #[test]
-fn c8_a_passkey_is_not_taken_unchecked() {
-    let mut rig = held();
-    let submission = rig.directive_proved("portal", &forbid(1, token(1)), passkey());
-    assert_eq!(rig.refused(submission), (BadSignature, "C-8"));
-    rig.direct("portal", &permit(2, token(1), "b"));
-    let act = rig.word("portal", &Act::new(revocation(2, token(1)), passkey()));
-    let submission = Submission::Consent(ConsentAct::Revocation(Box::new(act)));
-    assert_eq!(rig.refused(submission), (BadSignature, "C-8"));
-}
-
-#[test]
 fn c8_what_widens_needs_a_proof_that_the_policy_takes() {
     // Passkeys and desks only.
     let mut rig = Rig::of(Suite::International, |list| list.policy.proofs = 5);
@@ -388,81 +372,6 @@ fn c12_what_is_over_counts_no_longer() {
     }
     rig.now = at(0) + Millis::new(1_000);
     rig.direct("a", &permit(100, token(1), "b"));
-}
-
-/// The statement after one of the same credential.
-fn after(statement: &CredentialStatement, state: CredentialState) -> CredentialStatement {
-    let previous = Some(payload_hash(&statement.encode()));
-    CredentialStatement { number: statement.number + 1, previous, state, ..statement.clone() }
-}
-
-fn refused_credential(rig: &mut Rig, statement: &CredentialStatement) -> (RefusalCode, &'static str) {
-    let by = statement.voucher.to_string();
-    rig.refused(Submission::Credential(rig.word(&by, statement)))
-}
-
-#[test]
-fn c9_only_listed_vouchers_vouch_and_only_for_the_regions_domain() {
-    let mut rig = Rig::new();
-    let not_taken = (NotMember, "C-9");
-    assert_eq!(refused_credential(&mut rig, &credential("b", &[token(1)])), not_taken);
-    let elsewhere =
-        CredentialStatement { rp_id: "other.example".to_owned(), ..credential("portal", &[token(1)]) };
-    assert_eq!(refused_credential(&mut rig, &elsewhere), not_taken);
-    for voucher in ["a", "portal"] {
-        rig.take(Submission::Credential(rig.word(voucher, &credential(voucher, &[token(1)]))));
-    }
-    rig.next_list(|list| list.policy.vouchers.clear());
-    rig.take(Submission::Credential(rig.word("b", &credential("b", &[token(1)]))));
-    rig.next_list(|list| list.policy.rp_id = None);
-    assert_eq!(refused_credential(&mut rig, &credential("c", &[token(1)])), not_taken);
-}
-
-#[test]
-fn c9_statements_of_a_credential_are_chained_for_each_voucher_and_revoked_for_good() {
-    let mut rig = Rig::new();
-    let out_of_order = (OutOfOrder, "C-9");
-    let first = credential("portal", &[token(1)]);
-    let second = after(&first, CredentialState::Valid);
-    let third = after(&second, CredentialState::Revoked);
-    assert_eq!(refused_credential(&mut rig, &second), out_of_order);
-    rig.take(Submission::Credential(rig.word("portal", &first)));
-    let other_history = Some(id(yiqiao_proto::id::Digest::new, 99));
-    let forked = CredentialStatement { previous: other_history, ..second.clone() };
-    assert_eq!(refused_credential(&mut rig, &forked), out_of_order);
-    let again = CredentialStatement { public_key: vec![1; 70], ..first.clone() };
-    assert_eq!(refused_credential(&mut rig, &again), out_of_order);
-    rig.take(Submission::Credential(rig.word("portal", &second)));
-    rig.take(Submission::Credential(rig.word("portal", &third)));
-    assert_eq!(refused_credential(&mut rig, &after(&third, CredentialState::Valid)), out_of_order);
-    // Another credential, and another voucher of the same one, have chains of their own.
-    let other = CredentialStatement { credential_id: vec![0xce; 16], ..first };
-    rig.take(Submission::Credential(rig.word("portal", &other)));
-    rig.take(Submission::Credential(rig.word("a", &credential("a", &[token(1)]))));
-}
-
-#[test]
-fn c9_who_holds_for_the_patient_of_either_statement_hears_of_the_next_one() {
-    let mut rig = Rig::new();
-    for (publisher, patient) in [("a", 1), ("b", 2), ("c", 3)] {
-        let mut chain = Chain::new(publisher, 1);
-        rig.state(&mut chain, &[token(patient)]);
-        rig.publish(&mut chain, 1);
-    }
-    let first = credential("portal", &[token(1)]);
-    rig.take(Submission::Credential(rig.word("portal", &first)));
-    assert_eq!(["a", "b", "c"].map(|member| credentials(&mut rig, member)), [1, 0, 0]);
-    let moved = CredentialStatement { tokens: vec![token(2)], ..after(&first, CredentialState::Valid) };
-    rig.take(Submission::Credential(rig.word("portal", &moved)));
-    assert_eq!(["a", "b", "c"].map(|member| credentials(&mut rig, member)), [2, 1, 0]);
-    let revoked = after(&moved, CredentialState::Revoked);
-    rig.take(Submission::Credential(rig.word("portal", &revoked)));
-    assert_eq!(["a", "b", "c"].map(|member| credentials(&mut rig, member)), [2, 2, 0]);
-}
-
-/// How many credentials a member was told of.
-fn credentials(rig: &mut Rig, member: &str) -> usize {
-    rig.feed(member).iter().filter(|item| matches!(item.change, Change::Credential(_))).count()
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bent;
 mod calls;
 mod consent;
 mod costs;
+mod credential;
 mod door;
 mod evaluate;
 mod facts;

@@ -77,7 +77,7 @@ fn c8_a_question_is_proved_by_login_or_desk_and_a_passkey_is_not_taken_unchecked
     let said = |rig: &Rig, nonce| question(rig, token(1), PatientQuestion::Consents, nonce);
     let asked = said(&rig, 1);
     let refused = ask(&mut rig, "portal", asked, passkey()).unwrap_err();
-    assert_eq!(refused, Refused::new(RefusalCode::BadSignature, "C-8"));
+    assert_eq!(refused, Refused::new(RefusalCode::BadSignature, "C-14"));
     for (nonce, proof) in [(2, login("a")), (3, desk("a"))] {
         let asked = said(&rig, nonce);
         assert!(ask(&mut rig, "a", asked, proof).is_ok());
