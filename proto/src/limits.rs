@@ -62,6 +62,8 @@ pub const DIRECTIVES_BY_PASSKEY_MAX: usize = 64;
 pub const DIRECTIVES_MAX: usize = DIRECTIVES_ATTESTED_MAX + DIRECTIVES_BY_PASSKEY_MAX;
 /// Revocations of directives that had not come, by one sayer for one patient.
 pub const REVOCATIONS_AHEAD_MAX: u32 = 32;
+/// Statements about one passkey, and about all passkeys of one patient; revocations are taken beyond it (C-9).
+pub const CREDENTIAL_STATEMENTS_MAX: usize = 64;
 /// A notice version, an rpId, a clause.
 pub const LABEL_BYTES_MAX: usize = 64;
 /// A part of a passkey assertion.

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`chance`] | the one source of chance |
 //! | [`people`], [`names`], [`resident_id`] | residents and households |
+//! | [`passkey`] | with what residents sign |
 //! | [`hospitals`] | institutions, departments, staff, patient numbers |
 //! | [`conditions`], [`labs`], [`visits`] | why people come and what is found |
 //! | [`feeds`] | what the systems send: HL7 v2, CDA, FHIR, MHD |
@@ -22,6 +23,7 @@ pub mod hospitals;
 pub mod labs;
 pub mod limits;
 pub mod names;
+pub mod passkey;
 pub mod people;
 pub mod resident_id;
 pub mod story;

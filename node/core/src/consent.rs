@@ -14,6 +14,7 @@ use yiqiao_proto::lease::{AcceptedAct, Told};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
+use crate::credential;
 use crate::feed;
 use crate::machine::Machine;
 use crate::state::{Fault, View, damaged};
@@ -152,12 +153,17 @@ pub(crate) fn record_of(
 ) -> Result<Option<Known>, Fault> {
     let notices = feed::notices(token, asked_at, view)?;
     let Some(change) = feed::head_of(token, &machine.directory.list().log_id, view)? else { return Ok(None) };
-    let mut in_force = Vec::new();
+    let (mut in_force, mut missing) = (Vec::new(), Vec::new());
     for accepted in &change.directives {
-        match read(machine, token, accepted) {
+        match read(machine, view, token, accepted) {
             Ok(act) => in_force.extend(act),
-            Err(Unreadable) => return Ok(None),
+            Err(Unread::Unreadable) => return Ok(None),
+            Err(Unread::Fault(Fault::Missing { keys })) => missing.extend(keys),
+            Err(Unread::Fault(damaged @ Fault::Damaged { .. })) => return Err(damaged),
         }
+    }
+    if !missing.is_empty() {
+        return Err(Fault::Missing { keys: missing });
     }
     for notice in &notices {
         heed(notice, token, &mut in_force)?;
@@ -173,36 +179,63 @@ pub(crate) fn told_directive(
     id: &DirectiveId,
 ) -> Result<Option<Directive>, Fault> {
     let Some(change) = feed::head_of(token, &machine.directory.list().log_id, view)? else { return Ok(None) };
-    let told = change.directives.iter().filter_map(|accepted| read(machine, token, accepted).ok().flatten());
-    Ok(told.map(|act| act.directive).find(|directive| directive.id == *id))
+    for accepted in &change.directives {
+        let directive = match read(machine, view, token, accepted) {
+            Ok(act) => act.map(|act| act.directive).filter(|directive| directive.id == *id),
+            Err(Unread::Unreadable) => None,
+            Err(Unread::Fault(fault)) => return Err(fault),
+        };
+        if directive.is_some() {
+            return Ok(directive);
+        }
+    }
+    Ok(None)
 }
 
-/// A told directive that cannot be checked: it could be anything.
-struct Unreadable;
+/// Why a told directive is not read.
+enum Unread {
+    /// It cannot be checked: it could be anything.
+    Unreadable,
+    Fault(Fault),
+}
 
-/// A told directive; none if it does not concern this node, or is a permit that does not count.
-fn read(machine: &Machine, token: &Token, accepted: &AcceptedAct) -> Result<Option<InForce>, Unreadable> {
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// A told directive; none if it does not concern this node, or is a permit that does not count: said under a key that is known
+/// to have been compromised by then, or by a passkey that did not speak for the patient.
+fn read(
+    machine: &Machine,
+    view: &View,
+    token: &Token,
+    accepted: &AcceptedAct,
+) -> Result<Option<InForce>, Unread> {
     let Told::Opening(opening) = &accepted.act else { return Ok(None) };
-    let envelope = Envelope::decode(&opening.envelope).map_err(|_| Unreadable)?;
+    let envelope = Envelope::decode(&opening.envelope).map_err(|_| Unread::Unreadable)?;
     let said = Said::AtSeq(opening.seq);
     let act = match Verified::<Act<Directive>>::check(envelope.clone(), &machine.directory, said) {
         Ok(verified) => verified.into_parts().0,
         // INVARIANT (a compromise takes away, it never opens, M-6): of such a key only forbids count.
         Err(EnvelopeError::Signer(SignerError::Compromised { .. })) => {
-            let act = Act::<Directive>::decode(envelope.payload()).map_err(|_| Unreadable)?;
+            let act = Act::<Directive>::decode(envelope.payload()).map_err(|_| Unread::Unreadable)?;
             if act.said.stance == Stance::Permit {
                 return Ok(None);
             }
             act
         }
-        Err(_) => return Err(Unreadable),
+        Err(_) => return Err(Unread::Unreadable),
     };
-    let witness = Witness::of(&act.proof);
-    // No assertion of a passkey is checked here: such a permit proves nothing (C-8).
-    let unproved = witness == Witness::Passkey && act.said.stance == Stance::Permit;
-    if unproved || act.said.patient != *token {
-        return Err(Unreadable);
+    if act.said.patient != *token {
+        return Err(Unread::Unreadable);
     }
+    let is_forbid = act.said.stance == Stance::Forbid;
+    if !is_forbid && !credential::is_act_proved(machine, view, &act, opening.seq)? {
+        return Ok(None);
+    }
+    let witness = Witness::of(&act.proof);
     Ok(Some(InForce {
         directive: act.said,
         witness,

@@ -17,6 +17,7 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
+use crate::credential;
 use crate::errand;
 use crate::landing::landed;
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
@@ -299,7 +300,7 @@ fn spread(work: &mut Work<'_>, items: &[Vec<u8>]) -> Result<(), Stop> {
             Told::Head(change) => errand::head_changed(work, &change.patient.value),
             Told::Unreadable(patient) => errand::head_changed(work, &patient.value),
             Told::Withdrawal(opening) => withdrawals.push(opening),
-            Told::List(_) | Told::Credential => {}
+            Told::List(_) | Told::Credential(_) => {}
         }
     }
     receive::withdrawn(work, &withdrawals)
@@ -338,7 +339,7 @@ enum Told {
     /// A head that cannot be read, or whose directives are not those that it is over.
     Unreadable(Token),
     List(u64),
-    Credential,
+    Credential(Opening),
     Withdrawal(Opening),
 }
 
@@ -348,7 +349,7 @@ impl Told {
         match self {
             Self::Head(change) => Some(&change.patient),
             Self::Unreadable(patient) => Some(patient),
-            Self::List(_) | Self::Credential | Self::Withdrawal(_) => None,
+            Self::List(_) | Self::Credential(_) | Self::Withdrawal(_) => None,
         }
     }
 }
@@ -361,7 +362,7 @@ impl Item {
                 Change::Head(change) if change.computed_head() == change.head => Told::Head(Box::new(change)),
                 Change::Head(change) => Told::Unreadable(change.patient),
                 Change::MemberList(version) => Told::List(version),
-                Change::Credential(_) => Told::Credential,
+                Change::Credential(opening) => Told::Credential(opening),
                 Change::Withdrawal(opening) => Told::Withdrawal(opening),
             };
             return Some(Self { number: item.number, previous: item.previous, told });
@@ -465,7 +466,8 @@ pub(crate) fn apply_fed(fed: &kept::Fed, view: &mut View) -> Result<(), Fault> {
             }
             Told::Unreadable(patient) => put_head(&patient, None, &exchange, view)?,
             Told::List(version) => exchange.list = exchange.list.max(version),
-            Told::Credential | Told::Withdrawal(_) => {}
+            Told::Credential(opening) => credential::apply_told(&opening, &fed.log_id, view)?,
+            Told::Withdrawal(_) => {}
         }
     }
     view.put(&state::exchange(), &exchange);

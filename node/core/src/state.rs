@@ -4,6 +4,7 @@ use core::fmt;
 
 use yiqiao_journal::view::fixed;
 pub use yiqiao_journal::view::{Fault, Slot, View};
+use yiqiao_proto::envelope::payload_hash;
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Nonce, ReferralId, Subject};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
@@ -16,9 +17,9 @@ pub mod kept {
 
 pub use kept::record::Record as Body;
 pub use kept::{
-    Asker, AttestedRef, Chain, Control, Counters, Document, EntryRef, Exchange, Given, Item, Ledger, Message,
-    Notices, Patient, Problem, Queued, Record, Request, RequestRef, Review, SubjectRef, Subjects, ToldHead,
-    VaultUse, Word, WordRef,
+    Asker, AttestedRef, Chain, Control, Counters, Credentials, Document, EntryRef, Exchange, Given, Item,
+    Ledger, Message, Notices, Patient, Problem, Queued, Record, Request, RequestRef, Review, SubjectRef,
+    Subjects, ToldHead, VaultUse, Word, WordRef,
 };
 
 /// The first byte of a key. Never renumbered while an index can be older than the program.
@@ -113,6 +114,8 @@ pub enum Table {
     Held = 52,
     /// The registers whose numbers came in messages.
     Registers = 53,
+    /// What the feed told of passkeys, by the credential.
+    Credential = 54,
 }
 
 /// What there is one of.
@@ -243,6 +246,11 @@ pub fn refused_word(number: u64) -> Slot<WordRef> {
 /// What the feed told of a token.
 pub fn head(token: &Token) -> Slot<ToldHead> {
     Slot::new(Table::Head as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
+}
+
+/// What the feed told of a passkey, by its credential id.
+pub fn credential(id: &[u8]) -> Slot<Credentials> {
+    Slot::new(Table::Credential as u8, &[payload_hash(id).as_bytes()])
 }
 
 /// What members told of a token.

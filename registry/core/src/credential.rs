@@ -9,13 +9,14 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::{Envelope, Said, Verified, Word, payload_hash};
 use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::lease::Change;
+use yiqiao_proto::limits::CREDENTIAL_STATEMENTS_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::passkey::PasskeyKey;
 use yiqiao_proto::proof::{CredentialStatement, Proof};
 use yiqiao_proto::token::Token;
 
 use crate::lease::{need_feeds, push, push_to};
-use crate::limits::{CREDENTIAL_STATEMENTS_MAX, CREDENTIAL_STATEMENTS_OF_ONE_MAX};
+use crate::limits::CREDENTIAL_STATEMENTS_OF_ONE_MAX;
 use crate::machine::{Stop, Work, refuse};
 use crate::patient;
 use crate::state::{self, Credentials, Fault, Slot, View};

@@ -4,9 +4,8 @@
 pub const SUBJECTS_MAX: usize = 512;
 /// Subjects of one member that state one token: so no member takes the places of all others.
 pub const SUBJECTS_OF_ONE_MAX: usize = 64;
-/// Statements about one credential, and about all credentials of one patient; revocations are taken beyond it (C-9).
-pub const CREDENTIAL_STATEMENTS_MAX: usize = 64;
-/// The same of one voucher: so no member takes the places of all others.
+/// Statements of one voucher about one passkey, and about all passkeys of one patient: so no member takes the places of all
+/// others (C-9).
 pub const CREDENTIAL_STATEMENTS_OF_ONE_MAX: usize = 16;
 /// Recipients remembered for one entry, who are told of its withdrawal: every member can be one (F-4).
 pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;

@@ -54,7 +54,7 @@ fn read_feed(effect: &Effect) -> Option<(u64, u64)> {
 }
 
 /// The next time the node reads its feed it gets these items: where it stood, and what came of it.
-fn feed(story: &mut Story, items: impl FnOnce(u64, Digest) -> Vec<Vec<u8>>) -> (u64, Outcome) {
+pub(crate) fn feed(story: &mut Story, items: impl FnOnce(u64, Digest) -> Vec<Vec<u8>>) -> (u64, Outcome) {
     let mut chain = None;
     loop {
         story.node.now = story.node.next_wakeup().expect("the feed is read again").max(story.node.now);

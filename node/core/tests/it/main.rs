@@ -12,6 +12,7 @@ mod holder;
 mod looks;
 mod messages;
 mod model;
+mod passkeys;
 mod patients;
 mod publishing;
 mod referrals;

@@ -11,13 +11,13 @@ use yiqiao_registry_core::limits::CREDENTIAL_STATEMENTS_OF_ONE_MAX;
 use yiqiao_registry_core::machine::{ConsentAct, Input, Outcome, Refused};
 use yiqiao_registry_core::take::{Submission, Taken};
 
-use crate::rig::Rig;
+use yiqiao_simnet::passkey::Passkey;
+
+use crate::rig::{Rig, code, region};
 use crate::words::{
-    Chain, Passkey, credential, desk, forbid, id, passkey, permit, query, question, revocation, token,
+    Chain, credential, desk, forbid, id, passkey, passkey_of, permit, query, question, revocation, token,
 };
 
-/// The passkey of patient 1.
-const OWN: Passkey = Passkey(0xcd);
 const NOT_PROVED: (RefusalCode, &str) = (BadSignature, "C-14");
 
 /// A registry where a holds one entry of patient 1, whose passkey the portal vouches for.
@@ -25,26 +25,31 @@ fn vouched() -> Rig {
     let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
     rig.state(&mut chain, &[token(1)]);
     rig.publish(&mut chain, 1);
-    state(&mut rig, &OWN.credential("portal", &[token(1)]));
+    state(&mut rig, &own().credential(&code("portal"), &[token(1)]));
     rig
+}
+
+/// The passkey of patient 1.
+fn own() -> Passkey {
+    passkey_of(1)
 }
 
 fn state(rig: &mut Rig, statement: &CredentialStatement) -> Taken {
     rig.take(Submission::Credential(rig.word(statement.voucher.as_str(), statement)))
 }
 
-fn signed<T: directive::Said>(rig: &Rig, passkey: Passkey, said: T) -> Verified<Act<T>>
+fn signed<T: directive::Said>(rig: &Rig, passkey: &Passkey, said: T) -> Verified<Act<T>>
 where
     Act<T>: Word,
 {
-    rig.word("b", &passkey.act(said))
+    rig.word("b", &passkey.act(&region(), said))
 }
 
-fn directive(rig: &Rig, passkey: Passkey, said: &Directive) -> Submission {
+fn directive(rig: &Rig, passkey: &Passkey, said: &Directive) -> Submission {
     Submission::Consent(ConsentAct::Directive(Box::new(signed(rig, passkey, said.clone()))))
 }
 
-fn revoke(rig: &Rig, passkey: Passkey, said: &Revocation) -> Submission {
+fn revoke(rig: &Rig, passkey: &Passkey, said: &Revocation) -> Submission {
     Submission::Consent(ConsentAct::Revocation(Box::new(signed(rig, passkey, said.clone()))))
 }
 
@@ -55,13 +60,13 @@ fn finds(rig: &mut Rig) -> bool {
 #[test]
 fn c14_what_a_patient_signs_is_taken_from_any_member() {
     let mut rig = vouched();
-    let act = directive(&rig, OWN, &permit(1, token(1), "b"));
+    let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     rig.take(act);
     assert!(finds(&mut rig));
-    let act = revoke(&rig, OWN, &revocation(1, token(1)));
+    let act = revoke(&rig, &own(), &revocation(1, token(1)));
     rig.take(act);
     assert!(!finds(&mut rig));
-    let act = directive(&rig, OWN, &Directive { head_version: 2, ..forbid(2, token(1)) });
+    let act = directive(&rig, &own(), &Directive { head_version: 2, ..forbid(2, token(1)) });
     rig.take(act);
     // What the patient forbade so, no desk undoes (C-13).
     let permit = Directive { head_version: 3, ..permit(3, token(1), "b") };
@@ -72,11 +77,11 @@ fn c14_what_a_patient_signs_is_taken_from_any_member() {
 #[test]
 fn c14_a_passkey_that_is_nobodys_or_somebody_elses_proves_nothing() {
     let mut rig = vouched();
-    let stranger = directive(&rig, Passkey(0x51), &forbid(1, token(1)));
+    let stranger = directive(&rig, &passkey_of(0x51), &forbid(1, token(1)));
     assert_eq!(rig.refused(stranger), NOT_PROVED);
-    state(&mut rig, &Passkey(0x52).credential("portal", &[token(2)]));
+    state(&mut rig, &passkey_of(0x52).credential(&code("portal"), &[token(2)]));
     for said in [permit(1, token(1), "b"), forbid(1, token(1))] {
-        let other = directive(&rig, Passkey(0x52), &said);
+        let other = directive(&rig, &passkey_of(0x52), &said);
         assert_eq!(rig.refused(other), NOT_PROVED);
     }
     let unsigned = rig.directive_proved("portal", &forbid(1, token(1)), passkey());
@@ -84,7 +89,7 @@ fn c14_a_passkey_that_is_nobodys_or_somebody_elses_proves_nothing() {
     rig.direct("portal", &permit(2, token(1), "b"));
     let act = rig.word("portal", &Act::new(revocation(2, token(1)), passkey()));
     assert_eq!(rig.refused(Submission::Consent(ConsentAct::Revocation(Box::new(act)))), NOT_PROVED);
-    let other = revoke(&rig, Passkey(0x52), &revocation(2, token(1)));
+    let other = revoke(&rig, &passkey_of(0x52), &revocation(2, token(1)));
     assert_eq!(rig.refused(other), NOT_PROVED);
     assert!(finds(&mut rig));
 }
@@ -92,7 +97,7 @@ fn c14_a_passkey_that_is_nobodys_or_somebody_elses_proves_nothing() {
 #[test]
 fn c14_an_assertion_is_not_taken_for_another_act() {
     let mut rig = vouched();
-    let mut act = OWN.act(permit(1, token(1), "b"));
+    let mut act = own().act(&region(), permit(1, token(1), "b"));
     let proof = act.proof.clone();
     act = Act::new(permit(1, token(1), "c"), proof);
     let act = rig.word("portal", &act);
@@ -102,16 +107,16 @@ fn c14_an_assertion_is_not_taken_for_another_act() {
 #[test]
 fn c9_a_passkey_that_is_revoked_signs_nothing_new_and_what_it_signed_stays() {
     let mut rig = vouched();
-    let act = directive(&rig, OWN, &permit(1, token(1), "b"));
+    let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     rig.take(act);
-    let revoked = after(&OWN.credential("portal", &[token(1)]), CredentialState::Revoked);
+    let revoked = after(&own().credential(&code("portal"), &[token(1)]), CredentialState::Revoked);
     state(&mut rig, &revoked);
     assert!(finds(&mut rig));
-    let act = directive(&rig, OWN, &Directive { head_version: 1, ..forbid(2, token(1)) });
+    let act = directive(&rig, &own(), &Directive { head_version: 1, ..forbid(2, token(1)) });
     assert_eq!(rig.refused(act), NOT_PROVED);
     // Another passkey of the patient takes it back.
-    state(&mut rig, &Passkey(0x53).credential("a", &[token(1)]));
-    let act = revoke(&rig, Passkey(0x53), &revocation(1, token(1)));
+    state(&mut rig, &passkey_of(0x53).credential(&code("a"), &[token(1)]));
+    let act = revoke(&rig, &passkey_of(0x53), &revocation(1, token(1)));
     rig.take(act);
     assert!(!finds(&mut rig));
 }
@@ -119,18 +124,18 @@ fn c9_a_passkey_that_is_revoked_signs_nothing_new_and_what_it_signed_stays() {
 #[test]
 fn c9_a_passkey_that_its_voucher_gives_to_another_patient_signs_for_that_one_alone() {
     let mut rig = vouched();
-    let moved = after(&OWN.credential("portal", &[token(1)]), CredentialState::Valid);
+    let moved = after(&own().credential(&code("portal"), &[token(1)]), CredentialState::Valid);
     state(&mut rig, &CredentialStatement { tokens: vec![token(2)], ..moved });
-    let act = directive(&rig, OWN, &permit(1, token(1), "b"));
+    let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     assert_eq!(rig.refused(act), NOT_PROVED);
-    let act = directive(&rig, OWN, &permit(1, token(2), "b"));
+    let act = directive(&rig, &own(), &permit(1, token(2), "b"));
     rig.take(act);
 }
 
 #[test]
 fn c14_a_permit_counts_no_longer_once_its_voucher_is_not_believed_and_a_forbid_does() {
     let mut rig = vouched();
-    let act = directive(&rig, OWN, &permit(1, token(1), "b"));
+    let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     rig.take(act);
     assert!(finds(&mut rig));
     rig.next_list(|list| list.policy.vouchers.retain(|voucher| voucher.as_str() != "portal"));
@@ -155,7 +160,7 @@ fn c14_a_permit_counts_no_longer_once_its_voucher_is_not_believed_and_a_forbid_d
 fn c14_a_forbid_counts_whatever_becomes_of_its_voucher() {
     let mut rig = vouched();
     rig.direct("portal", &permit(1, token(1), "b"));
-    let act = directive(&rig, OWN, &Directive { head_version: 1, ..forbid(2, token(1)) });
+    let act = directive(&rig, &own(), &Directive { head_version: 1, ..forbid(2, token(1)) });
     rig.take(act);
     rig.next_list(|list| list.policy.rp_id = None);
     assert!(!finds(&mut rig));
@@ -165,11 +170,11 @@ fn c14_a_forbid_counts_whatever_becomes_of_its_voucher() {
 fn a4_a_patient_asks_with_a_passkey() {
     let mut rig = vouched();
     let asked = question(&rig, token(1), PatientQuestion::Consents, 1);
-    let query = signed(&rig, OWN, asked);
+    let query = signed(&rig, &own(), asked);
     let answered = rig.handle(&Input::PatientQuery(query));
     assert!(matches!(answered, Ok(Outcome::Consents(_))), "{answered:?}");
     let asked = question(&rig, token(2), PatientQuestion::Consents, 2);
-    let query = signed(&rig, OWN, asked);
+    let query = signed(&rig, &own(), asked);
     let refused = rig.handle(&Input::PatientQuery(query)).unwrap_err();
     assert_eq!(refused, Refused::new(BadSignature, "C-14"));
 }
@@ -177,7 +182,7 @@ fn a4_a_patient_asks_with_a_passkey() {
 #[test]
 fn f5_who_hears_of_a_patient_for_the_first_time_hears_of_the_passkeys_before_the_head() {
     let mut rig = vouched();
-    let act = directive(&rig, OWN, &permit(1, token(1), "b"));
+    let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     rig.take(act);
     let mut chain = Chain::new("c", 1);
     rig.state(&mut chain, &[token(1)]);
@@ -197,7 +202,7 @@ fn f5_who_hears_of_a_patient_for_the_first_time_hears_of_the_passkeys_before_the
 #[test]
 fn c9_one_voucher_does_not_take_the_places_of_others_and_revokes_whatever_it_stated() {
     let mut rig = Rig::new();
-    let mut newest = OWN.credential("portal", &[token(1)]);
+    let mut newest = own().credential(&code("portal"), &[token(1)]);
     state(&mut rig, &newest);
     for _ in 1..CREDENTIAL_STATEMENTS_OF_ONE_MAX {
         newest = after(&newest, CredentialState::Valid);
@@ -207,9 +212,9 @@ fn c9_one_voucher_does_not_take_the_places_of_others_and_revokes_whatever_it_sta
     assert_eq!(refused(&mut rig, &more), (OverLimit, "C-9"));
     let elsewhere = CredentialStatement { tokens: vec![token(2)], ..more };
     assert_eq!(refused(&mut rig, &elsewhere), (OverLimit, "C-9"));
-    let another = Passkey(0x54).credential("portal", &[token(1)]);
+    let another = passkey_of(0x54).credential(&code("portal"), &[token(1)]);
     assert_eq!(refused(&mut rig, &another), (OverLimit, "C-9"));
-    state(&mut rig, &Passkey(0x54).credential("a", &[token(1)]));
+    state(&mut rig, &passkey_of(0x54).credential(&code("a"), &[token(1)]));
     state(&mut rig, &after(&newest, CredentialState::Revoked));
 }
 
@@ -266,7 +271,7 @@ fn c9_statements_of_a_credential_are_chained_for_each_voucher_and_revoked_for_go
     state(&mut rig, &third);
     assert_eq!(refused(&mut rig, &after(&third, CredentialState::Valid)), out_of_order);
     // Another credential, and another voucher of the same one, have chains of their own.
-    let other = CredentialStatement { credential_id: vec![0xce; 16], ..first };
+    let other = CredentialStatement { credential_id: vec![0xce; 17], ..first };
     state(&mut rig, &other);
     rig.take(Submission::Credential(rig.word("a", &credential("a", &[token(1)]))));
 }

@@ -3,30 +3,26 @@
 #![expect(clippy::unwrap_used, reason = "fixed content that is known to be valid")]
 
 use std::collections::BTreeSet;
-
-use base64::Engine;
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{
-    AccessAct, AccessOutcome, CredentialAlgorithm, CredentialState, DocumentClass, DocumentFormat,
-    DocumentStatus, DocumentType, FacilityKind, LegalBasis, PatientQuestion, PersonRole, PracticeSetting,
-    Purpose, RevocationReason, Sensitivity, Stance, WithdrawalReason,
+    AccessAct, AccessOutcome, DocumentClass, DocumentFormat, DocumentStatus, DocumentType, FacilityKind,
+    LegalBasis, PatientQuestion, PersonRole, PracticeSetting, Purpose, RevocationReason, Sensitivity, Stance,
+    WithdrawalReason,
 };
-use yiqiao_proto::directive::{self, Act, Directive, Grantee, Notice, PatientQuery, Revocation, What};
+use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Revocation, What};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Word, payload_hash};
-use yiqiao_proto::hash::sha256_plain;
 use yiqiao_proto::head::Head;
 use yiqiao_proto::id::{Digest, DirectiveId, DocumentId, EntryId, KeyId, Nonce, PractitionerId, Subject};
 use yiqiao_proto::proof::{AttestedLogin, CredentialStatement, DeskWitness, PasskeyAssertion, Proof};
 use yiqiao_proto::release::{Asker, Delivery, Release, Terms};
 use yiqiao_proto::search::SearchQuery;
-use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::token::Token;
 use yiqiao_registry_core::machine::{ConsentAct, Refused};
 use yiqiao_registry_core::take::{ChainWord, Submission, Taken};
-use zeroize::Zeroizing;
+use yiqiao_simnet::passkey::Passkey;
 
-use crate::rig::{Rig, at, code, region};
+use crate::rig::{Rig, at, code};
 
 /// An identifier that ends with a number.
 pub(crate) fn id<T, const N: usize>(make: fn([u8; N]) -> Option<T>, number: u64) -> T {
@@ -235,53 +231,9 @@ pub(crate) fn passkey() -> Proof {
     })
 }
 
-/// A patient's passkey: its key is made of the number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Passkey(pub(crate) u8);
-
-impl Passkey {
-    fn key(self) -> SecretKey {
-        SecretKey::new(Suite::International, Zeroizing::new([self.0; 32]))
-    }
-
-    fn credential_id(self) -> Vec<u8> {
-        vec![self.0; 16]
-    }
-
-    /// What a voucher states first of it.
-    pub(crate) fn credential(self, voucher: &str, tokens: &[Token]) -> CredentialStatement {
-        let cose = [0xa4, 0x01, 0x01, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 0x20];
-        CredentialStatement {
-            tokens: tokens.to_vec(),
-            algorithm: CredentialAlgorithm::EdDsa,
-            public_key: [cose.as_slice(), self.key().public().as_bytes()].concat(),
-            rp_id: "demo.example".to_owned(),
-            credential_id: self.credential_id(),
-            voucher: code(voucher),
-            evidence_hash: id(Digest::new, 0x93),
-            state: CredentialState::Valid,
-            number: 1,
-            previous: None,
-        }
-    }
-
-    /// Signs what is said.
-    pub(crate) fn act<T: directive::Said>(self, said: T) -> Act<T> {
-        let mut act = Act::new(said, passkey());
-        let challenge =
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(act.challenge(&region()).as_bytes());
-        let client_data_json =
-            format!(r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"https://demo.example"}}"#);
-        let authenticator_data = [&sha256_plain(&[b"demo.example"])[..], &[0x05, 0, 0, 0, 0]].concat();
-        let hash = sha256_plain(&[client_data_json.as_bytes()]);
-        act.proof = Proof::Passkey(PasskeyAssertion {
-            credential_id: self.credential_id(),
-            signature: self.key().sign(&[authenticator_data.as_slice(), &hash].concat()),
-            authenticator_data,
-            client_data_json: client_data_json.into_bytes(),
-        });
-        act
-    }
+/// The passkey that is made of a number.
+pub(crate) fn passkey_of(number: u8) -> Passkey {
+    Passkey::new([number; 32], "demo.example", "https://demo.example")
 }
 
 /// A permit for one organisation: all documents of every custodian, for treatment.
@@ -376,7 +328,7 @@ pub(crate) fn event(organisation: &str, patient: Token) -> AccessEvent {
 }
 
 pub(crate) fn credential(voucher: &str, tokens: &[Token]) -> CredentialStatement {
-    Passkey(0xcd).credential(voucher, tokens)
+    passkey_of(1).credential(&code(voucher), tokens)
 }
 
 /// The release of an entry to a recipient, decided on the empty heads of these tokens.
