@@ -27,7 +27,7 @@ pub struct Patient<'a> {
 pub struct Document {
     /// Its entry.
     pub entry_id: EntryId,
-    /// The entries whose place it has taken, one after the other (C-5).
+    /// Of the entries whose place it has taken, one after the other, at least those that [`Record::forbidden`] names (C-5).
     pub replaced: BTreeSet<EntryId>,
     /// Class.
     pub class: DocumentClass,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use yiqiao_proto::codes::{ProofKind, Stance};
 use yiqiao_proto::directive::{Directive, Revocation};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Code, Digest, DirectiveId};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId};
 use yiqiao_proto::limits::{
     DIRECTIVES_ATTESTED_MAX, DIRECTIVES_BY_PASSKEY_MAX, DIRECTIVES_OF_ONE_MAX, REVOCATIONS_AHEAD_MAX,
 };
@@ -146,6 +146,12 @@ impl Record {
     /// The directives in force, in the order of the log.
     pub fn in_force(&self) -> &[InForce] {
         &self.in_force
+    }
+
+    /// The entries that forbids in force name, some of them maybe several times (C-5).
+    pub fn forbidden(&self) -> impl Iterator<Item = &EntryId> {
+        let forbids = self.in_force.iter().filter(|act| act.directive.stance == Stance::Forbid);
+        forbids.flat_map(|act| &act.directive.what.entries)
     }
 
     /// What remains of revocations.

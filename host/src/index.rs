@@ -350,6 +350,20 @@ mod tests {
         assert_eq!(index.load(&[vec![0, 0, 0, 3]]).unwrap(), [None]);
     }
 
+    #[test]
+    fn an_index_of_another_version_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (index, _) = Index::open(folder.path(), &ID).unwrap();
+        let write = index.reader.db.begin_write().unwrap();
+        let before = (VERSION - 1).to_be_bytes();
+        write.open_table(META).unwrap().insert("version", before.as_slice()).unwrap();
+        write.open_table(META).unwrap().insert("applied", [1; 16].as_slice()).unwrap();
+        write.commit().unwrap();
+        drop(index);
+        let (_, found) = Index::open(folder.path(), &ID).unwrap();
+        assert_eq!(found, Applied::default());
+    }
+
     /// A flipped byte is noticed when the index is opened, or when the value is read, or it does not matter.
     #[test]
     fn a_flipped_byte_never_changes_an_answer() {

@@ -9,7 +9,7 @@ use crate::limits::{HOLDERS_MAX, RETIRED_MAX};
 use crate::state::kept::{self, change};
 use crate::state::{
     self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
-    VaultUse, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
+    VaultUse, Version, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{audit, copy, deposit, desk, draft, feed, holder, queue, register, said, sight, step, words};
 
@@ -250,6 +250,10 @@ fn apply_filing(filing: &kept::Filing, at: i64, view: &mut View) -> Result<(), F
     let entry = filing.entry.as_ref().ok_or_else(damaged)?;
     let (id, subject) = (read_entry_id(&entry.entry_id)?, read_subject(&entry.subject)?);
     let item = add_item(&subject, &id, 0, view)?;
+    let version = match filing.replaces.as_slice() {
+        [] => Version { series: item, number: 1 },
+        replaced => replace(&read_entry_id(replaced)?, view)?,
+    };
     let document = Document {
         entry: filing.entry.clone(),
         wrapped_key: filing.wrapped_key.clone(),
@@ -261,6 +265,7 @@ fn apply_filing(filing: &kept::Filing, at: i64, view: &mut View) -> Result<(), F
         withdrawn: false,
         item,
         filed_at: at,
+        version: Some(version),
     };
     view.put(&state::document(&id), &document);
     let vault = VaultUse { entry_id: entry.entry_id.clone(), ..VaultUse::default() };
@@ -271,13 +276,17 @@ fn apply_filing(filing: &kept::Filing, at: i64, view: &mut View) -> Result<(), F
             &state::EntryRef { entry_id: entry.entry_id.clone() },
         );
     }
-    if !filing.replaces.is_empty() {
-        let slot = state::document(&read_entry_id(&filing.replaces)?);
-        let mut earlier = view.get(&slot)?;
-        earlier.replaced = true;
-        view.put(&slot, &earlier);
-    }
     queue::settle(&subject, at, view)
+}
+
+/// Marks the replaced document, and gives the next version of its series (N-6).
+fn replace(replaced: &EntryId, view: &mut View) -> Result<Version, Fault> {
+    let slot = state::document(replaced);
+    let mut earlier = view.get(&slot)?;
+    earlier.replaced = true;
+    view.put(&slot, &earlier);
+    let Version { series, number } = earlier.version.ok_or_else(damaged)?;
+    Ok(Version { series, number: number + 1 })
 }
 
 fn apply_withdrawn(withdrawn: &kept::Withdrawn, at: i64, view: &mut View) -> Result<(), Fault> {

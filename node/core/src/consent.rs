@@ -3,13 +3,15 @@
 //! What the feed told is checked against the member list in force at every decision, so that a key which turns out to be
 //! compromised takes effect at once (M-6). Not here: what directives mean: `yiqiao-consent`.
 
+use std::collections::BTreeSet;
+
 use yiqiao_consent::{InForce, Patient, Record, Request, Witness};
 use yiqiao_proto::codes::{LegalBasis, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::directory::SignerError;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Digest, DirectiveId, Subject};
+use yiqiao_proto::id::{Digest, DirectiveId, EntryId, Subject};
 use yiqiao_proto::lease::{AcceptedAct, Told};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
@@ -17,7 +19,7 @@ use yiqiao_proto::token::Token;
 use crate::credential;
 use crate::feed;
 use crate::machine::Machine;
-use crate::state::{Fault, View, damaged};
+use crate::state::{self, Fault, View, damaged};
 use crate::tokens::{self, Tokens};
 
 /// What was decided, and on what.
@@ -127,7 +129,14 @@ fn decide_on(
     let own: Vec<_> =
         known.iter().map(|(token, known)| (*token, known.as_ref().map(|known| &known.record))).collect();
     let patient = Patient { own: &own, linked: &[] };
-    let decision = yiqiao_consent::decide(&patient, request, &machine.directory.list().policy, now);
+    let forbidden = own.iter().filter_map(|(_, record)| *record).flat_map(Record::forbidden).collect();
+    let mut document = request.document.clone();
+    // Of another holder's document this side does not know what it replaced: its holder has looked.
+    if *request.custodian == machine.config.organisation {
+        document.replaced = replaced_of(view, &document.entry_id, &forbidden)?;
+    }
+    let request = Request { document: &document, ..*request };
+    let decision = yiqiao_consent::decide(&patient, &request, &machine.directory.list().policy, now);
     let grounds = decision.grounds();
     let directive = grounds.directives.first().copied();
     let in_force = own.iter().filter_map(|(_, record)| *record).flat_map(Record::in_force);
@@ -142,6 +151,30 @@ fn decide_on(
         heads: known.iter().filter_map(|(token, known)| Some((*token, known.as_ref()?.head))).collect(),
         lease: None,
     })
+}
+
+/// Those of the named entries whose place a document of this node has taken (C-5, N-6).
+fn replaced_of(view: &View, entry: &EntryId, named: &BTreeSet<&EntryId>) -> Result<BTreeSet<EntryId>, Fault> {
+    let document = view.get(&state::document(entry))?;
+    let slots: Vec<_> = named.iter().map(|id| state::document(id)).collect();
+    view.need(&slots)?;
+    let mut replaced = BTreeSet::new();
+    for (id, slot) in named.iter().zip(&slots) {
+        if let Some(earlier) = view.find(slot)?
+            && follows(&document, &earlier)?
+        {
+            replaced.insert(**id);
+        }
+    }
+    Ok(replaced)
+}
+
+/// Whether a document stands later in the series of another one.
+fn follows(document: &state::Document, earlier: &state::Document) -> Result<bool, Fault> {
+    let subject = |of: &state::Document| of.entry.as_ref().map(|entry| entry.subject.clone());
+    let own = document.version.ok_or_else(damaged)?;
+    let other = earlier.version.ok_or_else(damaged)?;
+    Ok(subject(document) == subject(earlier) && own.series == other.series && own.number > other.number)
 }
 
 /// What is in force for a token, with what members told directly; none if it is not known, or cannot be read (C-2, F-5).

@@ -26,13 +26,11 @@ use crate::said::{self, WordState};
 use crate::state::kept;
 use crate::state::{
     self, Body, Document, Fault, Request, RequestRef, View, damaged, read_digest, read_document_id,
-    read_entry_id, read_subject, read_token,
+    read_subject, read_token,
 };
 use crate::tokens::{self, Tokens};
 
 const DAY: Millis = Millis::from_secs(24 * 3600);
-/// Documents that one after the other took the place of another (N-6).
-const REPLACED_MAX: usize = 64;
 
 /// A stretch of a released document, wanted by its recipient (P-6).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +157,7 @@ impl Case {
             Tokens::All(tokens) => tokens,
             Tokens::Missing(..) => Vec::new(),
         };
-        let about = facts(view, request.entry_id, &document)?;
+        let about = facts(request.entry_id, &document)?;
         let custodian = &machine.config.organisation;
         let question = Question { asker: &request.asker, custodian, document: &about };
         let judgement = consent::decide(machine, view, &tokens, &question, now)?;
@@ -187,20 +185,13 @@ impl Case {
     }
 }
 
-/// What directives can say of a document of this node.
-fn facts(view: &View, entry_id: EntryId, document: &Document) -> Result<Asked, Fault> {
+/// What directives can say of a document of this node, but for what it has replaced.
+fn facts(entry_id: EntryId, document: &Document) -> Result<Asked, Fault> {
     let entry = document.entry.as_ref().ok_or_else(damaged)?;
     let time = |ms: Option<i64>| ms.map(|ms| Timestamp::from_unix_ms(ms).ok_or_else(damaged)).transpose();
-    let mut replaced = BTreeSet::new();
-    let mut earlier = document.replaces.clone();
-    while !earlier.is_empty() && replaced.len() < REPLACED_MAX {
-        let id = read_entry_id(&earlier)?;
-        replaced.insert(id);
-        earlier = view.get(&state::document(&id))?.replaces;
-    }
     Ok(Asked {
         entry_id,
-        replaced,
+        replaced: BTreeSet::new(),
         class: DocumentClass::try_from(entry.class).map_err(|_| damaged())?,
         sensitivity: Sensitivity::try_from(entry.sensitivity).map_err(|_| damaged())?,
         service_start: time(entry.service_start)?,

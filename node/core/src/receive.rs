@@ -420,7 +420,6 @@ fn judge_by(
     }
     let document = Document {
         entry_id: listed.entry_id,
-        // What it replaces, its holder has looked at; this side does not know.
         replaced: BTreeSet::new(),
         class: listed.class,
         sensitivity: listed.sensitivity,

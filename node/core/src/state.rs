@@ -19,7 +19,7 @@ pub use kept::record::Record as Body;
 pub use kept::{
     Asker, AttestedRef, Chain, Control, Counters, Credentials, Document, EntryRef, Exchange, Given, Item,
     Ledger, Message, Notices, Patient, Problem, Queued, Record, Request, RequestRef, Review, SubjectRef,
-    Subjects, ToldHead, VaultUse, Word, WordRef,
+    Subjects, ToldHead, VaultUse, Version, Word, WordRef,
 };
 
 /// The first byte of a key. Never renumbered while an index can be older than the program.

@@ -10,10 +10,10 @@ use yiqiao_proto::token::Token;
 
 use crate::facts;
 use crate::lease::{need_feeds, push_to};
-use crate::limits::{REPLACES_MAX, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
+use crate::limits::{FORMER_MAX, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
 use crate::machine::{Stop, Work, refuse};
 use crate::patient;
-use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Page, Slot, Subject, View};
+use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Page, Slot, Subject, Version, View};
 use crate::take::{Standing, damaged};
 
 /// N-2 to N-6: the next link, of a new id, replacing what may be replaced.
@@ -31,16 +31,15 @@ pub(crate) fn check_entry(
         if !earlier.withdrawn && !same {
             return Err(refuse(RefusalCode::Conflict, "N-4"));
         }
+        if earlier.replaced && earlier.former.len() >= FORMER_MAX {
+            return Err(refuse(RefusalCode::OverLimit, "N-4"));
+        }
     }
     is_next(work, &entry.publisher, &entry.subject, link)?;
     let Some(replaced) = link.replaces else { return Ok(()) };
     let state = work.view.get(&state::entry(&entry.publisher, &replaced))?;
     let open = state.subject == entry.subject.as_bytes() && !state.withdrawn && !state.replaced;
-    match open {
-        false => Err(refuse(RefusalCode::Conflict, "N-6")),
-        true if state.replaces.len() >= REPLACES_MAX => Err(refuse(RefusalCode::OverLimit, "N-6")),
-        true => Ok(()),
-    }
+    if open { Ok(()) } else { Err(refuse(RefusalCode::Conflict, "N-6")) }
 }
 
 /// N-7: of an entry of the same subject, once.
@@ -91,15 +90,20 @@ pub(crate) fn apply_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
     subject.entries += 1;
     link_up(&mut subject, word, link);
     view.put(&slot, &subject);
-    let replaces = replaced_by(publisher, link.replaces, view)?;
+    let version = match &link.replaces {
+        Some(replaced) => replace(publisher, replaced, view)?,
+        None => Version { series: word.opening.seq, number: 1 },
+    };
+    let slot = state::entry(publisher, &entry.entry_id);
     let state = EntryState {
         seq: word.opening.seq,
         subject: entry.subject.as_bytes().to_vec(),
         payload_hash: word.envelope.payload_hash().as_bytes().to_vec(),
-        replaces,
+        version: Some(version),
+        former: former(view.get(&slot)?),
         ..EntryState::default()
     };
-    view.put(&state::entry(publisher, &entry.entry_id), &state);
+    view.put(&slot, &state);
     facts::count_entry(word, entry, view)?;
     if first {
         let tokens = read_tokens(&subject)?;
@@ -111,15 +115,20 @@ pub(crate) fn apply_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
     Ok(())
 }
 
-/// Marks the replaced entry, and gives the ids of all whose place the new one takes, the nearest first.
-fn replaced_by(publisher: &Code, replaced: Option<EntryId>, view: &mut View) -> Result<Vec<Vec<u8>>, Fault> {
-    let Some(replaced) = replaced else { return Ok(Vec::new()) };
-    let slot = state::entry(publisher, &replaced);
+/// Marks the replaced entry, and gives the next version of its series (N-6).
+fn replace(publisher: &Code, replaced: &EntryId, view: &mut View) -> Result<Version, Fault> {
+    let slot = state::entry(publisher, replaced);
     let mut state = view.get(&slot)?;
     state.replaced = true;
     view.put(&slot, &state);
-    let own = std::iter::once(replaced.as_bytes().to_vec());
-    Ok(own.chain(state.replaces).collect())
+    let Version { series, number } = state.version.ok_or_else(damaged)?;
+    Ok(Version { series, number: number + 1 })
+}
+
+/// The versions that an entry was before it is published anew: those that another one has followed (C-5).
+fn former(earlier: EntryState) -> Vec<Version> {
+    let last = earlier.version.filter(|_| earlier.replaced);
+    earlier.former.into_iter().chain(last).collect()
 }
 
 /// What follows from a withdrawal: whoever had the document is told (F-4).

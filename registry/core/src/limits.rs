@@ -9,9 +9,9 @@ pub const SUBJECTS_OF_ONE_MAX: usize = 64;
 pub const CREDENTIAL_STATEMENTS_OF_ONE_MAX: usize = 16;
 /// Recipients remembered for one entry, who are told of its withdrawal: every member can be one (F-4).
 pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;
-/// Entries whose place one entry takes, one after the other. More are refused rather than forgotten: a forbid of the
-/// first stands for all (C-5).
-pub const REPLACES_MAX: usize = 64;
+/// How often an entry is published anew after another one had taken its place. More are refused rather than forgotten: a
+/// forbid that names it stands for all that took its place (C-5).
+pub const FORMER_MAX: usize = 64;
 /// Links that a search loads at a time: it goes on until its page is full.
 pub const SEARCH_LOOKS_MAX: usize = 4_096;
 /// What a search reads of each kind at least, however little there is to find.

@@ -16,7 +16,7 @@ use crate::index::{chain_pages, chain_places, read_tokens};
 use crate::limits::SEARCH_LOOKS_MAX;
 use crate::machine::{Machine, Stop, Work};
 use crate::say;
-use crate::state::{self, EntryState, Fault, View};
+use crate::state::{self, EntryState, Fault, Version, View};
 use crate::take::{Standing, damaged};
 
 /// What a search found, before the checkpoint at which it holds is signed.
@@ -84,7 +84,13 @@ struct Candidate {
 struct Known {
     candidates: Vec<Candidate>,
     records: BTreeMap<Token, Record>,
+    /// The entries that forbids name, each at every publisher of whom they may be: no more than can be in force (C-12),
+    /// however long a series is.
+    forbidden: BTreeSet<(Code, EntryId)>,
 }
+
+/// The entries that forbids name, by series, with their numbers in it: what stands later there took their place (C-5).
+type Named = BTreeMap<u64, Vec<(u64, EntryId)>>;
 
 impl Known {
     fn of(work: &Work<'_>, query: &SearchQuery, decoys: &Decoys<'_>) -> Result<Self, Fault> {
@@ -95,7 +101,8 @@ impl Known {
         decoys.need_consents(view, &slots)?;
         let record = |(token, slot): (&Token, _)| Ok((*token, counting(&view.get(slot)?, directory, view)?));
         let records = all_or_missing(tokens.into_iter().zip(&slots).map(record))?;
-        Ok(Self { candidates, records })
+        let forbidden = forbidden(&candidates, &records);
+        Ok(Self { candidates, records, forbidden })
     }
 
     /// Where links of the candidates stand, from a place on, ascending.
@@ -127,16 +134,18 @@ impl Known {
         permitted: &mut Vec<Opening>,
     ) -> Result<(), Stop> {
         let entries = entries_at(work.view, places, decoys)?;
-        let slots: Vec<_> =
-            entries.iter().map(|(of, _, entry)| state::entry(&of.publisher, &entry.entry_id)).collect();
+        let looked = entries.iter().map(|(of, _, entry)| (of.publisher.clone(), entry.entry_id));
+        let all: BTreeSet<_> = looked.chain(self.forbidden.iter().cloned()).collect();
+        let slots: Vec<_> = all.iter().map(|(publisher, id)| state::entry(publisher, id)).collect();
         decoys.need_entries(work.view, &slots)?;
-        for ((of, standing, entry), slot) in entries.into_iter().zip(&slots) {
-            let state = work.view.get(slot)?;
+        let named = self.named(work.view)?;
+        for (of, standing, entry) in entries {
+            let state = work.view.get(&state::entry(&of.publisher, &entry.entry_id))?;
             // An id that was withdrawn may stand again elsewhere: the state is of the newest.
             let current = state.seq == standing.opening.seq && !state.withdrawn;
             if current
                 && is_asked(query, &standing, &entry, &state)
-                && self.permits(work, query, of, &entry, &state)
+                && self.permits(work, query, of, &document_of(&entry, &state, &named))
             {
                 permitted.push(standing.opening);
             }
@@ -144,19 +153,22 @@ impl Known {
         Ok(())
     }
 
-    fn permits(
-        &self,
-        work: &Work<'_>,
-        query: &SearchQuery,
-        of: &Candidate,
-        entry: &Entry,
-        state: &EntryState,
-    ) -> bool {
-        let document = document_of(entry, state);
+    fn permits(&self, work: &Work<'_>, query: &SearchQuery, of: &Candidate, document: &Document) -> bool {
         let own: Vec<_> = of.tokens.iter().map(|token| (*token, self.records.get(token))).collect();
         let patient = Patient { own: &own, linked: &[] };
-        let request = Request { asker: &query.asker, custodian: &of.publisher, document: &document };
+        let request = Request { asker: &query.asker, custodian: &of.publisher, document };
         decide(&patient, &request, &work.machine.directory.list().policy, work.now).is_permit()
+    }
+
+    fn named(&self, view: &View) -> Result<Named, Fault> {
+        let mut named = Named::new();
+        for (publisher, id) in &self.forbidden {
+            let state = view.get(&state::entry(publisher, id))?;
+            for version in state.version.iter().chain(&state.former) {
+                named.entry(version.series).or_default().push((version.number, *id));
+            }
+        }
+        Ok(named)
     }
 }
 
@@ -196,6 +208,14 @@ fn candidates_of(view: &View, query: &SearchQuery, decoys: &Decoys<'_>) -> Resul
     named.into_iter().zip(&slots).map(candidate).collect()
 }
 
+fn forbidden(candidates: &[Candidate], records: &BTreeMap<Token, Record>) -> BTreeSet<(Code, EntryId)> {
+    let named = |of: &Candidate| {
+        let records = of.tokens.iter().filter_map(|token| records.get(token));
+        records.flat_map(Record::forbidden).map(|id| (of.publisher.clone(), *id)).collect::<Vec<_>>()
+    };
+    candidates.iter().flat_map(named).collect()
+}
+
 /// The entries among the links at these places.
 fn entries_at<'a>(
     view: &View,
@@ -227,11 +247,12 @@ fn is_asked(query: &SearchQuery, standing: &Standing, entry: &Entry, state: &Ent
         && query.service_until.is_none_or(|until| start < until)
 }
 
-fn document_of(entry: &Entry, state: &EntryState) -> Document {
-    let id = |bytes: &Vec<u8>| bytes.as_slice().try_into().ok().and_then(EntryId::new);
+fn document_of(entry: &Entry, state: &EntryState, named: &Named) -> Document {
+    let Version { series, number } = state.version.unwrap_or_default();
+    let earlier = named.get(&series).into_iter().flatten().filter(|(earlier, _)| *earlier < number);
     Document {
         entry_id: entry.entry_id,
-        replaced: state.replaces.iter().filter_map(id).collect(),
+        replaced: earlier.map(|(_, id)| *id).collect(),
         class: entry.class,
         sensitivity: entry.sensitivity,
         service_start: entry.service_start,

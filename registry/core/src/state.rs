@@ -14,7 +14,7 @@ pub mod kept {
 
 pub use kept::{
     Ahead, Consent, Count, Credentials, EntryState, EventCount, Feed, FeedBytes, FeedSizes, Holder, Holders,
-    Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects, Tally,
+    Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects, Tally, Version,
 };
 
 /// Places on one page.

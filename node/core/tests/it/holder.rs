@@ -1,16 +1,19 @@
 //! A holder lets documents go as long as it is permitted (P-1 to P-8), against the real registry.
 
+use std::collections::BTreeSet;
+
 use yiqiao_node_core::ask;
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, RefusalCode, WithdrawalReason};
 use yiqiao_proto::envelope::{Kind, Word};
 use yiqiao_proto::id::Nonce;
-use yiqiao_proto::release::Release;
+use yiqiao_proto::release::{PullRequest, Release};
 use yiqiao_proto::time::Millis;
 
 use crate::region::{HOSPITAL, code};
-use crate::story::{Story, hash_of, range_of, refusal, unknown, unwrap_key};
+use crate::rig::{merge, patient, report};
+use crate::story::{Story, forbid, hash_of, range_of, refusal, unknown, unwrap_key};
 
 /// The access events in the log that this node said.
 fn events(story: &Story) -> Vec<AccessEvent> {
@@ -151,6 +154,64 @@ fn p6_a_range_is_the_recipients_alone_and_bounded() {
 }
 
 #[test]
+fn c5_a_forbid_of_a_version_stands_for_all_later_ones_and_for_no_earlier() {
+    let mut story = Story::new();
+    for version in 1..=200 {
+        story.node.receive(&report(&version.to_string(), patient("p", Some(1)), "r"));
+    }
+    story.live(60_000);
+    // N-6: the registry has them all, each in the place of the one before.
+    let entries = story.registry.entries();
+    assert_eq!(entries.len(), 200);
+    let replaces = |number: usize| entries[number - 1].1.replaces;
+    assert!((2..=200).all(|number| replaces(number) == Some(entries[number - 2].0.entry_id)));
+    story.permit();
+    assert_eq!(story.find(), [entries[199].0.clone()]);
+    let permitted = |story: &mut Story| {
+        [1, 100, 149, 150, 151, 200].map(|number: usize| {
+            let entry = &entries[number - 1].0;
+            let request =
+                PullRequest { entry_id: entry.entry_id, document: entry.document, ..story.request() };
+            story.node.ask(|machine, view| machine.would_permit(&request, story.node.now, view))
+        })
+    };
+    assert_eq!(permitted(&mut story), [true; 6]);
+    story.node.rebuild();
+    for (named, expected) in [(150, [true, true, true, false, false, false]), (1, [false; 6])] {
+        let mut wish = forbid(story.node.now);
+        wish.what.entries = BTreeSet::from([entries[named - 1].0.entry_id]);
+        let statement = story.statement();
+        assert!(matches!(story.act(&Input::Forbid(Box::new((statement, wish)))), Outcome::Said(_)));
+        story.live(1_000);
+        assert_eq!(permitted(&mut story), expected, "version {named} is forbidden");
+        assert_eq!(story.find(), []);
+    }
+}
+
+#[test]
+fn c5_what_follows_a_document_of_a_merged_patient_is_of_its_series() {
+    let mut story = Story::with_document();
+    let first = story.entry().entry_id;
+    story.node.receive(&report("2", patient("q", Some(1)), "r2"));
+    story.node.receive(&merge("3", patient("q", Some(1)), "p"));
+    let second = story.node.receive(&report("4", patient("q", Some(1)), "r1")).entries[0];
+    story.live(3_000);
+    let entry = story.registry.entries().into_iter().find(|(entry, _)| entry.entry_id == second).unwrap().0;
+    story.permit();
+    let request = PullRequest { entry_id: second, document: entry.document, ..story.request() };
+    let permitted =
+        |story: &Story| story.node.ask(|machine, view| machine.would_permit(&request, story.node.now, view));
+    assert!(permitted(&story));
+    let mut wish = forbid(story.node.now);
+    wish.what.entries = BTreeSet::from([first]);
+    let statement = story.statement();
+    story.act(&Input::Forbid(Box::new((statement, wish))));
+    story.live(1_000);
+    assert!(!permitted(&story));
+    assert!(!story.find().iter().any(|found| found.entry_id == second));
+}
+
+#[test]
 fn e7_a_request_for_another_holder_is_refused() {
     let mut story = Story::with_document();
     let mut request = story.request();
@@ -181,7 +242,7 @@ fn m4_a_key_that_is_not_the_askers_is_refused() {
 
 /// Permit, release, ranges, revocation; each step is repeated if the power went before it was acknowledged.
 fn whole(story: &mut Story) -> Result<(), crate::rig::PowerCut> {
-    story.node.try_receive(&crate::rig::report("1", crate::rig::patient("p", Some(1)), "r1"))?;
+    story.node.try_receive(&report("1", patient("p", Some(1)), "r1"))?;
     story.try_live(3_000)?;
     if story.find().is_empty() && story.registry.log().all(|word| word.kind() != Kind::Revocation) {
         story.try_permit()?;

@@ -9,7 +9,9 @@ use yiqiao_registry_core::machine::{Input, Outcome};
 use yiqiao_registry_core::take::Submission;
 
 use crate::rig::{Rig, code};
-use crate::words::{Chain, credential, event, forbid, id, login, permit, query, question, release, token};
+use crate::words::{
+    Chain, credential, entry_id, event, forbid, id, login, permit, query, question, release, token,
+};
 
 const CUSTODIANS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 
@@ -117,6 +119,10 @@ fn q5_a_search_reads_as_much_of_a_patient_whom_nobody_knows_as_of_one_with_a_few
     let unknown = reads(&mut rig, 4);
     for (patient, documents) in known {
         assert_eq!(reads(&mut rig, patient), unknown, "of {documents} documents");
+        let mut named = forbid(1, token(patient));
+        named.what.entries = (0..documents).map(|number| entry_id(100 * patient + number)).collect();
+        rig.direct("portal", &named);
+        assert_eq!(reads(&mut rig, patient), unknown, "of {documents} documents that a forbid names");
     }
     assert!(unknown.iter().filter(|keys| **keys == SEARCH_READS_MIN).count() >= 5, "{unknown:?}");
 }

@@ -6,6 +6,7 @@ use yiqiao_proto::codes::RefusalCode::{Conflict, Malformed, OutOfOrder, OverLimi
 use yiqiao_proto::entry::Link;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::limits::SUBMISSION_MAX;
+use yiqiao_registry_core::limits::FORMER_MAX;
 use yiqiao_registry_core::machine::{Input, Outcome};
 use yiqiao_registry_core::state::Kept;
 use yiqiao_registry_core::take::{ChainWord, Submission};
@@ -247,6 +248,25 @@ fn n6_only_an_open_entry_of_the_same_subject_is_replaced() {
     }
     rig.publish_with(&mut chain, 5, Some(3), |_| {});
     rig.publish_with(&mut chain, 6, Some(5), |_| {});
+}
+
+#[test]
+fn n4_an_entry_that_was_replaced_is_published_anew_so_often_only() {
+    let (mut rig, mut chain) = (Rig::quick(), Chain::new("a", 1));
+    rig.state(&mut chain, &[token(1)]);
+    for number in 0..FORMER_MAX as u64 {
+        rig.publish(&mut chain, 1);
+        rig.publish_with(&mut chain, 100 + number, Some(1), |_| {});
+        rig.withdraw(&mut chain, 1);
+    }
+    rig.publish(&mut chain, 1);
+    rig.withdraw(&mut chain, 1);
+    // Nothing had taken its place.
+    rig.publish(&mut chain, 1);
+    rig.publish_with(&mut chain, 900, Some(1), |_| {});
+    rig.withdraw(&mut chain, 1);
+    let word = { chain }.entry(&rig, 1);
+    assert_eq!(rig.refused(Submission::Links(vec![word])), (OverLimit, "N-4"));
 }
 
 #[test]

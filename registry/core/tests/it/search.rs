@@ -238,36 +238,51 @@ fn q4_withdrawn_entries_are_never_answered() {
     }
 }
 
+/// A forbid of one entry.
+fn forbid_of(number: u64, entry: u64) -> Directive {
+    let what = What { entries: BTreeSet::from([entry_id(entry)]), ..What::default() };
+    Directive { what, ..forbid(number, token(1)) }
+}
+
+/// Places of what b finds of patient 1 where replaced ones are asked for.
+fn found_of_all(rig: &mut Rig) -> Vec<u64> {
+    seqs(&rig.search(&SearchQuery { superseded: true, ..query("b", &[token(1)]) }))
+}
+
 #[test]
-fn c5_a_forbid_of_a_document_stands_for_all_that_replace_it() {
-    let (mut rig, mut chain) = open();
-    rig.publish(&mut chain, 1);
-    let what = What { entries: BTreeSet::from([entry_id(1)]), ..What::default() };
-    rig.direct("portal", &Directive { what, ..forbid(2, token(1)) });
-    for number in 2..=60 {
-        rig.publish_with(&mut chain, number, Some(number - 1), |_| {});
+fn c5_a_forbid_of_a_document_stands_for_all_that_replace_it_however_many() {
+    let (mut rig, mut chain) = (Rig::quick(), Chain::new("a", 1));
+    rig.state(&mut chain, &[token(1)]);
+    rig.direct("portal", &permit(1, token(1), "b"));
+    let mut versions = vec![rig.publish(&mut chain, 1).opening.seq];
+    for number in 2..=200 {
+        versions.push(rig.publish_with(&mut chain, number, Some(number - 1), |_| {}).opening.seq);
     }
-    assert_eq!(found(&mut rig), [0; 0]);
+    assert_eq!((found(&mut rig), found_of_all(&mut rig)), (vec![versions[199]], versions.clone()));
+    rig.direct("portal", &forbid_of(150, 150));
+    assert_eq!((found(&mut rig), found_of_all(&mut rig)), (Vec::new(), versions[..149].to_vec()));
+    rig.direct("portal", &forbid_of(2, 1));
+    assert_eq!((found(&mut rig), found_of_all(&mut rig)), (Vec::new(), Vec::new()));
     let other = rig.publish(&mut chain, 900).opening.seq;
     assert_eq!(found(&mut rig), [other]);
 }
 
 #[test]
-fn c5_no_chain_of_replacements_is_long_enough_to_leave_a_forbid_behind() {
-    let (mut rig, mut chain) = (Rig::quick(), Chain::new("a", 1));
-    rig.state(&mut chain, &[token(1)]);
-    rig.direct("portal", &permit(1, token(1), "b"));
-    rig.publish(&mut chain, 1);
-    let what = What { entries: BTreeSet::from([entry_id(1)]), ..What::default() };
-    rig.direct("portal", &Directive { what, ..forbid(2, token(1)) });
-    for number in 2..=100 {
-        let word = { chain }.entry_with(&rig, number, Some(number - 1), |_| {});
-        if rig.submit(Submission::Links(vec![word])).is_err() {
-            break;
-        }
-        chain.entry_with(&rig, number, Some(number - 1), |_| {});
-    }
-    assert_eq!(found(&mut rig), [0; 0]);
+fn c5_a_forbid_stands_for_what_replaced_a_document_that_was_published_anew() {
+    let (mut rig, mut chain) = open();
+    let first = rig.publish(&mut chain, 1).opening.seq;
+    rig.publish_with(&mut chain, 2, Some(1), |_| {});
+    let third = rig.publish_with(&mut chain, 3, Some(2), |_| {}).opening.seq;
+    let other = rig.publish(&mut chain, 10).opening.seq;
+    // The second stands in another series now, in which a fourth follows it.
+    rig.withdraw(&mut chain, 2);
+    let again = rig.publish_with(&mut chain, 2, Some(10), |_| {}).opening.seq;
+    let fourth = rig.publish_with(&mut chain, 4, Some(2), |_| {}).opening.seq;
+    assert_eq!(found_of_all(&mut rig), [first, third, other, again, fourth]);
+    rig.direct("portal", &forbid_of(2, 1));
+    assert_eq!(found_of_all(&mut rig), [other, again, fourth], "these never took the first one's place");
+    rig.direct("portal", &forbid_of(3, 2));
+    assert_eq!(found_of_all(&mut rig), [other]);
 }
 
 /// What an asker gets, and how many records of which kind its search leaves.
