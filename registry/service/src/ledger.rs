@@ -61,7 +61,12 @@ pub(crate) enum LedgerError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(OpenError),
+    #[error(
+        "{0}. If an older copy of the whole folder is all there is, put that in its place, and run \
+         `yiqiao-registry new-log` before the registry starts (L-9)"
+    )]
+    Damaged(OpenError),
     #[error(transparent)]
     Append(#[from] AppendError),
     #[error(transparent)]
@@ -82,12 +87,28 @@ pub(crate) enum LedgerError {
     IndexDamaged,
     #[error("a stored place or hash of the tree is damaged")]
     TreeDamaged,
-    #[error("a record of the log cannot be read: restore the log from a backup, under a new log id (L-9)")]
+    #[error(
+        "a record of the log cannot be read: restore the folder of the log from a backup, and run \
+         `yiqiao-registry new-log` before the registry starts (L-9)"
+    )]
     Record,
     #[error(
-        "the log does not lead to its last checkpoint: restore it from a backup, under a new log id (L-9)"
+        "the log does not lead to its last checkpoint: restore the folder of the log from a backup, and run \
+         `yiqiao-registry new-log` before the registry starts (L-9)"
     )]
     OtherRoot,
+}
+
+impl From<OpenError> for LedgerError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Damaged { .. } | OpenError::Missing { .. } => Self::Damaged(error),
+            OpenError::Disk(_)
+            | OpenError::Foreign { .. }
+            | OpenError::Newer { .. }
+            | OpenError::TooManySegments { .. } => Self::Open(error),
+        }
+    }
 }
 
 impl Ledger {
@@ -431,6 +452,7 @@ impl LedgerError {
             | Self::Index(IndexError::Failed { .. })
             | Self::Make { .. }
             | Self::Record
+            | Self::Damaged(_)
             | Self::OtherRoot => &[],
         }
     }

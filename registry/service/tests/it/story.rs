@@ -324,3 +324,22 @@ async fn f3_a_reading_of_the_feed_is_kept_until_something_comes_or_its_time_or_t
     assert!(matches!(came, Ok(0) | Err(Failure::Link(_))), "{came:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l9_a_running_registry_goes_on_with_its_log_until_it_is_started_on_a_new_one() {
+    let mut town = Town::new().await;
+    let asked = town.region.command("new-log", &[]);
+    assert!(asked.status.success(), "{}", text(&asked.stderr));
+    until("the list is seen", || {
+        let said = town.region.said();
+        async move { said.contains("begins a new log (L-9): start the registry again").then_some(()) }
+    })
+    .await;
+    town.publish().await;
+    assert!(town.region.is_healthy().await);
+    assert_eq!(town.c.follow_lists().await.unwrap(), 2, "the list in force has the old log");
+    town.region.stop().await;
+    town.region.start().await;
+    let again = Member::connected(&town.region, "c").await;
+    assert_eq!(again.directory.list().log_id.as_str(), "log-3");
+}
