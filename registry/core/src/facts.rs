@@ -5,15 +5,18 @@ use std::ops::Range;
 
 use prost::Message;
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessOutcome, DocumentClass};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::time::Timestamp;
 
-use crate::state::{self, Count, Fact, Fault, Table, View};
+use crate::state::{self, Count, Fact, Fault, Place, Table, View};
 use crate::take::Standing;
 
 /// Counts an access event in the hour in which it was accepted.
 pub(crate) fn count_event(word: &Standing, event: &AccessEvent, view: &mut View) -> Result<(), Fault> {
+    if is_counted(word, event, view)? {
+        return Ok(());
+    }
     let fact = Fact {
         hour: hour_of(word.opening.accepted_at),
         organisation: event.organisation.clone(),
@@ -24,6 +27,19 @@ pub(crate) fn count_event(word: &Standing, event: &AccessEvent, view: &mut View)
         class: only(&event.classes),
     };
     add(&fact, u64::from(event.documents), event.size, view)
+}
+
+/// Whether the act was counted under another token of its patient: what a patient says once is said under each (C-10), and the events
+/// of one act name one line of the audit.
+fn is_counted(word: &Standing, event: &AccessEvent, view: &mut View) -> Result<bool, Fault> {
+    let said = matches!(event.act, AccessAct::Consent | AccessAct::Revocation);
+    let Some(line) = event.audit_line.filter(|_| said) else { return Ok(false) };
+    let slot = state::counted(&event.organisation, &line);
+    if view.find(&slot)?.is_some() {
+        return Ok(true);
+    }
+    view.put(&slot, &Place { seq: word.opening.seq });
+    Ok(false)
 }
 
 /// Counts a published entry.

@@ -60,6 +60,8 @@ pub enum Table {
     FeedSizes = 17,
     /// Statements of credentials by the patient's token.
     PatientCredentials = 18,
+    /// Acts of patients that were counted, by the line of the audit that their events name.
+    Counted = 19,
 }
 
 /// A word of the journal.
@@ -190,6 +192,11 @@ pub fn fact(fact: &Fact) -> Slot<Count> {
         Table::Fact as u8,
         &[&fact.hour.to_be_bytes(), &fixed(&fact.organisation), &counterpart, &codes],
     )
+}
+
+/// The first event of a patient's act that was counted.
+pub fn counted(organisation: &Code, audit_line: &Digest) -> Slot<Place> {
+    Slot::new(Table::Counted as u8, &[audit_line.as_bytes(), &fixed(organisation)])
 }
 
 /// Reads a fact back from its key.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
+use yiqiao_proto::id::Digest;
 use yiqiao_registry_core::facts::{self, hour_of};
 use yiqiao_registry_core::state::{Count, Fact, Table, fact, read_fact};
 use yiqiao_registry_core::take::Submission;
@@ -86,6 +87,36 @@ fn events_are_counted_by_all_that_they_say_of_organisations() {
     let several = Count { events: 2, documents: 4, size: u64::MAX };
     let one = Count { events: 2, documents: 4, size: 600 };
     assert_eq!(facts(&rig), [(expected(None), several), (expected(Some(DocumentClass::Laboratory)), one)]);
+}
+
+#[test]
+fn a3_what_a_patient_says_once_counts_once_under_however_many_tokens() {
+    let mut rig = Rig::new();
+    let line = |number| Some(Digest::new([number; 32]).unwrap());
+    let events = |rig: &Rig| facts(rig).iter().map(|(_, count)| count.events).sum::<u64>();
+    for act in [AccessAct::Consent, AccessAct::Revocation] {
+        let before = events(&rig);
+        let mut said = event("b", token(1));
+        (said.act, said.audit_line) = (act, line(1 + u8::try_from(act.number()).unwrap()));
+        rig.take(Submission::Event(rig.word("b", &said)));
+        said.patient = token(2);
+        rig.take(Submission::Event(rig.word("b", &said)));
+        assert_eq!(events(&rig) - before, 1, "one act, two tokens");
+        said.audit_line = line(100 + u8::try_from(act.number()).unwrap());
+        rig.take(Submission::Event(rig.word("b", &said)));
+        said.audit_line = None;
+        rig.take(Submission::Event(rig.word("b", &said)));
+        said.patient = token(1);
+        rig.take(Submission::Event(rig.word("b", &said)));
+        assert_eq!(events(&rig) - before, 4, "another act, and two that name none");
+    }
+    let before = events(&rig);
+    let mut opened = event("b", token(1));
+    opened.audit_line = line(1);
+    rig.take(Submission::Event(rig.word("b", &opened)));
+    opened.patient = token(2);
+    rig.take(Submission::Event(rig.word("b", &opened)));
+    assert_eq!(events(&rig) - before, 2, "openings are of documents");
 }
 
 #[test]

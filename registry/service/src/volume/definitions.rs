@@ -18,8 +18,8 @@ const fn definition(name: &'static str, zh: &'static str, en: &'static str) -> D
 pub(crate) const DEFINITIONS: &[Definition] = &[
     definition(
         "events",
-        "该时段内登记到日志的事件数，按区域平台受理时间归入小时；同一事件重复提交只计一次，被平台退回的提交不计。",
-        "Events that entered the log, in the hour in which the registry accepted them. A repeat counts once; what the registry turned back does not count.",
+        "该时段内登记到日志的事件数，按区域平台受理时间归入小时；同一事件重复提交只计一次，被平台退回的提交不计；患者一次授权或撤回按其多个标识登记的，只计一次。",
+        "Events that entered the log, in the hour in which the registry accepted them. A repeat counts once; what the registry turned back does not count. A consent or revocation that is recorded under several tokens of the patient counts once.",
     ),
     definition(
         "documents",
