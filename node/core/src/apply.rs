@@ -42,7 +42,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Swept(swept) => apply_swept(swept.to, at, view),
         Body::Said(said) => said::apply_said(said, at, view),
         Body::Settled(settled) => said::apply_settled(settled, view),
-        Body::Fed(fed) => feed::apply_fed(fed, view),
+        Body::Fed(fed) => feed::apply_fed(fed, at, view),
         Body::Termed(termed) => feed::apply_termed(termed, view),
         Body::Noticed(noticed) => feed::apply_noticed(noticed, at, view),
         Body::Attested(attested) => desk::apply_attested(attested, at, view),

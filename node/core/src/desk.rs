@@ -95,13 +95,11 @@ pub struct Statement {
     pub heads: Vec<(Token, u64)>,
 }
 
-/// A patient takes a directive back.
+/// A patient takes back what was said once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRevocation {
-    /// The directive.
-    pub directive: DirectiveId,
-    /// The token that it is of.
-    pub token: Token,
+    /// Its directives, each with the token that it is of.
+    pub directives: Vec<(DirectiveId, Token)>,
     /// Why.
     pub reason: RevocationReason,
 }
@@ -180,34 +178,37 @@ pub(crate) fn direct(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result
     attest(work, by, &witness, &acts, &events, matches!(wish, Wish::Forbid(_)))
 }
 
-/// Takes a directive back (C-6).
+/// Takes directives back (C-6).
 pub(crate) fn revoke(work: &mut Work<'_>, by: &Statement, wish: &NewRevocation) -> Result<Outcome, Stop> {
     let tokens = match admit(work, by)? {
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
-    if !tokens.contains(&wish.token) {
+    if wish.directives.is_empty() || wish.directives.iter().any(|(_, token)| !tokens.contains(token)) {
         return Err(Refused::OtherToken.into());
     }
-    let revocation = Revocation {
-        directive: wish.directive,
-        patient: wish.token,
-        reason: wish.reason,
-        head_version: shown(work, by, &wish.token)?,
-        at: work.now,
-    };
-    let audit_line = audit::audit(work, &line(by, audit::Act::Revoke))?;
-    let event = Event {
-        role: by.actor.role(),
-        head_version: revocation.head_version,
-        directive: Some(wish.directive),
-        audit_line: Some(audit_line),
-        ..Event::done(AccessAct::Revocation, wish.token, "C-6")
-    };
-    let event = event::signed(work, event);
     let mut witness = Witness::of(work, by);
-    let act = witness.sign(work, revocation);
-    attest(work, by, &witness, &[act], &[event], true)
+    let (mut acts, mut events) = (Vec::new(), Vec::new());
+    let audit_line = audit::audit(work, &line(by, audit::Act::Revoke))?;
+    for (directive, token) in &wish.directives {
+        let revocation = Revocation {
+            directive: *directive,
+            patient: *token,
+            reason: wish.reason,
+            head_version: shown(work, by, token)?,
+            at: work.now,
+        };
+        let event = Event {
+            role: by.actor.role(),
+            head_version: revocation.head_version,
+            directive: Some(*directive),
+            audit_line: Some(audit_line),
+            ..Event::done(AccessAct::Revocation, *token, "C-6")
+        };
+        events.push(event::signed(work, event));
+        acts.push(witness.sign(work, revocation));
+    }
+    attest(work, by, &witness, &acts, &events, true)
 }
 
 /// The tokens of the patient, if somebody who may does so; or the ticket of an evaluation.

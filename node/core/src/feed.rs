@@ -18,6 +18,7 @@ use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
 use crate::credential;
+use crate::ended;
 use crate::errand;
 use crate::landing::landed;
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
@@ -452,7 +453,7 @@ fn living(notices: &state::Notices, at: i64) -> Vec<kept::Notice> {
 }
 
 /// What follows from items of the feed.
-pub(crate) fn apply_fed(fed: &kept::Fed, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn apply_fed(fed: &kept::Fed, at: i64, view: &mut View) -> Result<(), Fault> {
     let mut exchange = of_log(view, &fed.log_id)?;
     let items = fed.items.iter().map(|bytes| Ok((Item::read(bytes).ok_or_else(damaged)?, bytes)));
     let items = items.collect::<Result<Vec<_>, Fault>>()?;
@@ -462,6 +463,7 @@ pub(crate) fn apply_fed(fed: &kept::Fed, view: &mut View) -> Result<(), Fault> {
         exchange.feed_chain = feed_next(&item.previous, bytes).as_bytes().to_vec();
         match item.told {
             Told::Head(change) => {
+                ended::apply(&change, &exchange.log_id, at, view)?;
                 put_head(&change.patient, Some((change.head.version, bytes)), &exchange, view)?;
             }
             Told::Unreadable(patient) => put_head(&patient, None, &exchange, view)?,

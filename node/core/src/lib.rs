@@ -8,7 +8,7 @@
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
 //! | what staff decide, and the member list | `staff` |
 //! | what patients say here, and how words are handed in | [`desk`], [`said`], `tokens`, [`actor`] |
-//! | what is known of consent, for how long, and what follows from it | [`feed`], [`consent`], `credential` |
+//! | what is known of consent, for how long, and what follows from it | [`feed`], [`consent`], `credential`, [`ended`] |
 //! | what is let go to others | [`holder`] |
 //! | what comes from others, and may be opened | [`receive`], [`copy`], [`open`] |
 //! | referrals | [`draft`], `referral`, `step`, [`boxes`] |
@@ -35,6 +35,7 @@ mod credential;
 pub mod deposit;
 pub mod desk;
 pub mod draft;
+pub mod ended;
 mod errand;
 mod event;
 pub mod feed;

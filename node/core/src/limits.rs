@@ -59,6 +59,9 @@ pub const NOTICE_LIFE: Millis = Millis::from_secs(600);
 /// Acts that members told of one token, within that time.
 pub const NOTICES_MAX: usize = 16;
 
+/// Directives of one token that are in force no longer and are kept, the last of them.
+pub const ENDED_MAX: usize = 64;
+
 /// Consent acts under way at once, and other words.
 pub const SAYING_MAX: usize = 8;
 /// The longest wait of consent acts, of the feed and of the lease after failures: they must not stand still for long.

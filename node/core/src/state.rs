@@ -17,9 +17,9 @@ pub mod kept {
 
 pub use kept::record::Record as Body;
 pub use kept::{
-    Asker, AttestedRef, Chain, Control, Counters, Credentials, Document, EntryRef, Exchange, Given, Item,
-    Ledger, Message, Notices, Patient, Problem, Queued, Record, Request, RequestRef, Review, SubjectRef,
-    Subjects, ToldHead, VaultUse, Version, Word, WordRef,
+    Asker, AttestedRef, Chain, Control, Counters, Credentials, Document, Ended, EntryRef, Exchange, Given,
+    Item, Ledger, Message, Notices, Patient, Problem, Queued, Record, Request, RequestRef, Review,
+    SubjectRef, Subjects, ToldHead, VaultUse, Version, Word, WordRef,
 };
 
 /// The first byte of a key. Never renumbered while an index can be older than the program.
@@ -116,6 +116,8 @@ pub enum Table {
     Registers = 53,
     /// What the feed told of passkeys, by the credential.
     Credential = 54,
+    /// Directives that are in force no longer, by token.
+    Ended = 55,
 }
 
 /// What there is one of.
@@ -251,6 +253,11 @@ pub fn head(token: &Token) -> Slot<ToldHead> {
 /// What the feed told of a passkey, by its credential id.
 pub fn credential(id: &[u8]) -> Slot<Credentials> {
     Slot::new(Table::Credential as u8, &[payload_hash(id).as_bytes()])
+}
+
+/// What the feed told of a token once, and is in force no longer.
+pub fn ended(token: &Token) -> Slot<Ended> {
+    Slot::new(Table::Ended as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
 }
 
 /// What members told of a token.

@@ -216,9 +216,19 @@ export interface Consent {
   basis: string;
 }
 
+/** What counts no longer, as far as this hospital was told; who took it back and why, if it was told that, too. */
+export interface EndedConsent extends Consent {
+  endedAt: string;
+  end: 'revoked' | 'replaced' | 'over';
+  endedBy: { code: string; name: string } | null;
+  reason: Revoke['reason'] | null;
+}
+
 export interface Consents {
   headVersion: number;
   items: Consent[];
+  /** The last that ended first. */
+  ended: EndedConsent[];
 }
 
 export interface NewConsent {

@@ -4,8 +4,8 @@ import { CheckOutlined, PlusOutlined, StopOutlined } from '@ant-design/icons';
 import { Alert, App, Button, Modal, Radio, Table, Tag, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { consents as calls } from '../api/calls';
-import type { Consent, Patient, Revoke } from '../api/types';
-import { date, lastDay, nameOf, namesOf } from '../shared/format';
+import type { Consent, EndedConsent, Patient, Revoke } from '../api/types';
+import { date, dateTime, lastDay, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
@@ -26,10 +26,20 @@ export function Consents({ patient }: { patient: Patient }) {
   );
   return (
     <Shown of={loaded}>
-      {({ items }) => items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp}>{add}</Nothing> : (
+      {({ items, ended }) => (
         <>
-          <div className="filters"><span className="push" />{add}</div>
-          <Table<Consent> size="small" rowKey="id" columns={columns(setRevoking)} dataSource={items} pagination={false} scroll={{ x: 'max-content' }} />
+          {items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp}>{add}</Nothing> : (
+            <>
+              <div className="filters"><span className="push" />{add}</div>
+              <Table<Consent> size="small" rowKey="id" columns={columns(setRevoking)} dataSource={items} pagination={false} scroll={{ x: 'max-content' }} />
+            </>
+          )}
+          {ended.length > 0 && (
+            <section>
+              <h2>{words.ended(ended.length)}</h2>
+              <Table<EndedConsent> size="small" rowKey="id" columns={ENDED} dataSource={ended} pagination={false} scroll={{ x: 'max-content' }} />
+            </section>
+          )}
           {revoking && <RevokeDialog subject={subject} of={revoking} close={() => setRevoking(null)} done={loaded.reload} />}
         </>
       )}
@@ -45,14 +55,30 @@ export function standing(consent: Pick<Consent, 'validFrom' | 'validUntil'>, now
   return consent.validUntil !== null && Date.parse(consent.validUntil) <= now ? 'over' : 'inForce';
 }
 
+const heads = words.columns;
+
+const SAID: TableColumnsType<Consent> = [
+  { title: heads.stance, render: (_, consent) => <Stance of={consent.stance} /> },
+  { title: heads.who, render: (_, consent) => <span className="wrap">{whoOf(consent)}</span> },
+  { title: heads.what, render: (_, consent) => <span className="wrap">{whatOf(consent)}</span> },
+  { title: heads.until, render: (_, { validFrom, validUntil }) => words.until(date(validFrom), validUntil === null ? words.open : lastDay(validUntil)) },
+  { title: heads.how, render: (_, consent) => <>{nameOf(S.proof, consent.proof)}<br /><small className="quiet">{consent.recordedBy?.name}</small></> },
+];
+
+const ENDED = [
+  ...SAID,
+  { title: words.endedColumn, render: (_, consent) => <End of={consent} /> },
+] as TableColumnsType<EndedConsent>;
+
+/** When it ended, how, and what is known of who did it and why. */
+function End({ of: { end, endedAt, endedBy, reason } }: { of: EndedConsent }) {
+  const about = [endedBy && words.endedBy(endedBy.name), reason && nameOf(S.revocationReason, reason)].filter(Boolean).join('，');
+  return <>{nameOf(S.end, end)}　{dateTime(endedAt)}<br /><small className="quiet">{about}</small></>;
+}
+
 function columns(revoke: (consent: Consent) => void): TableColumnsType<Consent> {
-  const heads = words.columns;
   return [
-    { title: heads.stance, render: (_, consent) => <Stance of={consent.stance} /> },
-    { title: heads.who, render: (_, consent) => <span className="wrap">{whoOf(consent)}</span> },
-    { title: heads.what, render: (_, consent) => <span className="wrap">{whatOf(consent)}</span> },
-    { title: heads.until, render: (_, { validFrom, validUntil }) => words.until(date(validFrom), validUntil === null ? words.open : lastDay(validUntil)) },
-    { title: heads.how, render: (_, consent) => <>{nameOf(S.proof, consent.proof)}<br /><small className="quiet">{consent.recordedBy?.name}</small></> },
+    ...SAID,
     { title: heads.state, render: (_, consent) => words[standing(consent)] },
     { title: heads.action, render: (_, consent) => standing(consent) !== 'over' && <Button size="small" danger onClick={() => revoke(consent)}>{words.revoke}</Button> },
   ];

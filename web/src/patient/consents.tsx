@@ -4,7 +4,7 @@ import { CheckCircleFilled, ClockCircleOutlined, StopFilled } from '@ant-design/
 import { Button } from 'antd';
 import { useState, type ReactNode } from 'react';
 import { consents } from '../api/calls';
-import type { Consent, Region } from '../api/types';
+import type { Consent, EndedConsent, Region } from '../api/types';
 import { date, lastDay, longDate, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { Nothing, Shown } from '../shared/states';
@@ -22,7 +22,7 @@ export function Consents({ region }: { region: Region }) {
   const card = (consent: Consent) => <Card key={consent.id} of={consent} region={region} revoke={() => setRevoking(consent)} />;
   return (
     <Shown of={loaded}>
-      {({ items }) => {
+      {({ items, ended }) => {
         const permits = items.filter(({ stance }) => stance === 'permit');
         const forbids = items.filter(({ stance }) => stance === 'forbid');
         return (
@@ -30,6 +30,7 @@ export function Consents({ region }: { region: Region }) {
             <h1>{words.title}</h1>
             <Group title={words.permits}>{permits.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : permits.map(card)}</Group>
             {forbids.length > 0 && <Group title={words.forbids}>{forbids.map(card)}</Group>}
+            {ended.length > 0 && <Group title={words.ended}>{ended.map((consent) => <Ended key={consent.id} of={consent} />)}</Group>}
             <Forbid region={region} forbidden={forbids} done={loaded.reload} />
             {revoking && <RevokeSheet of={revoking} close={() => setRevoking(null)} done={loaded.reload} />}
           </>
@@ -49,19 +50,37 @@ function Card({ of, region, revoke }: { of: Consent; region: Region; revoke: () 
   const over = of.validUntil !== null && Date.parse(of.validUntil) <= Date.now();
   const icon = over ? <ClockCircleOutlined aria-hidden /> : permit ? <CheckCircleFilled className="good" aria-hidden /> : <StopFilled className="bad" aria-hidden />;
   const sentence = !permit ? words.cannot(who) : of.custodian ? words.canOf(who, of.custodian.name) : words.can(who);
-  const sensitive = of.sensitivities.length === 0 || of.sensitivities.some((one) => one !== 'normal');
   return (
     <article className={`card${over ? ' over' : ''}`}>
       <h3>{icon}<span>{sentence}</span></h3>
       <dl>
         <dt>{words.until}</dt><dd>{untilOf(of)}</dd>
-        <dt>{words.what}</dt><dd>{namesOf(S.class, of.classes, words.all)}（{sensitive ? words.sensitive : words.normal}）</dd>
+        <dt>{words.what}</dt><dd>{whatOf(of)}</dd>
         <dt>{words.purpose}</dt><dd>{namesOf(S.purpose, of.purposes, words.anyPurpose)}</dd>
       </dl>
       <p className="quiet">{recordedOf(of)}</p>
       {!over && <Button block danger={permit} disabled={!region.registry.connected} onClick={revoke}>{permit ? words.revoke : words.lift}</Button>}
     </article>
   );
+}
+
+/** What was said once and counts no longer: when it ended, and where that was done. */
+function Ended({ of }: { of: EndedConsent }) {
+  const who = whoOf(of);
+  const sentence = of.stance === 'forbid' ? words.couldNot(who) : of.custodian ? words.couldOf(who, of.custodian.name) : words.could(who);
+  const [day, how] = [longDate(date(of.endedAt)), nameOf(S.end, of.end)];
+  return (
+    <article className="card over">
+      <h3><ClockCircleOutlined aria-hidden /><span>{sentence}</span></h3>
+      <dl><dt>{words.what}</dt><dd>{whatOf(of)}</dd></dl>
+      <p className="quiet">{recordedOf(of)}<br />{of.endedBy ? words.endedAt(day, how, of.endedBy.name) : words.endedOn(day, how)}</p>
+    </article>
+  );
+}
+
+function whatOf({ classes, sensitivities }: Consent): string {
+  const sensitive = sensitivities.length === 0 || sensitivities.some((one) => one !== 'normal');
+  return `${namesOf(S.class, classes, words.all)}（${sensitive ? words.sensitive : words.normal}）`;
 }
 
 function untilOf({ validFrom, validUntil }: Consent): string {

@@ -27,6 +27,12 @@ export const T = {
     liftTitle: (who: string) => `取消“不允许${who}查看”？`,
     liftEffects: ['立即生效。', '取消后，只有您另外同意过，该医院才能查看。'],
     yes: '确认撤回', yesLift: '确认取消', no: '先不改',
+    ended: '已经结束的',
+    could: (who: string) => `曾同意${who}查看您在其他医院的病历`,
+    couldOf: (who: string, holder: string) => `曾同意${who}查看您在${holder}的病历`,
+    couldNot: (who: string) => `曾不允许${who}查看您在其他医院的病历`,
+    endedOn: (day: string, how: string) => `${day} ${how}`,
+    endedAt: (day: string, how: string, where: string) => `${day} ${how}（在${where}办理）`,
     done: '已撤回，立即生效', lifted: '已取消，立即生效',
   },
 

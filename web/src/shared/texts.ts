@@ -70,6 +70,8 @@ export const T = {
     imaging: '影像', medication: '处方与用药', procedure: '手术与治疗', nursing: '护理记录', 'consent-form': '知情同意书',
     referral: '转诊与会诊', 'health-check': '体检与公卫', immunisation: '预防接种', certificate: '出生与死亡证明', finance: '费用', other: '其他',
   },
+  end: { revoked: '已撤回', replaced: '已被新的登记替代', over: '已到期' },
+  revocationReason: { 'patient-wish': '患者要求', error: '登记有误', death: '患者死亡', guardianship: '监护关系变更', 'lost-key': '密钥遗失' },
   purpose: {
     treatment: '诊疗', emergency: '紧急救治', 'patient-request': '本人查阅', payment: '费用结算', 'public-health': '公共卫生',
     quality: '质量与互认', research: '科研',

@@ -23,13 +23,13 @@ fn notice(act: ToldAct) -> Input {
 }
 
 /// The first directive in the log.
-fn directive_in_log(story: &Story) -> Verified<Act<Directive>> {
+pub(crate) fn directive_in_log(story: &Story) -> Verified<Act<Directive>> {
     let word = story.registry.log().find(|word| word.kind() == Kind::Directive).expect("a directive");
     Verified::check(word, &story.registry.directory, Said::Now).expect("signed")
 }
 
 /// A revocation that another member attests.
-fn revocation(story: &Story, directive: DirectiveId) -> ToldAct {
+pub(crate) fn revocation(story: &Story, directive: DirectiveId) -> ToldAct {
     let mut proof = directive_in_log(story).into_parts().0.proof;
     if let Proof::DeskWitness(desk) = &mut proof {
         desk.organisation = code("clinic");

@@ -6,6 +6,7 @@ mod copies;
 mod costs;
 mod crashes;
 mod deposits;
+mod ended;
 mod feed;
 mod flows;
 mod holder;

@@ -135,7 +135,10 @@ impl Story {
     }
 
     pub(crate) fn revocation(&self, directive: DirectiveId) -> Input {
-        let wish = NewRevocation { directive, token: self.token(), reason: RevocationReason::PatientWish };
+        let wish = NewRevocation {
+            directives: vec![(directive, self.token())],
+            reason: RevocationReason::PatientWish,
+        };
         Input::Revoke(Box::new((self.statement(), wish)))
     }
 

@@ -305,7 +305,8 @@ impl Trio {
 
     pub(crate) fn revocation(&self, directive: yiqiao_proto::id::DirectiveId) -> Input {
         let token = self.nodes["hospital"].patient("p").unwrap().tokens[0];
-        let wish = NewRevocation { directive, token, reason: RevocationReason::PatientWish };
+        let wish =
+            NewRevocation { directives: vec![(directive, token)], reason: RevocationReason::PatientWish };
         Input::Revoke(Box::new((self.statement(), wish)))
     }
 

@@ -1,7 +1,9 @@
-//! `/api/patients/{subject}/consents` at a desk, `/api/me/consents` for the patient: what is in force, recording, taking back.
+//! `/api/patients/{subject}/consents` at a desk, `/api/me/consents` for the patient: what is in force, what was, recording, taking back.
 //!
 //! A patient has a token for each identifier, and says the same thing once for each (C-10): here they are one consent. An act
 //! is answered once the registry has it in its log; until then nothing is said to have taken effect.
+
+use std::cmp::Reverse;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::desk::{NewRevocation, Statement};
+use yiqiao_node_core::ended::{End, Ended};
 use yiqiao_node_core::machine::Input;
 use yiqiao_proto::codes::{RevocationReason, Stance};
 use yiqiao_proto::directive::{Act, Directive};
@@ -45,6 +48,20 @@ pub(super) fn router() -> Router<Front> {
 struct Consents {
     head_version: u64,
     items: Vec<Consent>,
+    /// The last that ended first.
+    ended: Vec<EndedConsent>,
+}
+
+/// What counts no longer, as far as this hospital was told.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndedConsent {
+    #[serde(flatten)]
+    consent: Consent,
+    ended_at: String,
+    end: &'static str,
+    ended_by: Option<Named>,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -150,10 +167,38 @@ impl Front {
     async fn list(&self, actor: &Actor, subject: Subject) -> Result<Json<Consents>, Problem> {
         let answers = self.consents(actor, subject).await?;
         let head_version = answers.iter().map(|answer| answer.head.version).max().unwrap_or(0);
-        let mut groups = grouped(answers);
-        groups.sort_by_key(|group| std::cmp::Reverse(group.accepted_at()));
+        let mut groups = grouped(all(answers));
+        groups.sort_by_key(|group| Reverse(group.accepted_at()));
         let items = groups.iter().filter_map(|group| self.consent(group)).collect();
-        Ok(Json(Consents { head_version, items }))
+        let ended = self.ended(subject, &groups).await?;
+        Ok(Json(Consents { head_version, items, ended }))
+    }
+
+    /// What is in force under none of the patient's tokens.
+    async fn ended(&self, subject: Subject, in_force: &[Group]) -> Result<Vec<EndedConsent>, Problem> {
+        let mut ended = self.app.inbox.ask(move |machine, view| machine.ended(&subject, view)).await?;
+        ended.retain(|ended| !in_force.iter().any(|group| group.says(&ended.act.word.said)));
+        ended.sort_by_key(|ended| Reverse((ended.at, ended.act.seq)));
+        let groups = grouped(ended.iter().map(|ended| ended.act.clone()));
+        let last =
+            |group: &Group| ended.iter().find(|ended| group.acts.iter().any(|act| act.seq == ended.act.seq));
+        let shown = groups.iter().filter_map(|group| self.ended_consent(group, last(group)?));
+        Ok(shown.collect())
+    }
+
+    fn ended_consent(&self, group: &Group, ended: &Ended) -> Option<EndedConsent> {
+        let (end, told) = match &ended.by {
+            End::Period => ("over", None),
+            End::Later => ("replaced", None),
+            End::Revocation(told) => ("revoked", told.as_ref()),
+        };
+        Some(EndedConsent {
+            consent: self.consent(group)?,
+            ended_at: self.time(ended.at),
+            end,
+            ended_by: told.and_then(|(by, _)| by.as_ref()).map(|code| self.member(code)),
+            reason: told.map(|(_, reason)| name_of(reason)),
+        })
     }
 
     fn consent(&self, group: &Group) -> Option<Consent> {
@@ -227,19 +272,14 @@ impl Front {
         let answers = self.consents(actor, subject).await?;
         let heads = heads(&answers);
         let is_meant = |group: &Group| group.acts.iter().any(|act| act.word.said.id == id);
-        let group = grouped(answers).into_iter().find(is_meant);
+        let group = grouped(all(answers)).into_iter().find(is_meant);
         let group = group.ok_or_else(|| Problem::new(&NOT_SEEN))?;
-        let mut recorded = Settled { ids: Vec::new(), accepted_at: Timestamp::MIN };
-        for act in group.acts {
-            let statement =
-                Statement { actor: actor.clone(), subject, evidence: Vec::new(), heads: heads.clone() };
-            let said = act.word.said;
-            let revocation = NewRevocation { directive: said.id, token: said.patient, reason };
-            let settled = self.say(Input::Revoke(Box::new((statement, revocation)))).await?;
-            recorded.ids.push(said.id);
-            recorded.accepted_at = recorded.accepted_at.max(settled.accepted_at);
-        }
-        Ok(Json(self.recorded(&recorded)))
+        let directives = group.acts.iter().map(|act| (act.word.said.id, act.word.said.patient)).collect();
+        let revocation = NewRevocation { directives, reason };
+        let statement = Statement { actor: actor.clone(), subject, evidence: Vec::new(), heads };
+        let settled = self.say(Input::Revoke(Box::new((statement, revocation)))).await?;
+        let ids = group.acts.iter().map(|act| act.word.said.id).collect();
+        Ok(Json(self.recorded(&Settled { ids, ..settled })))
     }
 
     fn recorded(&self, settled: &Settled) -> Recorded {
@@ -254,16 +294,26 @@ impl Group {
     fn accepted_at(&self) -> Timestamp {
         self.acts.iter().map(|act| act.accepted_at).max().unwrap_or(Timestamp::MIN)
     }
+
+    /// Whether a directive is one of these, or the same under another token.
+    fn says(&self, directive: &Directive) -> bool {
+        let is_it = |known: &Directive| known.id == directive.id || is_same(known, directive);
+        self.acts.iter().any(|act| is_it(&act.word.said))
+    }
 }
 
 fn heads(answers: &[Answer]) -> Vec<(Token, u64)> {
     answers.iter().map(|answer| (answer.patient, answer.head.version)).collect()
 }
 
+fn all(answers: Vec<Answer>) -> impl Iterator<Item = Logged<Act<Directive>>> {
+    answers.into_iter().flat_map(|answer| answer.directives)
+}
+
 /// Directives that say the same of one patient under each token.
-fn grouped(answers: Vec<Answer>) -> Vec<Group> {
+fn grouped(acts: impl IntoIterator<Item = Logged<Act<Directive>>>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for act in answers.into_iter().flat_map(|answer| answer.directives) {
+    for act in acts {
         let is_known =
             |group: &&mut Group| group.acts.iter().any(|known| is_same(&known.word.said, &act.word.said));
         match groups.iter_mut().find(is_known) {
@@ -333,7 +383,7 @@ mod tests {
     fn ids(tokens: Vec<(u8, Vec<Logged<Act<Directive>>>)>) -> Vec<Vec<u64>> {
         let answer =
             |(patient, directives)| Answer { patient: token(patient), head: Head::empty(), directives };
-        let groups = grouped(tokens.into_iter().map(answer).collect());
+        let groups = grouped(all(tokens.into_iter().map(answer).collect()));
         groups.iter().map(|group| group.acts.iter().map(|act| act.seq).collect()).collect()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! One Consent is what a patient said once, which the region keeps once for each token of the patient (C-10). Its id names the
 //! patient by the number within this node, and the directive with the smallest id by the beginning of that. What is in force is read from the heads that the registry told this
-//! node, so it is at hand without the registry; what is over is nowhere any more.
+//! node, so it is at hand without the registry, and so is what has ended since.
 
 use std::collections::BTreeSet;
 
@@ -20,10 +20,11 @@ use yiqiao_fhir::search::ConsentFilter;
 use yiqiao_node_core::ask::{self, Patient, WordState};
 use yiqiao_node_core::audit::Act;
 use yiqiao_node_core::desk::{NewForbid, NewPermit, NewRevocation, Statement};
+use yiqiao_node_core::ended::End;
 use yiqiao_node_core::limits::EVIDENCE_BYTES_MAX;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::state::View;
-use yiqiao_proto::codes::{LegalBasis, Stance};
+use yiqiao_proto::codes::{LegalBasis, RevocationReason, Stance};
 use yiqiao_proto::directive::Directive;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{DirectiveId, Subject};
@@ -41,7 +42,7 @@ struct Once {
     /// The Consent's id.
     id: String,
     /// Ascending by id; never empty.
-    directives: Vec<Directive>,
+    directives: Vec<(Directive, Option<End>)>,
 }
 
 /// `GET /fhir/Consent/{id}`
@@ -88,7 +89,7 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
         Stance::Permit => Input::Permit(Box::new((statement, permit(&new, now)))),
         Stance::Forbid => Input::Forbid(Box::new((statement, forbid(&new, now)))),
     };
-    let said = say(&call, vec![input]).await?;
+    let said = say(&call, input).await?;
     let directive = *said.directives.iter().min().ok_or(Problem::Internal)?;
     let id = id_of(number(&call, patient.subject).await?, &directive);
     let location = call.site.url("Consent", &id);
@@ -116,11 +117,17 @@ pub(super) async fn update(
     if !expected.is_empty() && consent.write(&patient, &call.site).etag().as_deref() != Some(expected) {
         return Err(Problem::Version.into());
     }
-    let revoke = |directive: Directive| {
-        let revocation = NewRevocation { directive: directive.id, token: directive.patient, reason };
-        Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)))
-    };
-    let said = say(&call, directives.into_iter().map(revoke).collect()).await?;
+    if directives.is_empty() {
+        // Who takes back what is taken back has what was wanted.
+        if consent.standing.code() != Standing::Revoked(reason).code() {
+            return Err(Problem::Conflict { what: "the consent has ended with another status" }.into());
+        }
+        let resource = consent.write(&patient, &call.site);
+        return Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &call.site.url("Consent", &id)));
+    }
+    let directives = directives.into_iter().map(|directive| (directive.id, directive.patient)).collect();
+    let revocation = NewRevocation { directives, reason };
+    let said = say(&call, Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)))).await?;
     let location = call.site.url("Consent", &id);
     if said.waits {
         return Ok(queued(&location));
@@ -132,14 +139,34 @@ pub(super) async fn update(
 
 impl Once {
     fn consent(&self, now: Timestamp) -> Option<Consent> {
-        let directive = self.directives.first()?.clone();
-        let over = directive.valid_until.is_some_and(|until| until <= now);
-        let standing = if over { Standing::Over } else { Standing::InForce };
+        let (first, end) = self.directives.first()?;
+        let over = first.valid_until.is_some_and(|until| until <= now);
+        let standing = match end {
+            Some(end) if self.in_force().next().is_none() => standing_of(end),
+            _ if over => Standing::Over,
+            Some(_) | None => Standing::InForce,
+        };
+        let directive = first.clone();
         Some(Consent { id: self.id.clone(), directive, standing, recorded_at: None, guardian: None })
+    }
+
+    /// Under which tokens it has not ended.
+    fn in_force(&self) -> impl Iterator<Item = &Directive> {
+        self.directives.iter().filter(|(_, end)| end.is_none()).map(|(directive, _)| directive)
     }
 }
 
-/// The Consent of an id, its patient, and its directives.
+/// Why it was taken back is told with the revocation only: without, it is a wish like most.
+const fn standing_of(end: &End) -> Standing {
+    match end {
+        End::Period => Standing::Over,
+        End::Later => Standing::Replaced,
+        End::Revocation(Some((_, reason))) => Standing::Revoked(*reason),
+        End::Revocation(None) => Standing::Revoked(RevocationReason::PatientWish),
+    }
+}
+
+/// The Consent of an id, its patient, and its directives that have not ended.
 async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>), Refusal> {
     let unknown = || Problem::NotFound { kind: "Consent" };
     let subject = subject_of(call, id).await?.ok_or_else(unknown)?;
@@ -147,7 +174,8 @@ async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>)
     let said = said_by(call, patient.subject).await?;
     let once = said.into_iter().find(|once| once.id == id).ok_or_else(unknown)?;
     let consent = once.consent(call.door.app.clock().now()).ok_or_else(unknown)?;
-    Ok((patient, consent, once.directives))
+    let in_force = once.in_force().cloned().collect();
+    Ok((patient, consent, in_force))
 }
 
 async fn of_ids(call: &Call, filter: &ConsentFilter) -> Result<Vec<Patient>, Refusal> {
@@ -166,17 +194,20 @@ async fn of_ids(call: &Call, filter: &ConsentFilter) -> Result<Vec<Patient>, Ref
 async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Once>, Refusal> {
     let question = move |machine: &Machine, view: &View| {
         let heads = machine.heads(&subject, view)?.into_iter().filter_map(|(_, known)| known);
-        let directives = heads.flat_map(|known| known.record.in_force().to_vec());
-        let directives: Vec<Directive> = directives.map(|act| act.directive).collect();
-        Ok((ask::ordinal(&subject, view)?, directives))
+        let in_force = heads.flat_map(|known| known.record.in_force().to_vec());
+        let in_force = in_force.map(|act| (act.directive, None));
+        let ended = machine.ended(&subject, view)?.into_iter();
+        let ended = ended.map(|ended| (ended.act.word.said, Some(ended.by)));
+        Ok((ask::ordinal(&subject, view)?, in_force.chain(ended).collect::<Vec<_>>()))
     };
     let (number, mut directives) = call.door.app.inbox.ask(question).await?;
-    directives.sort_by_key(|directive| directive.id);
+    directives.sort_by_key(|(directive, _)| directive.id);
     let mut said: Vec<Once> = Vec::new();
-    for directive in directives {
-        match said.iter_mut().find(|once| once.directives.iter().any(|other| is_same(other, &directive))) {
-            Some(once) => once.directives.push(directive),
-            None => said.push(Once { id: id_of(number, &directive.id), directives: vec![directive] }),
+    for (directive, end) in directives {
+        let same = |once: &&mut Once| once.directives.iter().any(|(other, _)| is_same(other, &directive));
+        match said.iter_mut().find(same) {
+            Some(once) => once.directives.push((directive, end)),
+            None => said.push(Once { id: id_of(number, &directive.id), directives: vec![(directive, end)] }),
         }
     }
     Ok(said)
@@ -289,15 +320,12 @@ struct Said {
     waits: bool,
 }
 
-/// Hands acts in, and waits until the registry has them; a refusal for good is one of the request. All at once: one after the other
-/// they would wait longer than a request may take, and the last would never be handed in.
-async fn say(call: &Call, acts: Vec<Input>) -> Result<Said, Refusal> {
+/// Hands an act in, and waits until the registry has its words; a refusal for good is one of the request.
+async fn say(call: &Call, act: Input) -> Result<Said, Refusal> {
     let inbox = &call.door.app.inbox;
-    let mut numbers = Vec::new();
-    for handed in join_all(acts.into_iter().map(|act| inbox.hand_in_time(act, STATEMENT_WAIT))).await {
-        let Some(Outcome::Said(said)) = handed? else { return Err(Problem::Transient.into()) };
-        numbers.extend(said);
-    }
+    let Some(Outcome::Said(numbers)) = inbox.hand_in_time(act, STATEMENT_WAIT).await? else {
+        return Err(Problem::Transient.into());
+    };
     let settled = join_all(numbers.iter().map(|number| inbox.settled(*number, STATEMENT_WAIT))).await;
     let mut said = Said { directives: Vec::new(), waits: false };
     for (number, settled) in numbers.into_iter().zip(settled) {

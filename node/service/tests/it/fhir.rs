@@ -282,11 +282,19 @@ async fn c10_a_consent_is_recorded_under_every_token_shown_as_one_and_taken_back
     assert_eq!(put("If-Match: W/\"7\"\r\n").await.status, 412);
     let minimal = put("If-Match: W/\"1\"\r\nPrefer: return=minimal\r\n").await;
     assert_eq!((minimal.status, minimal.body.len()), (200, 0), "{}", minimal.text());
-    until("the end of the consent", async || {
-        system.all("Consent", &format!("patient={patient}")).await.is_empty().then_some(())
-    })
-    .await;
-    assert_eq!(system.get(&path).await.status, 404);
+    assert_eq!(system.all("Consent", &form).await, Vec::<Value>::new(), "none is active");
+    let found = system.all("Consent", &format!("patient={patient}&status=inactive")).await;
+    assert_eq!((found.len(), &found[0]["id"], &found[0]["status"]), (1, &json!(id), &json!("inactive")));
+    assert_eq!(system.get(&path).await.json(), found[0]);
+    assert_eq!(system.all("Consent", &format!("patient={patient}")).await, found);
+    assert_eq!(system.all("Consent", &format!("_id={id}")).await, found);
+
+    // Taken back again it stays as it is; that it was a mistake is not said afterwards.
+    assert_eq!(put("").await.json(), found[0]);
+    ended["status"] = json!("entered-in-error");
+    let other =
+        system.ask("PUT", &path, &format!("Content-Type: {FHIR}\r\n"), ended.to_string().as_bytes()).await;
+    assert_eq!(other.status, 409, "{}", other.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

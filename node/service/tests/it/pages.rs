@@ -219,7 +219,17 @@ async fn a_patient_consents_at_the_desk_sees_it_and_takes_it_back() {
     let own = patient.get("/api/me/consents").await;
     let revoke = format!("/api/me/consents/{}/revoke", own["items"][0]["id"].as_str().unwrap());
     patient.post(&revoke, &json!({ "reason": "patient-wish" })).await;
-    assert_eq!(patient.get("/api/me/consents").await["items"], json!([]));
+    let ended = crate::rig::until("the end of the consent", async || {
+        let own = patient.get("/api/me/consents").await;
+        assert_eq!(own["items"], json!([]));
+        own["ended"].get(0).cloned()
+    })
+    .await;
+    assert_eq!(desk.get(&consents).await["ended"], json!([ended]));
+    let facts = ["id", "end", "reason"].map(|name| ended[name].as_str().unwrap_or_default());
+    assert_eq!(facts, [own["items"][0]["id"].as_str().unwrap(), "revoked", "patient-wish"]);
+    assert_eq!((&ended["endedBy"]["code"], &ended["recordedBy"]["code"]), (&json!("qzrm"), &json!("qzrm")));
+    assert!(ended["endedAt"].as_str() > ended["acceptedAt"].as_str(), "{ended}");
     let again = patient.send("POST", &revoke, &json!({ "reason": "patient-wish" })).await;
     assert_eq!(again.status, 404);
 
@@ -229,6 +239,8 @@ async fn a_patient_consents_at_the_desk_sees_it_and_takes_it_back() {
         ["consent", "revocation"].iter().all(|act| acts.iter().any(|known| known == act)).then_some(seen)
     })
     .await;
+    let count = |act: &str| texts(&seen["items"], "act").iter().filter(|known| **known == act).count();
+    assert_eq!((count("consent"), count("revocation")), (1, 1), "two identifiers, one act each: {seen}");
     let sentences = texts(&seen["items"], "text");
     assert!(sentences.iter().any(|text| text == "桥州市人民医院登记了您撤回或取消的授权。"), "{sentences:?}");
     let other = desk.post(&format!("/api/patients/{subject}/account"), &json!({})).await;

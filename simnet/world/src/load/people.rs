@@ -161,7 +161,8 @@ impl Load {
         let directive = node.ask(|_, view| ask::directive(given.word, view))??;
         let patient = node.ask(|machine, view| machine.patient(&subject, view))??;
         let token = *patient.tokens.get(given.token)?;
-        let wish = desk::NewRevocation { directive, token, reason: RevocationReason::PatientWish };
+        let reason = RevocationReason::PatientWish;
+        let wish = desk::NewRevocation { directives: vec![(directive, token)], reason };
         Some(Input::Revoke(Box::new((statement(node.who, subject), wish))))
     }
 
