@@ -1,6 +1,7 @@
 //! The holder's side of a pull (P-1 to P-8): what is let go to whom, and range by range, as long as it is permitted.
 //!
-//! What is refused by decision looks the same whatever the reason (P-4). Not here: the sealed bytes, which the driver serves.
+//! What is refused by decision looks the same whatever the reason (P-4). Each release and each denial is a line of the audit, and
+//! an event of the patient. Not here: the sealed bytes, which the driver serves.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,8 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 use zeroize::Zeroizing;
 
+use crate::actor::Actor;
+use crate::audit::{Act, Line, audit};
 use crate::consent::{self, Judgement};
 use crate::event::{self, Event};
 use crate::feed;
@@ -133,21 +136,22 @@ struct Case {
     class: DocumentClass,
     size: u64,
     tokens: Vec<Token>,
+    /// The tokens under which the registry was told of the subject.
+    stated: Vec<Token>,
     judgement: Judgement,
     /// The registry knows the entry, and its subject under these very tokens: so it takes the release.
     is_told: bool,
 }
 
 impl Case {
-    /// None if the document is unknown, withdrawn or foreign.
+    /// None if the document is unknown or foreign.
     fn of(
         machine: &Machine,
         view: &View,
         request: &PullRequest,
         now: Timestamp,
     ) -> Result<Option<Self>, Fault> {
-        let known = view.find(&state::document(&request.entry_id))?;
-        let Some(document) = known.filter(|document| !document.withdrawn) else { return Ok(None) };
+        let Some(document) = view.find(&state::document(&request.entry_id))? else { return Ok(None) };
         let entry = document.entry.as_ref().ok_or_else(damaged)?;
         if read_document_id(&entry.document)? != request.document {
             return Ok(None);
@@ -160,15 +164,23 @@ impl Case {
         let about = facts(request.entry_id, &document)?;
         let custodian = &machine.config.organisation;
         let question = Question { asker: &request.asker, custodian, document: &about };
-        let judgement = consent::decide(machine, view, &tokens, &question, now)?;
+        let judgement = if document.withdrawn {
+            Judgement::none_yet("N-7")
+        } else {
+            consent::decide(machine, view, &tokens, &question, now)?
+        };
         let (size, class) = (entry.size, about.class);
-        let is_told = is_told(view, &subject, document.item, &tokens)?;
-        Ok(Some(Self { subject, document, class, size, tokens, judgement, is_told }))
+        let chain = view.get(&state::chain(&subject))?;
+        let stated = chain.tokens.iter().map(read_token).collect::<Result<Vec<_>, _>>()?;
+        let stands = view.get(&state::item(&subject, document.item))?.receipt.is_some();
+        let is_told = stands && !chain.stating && stated == tokens;
+        Ok(Some(Self { subject, document, class, size, tokens, stated, judgement, is_told }))
     }
 
     fn event(&self, request: &PullRequest) -> Option<Event> {
         let asker = &request.asker;
-        let patient = self.judgement.token.or_else(|| self.tokens.first().copied())?;
+        let known = self.tokens.first().or_else(|| self.stated.first());
+        let patient = self.judgement.token.or_else(|| known.copied())?;
         Some(Event {
             counterpart: Some(asker.organisation.clone()),
             outcome: if self.judgement.permits { AccessOutcome::Permitted } else { AccessOutcome::Denied },
@@ -199,13 +211,6 @@ fn facts(entry_id: EntryId, document: &Document) -> Result<Asked, Fault> {
     })
 }
 
-/// Whether the entry, and the statement that says these tokens, stand in the log.
-fn is_told(view: &View, subject: &Subject, item: u64, tokens: &[Token]) -> Result<bool, Fault> {
-    let chain = view.get(&state::chain(subject))?;
-    let stated = chain.tokens.iter().map(read_token).collect::<Result<Vec<_>, _>>()?;
-    Ok(view.get(&state::item(subject, item))?.receipt.is_some() && !chain.stating && stated == tokens)
-}
-
 /// Refuses by decision; of each request the first time is an event.
 fn deny(
     work: &mut Work<'_>,
@@ -214,11 +219,35 @@ fn deny(
     denied_before: bool,
 ) -> Result<Refusal, Fault> {
     if !denied_before {
-        let event = case.and_then(|case| case.event(request)).map(|event| event::signed(work, event));
-        let event = event.map(|event| event.as_bytes().to_vec()).unwrap_or_default();
+        let clause = case.map_or("P-4", |case| case.judgement.clause);
+        let event = case.and_then(|case| case.event(request));
+        let event = write_down(work, request, case, (AccessOutcome::Denied, clause), event)?;
         work.keep(Body::Denied(kept::Denied { request: request.encode(), event }))?;
     }
     Ok(refuse(RefusalCode::Nothing, "P-4"))
+}
+
+/// A line of the audit, which the patient's event names: the event's bytes. Of a document that nobody here has there is
+/// no patient to be told.
+fn write_down(
+    work: &mut Work<'_>,
+    request: &PullRequest,
+    case: Option<&Case>,
+    (outcome, clause): (AccessOutcome, &'static str),
+    event: Option<Event>,
+) -> Result<Vec<u8>, Fault> {
+    let line = Line {
+        subject: case.map(|case| case.subject),
+        counterpart: Some(request.asker.organisation.clone()),
+        entry: Some(request.entry_id),
+        referral: request.asker.referral,
+        outcome,
+        clause,
+        ..Line::done(Actor::Node, Act::Release)
+    };
+    let audit_line = Some(audit(work, &line)?);
+    let said = event.map(|event| event::signed(work, Event { outcome, clause, audit_line, ..event }));
+    Ok(said.map(|said| said.as_bytes().to_vec()).unwrap_or_default())
 }
 
 /// The release that was given before: the same one, while it lives (P-5).
@@ -249,14 +278,16 @@ fn release(
     };
     let machine = work.machine;
     let release = Envelope::sign(machine.directory.region(), &release, &machine.keys.words);
-    let event = case.event(request).map(|event| Event { release: Some(release.payload_hash()), ..event });
-    let event = event::signed(work, event.ok_or_else(damaged)?);
+    let event = case.event(request).ok_or_else(damaged)?;
+    let event = Event { release: Some(release.payload_hash()), ..event };
+    let ended = (AccessOutcome::Permitted, case.judgement.clause);
+    let event = write_down(work, request, Some(case), ended, Some(event))?;
     work.keep(Body::Released(kept::Released {
         request: request.encode(),
         release: release.as_bytes().to_vec(),
         wrapped_key: wrapped_key.clone(),
         subject: case.subject.as_bytes().to_vec(),
-        event: event.as_bytes().to_vec(),
+        event,
     }))?;
     Ok(Ok(Outcome::Released { release, wrapped_key, document: request.document }))
 }
@@ -357,8 +388,11 @@ fn stop(
         ..Event::done(AccessAct::Release, patient, "P-6")
     };
     let event = case.and_then(|case| case.event(request)).unwrap_or(bare);
-    let event = Event { outcome: AccessOutcome::Denied, release: Some(release), ..event };
-    let event = event::signed(work, event).as_bytes().to_vec();
+    let event = Event { release: Some(release), ..event };
+    // What would be permitted is stopped because the release is over, or its recipient suspended.
+    let decided = case.map(|case| &case.judgement).filter(|judgement| !judgement.permits);
+    let ended = (AccessOutcome::Denied, decided.map_or("P-6", |judgement| judgement.clause));
+    let event = write_down(work, request, case, ended, Some(event))?;
     work.keep(Body::Denied(kept::Denied { request: request.encode(), event }))
 }
 

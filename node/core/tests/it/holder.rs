@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use yiqiao_node_core::ask;
+use yiqiao_node_core::audit::{Act, Of, Shown};
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, RefusalCode, WithdrawalReason};
@@ -24,6 +25,13 @@ fn events(story: &Story) -> Vec<AccessEvent> {
 
 fn outcomes(story: &Story, act: AccessAct) -> Vec<AccessOutcome> {
     events(story).iter().filter(|event| event.act == act).map(|event| event.outcome).collect()
+}
+
+/// What the audit has of documents that other hospitals asked for, the oldest first.
+fn lines(story: &Story) -> Vec<Shown> {
+    let lines = story.node.ask(|machine, view| machine.audit_lines(&Of::All, None, view));
+    let lines = lines.into_iter().rev().map(|(_, line)| line);
+    lines.filter(|line| line.act == Act::Release).collect()
 }
 
 #[test]
@@ -61,6 +69,15 @@ fn a_document_goes_by_permit_and_stops_by_revocation() {
     assert_eq!(outcomes(&story, AccessAct::Release), [Denied, Permitted, Denied]);
     assert_eq!(outcomes(&story, AccessAct::Consent), [Permitted]);
     assert_eq!(outcomes(&story, AccessAct::Revocation), [Permitted]);
+    // and a line of the audit, which the event names.
+    let lines = lines(&story);
+    let written: Vec<_> = lines.iter().map(|line| (line.outcome, line.clause.as_str())).collect();
+    assert_eq!(written, [(Denied, "D-7"), (Permitted, "D-3"), (Denied, "D-7")]);
+    let about = (Some(story.subject()), Some(code("clinic")), Some(request.entry_id));
+    assert!(lines.iter().all(|line| (line.subject, line.counterpart.clone(), line.entry) == about));
+    let said = events(&story).into_iter().filter(|event| event.act == AccessAct::Release);
+    let said: Vec<_> = said.map(|event| event.audit_line).collect();
+    assert_eq!(said, lines.iter().map(|line| Some(line.commitment)).collect::<Vec<_>>());
     let released = events(&story).into_iter().find(|event| event.release.is_some()).unwrap();
     assert_eq!(released.release, Some(release.payload_hash()));
     let gone = story.node.ask(|_, view| ask::releases(&story.subject(), 0, view));
@@ -89,6 +106,34 @@ fn p4_what_is_refused_by_decision_looks_the_same() {
     let withdrawn = story.request();
     assert_eq!(*refusal(&story.ask(&withdrawn)), expected);
     assert_eq!((expected.code, expected.clause), (RefusalCode::Nothing, "P-4"));
+}
+
+#[test]
+fn a1_every_denial_is_a_line_of_the_audit_and_an_event_of_the_patient_if_there_is_one() {
+    let mut story = Story::with_document();
+    // Twice the same in one millisecond: two requests, two events (L-1).
+    let same = [story.request(), story.request()];
+    same.iter().for_each(|request| drop(story.ask(request)));
+    // The same request once more is the denial that was written already.
+    story.ask(&same[0]);
+    let mut foreign = story.request();
+    (foreign.entry_id, foreign.document) = unknown();
+    story.ask(&foreign);
+    let entry = story.entry().entry_id;
+    story.act(&Input::Withdraw { entry, reason: WithdrawalReason::EnteredInError });
+    let withdrawn = story.request();
+    story.ask(&withdrawn);
+    story.live(1_000);
+    let lines = lines(&story);
+    let of: Vec<_> = lines.iter().map(|line| (line.subject, line.entry, line.clause.as_str())).collect();
+    let known = Some(story.subject());
+    let (own, others) = (Some(entry), Some(foreign.entry_id));
+    assert_eq!(of, [(known, own, "D-7"), (known, own, "D-7"), (None, others, "P-4"), (known, own, "N-7")]);
+    let said = events(&story).into_iter().filter(|event| event.act == AccessAct::Release);
+    let said: Vec<_> = said.map(|event| (event.clause, event.audit_line)).collect();
+    let known = lines.iter().filter(|line| line.subject.is_some());
+    let expected: Vec<_> = known.map(|line| (line.clause.clone(), Some(line.commitment))).collect();
+    assert_eq!(said, expected);
 }
 
 #[test]
