@@ -65,9 +65,9 @@ impl Stage {
         feeds.find(|feed| feed.patient == role.index() && feed.system == system).unwrap()
     }
 
-    /// What A's electronic record hands in by HTTP, and what it is told.
-    fn hands_in(&self, media_type: &str, bytes: &[u8]) -> Value {
-        let hospital = self.region.facts().hospital('A').unwrap();
+    /// What the electronic record of a hospital hands in by HTTP, and what it is told.
+    fn hands_in(&self, letter: char, media_type: &str, bytes: &[u8]) -> Value {
+        let hospital = self.region.facts().hospital(letter).unwrap();
         let emr = hospital.systems.first().unwrap();
         let client = Client::at(&hospital.node.url);
         client.authorize(&emr.client, &emr.secret).unwrap();
@@ -90,6 +90,7 @@ fn the_story_from_feed_to_revocation() {
     c_accepts_files_and_reads(&stage, &referral);
     referred_documents_open_with_a_switched_off(&mut stage);
     a_walk_in_consents_at_the_desk(&stage);
+    a_desk_that_knows_the_walk_in_by_less_takes_it_back(&stage);
     let patient = the_patient_revokes(&stage);
     then_the_holder_refuses(&stage, &patient);
     everybody_sees_what_happened(&stage);
@@ -108,7 +109,7 @@ fn the_same_bytes_again_change_nothing(stage: &Stage) {
     assert_eq!(ack_code(&his.send(&other).unwrap()).unwrap(), "AA");
     assert_eq!(doctor.documents(&subject), before, "a repeat changes nothing");
     let cda = stage.feeds(Role::Referred, System::Emr);
-    let answer = stage.hands_in("application/xml", &cda.bytes);
+    let answer = stage.hands_in('A', "application/xml", &cda.bytes);
     assert_eq!(
         (text(&answer, "/outcome"), answer.get("repeat")),
         ("indexed", Some(&Value::Bool(true))),
@@ -117,7 +118,7 @@ fn the_same_bytes_again_change_nothing(stage: &Stage) {
     // The system that hands in is another one than the HIS: to it the control id is new.
     let takes = [(&adt.bytes, false, 0), (&adt.bytes, true, 0), (&other, false, 1), (&other, true, 1)];
     for (bytes, repeat, flagged) in takes {
-        let answer = stage.hands_in("application/hl7-v2", bytes);
+        let answer = stage.hands_in('A', "application/hl7-v2", bytes);
         let flags = array(&answer, "/remarks").iter().filter(|remark| *remark == "control-id-reused").count();
         assert_eq!((answer.get("repeat"), flags), (Some(&Value::Bool(repeat)), flagged), "{answer}");
     }
@@ -253,6 +254,39 @@ fn a_walk_in_consents_at_the_desk(stage: &Stage) {
         documents.into_iter().find(|row| text(row, "/holder") == "qzrm" && text(row, "/state") == "held")
     });
     doctor.open(&row);
+}
+
+/// C recorded the consent under the resident ID and under the health card. B's HIS knows the resident ID alone.
+fn a_desk_that_knows_the_walk_in_by_less_takes_it_back(stage: &Stage) {
+    let resident = stage.town.cast(Role::WalkIn).unwrap();
+    let (id, name) = (&resident.person.resident_id, &resident.person.name);
+    let registered = format!(
+        "MSH|^~\\&|HIS|QZZY|YIQIAO|QZZY|20261120080000||ADT^A04|WALK1|P|2.4||||||UNICODE UTF-8\rEVN|A04|20261120080000\r\
+         PID|1||W777^^^^PI~{id}^^^^NI||{name}\rPV1|1|O|0203||||||||||||||||VW777\r"
+    );
+    let answer = stage.hands_in('B', "application/hl7-v2", registered.as_bytes());
+    assert_eq!(text(&answer, "/outcome"), "applied", "{answer}");
+    let desk = stage.person('B', "desk");
+    let at_b = desk.find(&id.to_string());
+    let listed = until("the consent", || {
+        let consents = desk.get(&format!("/api/patients/{at_b}/consents"));
+        Some(array(&consents, "/items").clone()).filter(|items| !items.is_empty())
+    });
+    let path = format!("/api/patients/{at_b}/consents/{}/revoke", text(listed.first().unwrap(), "/id"));
+    desk.post(&path, &json!({ "reason": "patient-wish" }));
+    let desk = stage.person('C', "desk");
+    let consents = format!("/api/patients/{}/consents", desk.find(&id.to_string()));
+    until("nothing to be in force at C", || array(&desk.get(&consents), "/items").is_empty().then_some(()));
+    let doctor = stage.doctor('C', Role::WalkIn);
+    let subject = doctor.find(&id.to_string());
+    until("copies to be retained or gone", || {
+        let documents = doctor.documents(&subject);
+        let mut foreign = documents.iter().filter(|row| text(row, "/holder") != "qzdx");
+        foreign.all(|row| matches!(text(row, "/state"), "retained" | "erased")).then_some(())
+    });
+    let history = doctor.get(&format!("/api/patients/{subject}/documents"));
+    let findable = array(&history, "/items").iter().filter(|row| text(row, "/state") == "findable").count();
+    assert_eq!(findable, 0, "nothing is found under the health card either");
 }
 
 /// Gives the patient, who has an account now.

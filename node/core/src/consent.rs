@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use yiqiao_consent::scope::is_same_scope;
 use yiqiao_consent::{InForce, Patient, Record, Request, Witness};
 use yiqiao_proto::codes::{LegalBasis, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
@@ -75,8 +76,7 @@ impl Machine {
             Tokens::All(tokens) => tokens,
             Tokens::Missing(..) => Vec::new(),
         };
-        let known = |token: Token| Ok((token, record_of(self, view, &token, Timestamp::MIN)?));
-        tokens.into_iter().map(known).collect()
+        records(self, view, &tokens, Timestamp::MIN)
     }
 }
 
@@ -122,10 +122,7 @@ fn decide_on(
     now: Timestamp,
     asked_at: Timestamp,
 ) -> Result<Judgement, Fault> {
-    let mut known = Vec::new();
-    for token in tokens {
-        known.push((*token, record_of(machine, view, token, asked_at)?));
-    }
+    let known = records(machine, view, tokens, asked_at)?;
     let own: Vec<_> =
         known.iter().map(|(token, known)| (*token, known.as_ref().map(|known| &known.record))).collect();
     let patient = Patient { own: &own, linked: &[] };
@@ -177,13 +174,44 @@ fn follows(document: &state::Document, earlier: &state::Document) -> Result<bool
     Ok(subject(document) == subject(earlier) && own.series == other.series && own.number > other.number)
 }
 
-/// What is in force for a token, with what members told directly; none if it is not known, or cannot be read (C-2, F-5).
-pub(crate) fn record_of(
+/// What is in force for each token of a patient, with what members told directly: a permit that was taken back under one of
+/// them counts under none (C-10, F-9).
+pub(crate) fn records(
+    machine: &Machine,
+    view: &View,
+    tokens: &[Token],
+    asked_at: Timestamp,
+) -> Result<Vec<(Token, Option<Known>)>, Fault> {
+    let (mut records, mut gone) = (Vec::new(), Vec::new());
+    for token in tokens {
+        let known = record_of(machine, view, token, asked_at)?;
+        records.push((
+            *token,
+            known.map(|(known, taken_back)| {
+                gone.extend(taken_back);
+                known
+            }),
+        ));
+    }
+    let is_gone = |act: &InForce| {
+        act.directive.stance == Stance::Permit
+            && gone.iter().any(|permit| is_same_scope(permit, &act.directive))
+    };
+    for known in records.iter_mut().filter_map(|(_, known)| known.as_mut()).filter(|_| !gone.is_empty()) {
+        let stays = known.record.in_force().iter().filter(|act| !is_gone(act)).cloned().collect();
+        known.record = Record::told(known.head.version, stays);
+    }
+    Ok(records)
+}
+
+/// What is in force for a token, and the permits that members told to be taken back; none if it is not known, or cannot be
+/// read (C-2, F-5).
+fn record_of(
     machine: &Machine,
     view: &View,
     token: &Token,
     asked_at: Timestamp,
-) -> Result<Option<Known>, Fault> {
+) -> Result<Option<(Known, Vec<Directive>)>, Fault> {
     let notices = feed::notices(token, asked_at, view)?;
     let Some(change) = feed::head_of(token, &machine.directory.list().log_id, view)? else { return Ok(None) };
     let (mut in_force, mut missing) = (Vec::new(), Vec::new());
@@ -198,10 +226,12 @@ pub(crate) fn record_of(
     if !missing.is_empty() {
         return Err(Fault::Missing { keys: missing });
     }
+    let mut gone = Vec::new();
     for notice in &notices {
-        heed(notice, token, &mut in_force)?;
+        gone.extend(heed(notice, token, &mut in_force)?);
     }
-    Ok(Some(Known { head: change.head, record: Record::told(change.head.version, in_force) }))
+    let record = Record::told(change.head.version, in_force);
+    Ok(Some((Known { head: change.head, record }, gone)))
 }
 
 /// A directive in force that the feed told, by its id.
@@ -278,15 +308,16 @@ fn read(
     }))
 }
 
-/// What a member told counts for denying only (F-9): a revocation of a permit, and a forbid that no permit has seen.
-fn heed(notice: &Envelope, token: &Token, in_force: &mut Vec<InForce>) -> Result<(), Fault> {
+/// What a member told counts for denying only (F-9): a revocation of a permit, and a forbid that no permit has seen. The permit
+/// that is taken back.
+fn heed(notice: &Envelope, token: &Token, in_force: &mut Vec<InForce>) -> Result<Option<Directive>, Fault> {
     if notice.kind() == Kind::Revocation {
         let revocation = Act::<Revocation>::decode(notice.payload()).map_err(|_| damaged())?.said;
         let taken_back = |act: &InForce| {
             act.directive.id == revocation.directive && act.directive.stance == Stance::Permit
         };
-        in_force.retain(|act| !taken_back(act));
-        return Ok(());
+        let place = in_force.iter().position(taken_back);
+        return Ok(place.map(|place| in_force.remove(place).directive));
     }
     let act = Act::<Directive>::decode(notice.payload()).map_err(|_| damaged())?;
     // Once the feed holds it, the feed says what it is worth.
@@ -300,5 +331,5 @@ fn heed(notice: &Envelope, token: &Token, in_force: &mut Vec<InForce>) -> Result
             commitment: notice.payload_hash(),
         });
     }
-    Ok(())
+    Ok(None)
 }

@@ -159,8 +159,10 @@ pub(crate) fn direct(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result
     let mut witness = Witness::of(work, by);
     let (mut acts, mut events) = (Vec::new(), Vec::new());
     let audit_line = audit::audit(work, &line(by, audited))?;
+    // One act under every token: by its id they are known to be of one patient when it is taken back (C-10).
+    let id = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
     for token in tokens {
-        let directive = wish.directive(DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?, token);
+        let directive = wish.directive(id, token);
         let directive = Directive { head_version: shown(work, by, &token)?, ..directive };
         Directive::decode(&directive.encode()).map_err(Refused::Act)?;
         let event = Event {

@@ -199,17 +199,14 @@ pub(crate) fn consent_changed(work: &mut Work<'_>, token: &Digest) -> Result<(),
 /// Whether a permit in force may let the other side of a referral have something.
 fn is_permitted(work: &Work<'_>, referral: &Referral) -> Result<bool, Fault> {
     let to = other(referral)?;
-    for token in &referral.tokens {
-        let known = consent::record_of(work.machine, work.view, &read_token(token)?, Timestamp::MIN)?;
-        let permits = |act: &InForce| {
-            let named = act.directive.grantee.organisation.as_ref();
-            act.directive.stance == Stance::Permit && named.is_none_or(|named| *named == to)
-        };
-        if known.is_some_and(|known| known.record.in_force().iter().any(permits)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let tokens = referral.tokens.iter().map(read_token).collect::<Result<Vec<_>, _>>()?;
+    let known = consent::records(work.machine, work.view, &tokens, Timestamp::MIN)?;
+    let permits = |act: &InForce| {
+        let named = act.directive.grantee.organisation.as_ref();
+        act.directive.stance == Stance::Permit && named.is_none_or(|named| *named == to)
+    };
+    let mut known = known.iter().filter_map(|(_, known)| known.as_ref());
+    Ok(known.any(|known| known.record.in_force().iter().any(permits)))
 }
 
 /// The referring side tells a step again that was taken in: what was refused before may be permitted by now.

@@ -14,6 +14,7 @@ use yiqiao_proto::log::Opening;
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
+use crate::along;
 use crate::credential;
 use crate::lease::need_feeds;
 use crate::machine::{Stop, ToTake, Work, refuse};
@@ -50,7 +51,9 @@ pub(crate) fn revoke(work: &mut Work<'_>, act: &Verified<Act<Revocation>>) -> Re
     let spent = work.view.find(&state::spent(&revocation.patient, &revocation.directive))?;
     let record = record_of(&consent_of(work.view, &revocation.patient)?)?;
     let witness = Witness::of(&act.word().proof);
-    if spent.is_some() {
+    if spent.as_ref().is_some_and(|spent| spent.along) {
+        // It has what it wants: a desk takes a permit back under each token, and the first of them did.
+    } else if spent.is_some() {
         let policy = &work.machine.directory.list().policy;
         let asks = |member: &Code| asks(work, member);
         record.check_revocation(revocation, &witness, policy, asks).map_err(refuse_act)?;
@@ -90,7 +93,9 @@ const fn refuse_act(refusal: ActRefusal) -> Stop {
 /// What follows from a directive: the next head, on every holder's feed.
 pub(crate) fn apply_directive(word: &Standing, act: Act<Directive>, view: &mut View) -> Result<(), Fault> {
     let token = act.said.patient;
-    view.put(&state::spent(&token, &act.said.id), &Spent { seq: word.opening.seq, ahead: false });
+    let spent = Spent { seq: word.opening.seq, ..Spent::default() };
+    view.put(&state::spent(&token, &act.said.id), &spent);
+    along::said(&word.signer, &act.said, view)?;
     let mut consent = consent_of(view, &token)?;
     let mut record = record_of(&consent)?;
     record.accept_directive(in_force(act, &word.opening, record.version() + 1), word.opening.accepted_at);
@@ -100,17 +105,30 @@ pub(crate) fn apply_directive(word: &Standing, act: Act<Directive>, view: &mut V
     tell_holders(&token, view)
 }
 
-/// What follows from a revocation: the next head, on every holder's feed.
+/// What follows from a revocation: the next head, on every holder's feed; of a permit also under the patient's other tokens.
 pub(crate) fn apply_revocation(word: &Standing, act: &Act<Revocation>, view: &mut View) -> Result<(), Fault> {
-    let token = act.said.patient;
+    let (token, id) = (act.said.patient, act.said.directive);
     let mut consent = consent_of(view, &token)?;
     let mut record = record_of(&consent)?;
-    let spent = state::spent(&token, &act.said.directive);
-    if view.find(&spent)?.is_some() {
-        record.accept_revocation(act.said.directive, word.opening.accepted_at);
-    } else {
-        view.put(&spent, &Spent { seq: word.opening.seq, ahead: true });
-        record.accept_ahead(act.said.directive, &Witness::of(&act.proof), word.opening.accepted_at);
+    let slot = state::spent(&token, &id);
+    let spent = view.find(&slot)?;
+    match &spent {
+        Some(Spent { along: true, .. }) => {
+            view.put(&slot, &Spent { along: false, ..spent.unwrap_or_default() });
+            return patient::add_event(&token, word.opening.seq, view);
+        }
+        Some(_) => {
+            let permits = record.in_force().iter().map(|act| &act.directive);
+            let permit = permits.filter(|it| it.stance == Stance::Permit).find(|it| it.id == id);
+            if let Some(permit) = permit {
+                along::take_back(word, permit, view)?;
+            }
+            record.accept_revocation(id, word.opening.accepted_at);
+        }
+        None => {
+            view.put(&slot, &Spent { seq: word.opening.seq, ahead: true, ..Spent::default() });
+            record.accept_ahead(id, &Witness::of(&act.proof), word.opening.accepted_at);
+        }
     }
     settle(&mut consent, &record, None);
     view.put(&state::consent(&token), &consent);
@@ -129,7 +147,7 @@ fn in_force(act: Act<Directive>, opening: &Opening, version: u64) -> InForce {
 }
 
 /// Brings the stored directives to what the record says is in force.
-fn settle(consent: &mut Consent, record: &Record, new: Option<&Opening>) {
+pub(crate) fn settle(consent: &mut Consent, record: &Record, new: Option<&Opening>) {
     let stands: BTreeSet<u64> = record.in_force().iter().map(|act| act.seq).collect();
     consent.directives.retain(|act| place_of(act).is_some_and(|seq| stands.contains(&seq)));
     if let Some(opening) = new {
@@ -154,7 +172,7 @@ fn place_of(act: &calls::AcceptedAct) -> Option<u64> {
 }
 
 /// A patient's consent, once all that an act of the patient changes is loaded: directives are many, and decoded once.
-fn consent_of(view: &View, token: &Token) -> Result<Consent, Fault> {
+pub(crate) fn consent_of(view: &View, token: &Token) -> Result<Consent, Fault> {
     view.need(&[state::consent(token)])?;
     let events = view.get(&state::event_count(token))?.events;
     view.need(&[state::event_page(token, events / PAGE_LEN)])?;
@@ -218,7 +236,7 @@ pub(crate) fn accepted(consent: &Consent) -> Result<Vec<AcceptedAct>, Fault> {
     consent.directives.iter().map(read).collect()
 }
 
-fn tell_holders(token: &Token, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn tell_holders(token: &Token, view: &mut View) -> Result<(), Fault> {
     let holders = view.get(&state::holders(token))?.holders;
     let members: Vec<_> = holders.iter().map(|holder| holder.member.as_str()).collect();
     patient::tell_head(token, &members, view)

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | inputs, effects, and the one way in | [`machine`] |
 //! | what is kept, and how it is looked at | [`state`] |
-//! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`], [`credential`], [`patient`],
+//! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`] (and `along`), [`credential`], [`patient`],
 //! | | [`facts`] |
 //! | what the registry says itself | [`say`] |
 //! | what is answered | [`search`] (and `decoys`), [`lease`] |
@@ -12,6 +12,7 @@
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
 
+mod along;
 pub mod answer;
 pub mod consent;
 pub mod credential;

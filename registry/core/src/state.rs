@@ -13,8 +13,9 @@ pub mod kept {
 }
 
 pub use kept::{
-    Ahead, Consent, Count, Credentials, EntryState, EventCount, Feed, FeedBytes, FeedSizes, Holder, Holders,
-    Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects, Tally, Version,
+    ActToken, ActTokens, Ahead, Consent, Count, Credentials, EntryState, EventCount, Feed, FeedBytes,
+    FeedSizes, Holder, Holders, Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects,
+    Tally, Version,
 };
 
 /// Places on one page.
@@ -62,6 +63,8 @@ pub enum Table {
     PatientCredentials = 18,
     /// Acts of patients that were counted, by the line of the audit that their events name.
     Counted = 19,
+    /// The tokens of one act.
+    ActTokens = 20,
 }
 
 /// A word of the journal.
@@ -124,6 +127,11 @@ pub fn event_page(token: &Token, page: u64) -> Slot<Page> {
 /// Whether a directive id was accepted for a patient, or revoked before it came (C-6).
 pub fn spent(token: &Token, id: &DirectiveId) -> Slot<Spent> {
     Slot::new(Table::Spent as u8, &[id.as_bytes(), token.value.as_bytes(), &token.epoch.to_be_bytes()])
+}
+
+/// Under which tokens an act was said (C-10).
+pub fn act_tokens(id: &DirectiveId) -> Slot<ActTokens> {
+    Slot::new(Table::ActTokens as u8, &[id.as_bytes()])
 }
 
 /// A member's feed.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use yiqiao_intake::patient::{IdKind, Identifier};
+use yiqiao_node_core::consent::Known;
 use yiqiao_node_core::feed::ToldAct;
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_proto::codes::{RefusalCode, RevocationReason, Stance};
@@ -15,6 +17,7 @@ use yiqiao_proto::proof::Proof;
 use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::region::{AUTHORITY, CLINIC, code, key, signed};
+use crate::rig::{patient, report};
 use crate::story::{Story, refusal};
 
 /// The clinic tells an act of the patient directly.
@@ -88,6 +91,28 @@ fn f9_what_a_member_tells_denies_at_once_until_a_newer_feed_does_not_hold_it() {
     story.live(60_000);
     let request = story.request();
     assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+}
+
+#[test]
+fn c10_f9_what_is_taken_back_under_one_token_counts_under_none() {
+    let mut story = Story::new();
+    let mut known = patient("p", Some(1));
+    known.identify(Identifier::new(IdKind::HealthCard, "A12345678", "QZ"));
+    story.node.receive(&report("1", known, "r1"));
+    story.live(3_000);
+    assert_eq!(story.node.patient("p").unwrap().tokens.len(), 2);
+    let directive = story.permit();
+    let request = story.request();
+    assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+    // Somebody who knows one of them tells it, before the feed does.
+    let told = notice(revocation(&story, directive));
+    assert_eq!(story.act(&told), Outcome::Done);
+    let request = story.request();
+    assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
+    let known = story.node.ask(|machine, view| machine.heads(&story.subject(), view));
+    let in_force = |known: Option<Known>| known.map(|known| known.record.in_force().len());
+    let in_force: Vec<_> = known.into_iter().map(|(_, known)| in_force(known)).collect();
+    assert_eq!(in_force, [Some(0), Some(0)]);
 }
 
 #[test]

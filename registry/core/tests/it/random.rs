@@ -11,13 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use yiqiao_consent::scope::is_same_scope;
 use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness, decide};
-use yiqiao_proto::codes::{DefaultRule, DocumentClass, PatientQuestion, Sensitivity};
+use yiqiao_proto::codes::{DefaultRule, DocumentClass, PatientQuestion, Sensitivity, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation, What};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Kind, Word, payload_hash};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Code, EntryId, Subject};
+use yiqiao_proto::id::{Code, DirectiveId, EntryId, Subject};
 use yiqiao_proto::log::{LEAF_BYTES, Opening};
 use yiqiao_proto::release::Release;
 use yiqiao_proto::search::SearchQuery;
@@ -366,6 +367,10 @@ struct Reference {
     entries: Vec<Listed>,
     statements: BTreeMap<(Code, Subject), Vec<Token>>,
     records: BTreeMap<Token, Record>,
+    /// Acts as members said them under tokens.
+    said: Vec<(String, DirectiveId, Token)>,
+    /// What was taken back along with something else.
+    along: BTreeSet<(Token, DirectiveId)>,
     /// Recipients of releases.
     released: BTreeSet<(Code, Token)>,
     /// The head that whoever ever was a holder must have been told last.
@@ -379,13 +384,13 @@ impl Reference {
             let opening = Opening::read(kept.opening.clone().unwrap()).unwrap();
             let envelope = Envelope::decode(&opening.envelope).unwrap();
             let link = kept.link.as_ref().map(|link| Link::read(link).unwrap());
-            reference.take(&opening, *kind, envelope.payload(), link);
+            reference.take(&kept.signer, &opening, *kind, envelope.payload(), link);
             reference.tell_holders();
         }
         reference
     }
 
-    fn take(&mut self, opening: &Opening, kind: Kind, payload: &[u8], link: Option<Link>) {
+    fn take(&mut self, signer: &str, opening: &Opening, kind: Kind, payload: &[u8], link: Option<Link>) {
         match kind {
             Kind::Entry => self.list(opening.seq, Entry::decode(payload).unwrap(), link.unwrap().replaces),
             Kind::Withdrawal => {
@@ -398,6 +403,7 @@ impl Reference {
             }
             Kind::Directive => {
                 let act = Act::<Directive>::decode(payload).unwrap();
+                self.said.push((signer.to_owned(), act.said.id, act.said.patient));
                 let record = self.records.entry(act.said.patient).or_default();
                 let act = InForce {
                     witness: Witness::of(&act.proof),
@@ -410,8 +416,11 @@ impl Reference {
             }
             Kind::Revocation => {
                 let said = Act::<Revocation>::decode(payload).unwrap().said;
-                let record = self.records.entry(said.patient).or_default();
-                record.accept_revocation(said.directive, opening.accepted_at);
+                if !self.along.remove(&(said.patient, said.directive)) {
+                    self.revoke_along(&said, opening.accepted_at);
+                    let record = self.records.entry(said.patient).or_default();
+                    record.accept_revocation(said.directive, opening.accepted_at);
+                }
             }
             Kind::Release => {
                 let terms = Release::decode(payload).unwrap().terms;
@@ -419,6 +428,31 @@ impl Reference {
                 self.released.extend(tokens);
             }
             _ => {}
+        }
+    }
+
+    /// C-10: the permits that let the same happen, under every token that somebody gives to the same patient.
+    fn revoke_along(&mut self, said: &Revocation, at: Timestamp) {
+        let acts = self.record(said.patient).in_force().to_vec();
+        let permit = acts.iter().map(|act| &act.directive).find(|permit| permit.id == said.directive);
+        let Some(permit) = permit.filter(|permit| permit.stance == Stance::Permit) else { return };
+        let mut tokens: BTreeSet<Token> = BTreeSet::new();
+        self.statements
+            .values()
+            .filter(|tokens| tokens.contains(&said.patient))
+            .for_each(|all| tokens.extend(all));
+        for (signer, id, token) in &self.said {
+            let is_twin = self.said.contains(&(signer.clone(), *id, said.patient));
+            tokens.extend((is_twin && *id == permit.id).then_some(token));
+        }
+        tokens.remove(&said.patient);
+        for token in tokens {
+            let record = self.records.entry(token).or_default();
+            let others: Vec<Directive> = record.in_force().iter().map(|act| act.directive.clone()).collect();
+            for other in others.iter().filter(|it| it.stance == Stance::Permit && is_same_scope(it, permit)) {
+                record.accept_revocation(other.id, at);
+                self.along.insert((token, other.id));
+            }
         }
     }
 

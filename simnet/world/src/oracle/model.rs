@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use yiqiao_consent::scope::is_same_scope;
 use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness, decide};
+use yiqiao_proto::codes::Stance;
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
@@ -32,6 +34,10 @@ pub(super) struct Model {
     /// What was in force from which true time on.
     consents: BTreeMap<Token, Vec<(Timestamp, Record)>>,
     spent: BTreeSet<(Token, DirectiveId)>,
+    /// Who said which act under which token.
+    said: BTreeSet<(DirectiveId, Code, Token)>,
+    /// What was taken back along with a permit under another token (C-10).
+    along: BTreeSet<(Token, DirectiveId)>,
     statements: BTreeMap<(Code, Subject), Vec<Token>>,
     entries: BTreeMap<(Code, EntryId), Standing>,
 }
@@ -71,7 +77,9 @@ impl Model {
             let statement = IdentityStatement::decode(payload).ok()?;
             self.statements.insert((statement.publisher, statement.subject), statement.tokens);
         } else if kind == Kind::Directive {
-            self.direct(now, Act::<Directive>::decode(payload).ok()?, &word.opening);
+            let act = Act::<Directive>::decode(payload).ok()?;
+            self.said.insert((act.said.id, word.signer.clone(), act.said.patient));
+            self.direct(now, act, &word.opening);
         } else if kind == Kind::Revocation {
             self.revoke(now, &Act::<Revocation>::decode(payload).ok()?, &word.opening);
         }
@@ -125,6 +133,10 @@ impl Model {
 
     fn revoke(&mut self, now: Timestamp, act: &Act<Revocation>, opening: &Opening) {
         let (token, id) = (act.said.patient, act.said.directive);
+        if self.along.remove(&(token, id)) {
+            return;
+        }
+        self.revoke_along(now, &act.said, opening.accepted_at);
         let mut record = self.current(&token);
         if self.spent.insert((token, id)) {
             record.accept_ahead(id, &Witness::of(&act.proof), opening.accepted_at);
@@ -132,6 +144,42 @@ impl Model {
             record.accept_revocation(id, opening.accepted_at);
         }
         self.consents.entry(token).or_default().push((now, record));
+    }
+
+    /// Under the other tokens of the patient, the permits that let the same happen.
+    fn revoke_along(&mut self, now: Timestamp, said: &Revocation, at: Timestamp) {
+        let permits = |record: &Record| -> Vec<Directive> {
+            let directives = record.in_force().iter().map(|act| act.directive.clone());
+            directives.filter(|directive| directive.stance == Stance::Permit).collect()
+        };
+        let known = permits(&self.current(&said.patient));
+        let Some(permit) = known.iter().find(|permit| permit.id == said.directive) else { return };
+        for token in self.others(said) {
+            let mut record = self.current(&token);
+            let gone: Vec<_> =
+                permits(&record).into_iter().filter(|other| is_same_scope(other, permit)).collect();
+            for other in &gone {
+                record.accept_revocation(other.id, at);
+                self.along.insert((token, other.id));
+            }
+            if !gone.is_empty() {
+                self.consents.entry(token).or_default().push((now, record));
+            }
+        }
+    }
+
+    /// Tokens of subjects that have this one, and those under which one member said the same act.
+    fn others(&self, said: &Revocation) -> BTreeSet<Token> {
+        let mut tokens = BTreeSet::new();
+        for stated in self.statements.values().filter(|tokens| tokens.contains(&said.patient)) {
+            tokens.extend(stated.iter().copied());
+        }
+        for (id, signer, token) in &self.said {
+            let is_twin = *id == said.directive && self.said.contains(&(*id, signer.clone(), said.patient));
+            tokens.extend(is_twin.then_some(*token));
+        }
+        tokens.remove(&said.patient);
+        tokens
     }
 
     fn current(&self, token: &Token) -> Record {
