@@ -1,15 +1,16 @@
 //! How an organisation joins a region: the region's file goes to it ([`RegionFile`]), and a small file with its public keys
-//! comes back ([`JoinRequest`]), which the authority signs into the member list. Neither holds a secret; who brings one
-//! must be known to the other by other means.
+//! comes back ([`JoinRequest`]), which the authority signs into the member list, and later those of further sealing keys
+//! ([`SealingRequest`]). None of them holds a secret; who brings one must be known to the other by other means.
 
 use std::path::Path;
 
 use libp2p::PeerId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use yiqiao_proto::codes::{KeyUse, MemberRole};
 use yiqiao_proto::directory::{Directory, ListError};
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::{Code, KeyId};
+use yiqiao_proto::id::Code;
 use yiqiao_proto::member::{KeyState, Member, SealingKey, SigningKey, Transport};
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 
@@ -44,6 +45,20 @@ pub struct JoinRequest {
     pub sealing_key: Option<(String, String)>,
 }
 
+/// The request of a member to list another sealing key beside those that it has (M-4). Keys are hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealingRequest {
+    /// The member's region.
+    pub region: String,
+    /// Its code.
+    pub code: String,
+    /// Its words key that countersigns.
+    pub words_key: String,
+    /// The sealing key and its countersignature.
+    pub sealing_key: (String, String),
+}
+
 /// What a request is made from.
 #[derive(Debug)]
 pub struct Applicant<'a> {
@@ -73,7 +88,7 @@ pub struct Applicant<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// The file cannot be read.
-    #[error("cannot read the join request {file}: {cause}")]
+    #[error("cannot read the request {file}: {cause}")]
     File {
         /// The file.
         file: String,
@@ -81,7 +96,7 @@ pub enum JoinError {
         cause: String,
     },
     /// A field is not what it should be.
-    #[error("the join request's field `{field}` is not valid: {rule}")]
+    #[error("the request's field `{field}` is not valid: {rule}")]
     Field {
         /// The field.
         field: &'static str,
@@ -89,7 +104,7 @@ pub enum JoinError {
         rule: &'static str,
     },
     /// It is for another region.
-    #[error("the join request is for region {found}, this is {expected}")]
+    #[error("the request is for region {found}, this is {expected}")]
     OtherRegion {
         /// What it says.
         found: String,
@@ -181,11 +196,9 @@ impl JoinRequest {
     /// Makes the request of an applicant.
     pub fn of(applicant: &Applicant<'_>) -> Self {
         let hex = |key: &SecretKey| hex::encode(key.public().as_bytes());
-        let sealing_key = applicant.sealing.map(|public| {
-            let sealing =
-                SealingKey::countersigned(applicant.region, applicant.code, public, applicant.words);
-            (hex::encode(public), hex::encode(&sealing.countersignature))
-        });
+        let sealing_key = applicant
+            .sealing
+            .map(|public| countersigned(applicant.region, applicant.code, public, applicant.words));
         Self {
             region: applicant.region.to_string(),
             code: applicant.code.to_string(),
@@ -206,9 +219,7 @@ impl JoinRequest {
     /// # Errors
     /// [`JoinError::File`] if it cannot be read as one.
     pub fn read(file: &Path) -> Result<Self, JoinError> {
-        let failed = |cause: String| JoinError::File { file: file.display().to_string(), cause };
-        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| failed(error.to_string()))
+        read_request(file)
     }
 
     /// The member that the authority is to sign, in `region`.
@@ -216,10 +227,7 @@ impl JoinRequest {
     /// # Errors
     /// [`JoinError`] naming the field that is not valid.
     pub fn member(&self, region: &Code) -> Result<Member, JoinError> {
-        if self.region != region.as_str() {
-            return Err(JoinError::OtherRegion { found: self.region.clone(), expected: region.clone() });
-        }
-        let code = Code::new(self.code.as_str()).map_err(|_| field("code", "1 to 32 of a-z, 0-9 and '-'"))?;
+        let code = code_in(region, &self.region, &self.code)?;
         let roles = self.roles.iter().map(|name| role_of(name)).collect::<Option<_>>();
         let peer_id: PeerId = self.peer_id.parse().map_err(|_| field("peer_id", "a libp2p peer id"))?;
         Ok(Member {
@@ -242,26 +250,80 @@ impl JoinRequest {
         ];
         let given = listed.into_iter().filter_map(|(name, text, for_use)| Some((name, text?, for_use)));
         let read = |(name, text, for_use): (&'static str, &String, KeyUse)| {
-            let key = bytes_32(text).and_then(|bytes| PublicKey::new(Suite::International, &bytes).ok());
-            let key = key.ok_or_else(|| field(name, "an Ed25519 public key in hexadecimal digits"))?;
-            Ok(SigningKey { key, for_use, state: KeyState::Valid })
+            Ok(SigningKey { key: signing_key(name, text)?, for_use, state: KeyState::Valid })
         };
         given.map(read).collect()
     }
 
     fn sealing_keys(&self) -> Result<Vec<SealingKey>, JoinError> {
-        let Some((public, countersignature)) = &self.sealing_key else { return Ok(Vec::new()) };
-        let rule = "an X25519 public key and a signature, in hexadecimal digits";
-        let public_key = bytes_32(public).ok_or_else(|| field("sealing_key", rule))?;
-        let countersignature = hex::decode(countersignature).map_err(|_| field("sealing_key", rule))?;
-        let signer: KeyId = self
-            .signing_keys()?
-            .first()
-            .map(SigningKey::id)
-            .ok_or_else(|| field("words_key", "an Ed25519 public key in hexadecimal digits"))?;
-        let (suite, state) = (Suite::International, KeyState::Valid);
-        Ok(vec![SealingKey { suite, public_key, signer, countersignature, state }])
+        let Some(sealing_key) = &self.sealing_key else { return Ok(Vec::new()) };
+        Ok(vec![sealing_key_of(sealing_key, &self.words_key)?])
     }
+}
+
+impl SealingRequest {
+    /// The request of a member for this public key, countersigned by its words key.
+    pub fn of(region: &Code, code: &Code, public: [u8; 32], words: &SecretKey) -> Self {
+        Self {
+            region: region.to_string(),
+            code: code.to_string(),
+            words_key: hex::encode(words.public().as_bytes()),
+            sealing_key: countersigned(region, code, public, words),
+        }
+    }
+
+    /// Reads a request file.
+    ///
+    /// # Errors
+    /// [`JoinError::File`] if it cannot be read as one.
+    pub fn read(file: &Path) -> Result<Self, JoinError> {
+        read_request(file)
+    }
+
+    /// The member's code, and the key that the authority is to list for it, in `region`.
+    ///
+    /// # Errors
+    /// [`JoinError`] naming the field that is not valid.
+    pub fn key(&self, region: &Code) -> Result<(Code, SealingKey), JoinError> {
+        let code = code_in(region, &self.region, &self.code)?;
+        Ok((code, sealing_key_of(&self.sealing_key, &self.words_key)?))
+    }
+}
+
+fn read_request<T: DeserializeOwned>(file: &Path) -> Result<T, JoinError> {
+    let failed = |cause: String| JoinError::File { file: file.display().to_string(), cause };
+    let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| failed(error.to_string()))
+}
+
+fn code_in(expected: &Code, region: &str, code: &str) -> Result<Code, JoinError> {
+    if region != expected.as_str() {
+        return Err(JoinError::OtherRegion { found: region.to_owned(), expected: expected.clone() });
+    }
+    Code::new(code).map_err(|_| field("code", "1 to 32 of a-z, 0-9 and '-'"))
+}
+
+/// A public sealing key and its countersignature, as files have them.
+fn countersigned(region: &Code, code: &Code, public: [u8; 32], words: &SecretKey) -> (String, String) {
+    let sealing = SealingKey::countersigned(region, code, public, words);
+    (hex::encode(public), hex::encode(&sealing.countersignature))
+}
+
+fn sealing_key_of(
+    (public, countersignature): &(String, String),
+    words: &str,
+) -> Result<SealingKey, JoinError> {
+    let rule = "an X25519 public key and a signature, in hexadecimal digits";
+    let public_key = bytes_32(public).ok_or_else(|| field("sealing_key", rule))?;
+    let countersignature = hex::decode(countersignature).map_err(|_| field("sealing_key", rule))?;
+    let signer = signing_key("words_key", words)?.id(KeyUse::Words);
+    let (suite, state) = (Suite::International, KeyState::Valid);
+    Ok(SealingKey { suite, public_key, signer, countersignature, state })
+}
+
+fn signing_key(name: &'static str, text: &str) -> Result<PublicKey, JoinError> {
+    let key = bytes_32(text).and_then(|bytes| PublicKey::new(Suite::International, &bytes).ok());
+    key.ok_or_else(|| field(name, "an Ed25519 public key in hexadecimal digits"))
 }
 
 const fn field(field: &'static str, rule: &'static str) -> JoinError {
@@ -373,9 +435,9 @@ mod tests {
         bad.roles = vec!["king".to_owned()];
         assert_eq!(
             bad.member(&demo).unwrap_err().to_string(),
-            "the join request's field `roles` is not valid: custodian, portal, bureau or registry"
+            "the request's field `roles` is not valid: custodian, portal, bureau or registry"
         );
         let other = request().member(&Code::new("other").unwrap()).unwrap_err();
-        assert_eq!(other.to_string(), "the join request is for region demo, this is other");
+        assert_eq!(other.to_string(), "the request is for region demo, this is other");
     }
 }

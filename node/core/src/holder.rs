@@ -74,7 +74,10 @@ fn answer(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Result
         return Ok(Err(refusal));
     }
     let word = request.word();
-    let Some(key) = sealing_key(work, word) else { return Ok(Err(refuse(RefusalCode::Malformed, "P-1"))) };
+    let key = match sealing_key(work, word) {
+        Ok(key) => key,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let case = Case::of(work.machine, work.view, word, work.now)?;
     let Some(case) = case.as_ref().filter(|case| case.judgement.permits) else {
         let denied = known.is_some_and(|known| known.denied);
@@ -122,11 +125,14 @@ fn admit(
     }))
 }
 
-/// The key of the asker to which the document's key is to be wrapped, if it is valid (M-4).
-fn sealing_key(work: &Work<'_>, request: &PullRequest) -> Option<SealingKey> {
-    let member = work.machine.directory.member(&request.asker.organisation)?;
-    let named = |key: &&SealingKey| key.id() == request.sealing_key && key.state == KeyState::Valid;
-    member.sealing_keys.iter().find(named).cloned()
+/// The key of the asker to which the document's key is to be wrapped (M-4). Of the two, one may know a newer member list: a
+/// key that is not listed here yet may come, and one that is not in force any more is followed by another.
+fn sealing_key(work: &Work<'_>, request: &PullRequest) -> Result<SealingKey, Refusal> {
+    let member = work.machine.directory.member(&request.asker.organisation);
+    let keys = member.map(|member| member.sealing_keys.as_slice()).unwrap_or_default();
+    let named = keys.iter().find(|key| key.id() == request.sealing_key).ok_or_else(|| soon("M-4"))?;
+    let valid = named.state == KeyState::Valid;
+    if valid { Ok(named.clone()) } else { Err(refuse(RefusalCode::Stale, "M-4")) }
 }
 
 /// A document that stands here, and whether it may go to who asks for it.

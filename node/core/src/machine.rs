@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, KeyId};
+use yiqiao_proto::member::{KeyState, SealingKey};
 use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::SecretKey;
 use yiqiao_proto::time::Timestamp;
@@ -64,8 +65,9 @@ pub struct Config {
 pub struct Keys {
     /// Signs its words.
     pub words: SecretKey,
-    /// Opens what other members seal to it.
-    pub sealing: SealingSecret,
+    /// Open what other members seal to it: those of its newest sealing key and of earlier ones, under which something may be
+    /// on its way, in any order (M-4).
+    pub sealing: Vec<SealingSecret>,
     /// Encrypts its records.
     pub at_rest: AtRest,
 }
@@ -156,6 +158,21 @@ impl Machine {
     /// The members in force.
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The newest of its sealing keys in force that it can open, to which others are to seal; none while it is suspended
+    /// (M-4, M-7).
+    pub(crate) fn own_sealing_key(&self) -> Option<&SealingKey> {
+        let own = self.directory.member(&self.config.organisation).filter(|own| !own.suspended)?;
+        let valid = own.sealing_keys.iter().rev().filter(|key| key.state == KeyState::Valid);
+        valid.into_iter().find(|key| self.sealing_secret(key.id()).is_some())
+    }
+
+    /// What opens under a sealing key that the list has for it, whatever has become of the key.
+    pub(crate) fn sealing_secret(&self, id: KeyId) -> Option<&SealingSecret> {
+        let own = self.directory.member(&self.config.organisation)?;
+        let key = own.sealing_keys.iter().find(|key| key.id() == id)?;
+        self.keys.sealing.iter().find(|secret| secret.public() == key.public_key)
     }
 
     /// When the machine next needs an [`Input::Wakeup`], if ever; a time that is past: at once.

@@ -266,9 +266,7 @@ pub(crate) fn look(work: &mut Work<'_>, name: &Digest) -> Result<Next, Stop> {
 /// Asks the holder: with the same request as long as that lives, so that the answer is the same release (P-5).
 fn ask(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument) -> Result<Next, Stop> {
     let machine = work.machine;
-    let organisation = &machine.config.organisation;
-    let own = machine.directory.sealing_key(organisation);
-    let Some(own) = own.filter(|key| key.public_key == machine.keys.sealing.public()) else {
+    let Some(own) = machine.own_sealing_key() else {
         // Without a listed key nothing can be let go to this hospital: the next member list is waited for.
         return Ok(Next::At(work.now + BACKOFF_MAX));
     };
@@ -492,8 +490,9 @@ pub(crate) fn released(
     let vault = work.view.get(&state::vault(&listed.document))?;
     // A file of this hospital, or of another copy, is never taken for this one's.
     let free = vault == kept::VaultUse::default();
-    let key = release.word().unwrap_key(wrapped_key, &work.machine.keys.sealing);
-    let Some(key) = key.ok().filter(|key| fits && free && header.is_of(key)) else {
+    let secret = work.machine.sealing_secret(release.word().terms.sealing_key);
+    let key = secret.and_then(|secret| release.word().unwrap_key(wrapped_key, secret).ok());
+    let Some(key) = key.filter(|key| fits && free && header.is_of(key)) else {
         change(work, &name, Stage::Refused, RefusalCode::Malformed.number(), "P-8")?;
         return Ok(Outcome::Done);
     };

@@ -222,14 +222,9 @@ fn begins(work: &Work<'_>, facts: &StepFacts) -> Result<(), Taken> {
 ///
 fn open(work: &Work<'_>, step: &Verified<ReferralStep>) -> Result<form::Body, Taken> {
     let facts = &step.word().facts;
-    let machine = work.machine;
-    let own = machine.directory.member(&machine.config.organisation);
-    let keys = own.map(|member| member.sealing_keys.as_slice()).unwrap_or_default();
-    let known = keys.iter().find(|key| key.public_key == machine.keys.sealing.public());
-    if known.is_none_or(|key| key.id() != facts.sealing_key) {
-        return Err(refuse(RefusalCode::BadSignature, "M-4"));
-    }
-    let plain = step.word().open(&machine.keys.sealing);
+    let secret = work.machine.sealing_secret(facts.sealing_key);
+    let secret = secret.ok_or_else(|| refuse(RefusalCode::BadSignature, "M-4"))?;
+    let plain = step.word().open(secret);
     let plain = plain.map_err(|_| refuse(RefusalCode::Malformed, "R-2"))?;
     form::Body::decode(facts.act, &plain).map_err(|_| refuse(RefusalCode::Malformed, "R-6"))
 }

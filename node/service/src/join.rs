@@ -15,17 +15,16 @@ use yiqiao_host::keys::{self, KeyKind, Seed};
 use yiqiao_host::link::peer_id_of;
 use yiqiao_proto::codes::{FacilityKind, MemberRole};
 use yiqiao_proto::id::Code;
-use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::{SecretKey, Suite};
 use zeroize::Zeroizing;
 
 use crate::cli::say;
 use crate::config::{CodingConfig, ConfigFile, DoorConfig};
 use crate::names::{named, names_of};
+use crate::sealing;
 
 pub(crate) const TRANSPORT: KeyKind = KeyKind::new("transport");
 pub(crate) const WORDS: KeyKind = KeyKind::new("words");
-pub(crate) const SEALING: KeyKind = KeyKind::new("sealing");
 pub(crate) const AT_REST: KeyKind = KeyKind::new("at-rest");
 
 /// Arguments of `join`.
@@ -118,7 +117,7 @@ pub(crate) fn join(join: &Join) -> anyhow::Result<()> {
 fn request(join: &Join, folder: &Path, region: &Code, code: &Code) -> anyhow::Result<JoinRequest> {
     let key = |name: &str, kind| keys::create(&folder.join("keys").join(format!("{name}.key")), kind);
     let (transport, words) = (key("transport", TRANSPORT)?, key("words", WORDS)?);
-    let sealing = SealingSecret::new(&Zeroizing::new(*key("sealing", SEALING)?.expose()));
+    let sealing = sealing::create(&folder.join("keys"))?;
     key("at-rest", AT_REST)?;
     let mut roles = vec![MemberRole::Custodian];
     if join.portal {

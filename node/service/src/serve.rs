@@ -25,7 +25,6 @@ use yiqiao_node_core::machine::{Input, Keys, Machine};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::member::Transport;
-use yiqiao_proto::release::SealingSecret;
 use zeroize::Zeroizing;
 
 use crate::app::{App, Member};
@@ -34,7 +33,7 @@ use crate::config::{Config, MllpDoor};
 use crate::deposits::Deposits;
 use crate::effects::{Doing, Effects};
 use crate::fetch::Fetcher;
-use crate::join::{AT_REST, SEALING, TRANSPORT, WORDS, secret};
+use crate::join::{AT_REST, TRANSPORT, WORDS, secret};
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, LISTS_RETRY};
 use crate::members::{self, Members};
@@ -45,7 +44,7 @@ use crate::registry::Registry;
 use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
 use crate::sweep::{sweep, sweep_copies};
 use crate::vault::Vault;
-use crate::{admin, api, fhir};
+use crate::{admin, api, fhir, sealing};
 
 /// Makes a machine that has seen nothing.
 type Fresh = Box<dyn Fn() -> Machine + Send>;
@@ -70,7 +69,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let key = |name: &str, kind| keys::load(&config.keys.as_path().join(format!("{name}.key")), kind);
     let transport = Zeroizing::new(*key("transport", TRANSPORT)?.expose());
     let at_rest = Zeroizing::new(*key("at-rest", AT_REST)?.expose());
-    let (words, sealing) = (key("words", WORDS)?, key("sealing", SEALING)?);
+    let (words, sealing) = (key("words", WORDS)?, sealing::load(config.keys.as_path())?);
     let fresh = fresh(&config, words, sealing, at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (mllp_doors, zone, listen) = (config.mllp_doors()?, config.zone()?, config.listen()?);
@@ -173,13 +172,13 @@ impl Running {
 fn fresh(
     config: &Config,
     words: Seed,
-    sealing: Seed,
+    sealing: Vec<Seed>,
     at_rest: Zeroizing<[u8; 32]>,
     first: Directory,
 ) -> anyhow::Result<Fresh> {
     let machine = config.machine()?;
     Ok(Box::new(move || {
-        let sealing = SealingSecret::new(&Zeroizing::new(*sealing.expose()));
+        let sealing = sealing.iter().map(sealing::opens).collect();
         let keys = Keys { words: secret(&words), sealing, at_rest: AtRest::new(&at_rest) };
         Machine::new(machine.clone(), keys, first.clone())
     }))

@@ -1,7 +1,6 @@
 //! The calls of members, over the link: the core reads them ([`yiqiao_registry_core::door`]), the sequencer answers (H-1 to H-3).
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +14,8 @@ use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
+use yiqiao_proto::member::TokenKey;
 use yiqiao_proto::time::Millis;
-use yiqiao_proto::token::TokenSecret;
 use yiqiao_registry_core::answer;
 use yiqiao_registry_core::door::{self, Asked, CallFault};
 use yiqiao_registry_core::evaluate::Blinded;
@@ -25,13 +24,14 @@ use yiqiao_registry_core::machine::{Input, Refused};
 use crate::feeds::Feeds;
 use crate::region;
 use crate::sequencer::Job;
+use crate::tokens::TokenKeys;
 
 /// What answers members' calls.
 #[derive(Clone)]
 pub(crate) struct Door {
     jobs: mpsc::Sender<Job>,
     directory: watch::Receiver<Directory>,
-    tokens: Arc<TokenSecret>,
+    tokens: TokenKeys,
     lists: PathBuf,
     feeds: Feeds,
 }
@@ -40,7 +40,7 @@ impl Door {
     pub(crate) const fn new(
         jobs: mpsc::Sender<Job>,
         directory: watch::Receiver<Directory>,
-        tokens: Arc<TokenSecret>,
+        tokens: TokenKeys,
         lists: PathBuf,
         feeds: Feeds,
     ) -> Self {
@@ -60,7 +60,7 @@ impl Door {
                 let list = |version| region::read_list(&self.lists, version).ok().flatten();
                 answer::lists(after_version, directory.list().version, list)
             }
-            Asked::Evaluate(blinded) => self.evaluate(blinded).await,
+            Asked::Evaluate(blinded) => self.evaluate(blinded, &directory).await,
         }
     }
 
@@ -86,10 +86,17 @@ impl Door {
         }
     }
 
-    /// Evaluates blinded elements, once the member's quota allows (T-3, T-5).
-    async fn evaluate(self, blinded: Blinded) -> Result<Vec<u8>, Refused> {
-        self.ask(blinded.count(&self.tokens)?).await?;
-        let evaluate = move || blinded.evaluate(&self.tokens, &mut Entropy::new(keys::random()));
+    /// Evaluates blinded elements under the key of their epoch, once the member's quota allows (T-3, T-5, T-7).
+    async fn evaluate(self, blinded: Blinded, directory: &Directory) -> Result<Vec<u8>, Refused> {
+        let of_epoch = |key: &&TokenKey| key.epoch == blinded.request.epoch;
+        let listed = directory.list().token_keys.iter().find(of_epoch);
+        let listed = listed.ok_or_else(|| Refused::new(RefusalCode::Malformed, "T-7"))?;
+        let secret = tokio::task::block_in_place(|| self.tokens.of(listed)).map_err(|error| {
+            tracing::error!(epoch = listed.epoch, %error, "no tokens can be evaluated");
+            Refused::new(RefusalCode::Failed, "T-7")
+        })?;
+        self.ask(blinded.count(&secret)?).await?;
+        let evaluate = move || blinded.evaluate(&secret, &mut Entropy::new(keys::random()));
         tokio::task::spawn_blocking(evaluate).await.map_err(|_| Refused::new(RefusalCode::Failed, "T-3"))?
     }
 }

@@ -11,6 +11,7 @@ mod open_times;
 mod region;
 mod sequencer;
 mod serve;
+mod tokens;
 mod volume;
 mod web;
 
@@ -35,6 +36,14 @@ enum Command {
     Init(region::Init),
     /// Signs a new member list with the organisations of these join requests added.
     Admit(region::Admit),
+    /// Signs a new member list with further sealing keys of members; what is sealed to earlier ones can still be opened.
+    SealingKey(region::Reseal),
+    /// Signs a new member list with another epoch of the token key, beside the epochs before.
+    TokenEpoch {
+        /// The region's folder.
+        #[arg(long, default_value = "region")]
+        region: PathBuf,
+    },
     /// Signs a new member list with a member suspended, or restored.
     Suspend(region::Suspend),
     /// Signs a new member list that begins a new log: once after an older copy of the log was restored, before the registry is started.
@@ -84,6 +93,8 @@ fn run() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Init(init) => region::init(&init),
         Command::Admit(admit) => region::admit(&admit),
+        Command::SealingKey(reseal) => region::reseal(&reseal),
+        Command::TokenEpoch { region } => region::token_epoch(&region),
         Command::Suspend(suspend) => region::suspend(&suspend),
         Command::NewLog { region } => region::new_log(&region),
         Command::Members { region } => region::show(&region),

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use yiqiao_host::clock::Clock;
 use yiqiao_host::http::{HostName, HttpConfig};
-use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile};
+use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile, SealingRequest};
 use yiqiao_host::keys::{self, KeyKind, Seed};
 use yiqiao_host::link::peer_id_of;
 use yiqiao_proto::codes::{DefaultRule, MemberRole};
@@ -21,17 +21,16 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::member::{Member, MemberList, Policy};
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 use yiqiao_proto::time::Millis;
-use yiqiao_proto::token::TokenSecret;
 use zeroize::Zeroizing;
 
 use crate::config::ConfigFile;
+use crate::tokens::TokenKeys;
 
 const AUTHORITY: KeyKind = KeyKind::new("authority");
 pub(crate) const TRANSPORT: KeyKind = KeyKind::new("transport");
 pub(crate) const WORDS: KeyKind = KeyKind::new("words");
 pub(crate) const CHECKPOINT: KeyKind = KeyKind::new("checkpoint");
 pub(crate) const LEASE: KeyKind = KeyKind::new("lease");
-pub(crate) const TOKENS: KeyKind = KeyKind::new("tokens");
 /// Where `suspend` and `admit` find the authority's key, relative to the region's folder.
 const AUTHORITY_KEY: &str = "authority/authority.key";
 
@@ -72,6 +71,17 @@ pub(crate) struct Admit {
     requests: Vec<PathBuf>,
 }
 
+/// Arguments of `sealing-key`.
+#[derive(Args)]
+pub(crate) struct Reseal {
+    /// The region's folder.
+    #[arg(long, default_value = "region")]
+    region: PathBuf,
+    /// Requests, as `yiqiao-node sealing-key` writes them.
+    #[arg(required = true)]
+    requests: Vec<PathBuf>,
+}
+
 /// Arguments of `suspend`.
 #[derive(Args)]
 pub(crate) struct Suspend {
@@ -100,7 +110,7 @@ pub(crate) fn init(init: &Init) -> anyhow::Result<()> {
     let (words, checkpoint, lease) =
         (key("words", WORDS)?, key("checkpoint", CHECKPOINT)?, key("lease", LEASE)?);
     let transport = keys::create(&keys_folder.join("transport.key"), TRANSPORT)?;
-    let tokens = keys::create(&keys_folder.join("tokens-1.key"), TOKENS)?;
+    let tokens = TokenKeys::new(&keys_folder).next(1)?;
     let code = Code::new("registry").expect("a code");
     let request = JoinRequest::of(&Applicant {
         region: &region,
@@ -122,7 +132,7 @@ pub(crate) fn init(init: &Init) -> anyhow::Result<()> {
         authority: authority.public(),
         policy: default_policy(init.lease_seconds),
         members: vec![request.member(&region)?],
-        token_keys: vec![TokenSecret::new(1, tokens.expose())?.public()],
+        token_keys: vec![tokens.public()],
         log_id: Code::new("log-1").expect("a code"),
     };
     let lists = folder.join("registry/lists");
@@ -204,6 +214,35 @@ pub(crate) fn admit(admit: &Admit) -> anyhow::Result<()> {
     say_signed(&file)
 }
 
+/// Lists further sealing keys of members, to which others seal from then on (M-4).
+pub(crate) fn reseal(reseal: &Reseal) -> anyhow::Result<()> {
+    let requests: Vec<SealingRequest> =
+        reseal.requests.iter().map(|file| SealingRequest::read(file)).collect::<Result<_, _>>()?;
+    let file = change(&reseal.region, |list| {
+        for request in &requests {
+            let (code, key) = request.key(&list.region)?;
+            let member = list.members.iter_mut().find(|member| member.code == code);
+            let member = member.with_context(|| format!("{code} is no member"))?;
+            let known = member.sealing_keys.iter().any(|known| known.public_key == key.public_key);
+            ensure!(!known, "the sealing key of {code} is listed already");
+            member.sealing_keys.push(key);
+        }
+        Ok(())
+    })?;
+    say_signed(&file)
+}
+
+/// Begins another epoch of the token key: everybody gets further tokens under it, beside those of the epochs before (T-7).
+pub(crate) fn token_epoch(region_folder: &Path) -> anyhow::Result<()> {
+    let keys = TokenKeys::new(&region_folder.join("registry/keys"));
+    let file = change(region_folder, |list| {
+        let epoch = list.token_keys.iter().map(|key| key.epoch).max().unwrap_or(0) + 1;
+        list.token_keys.push(keys.next(epoch)?.public());
+        Ok(())
+    })?;
+    say_signed(&file)
+}
+
 /// Suspends or restores a member.
 pub(crate) fn suspend(suspend: &Suspend) -> anyhow::Result<()> {
     let file = change(&suspend.region, |list| {
@@ -242,6 +281,8 @@ fn change(
     list.previous = Some(newest.payload_hash());
     list.issued_at = Clock::system().now();
     change(&mut list)?;
+    // What the registry and the members would not take is found before it is there.
+    newest.next(&Envelope::sign(&list.region, &list, &authority)).context("the next member list")?;
     sign_list(&lists, &list, &authority)
 }
 

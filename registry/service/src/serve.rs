@@ -13,7 +13,6 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
-use yiqiao_proto::token::TokenSecret;
 use yiqiao_registry_core::machine::{Input, Keys, Machine};
 use zeroize::Zeroizing;
 
@@ -23,8 +22,9 @@ use crate::feeds::Feeds;
 use crate::front::{self, Front, Running};
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, QUEUE_MAX};
-use crate::region::{self, CHECKPOINT, LEASE, TOKENS, TRANSPORT, WORDS, secret};
+use crate::region::{self, CHECKPOINT, LEASE, TRANSPORT, WORDS, secret};
 use crate::sequencer::{Announced, Job, LogStatus, Sequencer};
+use crate::tokens::TokenKeys;
 
 /// Runs until told to stop.
 pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
@@ -46,7 +46,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let listener = front::bind(&config.http).await?;
     let data = config.data.as_path().to_owned();
-    let log_id = region::newest(&lists, &authority)?.list().log_id.clone();
+    let newest = region::newest(&lists, &authority)?.list().clone();
+    newest.token_keys.iter().try_for_each(|listed| secrets.tokens.of(listed).map(drop))?;
+    let log_id = newest.log_id;
     let mut ledger = Ledger::open(&data, &region, &log_id, secrets.checkpoint)?;
     let term = ledger.next_term()?;
     let mut machine = Machine::new(code.clone(), directory.clone(), secrets.machine, term, 0);
@@ -98,7 +100,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 struct Secrets {
     machine: Keys,
     checkpoint: SecretKey,
-    tokens: Arc<TokenSecret>,
+    tokens: TokenKeys,
     transport: Zeroizing<[u8; 32]>,
 }
 
@@ -108,7 +110,7 @@ impl Secrets {
         Ok(Self {
             machine: Keys { words: secret(&key("words", WORDS)?), lease: secret(&key("lease", LEASE)?) },
             checkpoint: secret(&key("checkpoint", CHECKPOINT)?),
-            tokens: Arc::new(TokenSecret::new(1, key("tokens-1", TOKENS)?.expose())?),
+            tokens: TokenKeys::new(folder),
             transport: Zeroizing::new(*key("transport", TRANSPORT)?.expose()),
         })
     }

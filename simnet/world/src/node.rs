@@ -407,7 +407,7 @@ impl Node {
         };
         let keys = Keys {
             words: self.region.nth_key(self.who, For::Words, self.keys.words),
-            sealing: self.region.sealing(self.who, self.keys.sealing),
+            sealing: (0..=self.keys.sealing).map(|number| self.region.sealing(self.who, number)).collect(),
             at_rest: AtRest::new(&self.region.secret(self.who, For::AtRest)),
         };
         Machine::new(config, keys, self.region.directory.clone())

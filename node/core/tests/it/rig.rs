@@ -40,6 +40,8 @@ pub(crate) struct Node {
     who: (&'static str, u8),
     /// The seed of the key that signs its words.
     words: u8,
+    /// Of which sealing keys it has the secrets.
+    sealing: Vec<u8>,
     registers: Registers,
     machine: Machine,
     store: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -73,9 +75,10 @@ impl Node {
         let mut node = Self {
             who,
             words: who.1,
+            sealing: vec![who.1],
             registers: Registers::default(),
             keeps_batches: false,
-            machine: machine(list, who, who.1, &Registers::default()),
+            machine: machine(list, who, (who.1, &[who.1]), &Registers::default()),
             store,
             journal: Vec::new(),
             power_cut: None,
@@ -95,11 +98,17 @@ impl Node {
         self.rebuild();
     }
 
+    /// Starts again with the secrets of these sealing keys.
+    pub(crate) fn reseal(&mut self, sealing: &[u8]) {
+        self.sealing = sealing.to_vec();
+        self.rebuild();
+    }
+
     /// Starts again with what the journal has: the index is rebuilt from it.
     pub(crate) fn rebuild(&mut self) {
         self.power_cut = None;
         self.store.clear();
-        self.machine = machine(&self.list, self.who, self.words, &self.registers);
+        self.machine = machine(&self.list, self.who, (self.words, &self.sealing), &self.registers);
         for bytes in self.journal.clone() {
             let record = Record::decode(bytes.as_slice()).unwrap();
             let mut view = View::new(code("demo"));
@@ -116,7 +125,7 @@ impl Node {
 
     /// Starts again with the index as it stands.
     pub(crate) fn resume(&mut self) {
-        self.machine = machine(&self.list, self.who, self.words, &self.registers);
+        self.machine = machine(&self.list, self.who, (self.words, &self.sealing), &self.registers);
         let mut view = View::new(code("demo"));
         while let Err(fault) = self.machine.resume(&view) {
             let Fault::Missing { keys } = fault else { panic!("{fault}") };
@@ -279,14 +288,23 @@ struct Registers {
     main: Option<String>,
 }
 
-fn machine(list: &MemberList, (name, seed): (&str, u8), words: u8, registers: &Registers) -> Machine {
+fn machine(
+    list: &MemberList,
+    (name, _): (&str, u8),
+    (words, sealing): (u8, &[u8]),
+    registers: &Registers,
+) -> Machine {
     let config = Config {
         organisation: code(name),
         coding: Coding::new(FacilityKind::GeneralHospital),
         assigners: registers.assigners.clone(),
         main_register: registers.main.clone(),
     };
-    let keys = Keys { words: key(words), sealing: sealing_secret(seed), at_rest: at_rest() };
+    let keys = Keys {
+        words: key(words),
+        sealing: sealing.iter().map(|seed| sealing_secret(*seed)).collect(),
+        at_rest: at_rest(),
+    };
     Machine::new(config, keys, directory(list))
 }
 

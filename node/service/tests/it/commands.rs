@@ -1,6 +1,11 @@
 //! What goes wrong with commands and configuration is said in one sentence, and accounts of staff work.
 
 use serde_json::json;
+use yiqiao_host::joining::SealingRequest;
+use yiqiao_host::keys::{self, KeyKind};
+use yiqiao_proto::id::Code;
+use yiqiao_proto::release::SealingSecret;
+use zeroize::Zeroizing;
 
 use crate::rig::{Node, text};
 use crate::wire;
@@ -66,4 +71,28 @@ async fn a_disabled_system_delivers_nothing_more() {
     node.does(&["client", "disable", "emr"]).await;
     let answer = wire::post(node.http, "/api/intake", Some(&token), "text/xml", b"<a/>").await;
     assert_eq!(answer.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m4_a_node_makes_its_next_sealing_key_and_goes_on_with_all_that_it_has() {
+    let mut node = Node::joined().await;
+    let keys_folder = node.config().with_file_name("keys");
+    let first = std::fs::read_to_string(keys_folder.join("sealing.key")).unwrap();
+    for number in [2, 3] {
+        let said = text(&node.command(&["sealing-key"]).await.stdout);
+        assert!(said.contains(&format!("sealing-{number}.key")), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(keys_folder.join("sealing.key")).unwrap(), first);
+    let request = SealingRequest::read(&node.config().with_file_name("sealing-request.toml")).unwrap();
+    let (code, key) = request.key(&Code::new("demo").unwrap()).unwrap();
+    let third = keys::load(&keys_folder.join("sealing-3.key"), KeyKind::new("sealing")).unwrap();
+    let third = SealingSecret::new(&Zeroizing::new(*third.expose())).public();
+    assert_eq!((code.as_str(), key.public_key), ("qzrm", third));
+    // One that was thrown away is missed by nobody; one that is damaged is.
+    std::fs::remove_file(keys_folder.join("sealing-2.key")).unwrap();
+    std::fs::write(keys_folder.join("sealing-3.key"), "damaged").unwrap();
+    let said = node.try_start().await.unwrap_err();
+    assert!(said.contains("sealing-3.key"), "{said}");
+    std::fs::remove_file(keys_folder.join("sealing-3.key")).unwrap();
+    node.try_start().await.unwrap();
 }

@@ -22,13 +22,14 @@ fn every_mistake_is_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let (there, nowhere) = (path(folder.path(), ""), path(folder.path(), "nowhere"));
     let none = path(folder.path(), "none.toml");
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["init", "--region", "Demo", "--folder", &nowhere], "a code has 1 to 32 of a-z, 0-9 and '-'"),
         (
             &["init", "--region", "demo", "--folder", &there],
             "exists already; name a new folder with --folder",
         ),
-        (&["admit", "--region", &there, &none], "cannot read the join request"),
+        (&["admit", "--region", &there, &none], "cannot read the request"),
+        (&["sealing-key", "--region", &there, &none], "cannot read the request"),
         (
             &["members", "--region", &nowhere],
             "name the folder that `yiqiao-registry init` made with --region",

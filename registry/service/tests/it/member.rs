@@ -194,11 +194,21 @@ impl Member {
 
     /// Tokens of identifiers, evaluated by the registry and proved (T-3).
     pub(crate) async fn tokens(&self, identifiers: &[Identifier]) -> Vec<Token> {
+        self.tokens_of(1, identifiers).await.unwrap()
+    }
+
+    /// The same of an epoch that the known list has.
+    pub(crate) async fn tokens_of(
+        &self,
+        epoch: u32,
+        identifiers: &[Identifier],
+    ) -> Result<Vec<Token>, Failure> {
         let blinding = Blinding::new(&region(), identifiers, &mut Entropy::new(keys::random())).unwrap();
-        let request = EvaluateRequest { epoch: 1, blinded: blinding.blinded().to_vec() };
-        let answer: EvaluateAnswer = self.ask(Method::Evaluate, &request).await.unwrap();
+        let request = EvaluateRequest { epoch, blinded: blinding.blinded().to_vec() };
+        let answer: EvaluateAnswer = self.ask(Method::Evaluate, &request).await?;
         let evaluation = Evaluation { elements: answer.evaluated, proof: answer.proof };
-        blinding.finish(self.directory.list().token_keys.first().unwrap(), &evaluation).unwrap()
+        let key = self.directory.list().token_keys.iter().find(|key| key.epoch == epoch).unwrap();
+        Ok(blinding.finish(key, &evaluation).unwrap())
     }
 
     /// Hands in words, and checks every receipt.

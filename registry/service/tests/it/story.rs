@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use yiqiao_host::joining::SealingRequest;
 use yiqiao_host::link::CallError;
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{FeedAnswer, FeedRequest, MembersAnswer, MembersRequest, Method};
@@ -17,7 +18,7 @@ use yiqiao_proto::lease::feed_start;
 use yiqiao_proto::token::Token;
 
 use crate::member::{Failure, Feed, Member, Signed, Stands};
-use crate::rig::{Region, region, text, until};
+use crate::rig::{Region, code, region, text, until, words_key};
 use crate::words::{Chain, desk, forbid, id, now, patient, permit, query, question, revocation, stranger};
 
 /// Two hospitals that know the same patient, and a third that does not.
@@ -289,6 +290,76 @@ async fn m2_a_running_registry_takes_a_new_member_in() {
     town.permit(1, "c", 0).await;
     town.c.follow_lists().await.unwrap();
     assert_eq!(town.found().await.0, [stands.seq]);
+    town.region.stop().await;
+}
+
+/// Whether the registry has taken the member list of a version.
+async fn has_list(member: &Member, version: u64) -> Option<()> {
+    let request = MembersRequest { after_version: version - 1 };
+    let answer: MembersAnswer = member.ask(Method::Members, &request).await.ok()?;
+    (!answer.envelopes.is_empty()).then_some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t7_another_epoch_begins_while_the_registry_runs() {
+    let mut town = Town::new().await;
+    let first = town.a.tokens(&[patient()]).await;
+    let begun = town.region.command("token-epoch", &[]);
+    assert!(begun.status.success(), "{}", text(&begun.stderr));
+    until("the next list", async || has_list(&town.a, 3).await).await;
+    assert_eq!(town.a.follow_lists().await.unwrap(), 3);
+    let second = town.a.tokens_of(2, &[patient()]).await.unwrap();
+    assert_eq!((second[0].epoch, town.a.tokens(&[patient()]).await), (2, first.clone()));
+    let mut chain = Chain::new("a", 9);
+    town.a.say(&chain.statement(&town.a, &[first[0], second[0]])).await;
+    town.region.stop().await;
+
+    // A key that is not there stops the start, and one that comes to lack is said to who asks.
+    let key = town.region.folder().join("registry/keys/tokens-2.key");
+    let aside = key.with_extension("aside");
+    std::fs::rename(&key, &aside).unwrap();
+    let said = town.region.try_start().await.unwrap_err();
+    assert!(said.contains("there is no tokens key at") && said.contains("tokens-2.key"), "{said}");
+    std::fs::copy(key.with_file_name("tokens-1.key"), &key).unwrap();
+    let said = town.region.try_start().await.unwrap_err();
+    assert!(said.contains("is not the token key that the member list has for epoch 2"), "{said}");
+    std::fs::rename(&aside, &key).unwrap();
+    town.region.start().await;
+    until("the connection", async || back(&town.a).await).await;
+    assert_eq!(town.a.tokens_of(2, &[patient()]).await.unwrap(), second);
+    std::fs::remove_file(&key).unwrap();
+    let Err(failure) = town.a.tokens_of(2, &[patient()]).await else { panic!("there is no key") };
+    assert_eq!(failure.refusal(), (RefusalCode::Failed, "T-7"));
+    town.region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m4_a_member_s_next_sealing_key_is_listed_beside_the_one_before() {
+    let mut town = Town::new().await;
+    let request = |member: &str, public| {
+        let request = SealingRequest::of(&region(), &code(member), [public; 32], &words_key(member));
+        let file = town.region.folder().join(format!("{member}-{public}.toml"));
+        std::fs::write(&file, toml::to_string(&request).unwrap()).unwrap();
+        file
+    };
+    let (first, second, nobody) = (request("a", 9), request("a", 11), request("nobody", 9));
+    let added = town.region.command("sealing-key", &[&first, &second]);
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    for (file, sentence) in
+        [(&first, "the sealing key of a is listed already"), (&nobody, "nobody is no member")]
+    {
+        let refused = town.region.command("sealing-key", &[file]);
+        assert!(text(&refused.stderr).contains(sentence), "{}", text(&refused.stderr));
+    }
+    // Countersigned by a key that is not the member's: no list comes of it that nobody would take.
+    let forged = SealingRequest::of(&region(), &code("a"), [13; 32], &words_key("b"));
+    std::fs::write(&first, toml::to_string(&forged).unwrap()).unwrap();
+    assert!(!town.region.command("sealing-key", &[&first]).status.success());
+    until("the next list", async || has_list(&town.a, 3).await).await;
+    assert_eq!(town.a.follow_lists().await.unwrap(), 3);
+    let newest = town.a.directory.sealing_key(&code("a")).unwrap();
+    assert_eq!(newest.public_key, [11; 32]);
+    assert!(town.region.folder().join("registry/lists/000004.list").metadata().is_err());
     town.region.stop().await;
 }
 
