@@ -31,6 +31,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Linked(linked) => apply_linked(linked, view),
         Body::Receipted(receipted) => apply_receipted(receipted, at, view),
         Body::Adopted(adopted) => apply_adopted(adopted, view),
+        Body::StatementAdopted(adopted) => apply_statement_adopted(adopted, at, view),
         Body::Parked(parked) => apply_parked(parked, at, view),
         Body::Withdrawn(withdrawn) => apply_withdrawn(withdrawn, at, view),
         Body::ReviewDone(done) => close_review(done.number, REVIEW_DONE, view),
@@ -400,6 +401,18 @@ fn apply_adopted(adopted: &kept::Adopted, view: &mut View) -> Result<(), Fault> 
         chain.receipted_number = adopted.number;
         chain.last.clone_from(&adopted.last);
     })
+}
+
+/// What is to be stated now is said anew, after the registry's newest statement.
+fn apply_statement_adopted(adopted: &kept::StatementAdopted, at: i64, view: &mut View) -> Result<(), Fault> {
+    let subject = read_subject(&adopted.subject)?;
+    change_chain(&subject, view, |chain| {
+        chain.statement = adopted.number;
+        chain.statement_last.clone_from(&adopted.payload);
+        chain.tokens.clone_from(&adopted.tokens);
+        (chain.stating, chain.stale) = (false, true);
+    })?;
+    queue::settle(&subject, at, view)
 }
 
 fn apply_parked(parked: &kept::Parked, at: i64, view: &mut View) -> Result<(), Fault> {

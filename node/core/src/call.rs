@@ -13,9 +13,9 @@ use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
-use yiqiao_proto::entry::{Entry, Link, Withdrawal};
+use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified};
-use yiqiao_proto::id::{Code, Digest, DocumentId};
+use yiqiao_proto::id::{Code, Digest, DocumentId, Subject};
 use yiqiao_proto::lease::Lease;
 use yiqiao_proto::limits::FEED_COUNT_MAX;
 use yiqiao_proto::log::Opening;
@@ -27,7 +27,7 @@ use yiqiao_proto::sealed::{ChunkHash, Map, SealedError};
 use yiqiao_proto::token::{Blinding, Evaluation, Token, TokenError};
 use yiqiao_proto::wire::calls::{PublishedLink, Submitted};
 
-use crate::machine::{Effect, Input};
+use crate::machine::{Effect, Input, StatementRead};
 use crate::receipts::{self, ReceiptFault};
 use crate::refusal;
 
@@ -67,7 +67,7 @@ pub enum To {
 enum Asked {
     Tokens { blinding: Box<Blinding>, key: TokenKey },
     Receipts { words: Vec<Envelope> },
-    OwnWords,
+    OwnWords { subject: Subject },
     Feed,
     Lease,
     Release,
@@ -147,7 +147,7 @@ pub fn begin(effect: &Effect, directory: &Directory, entropy: &mut Entropy) -> B
         }
         Effect::OwnWords { ticket, subject, from_number } => {
             let request = LinksRequest { subject: subject.as_bytes().to_vec(), from_number: *from_number };
-            call(registry, Method::Links, &request, *ticket, Asked::OwnWords)
+            call(registry, Method::Links, &request, *ticket, Asked::OwnWords { subject: *subject })
         }
         Effect::ReadFeed { ticket, after, wait } => {
             let request = FeedRequest { after: *after, count: FEED_COUNT_MAX, wait_ms: wait.get() };
@@ -239,7 +239,12 @@ impl Outgoing {
                 let (receipts, checkpoint) = receipts::check(directory, &words, &receipts)?;
                 Input::Receipted { ticket, receipts, checkpoint }
             }
-            Asked::OwnWords => Input::OwnWords { ticket, words: own_words(directory, own, bytes)? },
+            Asked::OwnWords { subject } => {
+                let answer: LinksAnswer = read(bytes)?;
+                let statement = answer.statement.map(|opening| statement(directory, own, &subject, opening));
+                let statement = statement.transpose()?;
+                Input::OwnWords { ticket, words: own_words(directory, own, answer.links)?, statement }
+            }
             // The machine checks that they follow (F-3).
             Asked::Feed => Input::Fed { ticket, items: read::<FeedAnswer>(bytes)?.items },
             // The machine checks what it says (F-7).
@@ -296,7 +301,11 @@ fn tokens(blinding: &Blinding, key: &TokenKey, bytes: &[u8]) -> Result<Vec<Token
 }
 
 /// This node's words about a subject, as the registry has them (N-9): number and hash of the payload of each.
-fn own_words(directory: &Directory, own: &Code, bytes: &[u8]) -> Result<Vec<(u64, Digest)>, Unbelieved> {
+fn own_words(
+    directory: &Directory,
+    own: &Code,
+    links: Vec<PublishedLink>,
+) -> Result<Vec<(u64, Digest)>, Unbelieved> {
     let word = |published: PublishedLink| {
         let missing = || DecodeError::Missing { field: "links_answer.links" };
         let opening = Opening::read(published.opening.ok_or_else(missing)?)?;
@@ -307,7 +316,24 @@ fn own_words(directory: &Directory, own: &Code, bytes: &[u8]) -> Result<Vec<(u64
         let fits = said.is_some_and(|(signer, said)| signer == *own && said == link.commitment());
         if fits { Ok((link.number, payload)) } else { Err(Unbelieved::OtherWord) }
     };
-    read::<LinksAnswer>(bytes)?.links.into_iter().map(word).collect()
+    links.into_iter().map(word).collect()
+}
+
+/// This node's newest statement about a subject, as the registry has it (N-9).
+fn statement(
+    directory: &Directory,
+    own: &Code,
+    subject: &Subject,
+    opening: yiqiao_proto::wire::words::Opening,
+) -> Result<StatementRead, Unbelieved> {
+    let opening = Opening::read(opening)?;
+    let envelope = Envelope::decode(&opening.envelope)?;
+    let said = Verified::<IdentityStatement>::check(envelope, directory, Said::AtSeq(opening.seq))?;
+    if said.signer() != own || said.word().subject != *subject {
+        return Err(Unbelieved::OtherWord);
+    }
+    let payload = said.envelope().payload_hash();
+    Ok(StatementRead { number: said.word().number, payload, tokens: said.word().tokens.clone() })
 }
 
 /// Who signed an entry or a withdrawal, and what it says of its place (N-2); nothing if it is neither, or the signature does

@@ -50,6 +50,8 @@ pub enum Input {
         ticket: u64,
         /// Number and hash of the payload of each.
         words: Vec<(u64, Digest)>,
+        /// Its newest identity statement.
+        statement: Option<StatementRead>,
     },
     /// A call was refused, or had no answer.
     Failed {
@@ -279,6 +281,17 @@ impl Input {
             | Self::Wakeup => None,
         }
     }
+}
+
+/// An identity statement of this node that was read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementRead {
+    /// Its number.
+    pub number: u64,
+    /// Hash of its payload.
+    pub payload: Digest,
+    /// The tokens that it says.
+    pub tokens: Vec<Token>,
 }
 
 /// Where a word stands in the log.

@@ -9,11 +9,11 @@ use yiqiao_proto::token::Token;
 
 use crate::errand;
 use crate::feed;
-use crate::machine::{Checkpoint, Effect, Outcome, Receipt, Stop, Work};
+use crate::machine::{Checkpoint, Effect, Outcome, Receipt, StatementRead, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
 use crate::said;
 use crate::state::kept;
-use crate::state::{self, Body, Chain, Fault, read_entry_id};
+use crate::state::{self, Body, Chain, Fault, read_entry_id, write_token};
 use crate::words;
 
 /// Tokens have come.
@@ -106,12 +106,20 @@ pub(crate) fn tree_of(work: &Work<'_>, flight: &Flight, checkpoint: &Checkpoint)
     Ok(Tree::Newer(kept::Checkpoint { log_id, size: checkpoint.size, root }))
 }
 
-/// The registry's own account of a subject, after it had refused the next link (N-9). Words that this node has lost are
+/// The registry's own account of a subject, after it had refused the next link or statement (N-9). Words that this node has lost are
 /// followed from then on; if there are none, the two disagree about the past, which a person must look at.
-pub(crate) fn own_words(work: &mut Work<'_>, ticket: u64, words: &[(u64, Digest)]) -> Result<Outcome, Stop> {
+pub(crate) fn own_words(
+    work: &mut Work<'_>,
+    ticket: u64,
+    words: &[(u64, Digest)],
+    statement: Option<&StatementRead>,
+) -> Result<Outcome, Stop> {
     let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
     let Call::OwnWords { place, subject } = flight.call else { return Ok(Outcome::Done) };
     let chain = work.view.get(&state::chain(&subject))?;
+    if chain.stating {
+        return adopt_statement(work, place, &subject, &chain, statement);
+    }
     let numbers = (chain.receipted_number + 1..).zip(words).all(|(number, word)| word.0 == number);
     let own = next_payload(work, &subject, &chain)?;
     let (Some((number, last)), true) = (words.last(), numbers) else {
@@ -123,6 +131,30 @@ pub(crate) fn own_words(work: &mut Work<'_>, ticket: u64, words: &[(u64, Digest)
     work.turn.again.push(place);
     let (subject, last) = (subject.as_bytes().to_vec(), last.as_bytes().to_vec());
     work.keep(Body::Adopted(kept::Adopted { subject, number: *number, last }))?;
+    Ok(Outcome::Done)
+}
+
+/// The registry has a statement in the place of the one that it refused, or a later one (I-2).
+fn adopt_statement(
+    work: &mut Work<'_>,
+    place: u64,
+    subject: &Subject,
+    chain: &Chain,
+    statement: Option<&StatementRead>,
+) -> Result<Outcome, Stop> {
+    let lost = |read: &&StatementRead| {
+        read.number >= chain.statement && read.payload.as_bytes() != chain.statement_last.as_slice()
+    };
+    let Some(read) = statement.filter(lost) else {
+        return park(work, subject, RefusalCode::OutOfOrder, "I-2");
+    };
+    work.turn.again.push(place);
+    work.keep(Body::StatementAdopted(kept::StatementAdopted {
+        subject: subject.as_bytes().to_vec(),
+        number: read.number,
+        payload: read.payload.as_bytes().to_vec(),
+        tokens: read.tokens.iter().map(write_token).collect(),
+    }))?;
     Ok(Outcome::Done)
 }
 
@@ -140,7 +172,7 @@ fn next_payload(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Opt
 pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>) -> Result<Outcome, Stop> {
     let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
     let wait = refusal.and_then(|refusal| refusal.retry_after);
-    let (place, subject, items) = match flight.call {
+    let (place, subject, submitted) = match flight.call {
         Call::Evaluate { places, .. } => {
             evaluation_failed(work, places, refusal, wait);
             return Ok(Outcome::Done);
@@ -148,11 +180,11 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
         Call::Word { .. } => return said::failed(work, &flight, refusal),
         Call::Feed | Call::Lease => return Ok(feed::failed(work, ticket, refusal)),
         Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),
-        Call::Items { place, subject, .. } => (place, subject, true),
-        Call::Statement { place, subject } | Call::OwnWords { place, subject } => (place, subject, false),
+        Call::Items { place, subject, .. } | Call::Statement { place, subject } => (place, subject, true),
+        Call::OwnWords { place, subject } => (place, subject, false),
     };
     match refusal {
-        Some(refusal) if items && refusal.code == RefusalCode::OutOfOrder => {
+        Some(refusal) if submitted && refusal.code == RefusalCode::OutOfOrder => {
             let from_number = work.view.get(&state::chain(&subject))?.receipted_number + 1;
             let ticket = begin(work, Call::OwnWords { place, subject });
             work.effects.push(Effect::OwnWords { ticket, subject, from_number });

@@ -22,7 +22,7 @@ use crate::coding::Coding;
 use crate::desk::Wish;
 use crate::errand::Errands;
 use crate::feed::Watch;
-pub use crate::input::{Checkpoint, Input, Receipt};
+pub use crate::input::{Checkpoint, Input, Receipt, StatementRead};
 use crate::outbox::{Outbox, Turn};
 pub use crate::output::{Effect, Outcome, Refused};
 use crate::said::Saying;
@@ -292,7 +292,9 @@ impl Work<'_> {
             Input::Receipted { ticket, receipts, checkpoint } => {
                 landing::receipted(self, *ticket, receipts, checkpoint)
             }
-            Input::OwnWords { ticket, words } => landing::own_words(self, *ticket, words),
+            Input::OwnWords { ticket, words, statement } => {
+                landing::own_words(self, *ticket, words, statement.as_ref())
+            }
             Input::Failed { ticket, refusal } => landing::failed(self, *ticket, refusal.as_ref()),
             Input::Withdraw { entry, reason } => staff::withdraw(self, entry, *reason),
             Input::ReviewDone(number) => staff::review_done(self, *number),

@@ -90,9 +90,10 @@ pub fn answer<S: Stored + ?Sized>(
         .encode_to_vec(),
         Outcome::Lease(envelope) => LeaseAnswer { envelope: envelope.as_bytes().to_vec() }.encode_to_vec(),
         Outcome::Feed(items) => FeedAnswer { items }.encode_to_vec(),
-        Outcome::Links(links) => {
+        Outcome::Links { links, statement } => {
             let link = |kept: Kept| PublishedLink { opening: kept.opening, link: kept.link };
-            LinksAnswer { links: links.into_iter().map(link).collect() }.encode_to_vec()
+            let statement = statement.and_then(|kept| kept.opening);
+            LinksAnswer { links: links.into_iter().map(link).collect(), statement }.encode_to_vec()
         }
         Outcome::Evaluate => Done {}.encode_to_vec(),
     };

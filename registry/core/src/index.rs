@@ -232,6 +232,14 @@ pub(crate) fn links(
     slots.iter().map(|slot| Ok(work.view.get(slot)?)).collect()
 }
 
+/// A member's newest statement about a subject (N-9).
+pub(crate) fn statement(work: &Work<'_>, member: &Code, subject: &SubjectId) -> Result<Option<Kept>, Fault> {
+    let hash = work.view.get(&state::subject(member, subject))?.statement_hash;
+    let Some(payload) = hash.as_slice().try_into().ok().and_then(Digest::new) else { return Ok(None) };
+    let place = work.view.get(&state::said(member, &payload))?;
+    work.view.get(&state::journal(place.seq)).map(Some)
+}
+
 /// Where links of a subject stand: numbers `from + 1` to `to`.
 pub(crate) fn chain_places(
     view: &View,

@@ -97,8 +97,13 @@ pub enum Outcome {
     Lease(Envelope),
     /// Items of a feed.
     Feed(Vec<Vec<u8>>),
-    /// Own words of a member, with their links.
-    Links(Vec<Kept>),
+    /// Own words of a member about a subject (N-9).
+    Links {
+        /// Entries and withdrawals, with their links.
+        links: Vec<Kept>,
+        /// Its newest identity statement.
+        statement: Option<Kept>,
+    },
     /// The elements may be evaluated.
     Evaluate,
 }
@@ -287,7 +292,8 @@ impl Work<'_> {
                 lease::items(self, member, *after, *count).map(Outcome::Feed)
             }
             Input::Links { member, subject, from_number } => {
-                index::links(self, member, subject, *from_number).map(Outcome::Links)
+                let links = index::links(self, member, subject, *from_number)?;
+                Ok(Outcome::Links { links, statement: index::statement(self, member, subject)? })
             }
             Input::Evaluate { member, elements } => take::tally(self, member, *elements),
             Input::MemberList(directory, envelope) => {

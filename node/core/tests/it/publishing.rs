@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use yiqiao_intake::facts::Status;
+use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::ask::{self, Depth, Problem};
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input, Outcome, Receipt, Refused};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{DocumentClass, RefusalCode, WithdrawalReason};
-use yiqiao_proto::entry::{Entry, Link};
-use yiqiao_proto::envelope::{Envelope, Kind};
+use yiqiao_proto::entry::{Entry, IdentityStatement, Link};
+use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Digest, EntryId, Subject};
 use yiqiao_proto::limits::SUBMISSION_MAX;
@@ -275,6 +276,46 @@ fn n9_words_that_the_node_has_lost_are_followed() {
     let numbers: Vec<u64> = registry.entries().iter().map(|(_, link)| link.number).collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert!(problems(&node).is_empty());
+}
+
+#[test]
+fn i2_a_statement_that_the_node_has_lost_is_followed() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    node.publish(&mut registry);
+    let subject = node.patient("p").unwrap().subject;
+    let mut previous = registry.said().next().map(|word| word.payload_hash());
+    for number in 2..=3 {
+        let tokens = Vec::new();
+        let lost = IdentityStatement { publisher: code("hospital"), subject, number, previous, tokens };
+        previous = Some(yiqiao_proto::envelope::payload_hash(&lost.encode()));
+        registry.put(node.now, &[(Envelope::sign(&code("demo"), &lost, &key(HOSPITAL)), None)]);
+    }
+    // A merge gives the patient another identifier, and the next statement is numbered as if those had not been.
+    let mut with_card = patient("p", Some(1));
+    with_card.identify(Identifier::new(IdKind::HealthCard, "A12345678", ""));
+    node.receive(&report("card", with_card, "new"));
+    node.rebuild();
+    node.publish(&mut registry);
+    assert!(problems(&node).is_empty());
+    let tokens = &registry.statements()[&subject];
+    assert_eq!((tokens.len(), registry.entries().len()), (2, 2));
+    let index = node.index().clone();
+    node.rebuild();
+    assert_eq!(*node.index(), index);
+}
+
+#[test]
+fn i2_a_statement_that_is_refused_although_the_registry_has_no_later_one_is_a_problem() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(100));
+    let effects = node.due().unwrap();
+    let answer = registry.answer(node.now, &effects[0]);
+    node.decide(&answer).unwrap();
+    registry.refuse.push(refusal(RefusalCode::OutOfOrder));
+    node.publish(&mut registry);
+    let parked = problems(&node);
+    assert_eq!((parked.len(), parked[0].clause.as_str()), (1, "I-2"));
 }
 
 #[test]

@@ -71,6 +71,11 @@ macro_rules! of_one_field {
     )*};
 }
 
+pub(crate) fn links_answer() -> impl Strategy<Value = LinksAnswer> {
+    (vec(published(), 0..4), option::of(opening()))
+        .prop_map(|(links, statement)| LinksAnswer { links, statement })
+}
+
 of_one_field! {
     submit_request: SubmitRequest { words: vec(submitted(), 0..4) };
     submit_answer: SubmitAnswer { receipts: vec(receipt(), 0..4) };
@@ -80,7 +85,6 @@ of_one_field! {
     lease_answer: LeaseAnswer { envelope: bytes() };
     consent_request: ConsentRequest { envelope: bytes() };
     history_request: HistoryRequest { envelope: bytes() };
-    links_answer: LinksAnswer { links: vec(published(), 0..4) };
     members_request: MembersRequest { after_version: any::<u64>() };
     members_answer: MembersAnswer { envelopes: list() };
     release_request: ReleaseRequest { envelope: bytes() };

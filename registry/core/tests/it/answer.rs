@@ -185,6 +185,8 @@ fn a4_n9_f6_what_else_is_answered_is_read_strictly() {
     assert!(!answer.events.is_empty() && answer.next_seq == 0);
     let links = Input::Links { member: code("a"), subject: chain.subject, from_number: 1 };
     let answer: LinksAnswer = rig.answers(&links);
+    let statement = Envelope::decode(&answer.statement.unwrap().envelope).unwrap();
+    assert_eq!(statement.kind(), Kind::IdentityStatement);
     let [entry] = answer.links.try_into().unwrap();
     assert!(entry.opening.is_some() && entry.link.is_some());
     let answer: LeaseAnswer = rig.answers(&Input::Lease(asked("a")));

@@ -328,7 +328,7 @@ fn n7_any_words_key_of_the_member_withdraws_and_replaces() {
 fn read_back(rig: &mut Rig, member: &str, chain: &Chain, from_number: u64) -> Vec<Kept> {
     let (member, subject) = (code(member), chain.subject);
     let outcome = rig.handle(&Input::Links { member, subject, from_number }).unwrap();
-    let Outcome::Links(links) = outcome else { unreachable!("{outcome:?} for links") };
+    let Outcome::Links { links, .. } = outcome else { unreachable!("{outcome:?} for links") };
     links
 }
 

@@ -66,7 +66,9 @@ fn l4_an_opening_goes_to_its_publisher_to_who_may_see_the_word_and_to_nobody_els
     let entry = openings(&rig).into_iter().find(|(_, kind)| *kind == Kind::Entry).unwrap().0;
     let mut links = |member: &str| {
         let input = Input::Links { member: code(member), subject: chain.subject, from_number: 1 };
-        let Ok(Outcome::Links(links)) = rig.handle(&input) else { panic!("links are always readable") };
+        let Ok(Outcome::Links { links, .. }) = rig.handle(&input) else {
+            panic!("links are always readable")
+        };
         links.into_iter().filter_map(|kept| kept.opening).collect::<Vec<_>>()
     };
     assert!(links("a").contains(&entry.write()));
