@@ -57,7 +57,7 @@ pub(crate) fn receipted(
         return Ok(Outcome::Done);
     }
     let tree = tree_of(work, &flight, checkpoint)?;
-    if matches!(tree, Tree::Other) || receipts.len() != count {
+    if matches!(tree, Tree::Other | Tree::Former) || receipts.len() != count {
         pause_submitting(work, None);
         return Ok(if matches!(tree, Tree::Other) { Outcome::OtherLog } else { Outcome::Done });
     }
@@ -77,6 +77,8 @@ pub(crate) enum Tree {
     Same,
     /// Another tree, or an older one than was known when the call began.
     Other,
+    /// Maybe that of a log which counts no longer: another one does since the call began (L-9).
+    Former,
 }
 
 impl Tree {
@@ -84,13 +86,16 @@ impl Tree {
     pub(crate) fn newer(self) -> Option<kept::Checkpoint> {
         match self {
             Self::Newer(checkpoint) => Some(checkpoint),
-            Self::Same | Self::Other => None,
+            Self::Same | Self::Other | Self::Former => None,
         }
     }
 }
 
 pub(crate) fn tree_of(work: &Work<'_>, flight: &Flight, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
     let log_id = work.machine.directory.list().log_id.as_str();
+    if flight.log_id.as_str() != log_id {
+        return Ok(Tree::Former);
+    }
     let known = work.view.get(&state::ledger())?.checkpoint.filter(|known| known.log_id == log_id);
     let other = known.as_ref().is_some_and(|known| {
         checkpoint.size < flight.tree_size.min(known.size)

@@ -50,6 +50,8 @@ pub(crate) struct Flight {
     pub(crate) call: Call,
     /// The tree that was known when it began: its answer must not be at a smaller one.
     pub(crate) tree_size: u64,
+    /// The log that counted when it began.
+    pub(crate) log_id: Code,
 }
 
 /// What was asked, and for which places of the queue.
@@ -442,7 +444,8 @@ impl Walk {
 pub(crate) fn begin(work: &mut Work<'_>, call: Call) -> u64 {
     let ticket = work.machine.outbox.next_ticket + work.turn.begun.len() as u64;
     let tree_size = work.machine.ledger.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    work.turn.begun.push((ticket, Flight { call, tree_size }));
+    let log_id = work.machine.directory.list().log_id.clone();
+    work.turn.begun.push((ticket, Flight { call, tree_size, log_id }));
     ticket
 }
 

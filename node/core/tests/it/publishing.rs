@@ -350,6 +350,26 @@ fn l11_receipts_at_a_smaller_tree_are_not_taken() {
 }
 
 #[test]
+fn l9_receipts_that_were_asked_for_of_another_log_are_not_taken_for_those_of_the_new_one() {
+    let mut node = node_with(1);
+    let mut registry = Registry::new(&list(1_000));
+    node.publish(&mut registry);
+    node.receive(&report("new", patient("p", Some(1)), "new"));
+    let effects = node.due().unwrap();
+    let answer = registry.answer(node.now, &effects[0]);
+    let Input::Receipted { checkpoint, .. } = &answer else { panic!("{answer:?}") };
+    assert!(checkpoint.size > 2);
+    let mut next = list(1_000);
+    next.version = 2;
+    next.previous = Some(signed(&list(1_000)).payload_hash());
+    next.log_id = code("log-2");
+    node.decide(&Input::MemberList(signed(&next))).unwrap();
+    let handled = node.handle(&answer).unwrap().unwrap();
+    assert_eq!((handled.outcome, handled.records.len()), (Outcome::Done, 0));
+    assert_eq!(depth(&node).words, 1, "it is handed in to the new log");
+}
+
+#[test]
 fn t7_a_new_epoch_brings_a_new_statement_of_every_patient() {
     let mut node = Node::new(&list(1_000));
     let mut registry = Registry::new(&list(1_000));
