@@ -418,7 +418,7 @@ impl Walk {
             self.room -= 1;
         }
         let wanted = self.wanted.entry(epoch).or_default();
-        if wanted.identifiers.len() + tags.len() > EVALUATION_MAX {
+        if !wanted.identifiers.is_empty() && wanted.identifiers.len() + tags.len() > evaluation_max(work) {
             work.turn.again.push(place);
             return Ok(());
         }
@@ -439,6 +439,12 @@ impl Walk {
             work.effects.push(Effect::Evaluate { ticket, epoch, identifiers });
         }
     }
+}
+
+/// How many identifiers one evaluation asks for: no more than the quota of a day, or it would never fit (T-5).
+fn evaluation_max(work: &Work<'_>) -> usize {
+    let per_day = work.machine.directory.list().policy.evaluations_per_day;
+    usize::try_from(per_day).ok().filter(|most| *most > 0).unwrap_or(EVALUATION_MAX).min(EVALUATION_MAX)
 }
 
 pub(crate) fn begin(work: &mut Work<'_>, call: Call) -> u64 {

@@ -370,6 +370,17 @@ fn l9_receipts_that_were_asked_for_of_another_log_are_not_taken_for_those_of_the
 }
 
 #[test]
+fn t5_no_evaluation_asks_for_more_than_a_day_allows() {
+    let mut node = Node::new(&list(20));
+    let mut registry = Registry::new(&list(20));
+    for order in 0..50 {
+        node.receive(&report(&format!("{order}"), patient(&format!("p{order}"), Some(order)), "r"));
+    }
+    node.publish(&mut registry);
+    assert_eq!((registry.evaluated, registry.entries().len()), (50, 50));
+}
+
+#[test]
 fn t7_a_new_epoch_brings_a_new_statement_of_every_patient() {
     let mut node = Node::new(&list(1_000));
     let mut registry = Registry::new(&list(1_000));
