@@ -87,7 +87,9 @@ pub(crate) fn of_patient(work: &mut Work<'_>, subject: &Subject) -> Result<Resul
     if let Some(ticket) = outbox::evaluation(work, epoch, &missing) {
         return Ok(Err(ticket));
     }
-    if !work.machine.outbox.evaluating.is_over(work.now) {
+    // What waits for the day's quota, and what waits after calls that had no answer.
+    let outbox = &work.machine.outbox;
+    if !outbox.evaluating.is_over(work.now) || !outbox.submitting.is_over(work.now) {
         return Err(Refused::TokensLater.into());
     }
     let root = person::root(work.view, *subject)?;

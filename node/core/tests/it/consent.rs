@@ -149,3 +149,19 @@ fn a_refusal_for_good_settles_a_word_and_is_kept_for_a_person() {
     let waiting = story.node.ask(|_, view| ask::waiting(view));
     assert_eq!((waiting.acts, waiting.others, waiting.refused), (0, 0, 1));
 }
+
+#[test]
+fn t5_after_a_call_without_an_answer_tokens_are_not_asked_for_again_at_once() {
+    let mut story = Story::new();
+    story.node.receive(&report("1", patient("p", Some(1)), "r1"));
+    let asks = Input::Tokens(story.subject());
+    let handled = story.node.handle(&asks).unwrap().unwrap();
+    assert!(matches!(handled.outcome, Outcome::Waiting(_)));
+    story.registry.refuse.push(None);
+    for effect in handled.effects {
+        story.carry_out(&effect).unwrap();
+    }
+    assert_eq!(story.node.decide(&asks), Err(Refused::TokensLater));
+    story.live(10_000);
+    assert!(matches!(story.act(&asks), Outcome::Tokens(tokens) if tokens.len() == 1));
+}
