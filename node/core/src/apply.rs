@@ -207,26 +207,33 @@ fn move_holder(subject: &Subject, before: &[Vec<u8>], now: &[Vec<u8>], view: &mu
     Ok(())
 }
 
-/// The retired patient, and all that were merged into it, follow the survivor.
+/// The retired patient, and all that were merged into it, follow the survivor; while that is in doubt, nobody follows anybody.
 fn apply_merge(merge: &kept::Merge, at: i64, view: &mut View) -> Result<(), Fault> {
     let (survivor, retired) = (read_subject(&merge.survivor)?, read_subject(&merge.retired)?);
     let retired_slot = state::patient(&retired);
     let mut gone = view.get(&retired_slot)?;
-    let moved = std::mem::take(&mut gone.retired);
-    gone.survivor = survivor.as_bytes().to_vec();
+    gone.survivor.clone_from(&merge.survivor);
     gone.apart = merge.apart;
+    if merge.apart {
+        view.put(&retired_slot, &gone);
+        return disturb_all(&retired, &gone.retired, at, view);
+    }
+    let moved = std::mem::take(&mut gone.retired);
     view.put(&retired_slot, &gone);
-    let all: Vec<_> = std::iter::once(merge.retired.clone()).chain(moved).collect();
-    for earlier in all.iter().skip(1) {
+    for earlier in &moved {
         let slot = state::patient(&read_subject(earlier)?);
         let mut patient = view.get(&slot)?;
         patient.survivor.clone_from(&merge.survivor);
-        patient.apart |= merge.apart;
         view.put(&slot, &patient);
     }
     let slot = state::patient(&survivor);
     let mut patient = view.get(&slot)?;
-    let new: Vec<_> = all.into_iter().filter(|id| !patient.retired.contains(id)).collect();
+    if patient.survivor == merge.retired {
+        // Each was to be merged into the other: with this one the other is settled, too.
+        (patient.survivor, patient.apart) = (Vec::new(), false);
+    }
+    let all = std::iter::once(merge.retired.clone()).chain(moved);
+    let new: Vec<_> = all.filter(|id| !patient.retired.contains(id)).collect();
     patient.retired.extend(new);
     debug_assert!(patient.retired.len() <= RETIRED_MAX, "a merge beyond the bound is not made");
     view.put(&slot, &patient);

@@ -104,7 +104,8 @@ fn new_patient(work: &mut Work<'_>) -> Result<Known, Fault> {
 }
 
 /// Two numbers are one person from now on: both lead to the survivor, and both subjects are told under its tokens. No entry
-/// is touched (I-3).
+/// is touched (I-3). If their identifiers contradict each other they stay two until a person has said that they are one: what
+/// comes of the one does not become the other's.
 fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) -> Result<Remarks, Stop> {
     let tag = number_tag(work.machine, from);
     let Some(gone) = by_number(work.machine, work.view, &tag)? else {
@@ -124,6 +125,7 @@ fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) ->
     if apart {
         // Which of the two is wrong, only a person can say: until then one of them is told under no token.
         remarks.insert(Remark::MergeContradicts);
+        put(work, &gone, &[], &remarks)?;
     } else {
         join(&mut known.data, &gone.data);
     }
@@ -135,7 +137,8 @@ fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) ->
 
 /// A doubtful merge is none any more.
 pub(crate) fn confirm_merge(work: &mut Work<'_>, retired: &Subject) -> Result<(), Fault> {
-    let mut known = load(work.machine, work.view, root(work.view, *retired)?)?;
+    let survivor = read_subject(&work.view.get(&state::patient(retired))?.survivor)?;
+    let mut known = load(work.machine, work.view, root(work.view, survivor)?)?;
     known.state.remarks.retain(|remark| *remark != Remark::MergeContradicts.number());
     put(work, &known, &[], &Remarks::new())?;
     let (survivor, retired) = (known.subject.as_bytes().to_vec(), retired.as_bytes().to_vec());
@@ -290,10 +293,10 @@ fn own_numbers(data: &PersonData) -> impl Iterator<Item = &str> {
     own.map(|id| id.value.as_str())
 }
 
-/// The patient that a subject was merged into; itself if into none.
+/// The patient that a subject was merged into; itself if into none, or if that is in doubt.
 pub(crate) fn root(view: &View, subject: Subject) -> Result<Subject, Fault> {
-    let survivor = view.get(&state::patient(&subject))?.survivor;
-    if survivor.is_empty() { Ok(subject) } else { read_subject(&survivor) }
+    let patient = view.get(&state::patient(&subject))?;
+    if patient.survivor.is_empty() || patient.apart { Ok(subject) } else { read_subject(&patient.survivor) }
 }
 
 pub(crate) fn load(machine: &Machine, view: &View, subject: Subject) -> Result<Known, Fault> {

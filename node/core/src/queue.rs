@@ -94,7 +94,8 @@ pub(crate) fn identifiers(subject: &Subject, view: &View) -> Result<Vec<Vec<u8>>
     if patient.survivor.is_empty() {
         return Ok(patient.identifiers);
     }
-    Ok(view.get(&state::patient(&read_subject(&patient.survivor)?))?.identifiers)
+    let survivor = view.get(&state::patient(&read_subject(&patient.survivor)?))?;
+    Ok(if survivor.apart { Vec::new() } else { survivor.identifiers })
 }
 
 fn clear_front(view: &mut View) -> Result<(), Fault> {

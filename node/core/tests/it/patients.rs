@@ -147,6 +147,7 @@ fn a_merge_of_two_who_have_different_numbers_takes_the_token_from_the_retired() 
     let statements = registry.statements();
     assert_eq!((statements[&survivor].len(), statements[&retired].len()), (1, 0));
     assert!(node.patient("p").unwrap().remarks.contains(&Remark::MergeContradicts));
+    assert!(node.patient("q").unwrap().remarks.contains(&Remark::MergeContradicts));
 
     // Staff find out that it was a typing error.
     assert_eq!(node.decide(&Input::ConfirmMerge(survivor)), Err(Refused::NotDoubtful));
@@ -158,6 +159,39 @@ fn a_merge_of_two_who_have_different_numbers_takes_the_token_from_the_retired() 
     assert_eq!((statements[&retired].len(), &statements[&retired]), (1, &statements[&survivor]));
     let patient = node.patient("p").unwrap();
     assert_eq!((patient.retired, patient.remarks.len()), (vec![retired], 0));
+}
+
+#[test]
+fn i4_while_a_merge_is_in_doubt_nothing_of_the_one_becomes_the_others() {
+    let (mut node, mut registry, [survivor, retired]) = merged(Some(1), Some(2));
+    let told = registry.statements()[&survivor].clone();
+    // The wrongly merged one comes again: with a document, and with a correction of the own data.
+    node.receive(&report("4", patient("q", Some(2)), "r3"));
+    node.receive(&events("5", event(Trigger::Updated, patient("q", Some(2)), 5)));
+    node.publish(&mut registry);
+    let of = |source: usize| registry.entries()[source].0.subject;
+    assert_eq!(registry.entries().len(), 3);
+    assert_eq!((of(2), registry.statements()[&retired].len()), (retired, 0), "told under no token");
+    assert_eq!(registry.statements()[&survivor], told);
+    let subjects = ["p", "q"].map(|number| node.patient(number).unwrap().subject);
+    assert_eq!(subjects, [survivor, retired]);
+    assert!(node.patient("p").unwrap().retired.is_empty(), "the page of the one shows nothing of the other");
+}
+
+#[test]
+fn two_doubtful_merges_of_each_other_are_settled_by_one_word() {
+    let (mut node, mut registry, [survivor, retired]) = merged(Some(1), Some(2));
+    node.receive(&merge("4", patient("q", Some(2)), "p"));
+    node.publish(&mut registry);
+    assert!(registry.statements().values().all(Vec::is_empty), "which of them is right nobody has said");
+    assert_eq!(node.decide(&Input::ConfirmMerge(retired)), Ok(()));
+    assert_eq!(node.decide(&Input::ConfirmMerge(survivor)), Err(Refused::NotDoubtful));
+    node.rebuild();
+    node.publish(&mut registry);
+    let subjects = ["p", "q"].map(|number| node.patient(number).unwrap().subject);
+    assert_eq!(subjects, [survivor, survivor]);
+    assert_eq!(registry.statements()[&survivor].len(), 1);
+    assert_eq!(registry.statements()[&retired], registry.statements()[&survivor]);
 }
 
 #[test]

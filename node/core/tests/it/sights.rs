@@ -132,7 +132,7 @@ fn the_list_that_a_doctor_sees_first_follows_the_visits() {
 fn a_merged_patient_is_seen_through_either_number() {
     let mut trio = Trio::with_patient();
     let node = trio.node("hospital");
-    node.receive(&visit("30", "s", 3, "sun", "surgery"));
+    node.receive(&visit("30", "s", 1, "sun", "surgery"));
     let retired = node.patient("s").unwrap().subject;
     node.receive(&crate::rig::merge("31", crate::rig::patient("p", Some(1)), "s"));
     let sun = staff("sun", PersonRole::Physician, &["surgery"]);
@@ -140,6 +140,20 @@ fn a_merged_patient_is_seen_through_either_number() {
         assert!(sees(&trio, "hospital", &sun, subject).is_ok());
         assert!(sees(&trio, "hospital", &wang(), subject).is_ok());
     }
+}
+
+#[test]
+fn two_whose_merge_is_in_doubt_are_seen_each_by_their_own() {
+    let mut trio = Trio::with_patient();
+    let node = trio.node("hospital");
+    node.receive(&visit("30", "s", 3, "sun", "surgery"));
+    let retired = node.patient("s").unwrap().subject;
+    node.receive(&crate::rig::merge("31", crate::rig::patient("p", Some(1)), "s"));
+    let survivor = trio.subject("hospital");
+    let sun = staff("sun", PersonRole::Physician, &["surgery"]);
+    let seen = [(&sun, retired), (&sun, survivor), (&wang(), retired), (&wang(), survivor)];
+    let seen = seen.map(|(who, subject)| sees(&trio, "hospital", who, subject).is_ok());
+    assert_eq!(seen, [true, false, false, true]);
 }
 
 #[test]
