@@ -1,6 +1,7 @@
 //! The member list, ready for questions: which key is whose, and may it say this (E-5, M-2, M-3, M-5 to M-8).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::codes::KeyUse;
 use crate::decode::DecodeError;
@@ -9,13 +10,18 @@ use crate::id::{Code, Digest, KeyId};
 use crate::member::{KeyState, Member, MemberList, SealingKey};
 use crate::suite::{PublicKey, Suite};
 
-/// The members, ready for questions: which key is whose.
+/// The members, ready for questions: which key is whose. Clones share one list, however long it is.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub struct Directory(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
     list: MemberList,
     payload_hash: Digest,
     /// Key id to the places of its member and of the key.
     signing: BTreeMap<KeyId, (usize, usize)>,
+    /// Peer id to the place of its member, of those that are not suspended.
+    peers: BTreeMap<Vec<u8>, usize>,
 }
 
 impl Directory {
@@ -53,42 +59,41 @@ impl Directory {
     /// # Errors
     /// [`ListError`] if it is not the next one; the known list stays in force.
     pub fn next(&self, envelope: &Envelope) -> Result<Self, ListError> {
-        let list = read_list(&self.list.region, &self.list.authority, envelope)?;
-        if list.version != self.list.version + 1 {
-            return Err(ListError::NotNext { known: self.list.version, found: list.version });
+        let list = read_list(&self.0.list.region, &self.0.list.authority, envelope)?;
+        if list.version != self.0.list.version + 1 {
+            return Err(ListError::NotNext { known: self.0.list.version, found: list.version });
         }
-        if list.previous != Some(self.payload_hash) {
+        if list.previous != Some(self.0.payload_hash) {
             return Err(ListError::OtherHistory { found: list.version });
         }
-        follows(&self.list, &list)?;
+        follows(&self.0.list, &list)?;
         Ok(Self::index(list, envelope.payload_hash()))
     }
 
     /// The region.
-    pub const fn region(&self) -> &Code {
-        &self.list.region
+    pub fn region(&self) -> &Code {
+        &self.0.list.region
     }
 
     /// The list.
-    pub const fn list(&self) -> &MemberList {
-        &self.list
+    pub fn list(&self) -> &MemberList {
+        &self.0.list
     }
 
     /// Hash of the list's payload.
-    pub const fn payload_hash(&self) -> Digest {
-        self.payload_hash
+    pub fn payload_hash(&self) -> Digest {
+        self.0.payload_hash
     }
 
     /// The member with this code.
     pub fn member(&self, code: &Code) -> Option<&Member> {
-        let at = self.list.members.binary_search_by(|member| member.code.cmp(code)).ok()?;
-        self.list.members.get(at)
+        let at = self.0.list.members.binary_search_by(|member| member.code.cmp(code)).ok()?;
+        self.0.list.members.get(at)
     }
 
     /// The member to which a libp2p identity belongs, unless it is suspended.
     pub fn member_at(&self, peer_id: &[u8]) -> Option<&Member> {
-        let has = |member: &&Member| member.transports.iter().any(|transport| transport.peer_id == peer_id);
-        self.list.members.iter().filter(|member| !member.suspended).find(has)
+        self.0.list.members.get(*self.0.peers.get(peer_id)?)
     }
 
     /// The key to which to seal for a member that is not suspended: its last valid one (M-4, M-7).
@@ -103,14 +108,15 @@ impl Directory {
     /// [`SignerError`] if it does not.
     pub fn signer(&self, id: KeyId, kind: Kind, said: Said) -> Result<(&Code, &PublicKey), SignerError> {
         let (member, signing) = self
+            .0
             .signing
             .get(&id)
             .and_then(|&(member, key)| {
-                let member = self.list.members.get(member)?;
+                let member = self.0.list.members.get(member)?;
                 Some((member, member.signing_keys.get(key)?))
             })
             .filter(|(_, signing)| signing.for_use == kind.key_use())
-            .ok_or(SignerError::UnknownKey { key: id, list_version: self.list.version })?;
+            .ok_or(SignerError::UnknownKey { key: id, list_version: self.0.list.version })?;
         let name = || member.code.clone();
         if !kind.roles().iter().any(|role| member.roles.contains(role)) {
             return Err(SignerError::NotItsRole { member: name(), kind });
@@ -131,13 +137,16 @@ impl Directory {
     }
 
     fn index(list: MemberList, payload_hash: Digest) -> Self {
-        let mut signing = BTreeMap::new();
+        let (mut signing, mut peers) = (BTreeMap::new(), BTreeMap::new());
         for (at, member) in list.members.iter().enumerate() {
             for (key_at, key) in member.signing_keys.iter().enumerate() {
                 signing.insert(key.id(), (at, key_at));
             }
+            for transport in member.transports.iter().filter(|_| !member.suspended) {
+                peers.entry(transport.peer_id.clone()).or_insert(at);
+            }
         }
-        Self { list, payload_hash, signing }
+        Self(Arc::new(Known { list, payload_hash, signing, peers }))
     }
 }
 

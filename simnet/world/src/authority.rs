@@ -72,7 +72,7 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new(seed: u64, region: Region, joins_later: Option<Who>, every: u64) -> Self {
-        let (lists, newest) = (vec![region.first.clone()], region.directory.clone());
+        let (lists, newest) = (vec![region.first.as_ref().clone()], region.directory.clone());
         Self {
             region,
             lists,
@@ -93,7 +93,7 @@ impl Authority {
     }
 
     /// The newest version.
-    pub(crate) const fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.newest.list().version
     }
 

@@ -187,16 +187,16 @@ impl Hub {
     }
 
     /// A process has taken a list: it has no connection any more to those whom the list suspends (M-7).
-    pub(crate) fn took_list(
+    pub(crate) fn took_list<'c>(
         &mut self,
         who: Who,
         directory: &Directory,
-        others: impl Iterator<Item = (Who, Code)>,
+        others: impl Iterator<Item = (Who, &'c Code)>,
     ) {
         self.note(who, format_args!("takes list {}", directory.list().version));
         self.oracle.takes_list(self.now, who, directory);
         for (other, code) in others {
-            if directory.member(&code).is_some_and(|member| member.suspended) {
+            if directory.member(code).is_some_and(|member| member.suspended) {
                 self.network.reset(who, other);
             }
         }

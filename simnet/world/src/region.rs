@@ -1,6 +1,7 @@
 //! Who is a member of the region, with which keys and under which policy. Everything follows from the seed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use yiqiao_proto::codes::{DefaultRule, KeyUse, MemberRole};
 use yiqiao_proto::directory::Directory;
@@ -18,15 +19,17 @@ use crate::limits::LEASE;
 use crate::network::Who;
 use crate::setup::Setup;
 
-/// The members, and where their keys come from.
+/// The members, and where their keys come from. Clones share what they know.
 #[derive(Clone, Debug)]
 pub(crate) struct Region {
     seed: u64,
     suite: Suite,
     /// Codes of the members: the registry's, then those of the nodes.
-    codes: Vec<Code>,
+    codes: Arc<[Code]>,
+    by_code: Arc<BTreeMap<Code, Who>>,
+    peer_ids: Arc<[Vec<u8>]>,
     /// The first member list, which every process is given.
-    pub(crate) first: Envelope,
+    pub(crate) first: Arc<Envelope>,
     pub(crate) directory: Directory,
 }
 
@@ -61,7 +64,17 @@ impl Region {
         let first = Envelope::sign(&code(), &list, &key((suite, seed), Who::REGISTRY, For::Authority, 0));
         let directory = Directory::first(&code(), &list.authority, &first);
         let directory = directory.expect("the authority has signed the list just now");
-        Self { seed, suite, codes, first, directory }
+        let by_code = codes.iter().cloned().zip((0..).map(Who)).collect();
+        let peer_ids = (0..).map(Who).take(codes.len()).map(|who| peer_id(seed, who)).collect();
+        Self {
+            seed,
+            suite,
+            codes: codes.into(),
+            by_code: Arc::new(by_code),
+            peer_ids,
+            first: Arc::new(first),
+            directory,
+        }
     }
 
     /// How a process stands in a list that admits it.
@@ -74,13 +87,12 @@ impl Region {
     }
 
     /// All processes with their codes.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Who, Code)> {
-        (0..).map(Who).zip(self.codes.clone())
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Who, &Code)> {
+        (0..).map(Who).zip(self.codes.iter())
     }
 
     pub(crate) fn who(&self, code: &Code) -> Option<Who> {
-        let at = self.codes.iter().position(|known| known == code)?;
-        u16::try_from(at).ok().map(Who)
+        self.by_code.get(code).copied()
     }
 
     /// The first key of a process for a use.
@@ -107,8 +119,8 @@ impl Region {
     }
 
     /// The transport identity of a process.
-    pub(crate) fn peer_id(&self, who: Who) -> Vec<u8> {
-        peer_id(self.seed, who)
+    pub(crate) fn peer_id(&self, who: Who) -> &[u8] {
+        self.peer_ids.get(usize::from(who.0)).expect("every process is a member")
     }
 }
 

@@ -130,7 +130,7 @@ impl Registry {
         let Some(running) = self.running.as_ref().filter(|running| running.is_open) else {
             return hub.nobody(packet);
         };
-        let is_member = running.machine.directory().member_at(&self.region.peer_id(packet.from)).is_some();
+        let is_member = running.machine.directory().member_at(self.region.peer_id(packet.from)).is_some();
         if !is_member && self.chance.percent(50) {
             // Its connection is closed, unless the list is newer than that (M-11).
             return hub.nobody(packet);
@@ -140,7 +140,7 @@ impl Registry {
                 let directory = running.machine.directory();
                 let peer = self.region.peer_id(packet.from);
                 let mut entropy = self.fountain.entropy();
-                let asked = door::asker(directory, &peer)
+                let asked = door::asker(directory, peer)
                     .and_then(|asker| door::read(directory, asker, *method, request, &mut entropy));
                 match asked.map_err(Into::into).and_then(|asked| self.job(hub, caller, asked)) {
                     Ok(Some(job)) => self.queue(hub, job),
@@ -370,7 +370,7 @@ impl Registry {
 }
 
 impl Running {
-    const fn version(&self) -> u64 {
+    fn version(&self) -> u64 {
         self.machine.directory().list().version
     }
 
