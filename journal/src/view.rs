@@ -42,6 +42,12 @@ pub fn fixed(code: &Code) -> [u8; 32] {
     bytes
 }
 
+/// The code in a part of a key; `None` if it is none.
+pub fn unfixed(part: &[u8]) -> Option<Code> {
+    let code = part.split(|byte| *byte == 0).next()?;
+    Code::new(core::str::from_utf8(code).ok()?).ok()
+}
+
 /// Why a view does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -133,9 +139,10 @@ impl View {
         self.at_hand.clear();
     }
 
-    /// Whether an input that was handled wrote this.
-    pub fn has_written<T>(&self, slot: &Slot<T>) -> bool {
-        self.written.contains_key(slot.key())
+    /// The keys of a table that inputs which were handled have written.
+    pub fn written_in(&self, table: u8) -> impl Iterator<Item = &[u8]> {
+        let from = self.written.range(vec![table]..);
+        from.map(|(key, _)| key.as_slice()).take_while(move |key| key.first() == Some(&table))
     }
 
     /// All that inputs wrote, to be committed all or nothing.

@@ -1,7 +1,9 @@
 //! What the registry keeps: the slots through which the core sees it.
 
-use yiqiao_journal::view::fixed;
+use std::collections::BTreeSet;
+
 pub use yiqiao_journal::view::{Fault, Slot, View};
+use yiqiao_journal::view::{fixed, unfixed};
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
 use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId, Subject as SubjectId};
 use yiqiao_proto::token::Token;
@@ -137,6 +139,11 @@ pub fn act_tokens(id: &DirectiveId) -> Slot<ActTokens> {
 /// A member's feed.
 pub fn feed(member: &Code) -> Slot<Feed> {
     Slot::new(Table::Feed as u8, &[&fixed(member)])
+}
+
+/// The members whose feeds were written, as far as inputs were handled.
+pub fn feeds_written(view: &View) -> BTreeSet<Code> {
+    view.written_in(Table::Feed as u8).filter_map(|key| unfixed(key.get(1..)?)).collect()
 }
 
 /// A page of the sizes of a feed's items.

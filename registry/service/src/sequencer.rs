@@ -91,7 +91,8 @@ impl Sequencer {
         }
         // Only what is kept changes the index; what is merely read must be answered on a full disk, too.
         if !records.is_empty() {
-            let grown = self.announced.feeds.grown(|member| view.has_written(&state::feed(member)));
+            let written = state::feeds_written(&view);
+            let grown = self.announced.feeds.grown(|member| written.contains(member));
             self.ledger.commit(view)?;
             self.announced.feeds.tell(&grown);
         }

@@ -266,8 +266,8 @@ impl Registry {
         hub.oracle.accepts(hub.now, words);
         let mut grown = Vec::new();
         if !records.is_empty() {
-            let members = running.feeds.keys();
-            grown = members.filter(|member| view.has_written(&state::feed(member))).cloned().collect();
+            let written = state::feeds_written(&view).into_iter();
+            grown = written.filter(|member| running.feeds.contains_key(member)).collect();
             let words = records.iter().filter(|record| matches!(record, ToKeep::Word(..))).count() as u64;
             running.ledger.commit(view, records.len(), words);
         }
@@ -320,9 +320,10 @@ impl Registry {
             return self.look_for_lists(hub);
         }
         let (Later::FeedOver(caller), Some(running)) = (later, &mut self.running) else { return };
-        let kept: usize = running.feeds.values().map(Vec::len).sum();
-        running.feeds.values_mut().for_each(|jobs| jobs.retain(|job| job.to.caller() != Some(caller)));
-        if running.feeds.values().map(Vec::len).sum::<usize>() < kept {
+        let Some(jobs) = running.feeds.get_mut(self.region.code_of(caller.who)) else { return };
+        let kept = jobs.len();
+        jobs.retain(|job| job.to.caller() != Some(caller));
+        if jobs.len() < kept {
             hub.answer(Who::REGISTRY, caller, Ok(Vec::new()));
         }
     }
