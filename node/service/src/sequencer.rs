@@ -370,6 +370,7 @@ impl Running {
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), LedgerError> {
         let now = self.now;
         let mut view = View::new(self.with.ledger.region().clone());
+        self.with.ledger.load(&state::of_every_input(), &mut view)?;
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
         for waiting in batch {
