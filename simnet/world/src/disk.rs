@@ -11,7 +11,7 @@ use yiqiao_journal::{Folder, Format, Journal, Options, Position, Register};
 use yiqiao_simnet::chance::Chance;
 
 use crate::hub::{Hub, Stopped};
-use crate::limits::{SAVED_EVERY, SAVED_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{SAVED_EVERY, SEGMENT_BYTES_MAX};
 use crate::network::Who;
 
 /// A folder on a disk in memory.
@@ -49,9 +49,17 @@ pub(crate) struct Index {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) records: usize,
     pub(crate) words: u64,
-    /// How it was when it was last written to the disk.
-    saved: Option<Box<Self>>,
+    /// How it was when it was last written to the disk, if it ever was.
+    saved: Option<Saved>,
     commits: u64,
+}
+
+/// How an index was: its counts, and what has been overwritten since.
+#[derive(Clone, Debug, Default)]
+struct Saved {
+    records: usize,
+    words: u64,
+    before: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl Volume {
@@ -81,7 +89,7 @@ impl Volume {
     /// The process is gone. Its index is as it was last written, or is lost with it.
     pub(crate) fn leave(&mut self, index: Index) {
         let kept = self.chance.percent(60);
-        self.saved = index.saved.map(|saved| *saved).filter(|_| kept);
+        self.saved = index.into_saved().filter(|_| kept);
     }
 
     /// The index to go on with: an empty one, if none was kept.
@@ -186,13 +194,53 @@ impl Index {
 
     /// Takes in what a batch of so many records and words has written.
     pub(crate) fn commit(&mut self, written: BTreeMap<Vec<u8>, Vec<u8>>, records: usize, words: u64) {
-        self.entries.extend(written);
+        for (key, value) in written {
+            match &mut self.saved {
+                Some(saved) if !saved.before.contains_key(&key) => {
+                    let before = self.entries.insert(key.clone(), value);
+                    saved.before.insert(key, before);
+                }
+                Some(_) | None => drop(self.entries.insert(key, value)),
+            }
+        }
         self.records += records;
         self.words += words;
         self.commits += 1;
-        if self.commits.is_multiple_of(SAVED_EVERY) && self.entries.len() < SAVED_MAX {
-            self.saved = None;
-            self.saved = Some(Box::new(self.clone()));
+        if self.commits.is_multiple_of(SAVED_EVERY) {
+            let Self { records, words, .. } = *self;
+            self.saved = Some(Saved { records, words, before: BTreeMap::new() });
         }
+    }
+
+    /// The index as it was last written to the disk.
+    fn into_saved(mut self) -> Option<Self> {
+        let Saved { records, words, before } = self.saved.take()?;
+        for (key, value) in before {
+            match value {
+                Some(value) => drop(self.entries.insert(key, value)),
+                None => drop(self.entries.remove(&key)),
+            }
+        }
+        Some(Self { records, words, entries: self.entries, ..Self::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_goes_back_to_how_it_was_when_it_was_last_written() {
+        let (mut index, mut written) = (Index::default(), None);
+        for batch in 1..=80_u8 {
+            let values = [(vec![batch % 7], vec![batch]), (vec![100, batch], vec![1])];
+            index.commit(values.into(), 1, 2);
+            if u64::from(batch).is_multiple_of(SAVED_EVERY) {
+                written = Some((index.entries.clone(), index.records, index.words));
+            }
+            let saved = index.clone().into_saved();
+            assert_eq!(saved.map(|saved| (saved.entries, saved.records, saved.words)), written);
+        }
+        assert!(written.is_some());
     }
 }

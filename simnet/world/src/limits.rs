@@ -55,10 +55,8 @@ pub(crate) const LONG_BYTES: usize = 9 << 20;
 
 /// A segment of a simulated journal: short, so that runs have several.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 18;
-/// After so many batches an index is written to the disk, and how large it may be for that: it is copied as a whole.
+/// After so many batches an index is written to the disk.
 pub(crate) const SAVED_EVERY: u64 = 24;
-/// See [`SAVED_EVERY`].
-pub(crate) const SAVED_MAX: usize = 20_000;
 /// The longest that a batch waits for a disk that is in order.
 pub(crate) const SYNC_MS_MAX: i64 = 8;
 /// How soon a process that could not start is started again.
