@@ -34,8 +34,19 @@ pub struct Received {
     pub digest: [u8; 32],
     /// The patient of all its documents, if its door knows who that is.
     pub subject: Option<Subject>,
+    /// Whom it means, if that was in doubt and staff have decided.
+    pub holder: Option<Holder>,
     /// What it says.
     pub content: Content,
+}
+
+/// Whom a message means that says of the holder of a number what can only be another person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// The patient who has the number: what was known was wrong.
+    Same,
+    /// Somebody else: the number is that person's from now on.
+    Another,
 }
 
 /// What a message says.
@@ -150,8 +161,7 @@ fn take(
         Content::Documents(documents) => {
             load_ahead(work, received, documents)?;
             for (place, (document, sealed)) in documents.iter().enumerate() {
-                let (subject, noted) =
-                    person::of_document(work, received.subject.as_ref(), &document.patient)?;
+                let (subject, noted) = person::of_document(work, received, &document.patient)?;
                 remarks.extend(noted.iter());
                 let offered = Offered { received, place, document, sealed, subject, remarks: noted };
                 entries.extend(offered.take(work, remarks)?);
@@ -161,7 +171,7 @@ fn take(
             for event in events {
                 register::require_free(work, received, &event.patient)?;
                 remarks.extend(remark::of_flags(&event.flags));
-                remarks.extend(person::event(work, event)?);
+                remarks.extend(person::event(work, received, event)?);
             }
         }
         Content::Answer | Content::Review(..) | Content::Refused => {}
@@ -436,13 +446,14 @@ impl Verdict {
 }
 
 /// Reasons by number; numbers are never reused.
-const REASONS: [ReviewReason; 6] = [
+const REASONS: [ReviewReason; 7] = [
     ReviewReason::NoPatient,
     ReviewReason::NoIdentifier,
     ReviewReason::OnlyPlaceholders,
     ReviewReason::SeveralPatients,
     ReviewReason::MergeWithoutSource,
     ReviewReason::MergeWithItself,
+    ReviewReason::OtherPerson,
 ];
 
 fn reason_number(reason: ReviewReason) -> u32 {

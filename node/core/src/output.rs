@@ -180,6 +180,9 @@ pub enum Refused {
     /// A message without a usable identifier of a patient came as a document or an event.
     #[error("the message names no patient: hand it in for review")]
     NoPatient,
+    /// Who has the number is another person by all that is said: a person has to decide whose it is.
+    #[error("the number is another person's here: hand the message in for review")]
+    OtherPerson,
     /// What people file by hand would be under a number that somebody has.
     #[error("a patient of the hospital has this number: check it, or choose that patient")]
     NumberTaken,

@@ -13,6 +13,7 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::apply::tag_bytes;
 use crate::at_rest::{AtRest, Tag};
+use crate::intake::{Holder, Received};
 use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX, VISITS_MAX};
 use crate::machine::{Machine, Refused, Stop, Work};
 use crate::register;
@@ -41,15 +42,15 @@ enum Source {
 /// calls it does not count.
 pub(crate) fn of_document(
     work: &mut Work<'_>,
-    subject: Option<&Subject>,
+    received: &Received,
     said: &patient::Patient,
 ) -> Result<(Subject, Remarks), Stop> {
-    if let Some(subject) = subject {
+    if let Some(subject) = &received.subject {
         let root = root(work.view, *subject)?;
         let known = work.view.find(&state::patient(&root))?.is_some();
         return if known { Ok((root, Remarks::new())) } else { Err(Refused::UnknownPatient.into()) };
     }
-    change(work, said, Source::Document, |data, said| {
+    change(work, said, (Source::Document, received.holder), |data, said| {
         let contradicts = contradicts(data, said);
         learn(data, said, false);
         if contradicts { Remarks::from([Remark::IdentifierContradicts]) } else { Remarks::new() }
@@ -57,10 +58,14 @@ pub(crate) fn of_document(
 }
 
 /// Applies an event of the hospital's register.
-pub(crate) fn event(work: &mut Work<'_>, event: &PatientEvent) -> Result<Remarks, Stop> {
+pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEvent) -> Result<Remarks, Stop> {
     let now = work.now;
+    let by_hand = received.system.as_str() == register::DESK;
     let (subject, mut remarks) =
-        change(work, &event.patient, Source::Register, |data, said| apply_event(data, said, event, now))?;
+        change(work, &event.patient, (Source::Register, received.holder), |data, said| {
+            data.by_hand = by_hand && (data.by_hand || data.as_of.is_none());
+            apply_event(data, said, event, now)
+        })?;
     if matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged) {
         for from in &event.merged_from {
             remarks.extend(merge(work, &subject, from)?);
@@ -69,17 +74,30 @@ pub(crate) fn event(work: &mut Work<'_>, event: &PatientEvent) -> Result<Remarks
     Ok(remarks)
 }
 
-/// Changes what is known of a patient, who is filed if new.
+/// Changes what is known of a patient, who is filed if new. What can only be another person's is not taken for the holder of a number
+/// before staff have decided whom it means.
 fn change(
     work: &mut Work<'_>,
     said: &patient::Patient,
-    source: Source,
+    (source, decided): (Source, Option<Holder>),
     edit: impl FnOnce(&mut PersonData, &patient::Patient) -> Remarks,
 ) -> Result<(Subject, Remarks), Stop> {
     let primary = said.primary().ok_or(Refused::NoPatient)?;
     let tag = number_tag(work.machine, primary);
-    let Some(mut known) = by_number(work.machine, work.view, &tag)? else {
-        let mut known = unfiled(work, said, source)?;
+    let mut holder = by_number(work.machine, work.view, &tag)?;
+    let mut former = None;
+    if let Some(known) =
+        holder.take_if(|known| known.state.retired.is_empty() && is_another(&known.data, said))
+    {
+        match decided {
+            None => return Err(Refused::OtherPerson.into()),
+            Some(Holder::Same) => holder = Some(known),
+            Some(Holder::Another) => former = Some(give_up(work, known, primary)?),
+        }
+    }
+    let Some(mut known) = holder else {
+        let found = unfiled(work, said, source)?;
+        let mut known = if former == Some(found.subject) { new_patient(work)? } else { found };
         let remarks = edit(&mut known.data, said);
         put(work, &known, &[primary], &remarks)?;
         return Ok((known.subject, remarks));
@@ -91,6 +109,54 @@ fn change(
         put(work, &known, &[], &remarks)?;
     }
     Ok((known.subject, remarks))
+}
+
+/// The number is another's from now on. Who had it is found by it still, as by one that papers carry.
+fn give_up(work: &mut Work<'_>, mut known: Known, number: &patient::Identifier) -> Result<Subject, Fault> {
+    let tag = number_tag(work.machine, number);
+    let machine = work.machine;
+    known.data.identifiers.retain(|id| {
+        let register = register::name(machine, id.id_kind(), &id.assigner);
+        tag_of(machine, id.id_kind(), register, &id.value) != tag
+    });
+    put(work, &known, &[], &Remarks::new())?;
+    Ok(known.subject)
+}
+
+/// Whether what is said of the holder of a number can only be another person's. A correction leaves something as it was: so name and
+/// identity number must both be others, and the birth date not the same. Of a number that people gave by hand the hospital's
+/// systems have not said whose it is: two of the three that differ are enough.
+fn is_another(known: &PersonData, said: &patient::Patient) -> bool {
+    let mut stated = PersonData::default();
+    learn(&mut stated, said, false);
+    let (number, name, birth) =
+        (same_number(known, &stated), same_name(known, &stated), same_birth(known, &stated));
+    if known.by_hand {
+        return [number, name, birth].into_iter().filter(|same| *same == Some(false)).count() >= 2;
+    }
+    number == Some(false) && name == Some(false) && birth != Some(true)
+}
+
+/// Whether two have the same identity number or card; nothing if they cannot be compared.
+fn same_number(one: &PersonData, other: &PersonData) -> Option<bool> {
+    let (own, others) = (tokenable(one).0, tokenable(other).0);
+    let shared = own.iter().any(|id| others.contains(id));
+    (shared || differ(one, other)).then_some(shared)
+}
+
+/// The same for names. One in Chinese and one in Latin letters tell nothing.
+fn same_name(one: &PersonData, other: &PersonData) -> Option<bool> {
+    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
+    let (one, other) = (plain(&one.name), plain(&other.name));
+    let comparable = !one.is_empty() && !other.is_empty() && one.is_ascii() == other.is_ascii();
+    comparable.then(|| one == other)
+}
+
+/// The same for birth dates, as far as both are known.
+fn same_birth(one: &PersonData, other: &PersonData) -> Option<bool> {
+    let (one, other) = (one.birth?, other.birth?);
+    let part = |one: u32, other: u32| one == 0 || other == 0 || one == other;
+    Some(one.year == other.year && part(one.month, other.month) && part(one.day, other.day))
 }
 
 /// A patient under a subject of whom nothing can be stored, because it was drawn by chance just now (I-1). The view is told so:

@@ -775,9 +775,19 @@ impl Machine {
     /// # Errors
     /// [`Fault`] if the view lacks something.
     pub fn copies_of_entry(&self, entry: &EntryId, view: &View) -> Result<Vec<Shown>, Fault> {
-        let members = &self.directory.list().members;
-        let names = members.iter().map(|member| (0, copy::name(&member.code, entry)));
-        let names: Vec<_> = names.collect();
+        self.copies_named(self.directory.list().members.iter().map(|member| (&member.code, entry)), view)
+    }
+
+    /// The copies of these documents, each by its holder and entry, as far as they are here.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn copies_named<'n>(
+        &self,
+        named: impl Iterator<Item = (&'n Code, &'n EntryId)>,
+        view: &View,
+    ) -> Result<Vec<Shown>, Fault> {
+        let names: Vec<_> = named.map(|(holder, entry)| (0, copy::name(holder, entry))).collect();
         view.need(&names.iter().map(|(_, name)| state::copy(name)).collect::<Vec<_>>())?;
         let mut kept = Vec::new();
         for (place, name) in names {

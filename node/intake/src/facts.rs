@@ -273,6 +273,8 @@ pub enum ReviewReason {
     MergeWithoutSource,
     /// A merge of a number with itself.
     MergeWithItself,
+    /// Who has its number is another person by all that it says. No reader can tell: who knows the patients does.
+    OtherPerson,
 }
 
 impl Review {

@@ -82,6 +82,7 @@ const fn review_reason(reason: ReviewReason) -> &'static str {
         ReviewReason::SeveralPatients => "it is about several patients",
         ReviewReason::MergeWithoutSource => "the merge does not say from which number",
         ReviewReason::MergeWithItself => "the merge is of a number with itself",
+        ReviewReason::OtherPerson => "another person has the number of its patient",
     }
 }
 

@@ -9,6 +9,7 @@ use yiqiao_host::accounts::Code as ClientId;
 use yiqiao_host::accounts::commands::{self, AccountAnswer, AccountRequest};
 use yiqiao_host::clients::Scope;
 use yiqiao_node_core::ask::{self, ReviewState};
+use yiqiao_node_core::intake::Holder;
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::register::Named;
 use yiqiao_node_core::state::Counters;
@@ -18,11 +19,22 @@ use yiqiao_proto::time::Timestamp;
 use crate::app::App;
 use crate::limits::LISTED_MAX;
 use crate::names::{name_of, remark_names};
+use crate::reception::Beside;
 use crate::vault::Document;
 
 /// What staff may be at this node.
 const ROLES: &[&str] =
     &["doctor", "head", "nurse", "pharmacist", "technician", "referral-office", "desk", "patient", "it"];
+
+/// Whose a number is of which a message says what can only be another person's.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Whose {
+    /// The patient's who has it.
+    Same,
+    /// Somebody else's.
+    Another,
+}
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +55,8 @@ pub(crate) enum Request {
     /// Hands the original of a review in again.
     Replay {
         number: u64,
+        /// Whom it means, if staff have decided.
+        holder: Option<Whose>,
     },
     ReviewDone {
         number: u64,
@@ -198,7 +212,7 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
             Ok(Reply::Review { review: review_line(&app, &review(&app, number).await?) })
         }
         Request::Original { number, chunk } => original(&app, number, chunk).await,
-        Request::Replay { number } => replay(&app, number).await,
+        Request::Replay { number, holder } => replay(&app, number, holder).await,
         Request::ReviewDone { number } => hand(&app, Input::ReviewDone(number)).await,
         Request::Problems { after } => problems(&app, after).await,
         Request::Resume { problem } => hand(&app, Input::Resume(problem)).await,
@@ -365,12 +379,17 @@ async fn original(app: &App, number: u64, chunk: u64) -> Result<Reply, String> {
     Ok(Reply::Original { bytes: STANDARD.encode(plain), chunks: document.chunks() })
 }
 
-async fn replay(app: &App, number: u64) -> Result<Reply, String> {
+async fn replay(app: &App, number: u64, holder: Option<Whose>) -> Result<Reply, String> {
     let (review, document) = document(app, number).await?;
     let system = Code::new(review.system.as_str()).map_err(sentence)?;
     let bytes = tokio::task::block_in_place(|| document.whole()).map_err(sentence)?;
     let mut outcomes = Vec::new();
-    for taken in app.reception.take(&system, bytes, None).await {
+    let holder = holder.map(|whose| match whose {
+        Whose::Same => Holder::Same,
+        Whose::Another => Holder::Another,
+    });
+    let beside = Beside { holder, ..Beside::default() };
+    for taken in app.reception.take_with(&system, bytes, None, beside).await {
         let answer = taken.map_err(sentence)?;
         let mut said = vec![name_of(&answer.answered.verdict)];
         said.extend(answer.refusal.map(|refusal| refusal.to_string()));

@@ -13,7 +13,7 @@ use yiqiao_host::admin::{self, SOCKET};
 use yiqiao_host::clients::Scope;
 use yiqiao_host::config;
 
-use crate::admin::{ClientLine, ProblemLine, RegisterLine, Reply, Request, ReviewLine, Status};
+use crate::admin::{ClientLine, ProblemLine, RegisterLine, Reply, Request, ReviewLine, Status, Whose};
 use crate::api::intake::SCOPE;
 use crate::config::Config;
 
@@ -38,6 +38,10 @@ pub(crate) enum ReviewCommand {
     Replay {
         /// Which.
         number: u64,
+        /// Of a message that says of the holder of a number what can only be another person's: whose the number is, as you have made
+        /// sure. `same`: the patient's who has it, of whom something wrong was known. `another`: somebody else's from now on.
+        #[arg(long)]
+        holder: Option<Whose>,
     },
     /// Settles a review without taking anything from it.
     Done {
@@ -128,10 +132,9 @@ impl Console {
                 say(&review_text(&review))
             }
             ReviewCommand::Show { number, about: false } => self.original(*number),
-            ReviewCommand::Replay { number } => {
-                let Reply::Replayed { outcomes } = self.ask(&Request::Replay { number: *number })? else {
-                    return other();
-                };
+            ReviewCommand::Replay { number, holder } => {
+                let request = Request::Replay { number: *number, holder: *holder };
+                let Reply::Replayed { outcomes } = self.ask(&request)? else { return other() };
                 say(&outcomes.join("\n"))
             }
             ReviewCommand::Done { number } => self.done(&Request::ReviewDone { number: *number }),

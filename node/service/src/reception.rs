@@ -12,7 +12,7 @@ use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_intake::summary::Summary;
-use yiqiao_node_core::intake::{Answered, Content, Received, Sealed};
+use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
 use yiqiao_node_core::machine::{self, Input, Outcome};
 use yiqiao_node_core::remark::Remark;
 use yiqiao_proto::hash;
@@ -38,6 +38,8 @@ pub(crate) struct Beside {
     pub(crate) subject: Option<Subject>,
     /// Content that came before, by the URL that the input has for it.
     pub(crate) deposits: BTreeMap<String, Sealed>,
+    /// Whom it means, as staff have decided.
+    pub(crate) holder: Option<Holder>,
 }
 
 /// What became of one message.
@@ -104,16 +106,15 @@ impl Reception {
         let deposits = beside.deposits.keys().cloned().collect();
         let door = Door { format, zone: self.zone.clone(), deposits };
         let input = Arc::clone(&bytes);
-        let subject = beside.subject;
         let Some(mut items) = self.read(move || intake::read(&input, &door)).await else {
             return vec![Err(NotTaken::Busy)];
         };
-        let deposits = Arc::new(beside.deposits);
+        let beside = Arc::new(beside);
         let mut taken = Vec::with_capacity(items.len());
         while !items.is_empty() {
             let rest = items.split_off(items.len().min(SLICE_MAX));
             let slice = std::mem::replace(&mut items, rest);
-            taken.extend(self.take_slice(system, &bytes, (subject, &deposits), slice).await);
+            taken.extend(self.take_slice(system, &bytes, &beside, slice).await);
         }
         taken.iter().for_each(|one| warn_of_reuse(system, one));
         taken
@@ -124,20 +125,21 @@ impl Reception {
         &self,
         system: &Code,
         bytes: &Arc<[u8]>,
-        (subject, deposits): (Option<Subject>, &Arc<BTreeMap<String, Sealed>>),
+        beside: &Arc<Beside>,
         items: Vec<Item>,
     ) -> Vec<Taken> {
         let (vault, system, input) = (Arc::clone(&self.vault), system.clone(), Arc::clone(bytes));
-        let deposits = Arc::clone(deposits);
-        let prepare =
-            move || items.into_iter().map(|item| ready(&vault, &system, &input, &deposits, item)).collect();
+        let known = Arc::clone(beside);
+        let prepare = move || {
+            items.into_iter().map(|item| ready(&vault, &system, &input, &known.deposits, item)).collect()
+        };
         let Some(ready): Option<Vec<_>> = self.read(prepare).await else { return vec![Err(NotTaken::Busy)] };
         // All are in the queue, in order, before the first is waited for.
         let handed: Vec<_> = ready
             .into_iter()
             .map(|ready| {
                 let mut ready = ready.map_err(|error| not_kept(&error))?;
-                ready.input.subject = subject;
+                (ready.input.subject, ready.input.holder) = (beside.subject, beside.holder);
                 Ok(self.hand(bytes, ready))
             })
             .collect();
@@ -158,18 +160,20 @@ impl Reception {
         let outcome = self.inbox.hand(Input::Received(input));
         async move {
             let outcome = outcome.await;
-            if outcome != Err(NotTaken::Refused(machine::Refused::NoPatient)) {
-                return self.settle(outcome, &placed, said, refusal);
-            }
-            // The reader and the machine disagree whether it names a patient: a person looks at it.
+            let reason = match &outcome {
+                // The reader and the machine disagree whether it names a patient: a person looks at it.
+                Err(NotTaken::Refused(machine::Refused::NoPatient)) => ReviewReason::NoIdentifier,
+                Err(NotTaken::Refused(machine::Refused::OtherPerson)) => ReviewReason::OtherPerson,
+                _ => return self.settle(outcome, &placed, said, refusal),
+            };
             self.discard(&placed);
             let (whole, vault, span) = (Arc::clone(bytes), Arc::clone(&self.vault), said.span.clone());
             let kept = self.read(move || seal(&vault, whole.get(span).unwrap_or_default())).await;
             let whole = kept.ok_or(NotTaken::Busy)?.map_err(|error| not_kept(&error))?;
-            let content = Content::Review(ReviewReason::NoIdentifier, whole.sealed.clone());
-            let review = Received { system, control_id, digest, subject: None, content };
+            let content = Content::Review(reason, whole.sealed.clone());
+            let review = Received { system, control_id, digest, subject: None, holder: None, content };
             let outcome = self.inbox.hand(Input::Received(Box::new(review))).await;
-            self.settle(outcome, &[whole], said.kept_for(ReviewReason::NoIdentifier), refusal)
+            self.settle(outcome, &[whole], said.kept_for(reason), refusal)
         }
     }
 
@@ -241,6 +245,7 @@ fn ready(
         control_id: said.control_id.clone(),
         digest: hash::blake3(&[message]),
         subject: None,
+        holder: None,
         content,
     };
     Ok(Ready { system: system.clone(), said, input: Box::new(input), placed, refusal })

@@ -67,6 +67,8 @@ export const referrals = {
   act: (member: string, id: string, body: Api.Act) => call<void>('POST', `${referral(member, id)}/act`, body),
   assign: (member: string, id: string, body: Api.Assign) => call<void>('POST', `${referral(member, id)}/assign`, body),
   reveal: (member: string, id: string) => call<Api.Revealed>('POST', `${referral(member, id)}/reveal`),
+  /** Who has a number of this hospital: to be compared with the papers before filing. */
+  holders: (member: string, id: string, number: string) => call<Api.Candidate[]>('POST', `${referral(member, id)}/holders`, { number }),
   file: (member: string, id: string, body: Api.File) => call<void>('POST', `${referral(member, id)}/file`, body),
 };
 

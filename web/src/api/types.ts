@@ -55,6 +55,8 @@ export interface Member {
   contact: string;
   roles: string[];
   suspended: boolean;
+  /** Its departments, as far as this hospital's configuration names them. */
+  departments: { code: string; name: string }[];
 }
 
 export interface Region {
@@ -85,6 +87,11 @@ export interface PatientRow {
   department: string | null;
   /** Why the signed-in person may see it: `attending`, `department`, `referral`, `referral-office`, `desk`. */
   ground: string;
+}
+
+/** A patient under whom a referral may be filed, and how the identity numbers compare. */
+export interface Candidate extends PatientRow {
+  identity: 'same' | 'other' | 'unknown';
 }
 
 /** Exactly one is given. */
@@ -352,7 +359,7 @@ export interface Referral extends ReferralRow {
   /** What the signed-in person can do now: `send`, `accept`, `decline`, `book`, `arrive`, `admit`, `answer`, `close`, `cancel`, `assign`, `file`. */
   actions: string[];
   /** Patients here with the same identifier: candidates to file it under. */
-  candidates: PatientRow[];
+  candidates: Candidate[];
 }
 
 export interface ReferralReply {

@@ -4,9 +4,9 @@ import { EyeOutlined } from '@ant-design/icons';
 import { Alert, App, Button, Checkbox, Descriptions, Form, Input, Modal, Radio } from 'antd';
 import { useState } from 'react';
 import { referrals } from '../api/calls';
-import type { PatientRow, Referral, Revealed } from '../api/types';
+import type { Candidate, Referral, Revealed } from '../api/types';
 import { age, date, nameOf } from '../shared/format';
-import { useSubmit } from '../shared/session';
+import { useSession, useSubmit } from '../shared/session';
 import { T as S } from '../shared/texts';
 import { Department } from './region';
 import { T } from './texts';
@@ -20,6 +20,7 @@ interface Filled {
   number?: string;
   identity: boolean;
   confirmed?: boolean;
+  compared?: boolean;
 }
 
 interface Props {
@@ -30,15 +31,20 @@ interface Props {
 
 export function Filing({ referral, close, done }: Props) {
   const { message } = App.useApp();
+  const session = useSession();
   const [form] = Form.useForm<Filled>();
   const [error, busy, run] = useSubmit();
-  const { candidates } = referral;
+  const [found, setFound] = useState<Candidate[] | null>(null);
+  const [searchError, searching, search] = useSubmit();
+  const candidates = [...referral.candidates, ...(found ?? []).filter((row) => referral.candidates.every(({ subject }) => subject !== row.subject))];
   const choice = Form.useWatch('choice', form);
   const candidate = candidates.find((row) => row.subject === choice);
   const differs = candidate !== undefined && differ(candidate, referral);
+  const isUnknown = candidate?.identity === 'unknown';
+  const find = (number: string) => search(async () => setFound(number.trim() === '' ? null : await referrals.holders(referral.member, referral.id, number.trim())));
   const submit = (filled: Filled) => run(async () => {
     const who = filled.choice === FRESH ? { number: filled.number?.trim() ?? '' } : { subject: filled.choice };
-    await referrals.file(referral.member, referral.id, { ...who, ...(differs ? { confirmed: true } : {}) });
+    await referrals.file(referral.member, referral.id, { ...who, ...(differs || isUnknown ? { confirmed: true } : {}) });
     message.success(words.done);
     close();
     done();
@@ -47,13 +53,17 @@ export function Filing({ referral, close, done }: Props) {
     <Modal open title={words.title} okText={words.submit} confirmLoading={busy} onOk={form.submit} onCancel={close} width={640}>
       <p>{words.help}</p>
       <Stated referral={referral} />
-      <Form<Filled> form={form} layout="vertical" onFinish={submit} initialValues={{ choice: candidates.length === 0 ? FRESH : undefined }}>
+      <Form<Filled> form={form} layout="vertical" onFinish={submit} initialValues={{ choice: referral.candidates.length === 0 ? FRESH : undefined }}>
         <Form.Item name="choice" label={candidates.length === 0 ? words.noCandidates : words.candidates} rules={[{ validator: (_, value) => (value === undefined ? Promise.reject(new Error(words.choose)) : Promise.resolve()) }]}>
-          <Radio.Group vertical options={[...candidates.map((row) => ({ value: row.subject, label: <Candidate row={row} /> })), { value: FRESH, label: words.fresh }]} />
+          <Radio.Group vertical options={[...candidates.map((row) => ({ value: row.subject, disabled: row.identity === 'other', label: <Named row={row} /> })), { value: FRESH, label: words.fresh }]} />
         </Form.Item>
         {choice === FRESH && <Form.Item name="number" rules={[{ required: true, whitespace: true, message: words.freshNeeded }]}><Input aria-label={words.fresh} placeholder={words.fresh} maxLength={64} autoComplete="off" /></Form.Item>}
+        {session.has('referral-office') && <Form.Item label={words.search} help={found?.length === 0 ? words.searchNone : searchError} validateStatus={searchError ? 'error' : ''}>
+          <Input.Search aria-label={words.search} enterButton={words.searchDo} loading={searching} maxLength={64} autoComplete="off" onSearch={find} />
+        </Form.Item>}
         {differs && <Alert className="failed" type="warning" showIcon title={words.differ} />}
         {differs && <Certain name="confirmed" text={words.differConfirm} />}
+        {isUnknown && <Certain name="compared" text={words.unknownConfirm} />}
         <Certain name="identity" text={words.identityConfirm} />
       </Form>
       {error && <Alert role="alert" type="error" showIcon title={error} />}
@@ -87,9 +97,14 @@ function Stated({ referral: { member, id, patientName, sex, birthDate, patient }
   );
 }
 
-function Candidate({ row }: { row: PatientRow }) {
-  return <><b>{row.name}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　<Department of={row.department} /></>;
+function Named({ row }: { row: Candidate }) {
+  return (
+    <>
+      <b>{row.name}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　<Department of={row.department} />
+      <br /><small className="quiet">{words.identity[row.identity]}</small>
+    </>
+  );
 }
 
-const differ = (row: PatientRow, { patientName, sex, birthDate }: Referral) =>
+const differ = (row: Candidate, { patientName, sex, birthDate }: Referral) =>
   row.name !== patientName || row.sex !== sex || row.birthDate !== birthDate;

@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use yiqiao_intake::facts::{Status, Trigger};
-use yiqiao_intake::patient::{IdKind, Identifier, Patient};
+use yiqiao_intake::facts::{ReviewReason, Status, Trigger};
+use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient};
+use yiqiao_node_core::ask::{self, ReviewState};
+use yiqiao_node_core::intake::{Holder, Verdict};
 use yiqiao_node_core::limits::REGISTERS_MAX;
 use yiqiao_node_core::machine::{Machine, Refused};
 use yiqiao_node_core::register::{DESK, Named, Number};
 use yiqiao_proto::id::Subject;
-use yiqiao_proto::person;
 use yiqiao_proto::phi::Phi;
 
 use crate::region::list;
@@ -41,7 +42,7 @@ fn names(node: &Node) -> Vec<(String, u64, bool)> {
 }
 
 fn is_one(node: &Node, order: u32, subject: Subject) -> bool {
-    let id = person::Identifier::resident_id(&resident_id(order)).unwrap();
+    let id = yiqiao_proto::person::Identifier::resident_id(&resident_id(order)).unwrap();
     node.ask(|machine, view| machine.patients_by_identifier(&id, view)) == [subject]
 }
 
@@ -202,4 +203,113 @@ fn a_document_of_nobody_who_can_be_told_is_for_a_person_to_look_at() {
     });
     node.receive(&both);
     assert_eq!(node.typed("q").len(), 1);
+}
+
+/// Who has a number, by name and identity number.
+fn holder(node: &Node, number: &str) -> (Subject, String, String) {
+    let id = Identifier::new(IdKind::Local, number, "QZDX").unwrap();
+    let known = node.ask(|machine, view| machine.patient_by_number(&id, view)).unwrap();
+    let data = known.data.expose();
+    let number = data.identifiers.iter().find(|id| id.id_kind() == IdKind::ResidentId);
+    (known.subject, data.name.clone(), number.map(|id| id.value.clone()).unwrap_or_default())
+}
+
+/// What a system says of the holder of a number.
+fn person(number: &str, name: &str, born: i8, order: u32) -> Patient {
+    let mut patient = of("QZDX", number, Some(order));
+    patient.name = Some(Phi::new(name.to_owned()));
+    patient.birth_date = PartialDate::new(1990, Some(1), Some(born)).map(Phi::new);
+    patient
+}
+
+/// A patient of the hospital's register, or one whom people filed, with number C7.
+fn known_as(by_hand: bool, patient: Patient) -> Node {
+    let mut node = Node::new(&list(100));
+    node.configure(&[], Some("QZDX"));
+    let mut message = told("0", patient);
+    message.system = if by_hand { DESK } else { "his" };
+    node.receive(&message);
+    node
+}
+
+#[test]
+fn i5_a_number_that_goes_to_another_person_takes_no_history_along() {
+    let mut stranger = person("C7", "李小明", 1, 2);
+    stranger.birth_date = None;
+    for by_hand in [true, false] {
+        for message in [told("1", stranger.clone()), report("2", stranger.clone(), "r1")] {
+            let mut node = known_as(by_hand, person("C7", "陈志远", 1, 1));
+            let before = holder(&node, "C7");
+            assert_eq!(node.refuses(&message), Some(Refused::OtherPerson));
+            let review = Msg { says: Says::Review(ReviewReason::OtherPerson), ..message.clone() };
+            node.receive(&review);
+            assert_eq!(holder(&node, "C7"), before, "until staff decide");
+
+            let decided = Msg { holder: Some(Holder::Another), ..message };
+            node.receive(&decided);
+            let now = holder(&node, "C7");
+            assert_eq!((now.1.as_str(), now.2, now.0 == before.0), ("李小明", resident_id(2), false));
+            assert!(is_one(&node, 1, before.0) && is_one(&node, 2, now.0));
+            assert_eq!(node.typed("C7"), [before.0, now.0], "papers with the number are about");
+            let open = node.ask(|_, view| ask::reviews(0, view));
+            assert!(open.iter().all(|review| review.state == ReviewState::Replayed));
+            // What the number's own systems say from now on is about the new holder, and nobody is asked again.
+            let own = told("3", person("C7", "李小明", 1, 2));
+            assert!(node.receive(&own).verdict == Verdict::Applied && holder(&node, "C7").0 == now.0);
+            node.rebuild();
+            assert_eq!(holder(&node, "C7").0, now.0);
+        }
+    }
+}
+
+#[test]
+fn i5_a_correction_of_the_hospitals_register_is_applied_at_once() {
+    let right = person("C7", "陈志远", 1, 1);
+    let cases = [
+        ("a digit of the number", person("C7", "陈志远", 1, 2), [true, true]),
+        ("a name", person("C7", "陈致远", 1, 1), [true, true]),
+        ("a name with a space", person("C7", "陈 志远", 1, 2), [true, true]),
+        ("a name in Latin letters", person("C7", "CHEN ZHIYUAN", 1, 2), [true, true]),
+        ("a birth date", person("C7", "陈志远", 2, 1), [true, true]),
+        // By hand it is known from the referral alone, and another hospital's word is doubted sooner.
+        ("name and number", person("C7", "陈致远", 1, 2), [false, true]),
+        ("a name and a birth date", person("C7", "陈致远", 2, 1), [false, true]),
+    ];
+    for (what, corrected, applied) in cases {
+        for (by_hand, applied) in [true, false].into_iter().zip(applied) {
+            let mut node = known_as(by_hand, right.clone());
+            let subject = holder(&node, "C7").0;
+            let message = told("1", corrected.clone());
+            let refused = if applied { None } else { Some(Refused::OtherPerson) };
+            assert_eq!(node.refuses(&message), refused, "{what}, by hand: {by_hand}");
+            if applied {
+                node.receive(&message);
+                assert_eq!(holder(&node, "C7").0, subject, "{what}");
+                assert_eq!(holder(&node, "C7").1, corrected.name.clone().unwrap().into_exposed(), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn i5_staff_may_say_that_it_is_the_same_person_and_the_register_is_believed_from_then_on() {
+    let mut node = known_as(true, person("C7", "陈志远", 1, 1));
+    let subject = holder(&node, "C7").0;
+    let message = told("1", person("C7", "陈致远", 1, 2));
+    assert_eq!(node.refuses(&message), Some(Refused::OtherPerson));
+    node.receive(&Msg { holder: Some(Holder::Same), ..message });
+    assert_eq!(holder(&node, "C7"), (subject, "陈致远".to_owned(), resident_id(2)));
+    // The hospital's own register may correct name and number at once.
+    node.receive(&told("2", person("C7", "陈志远", 1, 1)));
+    assert_eq!(holder(&node, "C7"), (subject, "陈志远".to_owned(), resident_id(1)));
+}
+
+#[test]
+fn i5_a_patient_who_was_unknown_gets_a_name() {
+    let mut unknown = of("QZDX", "C7", None);
+    unknown.name = Some(Phi::new("无名氏".to_owned()));
+    let mut node = known_as(false, unknown);
+    let subject = holder(&node, "C7").0;
+    node.receive(&told("1", person("C7", "陈志远", 2, 1)));
+    assert_eq!((holder(&node, "C7").0, holder(&node, "C7").1), (subject, "陈志远".to_owned()));
 }

@@ -16,7 +16,7 @@ use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient};
 use yiqiao_node_core::ask;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
-use yiqiao_node_core::intake::{Answered, Content, Received, Sealed};
+use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
 use yiqiao_node_core::machine::{Config, Effect, Handled, Input, Keys, Machine, Outcome, Refused, Stop};
 use yiqiao_node_core::register::Number;
 use yiqiao_node_core::state::{Counters, Fault, Record, View};
@@ -319,6 +319,7 @@ pub(crate) struct Msg {
     pub(crate) control: Option<String>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) says: Says,
+    pub(crate) holder: Option<Holder>,
 }
 
 #[derive(Clone, Debug)]
@@ -332,7 +333,13 @@ pub(crate) enum Says {
 
 impl Msg {
     pub(crate) fn new(control: &str, says: Says) -> Self {
-        Self { system: "his", control: Some(control.to_owned()), bytes: control.as_bytes().to_vec(), says }
+        Self {
+            system: "his",
+            control: Some(control.to_owned()),
+            bytes: control.as_bytes().to_vec(),
+            says,
+            holder: None,
+        }
     }
 
     pub(crate) fn bytes(self, bytes: &str) -> Self {
@@ -349,7 +356,7 @@ impl Msg {
             Err(_) => Says::Refused,
         };
         let control = item.envelope.map(|envelope| envelope.control_id);
-        Self { system, control, bytes: input[item.span].to_vec(), says }
+        Self { system, control, bytes: input[item.span].to_vec(), says, holder: None }
     }
 
     pub(crate) fn seal(&self, seal: &mut impl FnMut() -> Sealed) -> Received {
@@ -367,6 +374,7 @@ impl Msg {
             control_id: self.control.clone(),
             digest: hash::blake3(&[&self.bytes]),
             subject: None,
+            holder: self.holder,
             content,
         }
     }

@@ -96,8 +96,8 @@ kinds! {
         "The referral was filed under another patient before."
     /// The number is somebody's, whichever register of the hospital gave it.
     NUMBER_TAKEN CONFLICT "number-taken" "The number is another patient's."
-        "本院已有患者使用这个病案号，且证件号码与转诊单不一致。请核对后重新输入；如确为同一人，请先在HIS中补全该患者的证件号码，再归档。"
-        "A patient of this hospital has this number, with other identifiers than the referral. Please check it; if it is the same person, have the HIS complete that patient's identifiers first."
+        "本院已有患者使用这个病案号，且证件号码与转诊单不一致。请核对后重新输入；如确为同一人，请按病案号查找并选择该患者，或先在HIS中补全其证件号码，再归档。"
+        "A patient of this hospital has this number, with other identifiers than the referral. Please check it; if it is the same person, find that patient by the number and choose it, or have the HIS complete the identifiers first."
     /// No such hospital.
     NO_MEMBER UNPROCESSABLE_ENTITY "no-member" "No current hospital of the region has this code."
         "对方医院目前不能接收转诊或资料，请选择其他医院。"
@@ -142,6 +142,7 @@ fn of_refused(refused: &Refused) -> Problem {
         Refused::NumberTaken => Problem::new(&NUMBER_TAKEN),
         Refused::NoSuchMember => Problem::new(&NO_MEMBER),
         Refused::NoPatient
+        | Refused::OtherPerson
         | Refused::DepositFiled
         | Refused::Widens
         | Refused::TooManyNotices

@@ -11,11 +11,12 @@ use yiqiao_intake::facts::{PatientEvent, Trigger};
 use yiqiao_intake::flag::Flags;
 use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient, Sex};
 use yiqiao_node_core::actor::Actor;
+use yiqiao_node_core::audit::Act;
 use yiqiao_node_core::intake::{Content, Received};
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::register::{DESK, Number};
 use yiqiao_node_core::state::View;
-use yiqiao_proto::codes;
+use yiqiao_proto::codes::{self, PersonRole};
 use yiqiao_proto::form::{FormPerson, ReferralForm};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, ReferralId, Subject};
@@ -26,13 +27,16 @@ use yiqiao_proto::referral::Side;
 use crate::api::asking::unexpected;
 use crate::api::faults::{DOUBTFUL, FILED_BEFORE, NOT_SEEN, NUMBER_TAKEN, STATE, unfit};
 use crate::api::front::{Acting, Front, member_code, subject};
+use crate::api::referral_shown::{Candidate, candidates};
 use crate::api::referrals::referral_id;
 
 /// The longest number of a patient.
 const NUMBER_CHARS_MAX: usize = 64;
 
 pub(super) fn router() -> Router<Front> {
-    Router::new().route("/api/referrals/{member}/{id}/file", post(file).fallback(method_not_allowed))
+    Router::new()
+        .route("/api/referrals/{member}/{id}/file", post(file).fallback(method_not_allowed))
+        .route("/api/referrals/{member}/{id}/holders", post(holders).fallback(method_not_allowed))
 }
 
 #[derive(Deserialize)]
@@ -58,6 +62,32 @@ async fn file(
         (None, Some(number)) => front.numbered(way, &form, &typed(&number)?, asked.confirmed).await,
         _ => Err(unfit("number", "exactly one of subject and number")),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numbered {
+    number: String,
+}
+
+/// Who has a number of this hospital, for the one who files to compare with the papers and to choose.
+async fn holders(
+    State(front): State<Front>,
+    Acting { actor, .. }: Acting,
+    Path((member, id)): Path<(String, String)>,
+    Json(asked): Json<Numbered>,
+) -> Result<Json<Vec<Candidate>>, Problem> {
+    if actor.role() != PersonRole::ReferralOffice {
+        return Err(Problem::new(&NOT_SEEN));
+    }
+    let form = front.unfiled(&actor, &member_code(&member)?, referral_id(&id)?).await?;
+    let subjects = front.with_number(&typed(&asked.number)?).await?;
+    let known = front.app.inbox.ask(move |machine, view| candidates(machine, view, &subjects)).await?;
+    let looked_at: Vec<_> = known.iter().map(|patient| Some(patient.subject)).collect();
+    for subject in if looked_at.is_empty() { vec![None] } else { looked_at } {
+        front.look(&actor, subject, Act::Find).await?;
+    }
+    Ok(Json(known.iter().map(|patient| front.candidate(patient, &form)).collect()))
 }
 
 /// Who files which referral.
@@ -158,6 +188,7 @@ fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Inpu
         control_id: None,
         digest: hash::blake3(&said),
         subject: None,
+        holder: None,
         content: Content::Events(vec![event]),
     }))
 }

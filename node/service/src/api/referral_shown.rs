@@ -1,6 +1,7 @@
 //! Referrals as pages see them: rows of the boxes, one with form, documents, steps, and what can be done now.
 
 use serde::Serialize;
+use yiqiao_intake::patient::IdKind;
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::ask::{self, Patient};
 use yiqiao_node_core::boxes;
@@ -9,11 +10,12 @@ use yiqiao_node_core::draft;
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::receive::Shown;
 use yiqiao_node_core::sight::Ground;
+use yiqiao_node_core::state::kept::PersonIdentifier;
 use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::codes::{PersonRole, ReferralAct};
 use yiqiao_proto::form::{ListedDocument, ReferralForm};
 use yiqiao_proto::id::{Code, ReferralId, Subject};
-use yiqiao_proto::person::IdentifierKind;
+use yiqiao_proto::person::{Identifier, IdentifierKind};
 use yiqiao_proto::referral::{Side, State as Standing, after as follows, side_of};
 use yiqiao_proto::time::Timestamp;
 
@@ -21,7 +23,7 @@ use crate::api::documents;
 use crate::api::front::{Front, Named};
 use crate::api::patients::need;
 use crate::api::person::{self, Masked};
-use crate::api::record::{copies_of, need_documents, permits};
+use crate::api::record::{need_documents, permits};
 use crate::api::referral_form::{Form, Reply};
 use crate::names::name_of;
 
@@ -57,7 +59,16 @@ pub(super) struct Whole {
     consent: &'static str,
     steps: Vec<Step>,
     actions: Vec<&'static str>,
-    candidates: Vec<person::Row>,
+    candidates: Vec<Candidate>,
+}
+
+/// A patient of this hospital under whom a referral may be filed.
+#[derive(Serialize)]
+pub(super) struct Candidate {
+    #[serde(flatten)]
+    row: person::Row,
+    /// How the identity numbers compare: `same`, `other`, or `unknown` where there are none to compare.
+    identity: &'static str,
 }
 
 #[derive(Serialize)]
@@ -117,7 +128,7 @@ impl Front {
             documents: rest.documents.iter().filter_map(|one| self.listed(one)).collect(),
             consent: rest.consent,
             actions: actions(actor, &referral),
-            candidates: rest.candidates.iter().map(|one| self.row(one, Ground::Office)).collect(),
+            candidates: rest.candidates.iter().map(|one| self.candidate(one, &referral.form)).collect(),
         }
     }
 
@@ -134,6 +145,10 @@ impl Front {
             actions: vec!["send"],
             candidates: Vec::new(),
         }
+    }
+
+    pub(super) fn candidate(&self, patient: &Patient, form: &ReferralForm) -> Candidate {
+        Candidate { row: self.row(patient, Ground::Office), identity: identity(patient, form) }
     }
 
     pub(super) fn referral_row(&self, referral: &boxes::Referral, changed: Timestamp) -> Row {
@@ -212,7 +227,7 @@ pub(super) fn rest(
     let own_entries =
         form.documents.iter().filter(|listed| listed.holder == *own).map(|listed| listed.entry_id);
     need_documents(view, &own_entries.collect::<Vec<_>>())?;
-    let copies = copies(machine, view, (referring, id), subject)?;
+    let copies = copies(machine, view, (referring, id), (form, subject))?;
     let mut documents = Vec::new();
     for listed in &form.documents {
         let is_this =
@@ -251,35 +266,69 @@ fn consent(documents: &[Listed], is_permitted: bool, is_receiving: bool) -> &'st
     }
 }
 
-/// The copies that a referral brought, and those that its patient had before.
+/// The copies that a referral brought, and those of its documents that its patient had before.
 fn copies(
     machine: &Machine,
     view: &View,
     (referring, id): (&Code, &ReferralId),
-    subject: Option<Subject>,
+    (form, subject): (&ReferralForm, Option<Subject>),
 ) -> Result<Vec<Shown>, Fault> {
     let brought = machine.copies_of_referral(referring, id, 0, view)?;
     let mut copies: Vec<Shown> = brought.into_iter().map(|(_, copy)| copy).collect();
-    if let Some(subject) = subject {
-        copies.extend(copies_of(machine, view, &subject)?);
+    if subject.is_some() {
+        let named = form.documents.iter().map(|listed| (&listed.holder, &listed.entry_id));
+        let here = machine.copies_named(named, view)?;
+        copies.extend(here.into_iter().filter(|copy| copy.subject == subject));
     }
     Ok(copies)
 }
 
 /// Patients here with an identifier of the form.
-pub(super) fn candidates(machine: &Machine, view: &View, form: &ReferralForm) -> Result<Vec<Patient>, Fault> {
+pub(super) fn identified(machine: &Machine, view: &View, form: &ReferralForm) -> Result<Vec<Patient>, Fault> {
     let mut subjects = Vec::new();
     for id in &form.person.identifiers {
         subjects.extend(machine.patients_by_identifier(id, view)?);
     }
     subjects.sort_unstable();
     subjects.dedup();
-    need(&subjects, view)?;
+    candidates(machine, view, &subjects)
+}
+
+/// What is known of patients here.
+pub(super) fn candidates(
+    machine: &Machine,
+    view: &View,
+    subjects: &[Subject],
+) -> Result<Vec<Patient>, Fault> {
+    need(subjects, view)?;
     let mut found = Vec::new();
     for subject in subjects {
-        found.extend(machine.patient(&subject, view)?);
+        found.extend(machine.patient(subject, view)?);
     }
     Ok(found)
+}
+
+/// How the identity numbers of a patient compare with those of a form.
+fn identity(patient: &Patient, form: &ReferralForm) -> &'static str {
+    let normal = |id: &PersonIdentifier| match id.id_kind() {
+        IdKind::ResidentId => Identifier::resident_id(&id.value).ok(),
+        IdKind::HealthCard => Identifier::health_card(&id.value).ok(),
+        IdKind::HealthRecord
+        | IdKind::Local
+        | IdKind::OutpatientNo
+        | IdKind::InpatientNo
+        | IdKind::Passport
+        | IdKind::Other => None,
+    };
+    let own: Vec<Identifier> = patient.data.expose().identifiers.iter().filter_map(normal).collect();
+    let stated = &form.person.identifiers;
+    if stated.iter().any(|id| own.contains(id)) {
+        "same"
+    } else if stated.iter().any(|id| own.iter().any(|own| own.kind() == id.kind())) {
+        "other"
+    } else {
+        "unknown"
+    }
 }
 
 fn stated(form: &ReferralForm) -> Stated {

@@ -28,7 +28,7 @@ use crate::api::parse;
 use crate::api::person::{Revealed, revealed_form};
 use crate::api::record::{need_documents, own_listed, permits_for};
 use crate::api::referral_form::{Form, Reply};
-use crate::api::referral_shown::{Known, Row, Whole, candidates, rest};
+use crate::api::referral_shown::{Known, Row, Whole, identified, rest};
 
 pub(super) fn router() -> Router<Front> {
     let draft = axum::routing::put(save).delete(discard).fallback(method_not_allowed);
@@ -211,7 +211,7 @@ impl Front {
             let named = (&referral.referring, &referral.id);
             let mut rest = rest(machine, view, &referral.form, named, referral.subject, to, now)?;
             if referral.side == Side::Receiving && referral.subject.is_none() {
-                rest.candidates = candidates(machine, view, &referral.form)?;
+                rest.candidates = identified(machine, view, &referral.form)?;
             }
             Ok(Some(Known { referral, steps, rest }))
         };

@@ -67,7 +67,7 @@ async fn beside(call: &Call, provided: &Provided) -> Result<Beside, Refusal> {
         named.check(found.as_ref().map(|found| found.size))?;
         deposits.extend(found.map(|found| (named.url.clone(), found)));
     }
-    Ok(Beside { subject, deposits })
+    Ok(Beside { subject, deposits, holder: None })
 }
 
 /// The body of a resource that is sent, of at most so many bytes.

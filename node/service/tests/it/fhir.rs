@@ -11,6 +11,7 @@ use yiqiao_simnet::story::Role;
 use yiqiao_simnet::town::Town;
 
 use crate::feeds::{about, is_message};
+use crate::pages::Person;
 use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
 
@@ -295,6 +296,18 @@ async fn c10_a_consent_is_recorded_under_every_token_shown_as_one_and_taken_back
     let other =
         system.ask("PUT", &path, &format!("Content-Type: {FHIR}\r\n"), ended.to_string().as_bytes()).await;
     assert_eq!(other.status, 409, "{}", other.text());
+
+    // Under two tokens, and yet the patient reads of one act each.
+    node.published().await;
+    let desk = Person::with_account(&node, "desk", "desk", None).await;
+    let (count, log) = until("the events", async || {
+        let log = desk.get(&format!("/api/patients/{patient}/history")).await;
+        let acts: Vec<_> = log["items"].as_array().unwrap().iter().map(|row| row["act"].clone()).collect();
+        let count = ["consent", "revocation"].map(|act| acts.iter().filter(|known| *known == act).count());
+        (!count.contains(&0)).then_some((count, log))
+    })
+    .await;
+    assert_eq!(count, [1, 1], "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

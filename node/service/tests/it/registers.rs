@@ -92,6 +92,55 @@ async fn who_is_filed_by_hand_is_the_patient_of_the_his_messages_that_follow() {
     }
 }
 
+/// Another person than the one of the referral, but for the number.
+const STRANGER: &str = "^^^QZDX^PI~999000197106150023^^^GA^NI||刘素芬||19710615|F";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_a_number_that_the_his_gives_to_somebody_else_stays_the_filed_patients_until_staff_decide() {
+    let (two, [id], office, desk) = referred(["需造影。"]).await;
+    tell(&two.to, &event("1", "C1^^^QZDX^PI||周^甲||19700101|M")).await;
+    assert_eq!(file(&office, &id, &json!({ "number": "C0001004072" })).await.status, 204);
+    let find = async |wanted: &Value| rows(&desk, wanted).await;
+    let (number, own) = (json!({ "number": "C0001004072" }), json!({ "residentId": RESIDENT_ID }));
+    let before = find(&own).await;
+
+    let stranger = format!("C0001004072{STRANGER}");
+    tell(&two.to, &event("2", &stranger)).await;
+    assert_eq!((find(&number).await, find(&own).await), (before.clone(), before.clone()), "nothing changes");
+    let listed = two.to.does(&["review", "list"]).await;
+    assert!(listed.contains("other-person") && listed.lines().count() == 1, "{listed}");
+    assert!(two.to.does(&["review", "replay", "1"]).await.starts_with("review"));
+
+    assert!(two.to.does(&["review", "replay", "1", "--holder", "another"]).await.starts_with("applied"));
+    assert_eq!(two.to.does(&["review", "list"]).await.trim(), "");
+    let kept = find(&own).await;
+    assert_eq!((&kept[0]["subject"], &kept[0]["name"]), (&before[0]["subject"], &json!("陈志远")));
+    let names: Vec<_> = find(&number).await.iter().map(|row| row["name"].clone()).collect();
+    assert_eq!(names, ["陈志远", "刘素芬"], "papers with the number are about");
+    let referral = office.get(&format!("/api/referrals/qzrm/{id}")).await;
+    assert_eq!((&referral["subject"], &referral["patientName"]), (&before[0]["subject"], &json!("陈志远")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_files_finds_patients_by_number_and_is_told_why_they_cannot_be_compared() {
+    let (two, [id], office, desk) = referred(["需造影。"]).await;
+    tell(&two.to, &event("1", &format!("C8{STRANGER}"))).await;
+    tell(&two.to, &event("2", "C7^^^QZDX^PI||陈^志远||19580304|M")).await;
+    let path = format!("/api/referrals/qzrm/{id}/holders");
+    let holders = async |number: &str| office.post(&path, &json!({ "number": number })).await;
+    assert_eq!(holders("C9").await, json!([]));
+    let other = holders(" c8 ").await;
+    assert_eq!((&other[0]["name"], &other[0]["identity"]), (&json!("刘素芬"), &json!("other")));
+    let unknown = holders("C7").await;
+    assert_eq!((unknown.as_array().unwrap().len(), &unknown[0]["identity"]), (1, &json!("unknown")));
+    assert_eq!(desk.send("POST", &path, &json!({ "number": "C7" })).await.status, 404, "only who files");
+    let chosen = json!({ "subject": unknown[0]["subject"] });
+    assert_eq!(file(&office, &id, &chosen).await.status, 409, "not unless confirmed");
+    let chosen = json!({ "subject": unknown[0]["subject"], "confirmed": true });
+    assert_eq!(file(&office, &id, &chosen).await.status, 204);
+    assert_eq!(office.send("POST", &path, &json!({ "number": "C7" })).await.status, 409, "it is filed");
+}
+
 /// A patient whom the register knows by a number of each kind; the laboratory names another register.
 const MANY: [&str; 2] = [
     "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261120080000||ADT^A01|m1|P|2.4\rEVN|A01|20261120080000\r\

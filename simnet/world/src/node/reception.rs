@@ -83,7 +83,8 @@ impl Node {
         if hub.has_plant(Plant::KeptTwice) && is_chosen {
             let control_id = control_id.map(|id| format!("{id}-2"));
             let content = content.clone();
-            let received = Received { system: system.clone(), control_id, digest, subject: None, content };
+            let received =
+                Received { system: system.clone(), control_id, digest, subject: None, holder: None, content };
             self.queue(hub, Job::Hand(Waiting::nobody(Input::Received(Box::new(received)))));
         }
         if hub.has_plant(Plant::AckOnly) && is_chosen {
@@ -101,7 +102,7 @@ impl Node {
 
     fn hand_received(&mut self, hub: &mut Hub, slip: Slip, content: Content) {
         let (system, control_id, digest) = (slip.system.clone(), slip.control_id.clone(), slip.digest);
-        let received = Received { system, control_id, digest, subject: None, content };
+        let received = Received { system, control_id, digest, subject: None, holder: None, content };
         let input = Box::new(Input::Received(Box::new(received)));
         self.queue(hub, Job::Hand(Waiting { input, to: Reply::Sender(Box::new(slip)) }));
     }
@@ -156,12 +157,17 @@ impl Node {
                 hub.oracle.acknowledged(hub.now, self.who, slip.name(), &answered.entries);
                 true
             }
-            Err(NotTaken::Refused(Refused::NoPatient)) => {
-                // The reader and the machine disagree whether it names a patient: a person looks at it.
+            Err(NotTaken::Refused(refused @ (Refused::NoPatient | Refused::OtherPerson))) => {
+                // The reader and the machine disagree whether it names a patient, or whom: a person looks at it.
+                let reason = if refused == Refused::NoPatient {
+                    ReviewReason::NoIdentifier
+                } else {
+                    ReviewReason::OtherPerson
+                };
                 std::mem::take(&mut slip.placed).iter().for_each(|file| self.vault.remove(file));
                 let whole = slip.bytes.get(slip.span.clone()).unwrap_or_default().to_vec();
                 let mut placed = Vec::new();
-                let content = Content::Review(ReviewReason::NoIdentifier, self.seal(&whole, &mut placed));
+                let content = Content::Review(reason, self.seal(&whole, &mut placed));
                 return self.hand_received(hub, Slip { placed, ..slip }, content);
             }
             Ok(_) | Err(_) => {
