@@ -27,7 +27,7 @@ use crate::api::completeness::{Completeness, Facts};
 use crate::api::faults::NOT_SEEN;
 use crate::api::front::{Acting, Front, Named, subject};
 use crate::api::labs::Trend;
-use crate::api::record::{Kept, kept, own_listed};
+use crate::api::record::{Kept, own_listed};
 use crate::api::words;
 use crate::members::peer_of;
 use crate::names::name_of;
@@ -104,15 +104,6 @@ impl Front {
     pub(super) async fn reader(&self, actor: &Actor, subject: Subject) -> Result<(Patient, Ground), Problem> {
         let (patient, ground) = self.seen(actor, subject).await?;
         if ground.opens_documents() { Ok((patient, ground)) } else { Err(Problem::new(&kind::FORBIDDEN)) }
-    }
-
-    /// What is kept of a patient here.
-    pub(super) async fn kept(&self, patient: &Patient) -> Result<Kept, Problem> {
-        let now = self.now();
-        let retired = patient.retired.iter().copied();
-        let subjects: Vec<_> = std::iter::once(patient.subject).chain(retired).collect();
-        let kept = move |machine: &Machine, view: &View| kept(machine, view, &subjects, now);
-        Ok(self.app.inbox.ask(kept).await?)
     }
 
     /// A document of this hospital; one with codes that this program does not know is not shown.

@@ -10,6 +10,8 @@ pub(super) const PAGE_ROWS: usize = 50;
 pub(super) const DRAFTS_MAX: usize = 256;
 /// Documents of this hospital that one list holds, the newest.
 pub(super) const OWN_DOCUMENTS_MAX: u64 = 4_096;
+/// Those that one question reads: the machine does nothing else meanwhile.
+pub(super) const OWN_DOCUMENTS_AT_ONCE: usize = 256;
 /// Documents of others that one list holds.
 pub(super) const COPIES_MAX: usize = 4_096;
 /// Events of one answer.

@@ -1,8 +1,9 @@
 //! What a node keeps of one patient: own documents and copies of others, through all merges; and which permits in force are known.
 //!
-//! Asked for in few rounds: all keys of a kind at once. Not here: how it is shown.
+//! Asked for in few rounds: all keys of a kind at once; and in several questions. Not here: how it is shown.
 
-use yiqiao_node_core::ask;
+use yiqiao_host::http::Problem;
+use yiqiao_node_core::ask::{self, Patient};
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::receive::Shown;
 use yiqiao_node_core::state::{self, Fault, View};
@@ -15,7 +16,8 @@ use yiqiao_proto::limits::FORM_DIRECTIVES_MAX;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
-use crate::api::limits::{COPIES_MAX, OWN_DOCUMENTS_MAX};
+use crate::api::front::Front;
+use crate::api::limits::{COPIES_MAX, OWN_DOCUMENTS_AT_ONCE, OWN_DOCUMENTS_MAX};
 
 /// All that is kept of a patient here, as far as one list goes.
 pub(super) struct Kept {
@@ -28,29 +30,61 @@ pub(super) struct Kept {
     pub(super) is_permitted: bool,
 }
 
-/// Own documents and copies of a patient, and of all that were merged into it while there is room; what was withdrawn left
-/// out. The patient comes first.
-pub(super) fn kept(
+impl Front {
+    /// Own documents and copies of a patient, and of all that were merged into it while there is room; what was withdrawn left
+    /// out. The patient comes first. Asked for piece by piece: a question starts again from its beginning for what it lacks, and
+    /// others wait for it.
+    pub(super) async fn kept(&self, patient: &Patient) -> Result<Kept, Problem> {
+        let (now, inbox, subject) = (self.now(), &self.app.inbox, patient.subject);
+        let subjects: Vec<_> = std::iter::once(subject).chain(patient.retired.iter().copied()).collect();
+        let (has_lease, is_permitted) =
+            inbox.ask(move |machine, view| standing(machine, view, &subject, now)).await?;
+        let whose = subjects.clone();
+        let (entries, is_cut) = inbox.ask(move |_, view| own_entries(view, &whose)).await?;
+        let mut own = Vec::with_capacity(entries.len());
+        for entries in entries.chunks(OWN_DOCUMENTS_AT_ONCE) {
+            let entries = entries.to_vec();
+            own.extend(inbox.ask(move |machine, view| own_documents(machine, view, &entries)).await?);
+        }
+        let mut copies = Vec::new();
+        for subject in subjects {
+            copies.extend(self.copies(subject).await?);
+        }
+        Ok(Kept { own, copies, is_cut, has_lease, is_permitted })
+    }
+
+    async fn copies(&self, subject: Subject) -> Result<Vec<Shown>, Problem> {
+        let (mut copies, mut after) = (Vec::new(), 0);
+        while copies.len() < COPIES_MAX {
+            let page = move |machine: &Machine, view: &View| machine.copies_of(&subject, after, view);
+            let page = self.app.inbox.ask(page).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            copies.extend(page.into_iter().map(|(_, copy)| copy));
+        }
+        Ok(copies)
+    }
+}
+
+/// Whether there is a lease, and whether this hospital may look for documents of the patient.
+fn standing(
     machine: &Machine,
     view: &View,
-    subjects: &[Subject],
+    subject: &Subject,
     now: Timestamp,
-) -> Result<Kept, Fault> {
-    let (entries, is_cut) = own_entries(view, subjects)?;
-    need_documents(view, &entries)?;
+) -> Result<(bool, bool), Fault> {
+    let by_default = machine.directory().list().policy.default_rule != DefaultRule::Deny;
+    let is_permitted = by_default || permits(machine, view, subject, &machine.config().organisation, now)?;
+    Ok((machine.lease_ends(now).is_some(), is_permitted))
+}
+
+fn own_documents(machine: &Machine, view: &View, entries: &[EntryId]) -> Result<Vec<ask::Document>, Fault> {
+    need_documents(view, entries)?;
     let mut own = Vec::new();
-    for entry in &entries {
+    for entry in entries {
         own.extend(machine.document(entry, view)?.filter(|document| !document.withdrawn));
     }
-    let mut copies = Vec::new();
-    for subject in subjects {
-        copies.extend(copies_of(machine, view, subject)?);
-    }
-    let own_code = &machine.config().organisation;
-    let by_default = machine.directory().list().policy.default_rule != DefaultRule::Deny;
-    let permitted = |subject| permits(machine, view, subject, own_code, now);
-    let is_permitted = by_default || subjects.first().map_or(Ok(false), permitted)?;
-    Ok(Kept { own, copies, is_cut, has_lease: machine.lease_ends(now).is_some(), is_permitted })
+    Ok(own)
 }
 
 /// The newest entries of subjects, and whether there are more.
@@ -89,17 +123,6 @@ pub(super) fn need_documents(view: &View, entries: &[EntryId]) -> Result<(), Fau
         items.extend(subject.and_then(Subject::new).map(|subject| state::item(&subject, document.item)));
     }
     view.need(&items)
-}
-
-pub(super) fn copies_of(machine: &Machine, view: &View, subject: &Subject) -> Result<Vec<Shown>, Fault> {
-    let (mut copies, mut after) = (Vec::new(), 0);
-    while copies.len() < COPIES_MAX {
-        let page = machine.copies_of(subject, after, view)?;
-        let Some((last, _)) = page.last() else { break };
-        after = *last;
-        copies.extend(page.into_iter().map(|(_, copy)| copy));
-    }
-    Ok(copies)
 }
 
 /// Whether a permit that is known to be in force now lets a hospital have documents of the patient for treatment. That a
