@@ -62,6 +62,9 @@ async function takesBack(stage, phone, who) {
     await phone.press('确认撤回');
     await phone.sees('已撤回，立即生效');
     await phone.sees('您还没有同意任何医院查看您在其他医院的病历');
+    // What was said stays to be read, with when it ended and where.
+    const ended = await phone.sees(phone.page.locator('.card.over').filter({ hasText: `曾同意${who}查看` }).first());
+    assert.match(await ended.textContent(), /年\d+月\d+日 已撤回（在.+办理）/);
   });
 }
 
@@ -117,10 +120,12 @@ async function refersAgain(stage, patient) {
     await doctor.follow(patient.name);
     await doctor.follow('发起转诊');
     await doctor.choose('转入医院', region.hospital('C').name);
+    await doctor.choose('转入科室', '心血管内科');
     await doctor.press('从病历填入');
     await doctor.sees('已填入 4 栏，请核对');
     for (const [label, text] of Object.entries(AGAIN)) await doctor.fill(label, text);
     await doctor.press('发送转诊');
     await doctor.sees(doctor.page.locator('.view-head').getByText('已送达'));
+    await doctor.sees('心血管内科');
   });
 }

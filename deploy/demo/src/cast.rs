@@ -71,6 +71,18 @@ pub fn departments(hospital: &Hospital) -> BTreeMap<String, &'static str> {
     both.collect()
 }
 
+/// What the other hospitals call their departments, by member and code.
+pub fn other_departments(hospital: &Hospital) -> BTreeMap<&'static str, toml::Table> {
+    let others = HOSPITALS.into_iter().filter(|other| other.member != hospital.member);
+    let named = others.map(|other| {
+        let departments = other.departments();
+        let names = departments
+            .map(|department| (department.code.to_ascii_lowercase(), toml::Value::from(department.name)));
+        (other.member, names.collect())
+    });
+    named.collect()
+}
+
 /// The region's codes of a hospital's departments, by their names and codes.
 pub fn department_codes(hospital: &Hospital) -> BTreeMap<String, String> {
     let both = hospital.departments().flat_map(|department| {

@@ -518,8 +518,8 @@ impl Region {
         Ok(())
     }
 
-    /// What an administrator writes into the configuration: how the hospital's departments are coded, and the register of the patient
-    /// numbers that its people type.
+    /// What an administrator writes into the configuration: how the hospital's departments are coded, what others call theirs, and the
+    /// register of the patient numbers that its people type.
     fn configure(&self, hospital: &Hospital) -> anyhow::Result<()> {
         let file = self.place.node_config(hospital.member);
         let mut config: toml::Table = std::fs::read_to_string(&file)?.parse()?;
@@ -532,6 +532,9 @@ impl Region {
         let codes = codes.map(|(name, code)| (name, toml::Value::from(code))).collect();
         coding.insert("department_codes".to_owned(), toml::Value::Table(codes));
         config.insert("main_register".to_owned(), cast::main_register(hospital).into());
+        let others = cast::other_departments(hospital).into_iter();
+        let others = others.map(|(member, names)| (member.to_owned(), toml::Value::from(names))).collect();
+        config.insert("member_departments".to_owned(), toml::Value::Table(others));
         Ok(std::fs::write(&file, toml::to_string(&config)?)?)
     }
 }

@@ -10,6 +10,7 @@ use yiqiao_host::link::Link;
 use yiqiao_host::sessions::Identity;
 use yiqiao_proto::id::Code;
 
+use crate::config::Departments;
 use crate::deposits::Deposits;
 use crate::fetch::Fetcher;
 use crate::reception::Reception;
@@ -54,6 +55,8 @@ pub(crate) struct Member {
     pub(crate) https: bool,
     /// Systems that deliver through doors without a login.
     pub(crate) doors: Vec<Code>,
+    /// What other members call their departments.
+    pub(crate) departments: Departments,
 }
 
 impl App {

@@ -56,6 +56,9 @@ pub(crate) struct Config {
     /// register.
     #[serde(default)]
     pub(crate) assigners: BTreeMap<String, String>,
+    /// Names of other members' departments, by member and by the department's code there.
+    #[serde(default)]
+    pub(crate) member_departments: BTreeMap<String, BTreeMap<String, String>>,
     /// Logging.
     #[serde(default)]
     pub(crate) log: LogConfig,
@@ -115,6 +118,9 @@ pub(crate) struct ConfigFile<'a> {
     pub(crate) door: Vec<DoorConfig>,
 }
 
+/// Names of departments, by member and code.
+pub(crate) type Departments = BTreeMap<Code, BTreeMap<Code, String>>;
+
 /// An MLLP door.
 #[derive(Clone, Debug)]
 pub(crate) struct MllpDoor {
@@ -141,6 +147,19 @@ impl Config {
     /// As intake has them, however the file writes them.
     fn assigners(&self) -> impl Iterator<Item = (String, String)> {
         self.assigners.iter().map(|(written, name)| (assigner_of(written), assigner_of(name)))
+    }
+
+    /// Names of other members' departments, by codes as referrals name them.
+    pub(crate) fn member_departments(&self) -> anyhow::Result<Departments> {
+        let code = |written: &String| {
+            let code = Code::new(written.to_ascii_lowercase());
+            code.with_context(|| format!("`member_departments` has {written} in the configuration"))
+        };
+        let table = |(member, written): (&String, &BTreeMap<String, String>)| {
+            let names = written.iter().map(|(department, name)| Ok((code(department)?, name.clone())));
+            Ok((code(member)?, names.collect::<anyhow::Result<_>>()?))
+        };
+        self.member_departments.iter().map(table).collect()
     }
 
     pub(crate) fn organisation(&self) -> anyhow::Result<Code> {
@@ -214,6 +233,21 @@ mod tests {
         config.machine().unwrap();
         config.zone().unwrap();
         assert_eq!((config.listen().unwrap().len(), config.mllp_doors().unwrap().len()), (1, 2));
+        let code = |text| Code::new(text).unwrap();
+        let departments = config.member_departments().unwrap();
+        assert_eq!(departments[&code("qzdx")][&code("d1201")], "心血管内科");
+    }
+
+    #[test]
+    fn departments_of_other_members_are_known_by_codes_as_referrals_name_them() {
+        let example = include_str!("../../../docs/configuration.md").split("```toml\n").nth(1).unwrap();
+        let mut config: Config = toml::from_str(example.split("```").next().unwrap()).unwrap();
+        let table = |code: &str| BTreeMap::from([(code.to_owned(), "心内科".to_owned())]);
+        config.member_departments = BTreeMap::from([("qzdx".to_owned(), table("D1201"))]);
+        let known = config.member_departments().unwrap();
+        assert_eq!(known.values().flat_map(|names| names.keys()).next().unwrap().as_str(), "d1201");
+        config.member_departments = BTreeMap::from([("qzdx".to_owned(), table("心内科"))]);
+        assert!(config.member_departments().unwrap_err().to_string().contains("心内科"));
     }
 
     #[test]

@@ -230,6 +230,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
         name: config.name.clone(),
         https: config.http.https,
         doors,
+        departments: config.member_departments()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
     let Parts { inbox, vault, reception, registry, link, fetcher, alarms } = parts;

@@ -16,7 +16,7 @@ import { DocumentPane } from './document';
 import { sameDocument } from './document-item';
 import { handedOver, newestFirst, timeOf } from './record-list';
 import { Clinical } from './referral-clinical';
-import { useRegion } from './region';
+import { departmentsOf, useRegion } from './region';
 import { T } from './texts';
 
 const words = T.editor;
@@ -145,17 +145,32 @@ function useUnsaved() {
 
 const optionsOf = (names: { [value: string]: string }) => Object.entries(names).map(([value, label]) => ({ value, label }));
 
+/** A department of the chosen hospital: from the list where this hospital knows it, else by its code. */
+function ToDepartment() {
+  const region = useRegion();
+  const to: string | undefined = Form.useWatch('to');
+  const known = to === undefined ? [] : departmentsOf(region, to);
+  const options = known.map(({ code, name }) => ({ value: code, label: words.departmentOf(name, code) }));
+  const field = known.length === 0
+    ? <Input maxLength={32} placeholder={T.referral.theirChoice} />
+    : <Select allowClear showSearch={{ optionFilterProp: 'label' }} options={options} placeholder={T.referral.theirChoice} />;
+  return (
+    <Form.Item name="toDepartment" label={T.form.toDepartment} extra={known.length === 0 ? words.departmentHelp : words.departmentChoice} rules={[{ pattern: DEPARTMENT, message: words.departmentBad }]}>{field}</Form.Item>
+  );
+}
+
 function Basics({ subject }: { subject: string }) {
   const region = useRegion();
+  const form = Form.useFormInstance();
   const others = region.members.filter((member) => member.code !== region.me.code && member.roles.includes('custodian') && !member.suspended);
   return (
     <section className="sheet-card">
       <h2>{words.basics}</h2>
       <div className="columns">
         <Form.Item name="to" label={words.to} rules={[{ required: true, message: words.toNeeded }]}>
-          <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} />
+          <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} onChange={() => form.setFieldValue('toDepartment', undefined)} />
         </Form.Item>
-        <Form.Item name="toDepartment" label={T.form.toDepartment} extra={words.departmentHelp} rules={[{ pattern: DEPARTMENT, message: words.departmentBad }]}><Input maxLength={32} placeholder={T.referral.theirChoice} /></Form.Item>
+        <ToDepartment />
         <Form.Item name="urgency" label={T.form.urgency}><Segmented aria-label={T.form.urgency} options={optionsOf(T.urgency)} /></Form.Item>
         <Form.Item name="direction" label={T.form.direction}><Segmented aria-label={T.form.direction} options={optionsOf(T.direction)} /></Form.Item>
       </div>

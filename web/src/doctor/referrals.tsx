@@ -58,8 +58,8 @@ const COLUMNS: TableColumnsType<ReferralRow> = [
 ];
 
 /** Where the patient goes: the department that the form names, or else whom the receiving hospital chooses. */
-export function Destination({ of: { side, toDepartment, assigned } }: { of: ReferralRow }) {
-  if (toDepartment !== '') return side === 'receiving' ? <Department of={toDepartment} /> : toDepartment;
+export function Destination({ of: { side, other, toDepartment, assigned } }: { of: ReferralRow }) {
+  if (toDepartment !== '') return side === 'receiving' ? <Department of={toDepartment} /> : <Department of={toDepartment} at={other.code} />;
   if (side === 'referring') return T.referral.theirChoice;
   return assigned === null ? T.referral.unassigned : T.referral.toDoctor(assigned.name);
 }

@@ -27,12 +27,16 @@ export function WithRegion({ children }: { children: ReactNode }) {
   return <Shown of={loaded}>{(region) => <Context value={region}>{children}</Context>}</Shown>;
 }
 
-/** The name of a department of this hospital, which systems write by its code; another text as it is. */
-export function Department({ of }: { of: string | null }) {
-  const { departments } = useRegion();
+/** The name of a department, which systems write by its code: of this hospital, or of the member that is given; another text as it is. */
+export function Department({ of, at }: { of: string | null; at?: string }) {
+  const region = useRegion();
   if (of === null || of === '') return S.none;
-  return departments.find(({ code }) => code === of.toLowerCase())?.name ?? of;
+  return departmentsOf(region, at).find(({ code }) => code === of.toLowerCase())?.name ?? of;
 }
+
+/** The departments of this hospital; or those of another member that are known here. */
+export const departmentsOf = ({ departments, me, members }: Region, at = me.code) =>
+  at === me.code ? departments : members.find(({ code }) => code === at)?.departments ?? [];
 
 /** Whether documents of others flow now: nothing does without a lease (F-7). */
 export const flows = (region: Region) => region.registry.connected && region.registry.leaseUntil !== null;

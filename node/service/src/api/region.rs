@@ -13,6 +13,7 @@ use yiqiao_proto::member;
 use yiqiao_proto::time::Timestamp;
 
 use crate::api::front::{Front, Named};
+use crate::config::Departments;
 use crate::names::name_of;
 
 pub(super) fn router() -> Router<Front> {
@@ -36,6 +37,8 @@ struct Member {
     contact: String,
     roles: Vec<String>,
     suspended: bool,
+    /// As far as this hospital's configuration names them.
+    departments: Vec<Named>,
 }
 
 #[derive(Serialize)]
@@ -71,13 +74,14 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
             contact: String::new(),
             roles: Vec::new(),
             suspended: false,
+            departments: Vec::new(),
         },
-        Member::of,
+        |member| Member::of(member, &own.departments),
     );
     Ok(Json(Region {
         region: own.region.to_string(),
         me,
-        members: directory.list().members.iter().map(Member::of).collect(),
+        members: directory.list().members.iter().map(|member| Member::of(member, &own.departments)).collect(),
         departments: standing.departments,
         registry: Registry {
             connected: front.app.registry.is_connected(),
@@ -88,13 +92,17 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
 }
 
 impl Member {
-    fn of(member: &member::Member) -> Self {
+    fn of(member: &member::Member, departments: &Departments) -> Self {
+        let named = departments.get(&member.code).into_iter().flatten();
         Self {
             code: member.code.to_string(),
             name: member.name.clone(),
             contact: member.contact.clone(),
             roles: member.roles.iter().map(name_of).collect(),
             suspended: member.suspended,
+            departments: named
+                .map(|(code, name)| Named { code: code.to_string(), name: name.clone() })
+                .collect(),
         }
     }
 }
