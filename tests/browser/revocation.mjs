@@ -61,7 +61,7 @@ async function takesBack(stage, phone, who) {
   await stage.station('patient-has-revoked', phone, async () => {
     await phone.press('确认撤回');
     await phone.sees('已撤回，立即生效');
-    await phone.sees('您还没有同意任何医院查看您在其他医院的病历');
+    await phone.sees('您现在没有同意任何医院查看您在其他医院的病历');
     // What was said stays to be read, with when it ended and where.
     const ended = await phone.sees(phone.page.locator('.card.over').filter({ hasText: `曾同意${who}查看` }).first());
     assert.match(await ended.textContent(), /年\d+月\d+日 已撤回（在.+办理）/);

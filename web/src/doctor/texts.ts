@@ -131,7 +131,7 @@ export const T = {
 
   consents: {
     add: '登记知情同意',
-    empty: '还没有登记任何授权',
+    empty: '没有有效的授权',
     emptyHelp: '没有授权时，外院不能查看本院资料，本院也查不到外院资料。患者在场时可在此登记。',
     permit: '同意', forbid: '不同意',
     inForce: '有效', over: '已到期', future: '未生效',

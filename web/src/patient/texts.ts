@@ -9,7 +9,7 @@ export const T = {
   consents: {
     title: '谁可以看我的病历',
     permits: '我同意的', forbids: '我不允许的',
-    empty: '您还没有同意任何医院查看您在其他医院的病历',
+    empty: '您现在没有同意任何医院查看您在其他医院的病历',
     emptyHelp: '需要时，请带身份证件到就诊医院的服务窗口办理。没有您的同意，外院看不到您的病历。',
     can: (who: string) => `${who}可以查看您在其他医院的病历`,
     canOf: (who: string, holder: string) => `${who}可以查看您在${holder}的病历`,
