@@ -259,7 +259,7 @@ fn a_walk_in_consents_at_the_desk(stage: &Stage) {
 /// C recorded the consent under the resident ID and under the health card. B's HIS knows the resident ID alone.
 fn a_desk_that_knows_the_walk_in_by_less_takes_it_back(stage: &Stage) {
     let resident = stage.town.cast(Role::WalkIn).unwrap();
-    let (id, name) = (&resident.person.resident_id, &resident.person.name);
+    let (id, name) = (&resident.person.resident_id, &resident.person.name.text);
     let registered = format!(
         "MSH|^~\\&|HIS|QZZY|YIQIAO|QZZY|20261120080000||ADT^A04|WALK1|P|2.4||||||UNICODE UTF-8\rEVN|A04|20261120080000\r\
          PID|1||W777^^^^PI~{id}^^^^NI||{name}\rPV1|1|O|0203||||||||||||||||VW777\r"
