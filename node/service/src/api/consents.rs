@@ -180,9 +180,13 @@ impl Front {
         ended.retain(|ended| !in_force.iter().any(|group| group.says(&ended.act.word.said)));
         ended.sort_by_key(|ended| Reverse((ended.at, ended.act.seq)));
         let groups = grouped(ended.iter().map(|ended| ended.act.clone()));
-        let last =
-            |group: &Group| ended.iter().find(|ended| group.acts.iter().any(|act| act.seq == ended.act.seq));
-        let shown = groups.iter().filter_map(|group| self.ended_consent(group, last(group)?));
+        // Under one token the revocation may have been told, and under another only that it has ended.
+        let how = |group: &Group| {
+            let ends = || ended.iter().filter(|ended| group.acts.iter().any(|act| act.seq == ended.act.seq));
+            let is_told = |ended: &&Ended| matches!(ended.by, End::Revocation(Some(_)));
+            ends().find(is_told).or_else(|| ends().next())
+        };
+        let shown = groups.iter().filter_map(|group| self.ended_consent(group, how(group)?));
         Ok(shown.collect())
     }
 

@@ -139,7 +139,10 @@ pub(super) async fn update(
 
 impl Once {
     fn consent(&self, now: Timestamp) -> Option<Consent> {
-        let (first, end) = self.directives.first()?;
+        let (first, _) = self.directives.first()?;
+        let ends = || self.directives.iter().filter_map(|(_, end)| end.as_ref());
+        // Under one token the revocation may have been told, and under another only that it has ended.
+        let end = ends().find(|end| matches!(end, End::Revocation(Some(_)))).or_else(|| ends().next());
         let over = first.valid_until.is_some_and(|until| until <= now);
         let standing = match end {
             Some(end) if self.in_force().next().is_none() => standing_of(end),
