@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use yiqiao_host::keys;
 use yiqiao_node_core::ask::{self, WordState};
 use yiqiao_node_core::machine::{self, Effect, Handled, Input, Machine, Outcome, Stop};
-use yiqiao_node_core::state::{Fault, Record, View};
+use yiqiao_node_core::state::{self, Fault, Record, View};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::Subject;
