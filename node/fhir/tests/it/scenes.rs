@@ -61,6 +61,7 @@ pub(crate) fn patient() -> Patient {
         assigner: assigner.to_owned(),
     };
     let data = PersonData {
+        by_hand: false,
         identifiers: vec![
             id(4, "P-0001", "https://hospital-a.example/sid/patient"),
             id(1, "11010519491231002X", "urn:oid:2.16.156.10011.1.3"),
