@@ -358,6 +358,7 @@ impl World {
             }
             Happening::Rotate => {
                 plan(hub, Millis::new(0), sign(Change::WordsKey(who)));
+                plan(hub, Millis::new(0), sign(Change::SealingKey(who)));
                 plan(hub, Millis::from_secs(30), Deed::Rekey(who));
                 plan(hub, Millis::from_secs(60), sign(Change::Retire(who)));
             }

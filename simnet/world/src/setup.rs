@@ -90,7 +90,7 @@ pub enum Happening {
     Rot,
     /// A member is suspended.
     Suspend,
-    /// A member gets another words key, then uses it, then the old one is retired.
+    /// A member gets another words key and another sealing key, then uses them, then the old ones are retired.
     Rotate,
     /// A list without a change.
     List,

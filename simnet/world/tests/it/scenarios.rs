@@ -76,7 +76,7 @@ fn c6_a_mass_revocation_holds() {
 }
 
 #[test]
-fn m5_keys_that_follow_each_other_hold() {
+fn m4_m5_keys_that_follow_each_other_hold() {
     shortly("key-rotation");
 }
 
