@@ -10,6 +10,7 @@ use crate::actor::Actor;
 use crate::audit::{Act, Line, audit, login_tag};
 use crate::list::List;
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
+use crate::referral;
 use crate::sight::Ground;
 use crate::state::kept;
 use crate::state::{self, Body, Fault, View, damaged, read_digest, read_referral_id, read_subject};
@@ -42,7 +43,7 @@ pub(crate) fn save(
     let writer = login_tag(&work.machine.keys.at_rest, actor.login());
     let id = match id {
         Some(id) => {
-            let known = find(work.view, &id)?.ok_or(Refused::UnknownReferral)?;
+            let known = known(work, actor, &id)?;
             if read_digest(&known.writer)? != writer {
                 return Err(Refused::NotYours.into());
             }
@@ -97,7 +98,7 @@ fn gone(work: &mut Work<'_>, id: &ReferralId, known: &kept::Draft) -> Result<(),
 
 /// A draft that the actor may send or throw away: the own one, or the referral office.
 pub(crate) fn of_actor(work: &Work<'_>, actor: &Actor, id: &ReferralId) -> Result<kept::Draft, Stop> {
-    let known = find(work.view, id)?.ok_or(Refused::UnknownReferral)?;
+    let known = known(work, actor, id)?;
     let own = login_tag(&work.machine.keys.at_rest, actor.login()).as_bytes().to_vec() == known.writer;
     let staff = matches!(actor, Actor::Staff(_));
     if staff && (own || actor.role() == PersonRole::ReferralOffice) {
@@ -118,6 +119,17 @@ fn may_write(work: &Work<'_>, actor: &Actor, subject: &Subject) -> Result<(), St
         PersonRole::Physician | PersonRole::DepartmentHead | PersonRole::ReferralOffice
     );
     if role && seen.is_ok_and(Ground::opens_documents) { Ok(()) } else { Err(Refused::NotSeen.into()) }
+}
+
+/// A draft that is one still; whoever may see the referral that it has become is told so.
+fn known(work: &Work<'_>, actor: &Actor, id: &ReferralId) -> Result<kept::Draft, Stop> {
+    if let Some(draft) = find(work.view, id)? {
+        return Ok(draft);
+    }
+    let own = &work.machine.config.organisation;
+    let sent = work.view.find(&state::referral(&referral::name(own, id)))?;
+    let is_seen = sent.map(|sent| referral::may_look(work.machine, actor, &sent)).transpose()?;
+    Err(if is_seen == Some(true) { Refused::SentBefore } else { Refused::UnknownReferral }.into())
 }
 
 fn find(view: &View, id: &ReferralId) -> Result<Option<kept::Draft>, Fault> {

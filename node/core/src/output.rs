@@ -222,6 +222,9 @@ pub enum Refused {
     /// No such draft or referral is here.
     #[error("no draft or referral has this id")]
     UnknownReferral,
+    /// The draft was sent: it is a referral by now.
+    #[error("the draft was sent before")]
+    SentBefore,
     /// The actor has nothing to do with the draft or referral.
     #[error("the draft or referral is neither this login's nor its department's")]
     NotYours,

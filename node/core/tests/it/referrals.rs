@@ -226,13 +226,26 @@ fn drafts_are_their_writers_and_go_when_they_are_sent() {
     let id = trio.draft();
     let drafts = |trio: &Trio| trio.nodes["hospital"].ask(|machine, view| machine.drafts("wang", 0, view));
     assert_eq!(drafts(&trio).len(), 1);
-    assert_eq!(trio.act("hospital", &Input::Send { actor: stranger, id }), Err(Refused::NotYours));
+    assert_eq!(trio.act("hospital", &Input::Send { actor: stranger.clone(), id }), Err(Refused::NotYours));
     let second = trio.draft();
     assert_eq!(drafts(&trio).len(), 2);
     trio.act("hospital", &Input::DropDraft { actor: wang(), id: second }).unwrap();
     trio.act("hospital", &Input::Send { actor: wang(), id }).unwrap();
     assert!(drafts(&trio).is_empty());
-    assert_eq!(trio.act("hospital", &Input::Send { actor: wang(), id }), Err(Refused::UnknownReferral));
+    let again = |actor| Input::Send { actor, id };
+    assert_eq!(trio.act("hospital", &again(wang())), Err(Refused::SentBefore));
+    let (to, form) = (code("clinic"), Box::new(trio.form()));
+    let late = Input::Draft { actor: wang(), id: Some(id), subject, to, form };
+    assert_eq!(trio.act("hospital", &late), Err(Refused::SentBefore));
+    assert_eq!(
+        trio.act("hospital", &again(stranger)),
+        Err(Refused::UnknownReferral),
+        "no stranger learns of it"
+    );
+    assert_eq!(
+        trio.act("hospital", &Input::DropDraft { actor: wang(), id: second }),
+        Err(Refused::UnknownReferral)
+    );
     trio.live(3_000);
     let (sent, next) =
         trio.nodes["hospital"].ask(|machine, view| machine.referrals(&office(), Folder::Sent, None, view));

@@ -86,6 +86,10 @@ kinds! {
     STATE CONFLICT "state" "The step is not allowed where the referral stands."
         "转诊的状态已经改变，不能执行此操作。请刷新后重试。"
         "The referral has moved on. Please reload."
+    /// The draft is a referral by now.
+    SENT_BEFORE CONFLICT "sent-before" "The draft was sent before."
+        "这份转诊单已经发送，不能再改动或重新发送。"
+        "The draft was sent before: it can no longer be changed or sent."
     /// Identifiers do not fit.
     DOUBTFUL CONFLICT "doubtful" "No identifier of the referral is this patient's."
         "转诊单上的证件号码与所选患者不一致。请再次核对证件；确认为同一人的，请勾选确认后再归档。"
@@ -138,6 +142,7 @@ fn of_refused(refused: &Refused) -> Problem {
             Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string())
         }
         Refused::NotThere | Refused::Changed => Problem::new(&STATE),
+        Refused::SentBefore => Problem::new(&SENT_BEFORE),
         Refused::FiledBefore => Problem::new(&FILED_BEFORE),
         Refused::NumberTaken => Problem::new(&NUMBER_TAKEN),
         Refused::NoSuchMember => Problem::new(&NO_MEMBER),
