@@ -90,6 +90,10 @@ kinds! {
     SENT_BEFORE CONFLICT "sent-before" "The draft was sent before."
         "这份转诊单已经发送，不能再改动或重新发送。"
         "The draft was sent before: it can no longer be changed or sent."
+    /// A resident identity number with a mistake in it.
+    CHECK_DIGIT UNPROCESSABLE_ENTITY "check-digit" "The check digit of the resident ID does not fit."
+        "身份证号的校验位不符，其中有数字输入有误。请对照证件原件核对。"
+        "The check digit of the resident ID does not fit: one of its digits is wrong. Please compare it with the card."
     /// Identifiers do not fit.
     DOUBTFUL CONFLICT "doubtful" "No identifier of the referral is this patient's."
         "转诊单上的证件号码与所选患者不一致。请再次核对证件；确认为同一人的，请勾选确认后再归档。"

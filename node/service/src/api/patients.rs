@@ -14,10 +14,10 @@ use yiqiao_node_core::register::Number;
 use yiqiao_node_core::sight::Ground;
 use yiqiao_node_core::state::{self, Fault, View};
 use yiqiao_proto::id::Subject;
-use yiqiao_proto::person::Identifier;
+use yiqiao_proto::person::{Identifier, IdentifierError};
 use yiqiao_proto::phi::Phi;
 
-use crate::api::faults::{NOT_SEEN, unfit};
+use crate::api::faults::{CHECK_DIGIT, NOT_SEEN, unfit};
 use crate::api::front::{Acting, After, Front, Page, subject};
 use crate::api::limits::{CIRCLES_MAX, PAGE_ROWS};
 use crate::api::person::{Revealed, Row, Whole, revealed};
@@ -132,9 +132,14 @@ impl Find {
     fn wanted(self) -> Result<Wanted, Problem> {
         match (self.number, self.resident_id, self.health_card) {
             (Some(number), None, None) => Ok(Wanted::Number(Phi::new(number.trim().to_owned()))),
-            (None, Some(number), None) => Identifier::resident_id(&number)
-                .map(Wanted::Identifier)
-                .map_err(|error| unfit("residentId", &error.to_string())),
+            (None, Some(number), None) => {
+                Identifier::resident_id(&number).map(Wanted::Identifier).map_err(|error| match error {
+                    IdentifierError::CheckDigit => Problem::new(&CHECK_DIGIT).field("residentId"),
+                    IdentifierError::Form | IdentifierError::StandIn => {
+                        unfit("residentId", &error.to_string())
+                    }
+                })
+            }
             (None, None, Some(number)) => Identifier::health_card(&number)
                 .map(Wanted::Identifier)
                 .map_err(|error| unfit("healthCard", &error.to_string())),
@@ -218,6 +223,16 @@ mod tests {
         };
         assert!(find(Some("1"), None).wanted().is_ok());
         assert!(find(Some("1"), Some("2")).wanted().is_err() && find(None, None).wanted().is_err());
+    }
+
+    #[test]
+    fn a_mistyped_digit_of_a_resident_id_is_named() {
+        let refused = |number: &str| {
+            let asked = Find { number: None, resident_id: Some(number.to_owned()), health_card: None };
+            asked.wanted().err().unwrap().kind().slug
+        };
+        assert_eq!(refused("110105194912310021"), CHECK_DIGIT.slug);
+        assert_eq!(refused("11010519491231"), "unfit-field");
     }
 
     #[test]
