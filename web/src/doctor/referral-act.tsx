@@ -1,6 +1,6 @@
 /** Asks for what an act of a referral needs, says its effect, and does it. */
 
-import { Alert, App, AutoComplete, DatePicker, Form, Input, Modal, Select } from 'antd';
+import { Alert, App, Button, DatePicker, Form, Input, Modal, Select } from 'antd';
 import dayjs, { type Dayjs } from 'dayjs';
 import { doctors, referrals } from '../api/calls';
 import type { Act, Referral, ReferralReply } from '../api/types';
@@ -91,13 +91,15 @@ function Doctor({ referral, must }: { referral: Referral; must: boolean }) {
 
 function Text({ act }: { act: Asked }) {
   const rules = NEEDS_TEXT.has(act) ? [{ required: true, whitespace: true, message: words.textNeeded }] : [];
-  const reasons = words.declineReasons.map((value) => ({ value }));
+  const form = Form.useFormInstance<Filled>();
+  const take = (text: string) => { form.setFieldValue('text', text); void form.validateFields(['text']); };
   return (
-    <Form.Item name="text" label={words.text} rules={rules}>
-      {act === 'decline'
-        ? <AutoComplete options={reasons}><Input.TextArea autoSize={{ minRows: 2, maxRows: 6 }} maxLength={2000} /></AutoComplete>
-        : <Input.TextArea autoSize={{ minRows: act === 'answer' ? 8 : 2, maxRows: 16 }} maxLength={8000} showCount={act === 'answer'} />}
-    </Form.Item>
+    <>
+      {act === 'decline' && <p>{words.declineReasons.map((reason) => <Button key={reason} size="small" className="reason" onClick={() => take(reason)}>{reason}</Button>)}</p>}
+      <Form.Item name="text" label={words.text} rules={rules}>
+        <Input.TextArea autoSize={{ minRows: act === 'answer' ? 8 : 2, maxRows: 16 }} maxLength={8000} showCount={act === 'answer'} />
+      </Form.Item>
+    </>
   );
 }
 
