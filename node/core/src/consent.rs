@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use yiqiao_consent::scope::is_same_scope;
-use yiqiao_consent::{InForce, Patient, Record, Request, Witness};
+use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness};
 use yiqiao_proto::codes::{LegalBasis, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::directory::SignerError;
@@ -14,6 +14,7 @@ use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word
 use yiqiao_proto::head::Head;
 use yiqiao_proto::id::{Digest, DirectiveId, EntryId, Subject};
 use yiqiao_proto::lease::{AcceptedAct, Told};
+use yiqiao_proto::release::Asker;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
@@ -123,6 +124,41 @@ fn decide_on(
     asked_at: Timestamp,
 ) -> Result<Judgement, Fault> {
     let known = records(machine, view, tokens, asked_at)?;
+    judge(machine, view, &known, request, now)
+}
+
+/// Decides about documents of this node for somebody who has not asked: which would be permitted; none while that cannot be
+/// told (F-5, F-7).
+pub(crate) fn foresee(
+    machine: &Machine,
+    view: &View,
+    tokens: &[Token],
+    asker: &Asker,
+    documents: &[Document],
+    now: Timestamp,
+) -> Result<Option<BTreeSet<EntryId>>, Fault> {
+    let Some(lease) = feed::standing(machine, now) else { return Ok(None) };
+    let known = records(machine, view, tokens, lease.asked_at)?;
+    if known.iter().any(|(_, known)| known.is_none()) {
+        return Ok(None);
+    }
+    let custodian = &machine.config.organisation;
+    let mut permitted = BTreeSet::new();
+    for document in documents {
+        if judge(machine, view, &known, &Request { asker, custodian, document }, now)?.permits {
+            permitted.insert(document.entry_id);
+        }
+    }
+    Ok(Some(permitted))
+}
+
+fn judge(
+    machine: &Machine,
+    view: &View,
+    known: &[(Token, Option<Known>)],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Judgement, Fault> {
     let own: Vec<_> =
         known.iter().map(|(token, known)| (*token, known.as_ref().map(|known| &known.record))).collect();
     let patient = Patient { own: &own, linked: &[] };

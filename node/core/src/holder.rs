@@ -204,7 +204,7 @@ impl Case {
 }
 
 /// What directives can say of a document of this node, but for what it has replaced.
-fn facts(entry_id: EntryId, document: &Document) -> Result<Asked, Fault> {
+pub(crate) fn facts(entry_id: EntryId, document: &Document) -> Result<Asked, Fault> {
     let entry = document.entry.as_ref().ok_or_else(damaged)?;
     let time = |ms: Option<i64>| ms.map(|ms| Timestamp::from_unix_ms(ms).ok_or_else(damaged)).transpose();
     Ok(Asked {

@@ -40,6 +40,7 @@ mod errand;
 mod event;
 pub mod feed;
 pub mod fetch;
+pub mod handover;
 pub mod holder;
 mod input;
 pub mod intake;

@@ -25,6 +25,7 @@ mod prefill;
 mod reading;
 mod recent;
 mod record;
+mod referral_consent;
 mod referral_form;
 mod referral_shown;
 mod referrals;
@@ -75,6 +76,7 @@ fn people(app: &App) -> Router {
         .merge(history::router())
         .merge(referrals::router())
         .merge(prefill::router())
+        .merge(referral_consent::router())
         .merge(filing::router())
         .merge(assigning::router())
         .merge(audit::router())

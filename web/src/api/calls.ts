@@ -33,6 +33,8 @@ export const patients = {
   audit: (subject: string, after: string | null, signal?: AbortSignal) =>
     call<Api.Page<Api.AuditRow>>('GET', paged(`${patient(subject)}/audit`, after), undefined, signal),
   referralPrefill: (subject: string) => call<Api.ReferralPrefill>('GET', `${patient(subject)}/referral-prefill`),
+  referralConsent: (subject: string, body: Api.ReferralConsentRequest, signal?: AbortSignal) =>
+    call<Api.ReferralConsent>('POST', `${patient(subject)}/referral-consent`, body, signal),
   account: (subject: string) => call<Api.PatientAccount>('POST', `${patient(subject)}/account`),
 };
 

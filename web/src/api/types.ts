@@ -378,6 +378,24 @@ export interface Draft {
   entries: { holder: string; entry: string }[];
 }
 
+/**
+ * POST /api/patients/{subject}/referral-consent: whether the other hospital would get these documents, as the node would decide
+ * now. `unknown` while it cannot be told, and if there are none.
+ */
+export interface ReferralConsentRequest {
+  to: string;
+  toDepartment: string;
+  /** The draft, once it has been saved. */
+  referral: string | null;
+  entries: { holder: string; entry: string }[];
+}
+
+export interface ReferralConsent {
+  consent: 'permitted' | 'partly' | 'none' | 'unknown';
+  /** Entries that the other hospital would not get. */
+  withheld: string[];
+}
+
 /** POST /api/referrals/{member}/{id}/act. */
 export interface Act {
   act: 'send' | 'accept' | 'decline' | 'book' | 'arrive' | 'admit' | 'answer' | 'close' | 'cancel';

@@ -2,20 +2,24 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::boxes::Folder;
 use yiqiao_node_core::copy::Stage;
+use yiqiao_node_core::desk::NewPermit;
+use yiqiao_node_core::handover::Handover;
 use yiqiao_node_core::machine::{Input, Outcome, Refused};
-use yiqiao_proto::codes::{AccessAct, PersonRole, ReferralAct as Act, RefusalCode};
+use yiqiao_proto::codes::{AccessAct, PersonRole, Purpose, ReferralAct as Act, RefusalCode, Sensitivity};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::{Envelope, Said, Verified};
 use yiqiao_proto::form::{Body, ReferralReply};
-use yiqiao_proto::id::ReferralId;
+use yiqiao_proto::id::{EntryId, ReferralId};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::referral::{ReferralStep, Side, State, StepFacts};
+use yiqiao_proto::time::Millis;
 
 use crate::region::{HOSPITAL, code, key, sealing_secret};
+use crate::story::permit;
 use crate::trio::{DAY, Trio, office, refusal, staff, wang, zhao};
 
 #[test]
@@ -145,7 +149,7 @@ fn r5_the_same_number_with_other_bytes_is_a_conflict_and_a_gap_is_not_taken() {
     });
     assert_eq!(early, Outcome::Refused(refusal(RefusalCode::OutOfOrder, "R-4")));
     assert_eq!(tell(|_| {}), Outcome::Done);
-    let other = tell(|facts| facts.at = facts.at + yiqiao_proto::time::Millis::new(1));
+    let other = tell(|facts| facts.at = facts.at + Millis::new(1));
     assert_eq!(other, Outcome::Refused(refusal(RefusalCode::Conflict, "R-5")));
     let unchained = tell(|facts| {
         (facts.number, facts.act) = (2, Act::Cancel);
@@ -182,10 +186,10 @@ fn an_unanswered_referral_expires_by_itself() {
     trio.live(3_000);
     // Three days without anybody: the nodes are not asked for every half second of it.
     for name in ["hospital", "clinic"] {
-        let now = trio.now + yiqiao_proto::time::Millis::new(3 * DAY);
+        let now = trio.now + Millis::new(3 * DAY);
         trio.node(name).now = now;
     }
-    trio.now = trio.now + yiqiao_proto::time::Millis::new(3 * DAY);
+    trio.now = trio.now + Millis::new(3 * DAY);
     trio.live(3_000);
     assert_eq!((trio.state("hospital", id), trio.state("clinic", id)), (State::Expired, State::Expired));
     assert_eq!(trio.step("clinic", &zhao(), id, Act::Accept), Err(Refused::NotThere));
@@ -213,6 +217,56 @@ fn who_has_nothing_to_do_with_a_referral_takes_no_step() {
     assert_eq!(trio.step("hospital", &wang(), id, Act::Accept), Err(Refused::NotThere));
     trio.step("clinic", &zhao(), id, Act::Accept).unwrap();
     assert_eq!(trio.step("clinic", &desk, id, Act::Arrive), Ok(Outcome::Done));
+}
+
+/// Which documents the clinic would get of a referral, as the hospital sees it.
+fn foreseen(trio: &Trio, referral: Option<ReferralId>, ahead_ms: u64) -> Option<BTreeSet<EntryId>> {
+    let form = trio.form();
+    let handover = Handover {
+        subject: trio.subject("hospital"),
+        to: code("clinic"),
+        department: form.route.to_department,
+        referral,
+        entries: form.documents.iter().map(|listed| listed.entry_id).collect(),
+    };
+    let now = trio.now + Millis::new(ahead_ms);
+    trio.nodes["hospital"].ask(|machine, view| machine.would_hand_over(&handover, now, view))
+}
+
+#[test]
+fn p4_what_is_foreseen_of_a_referral_is_what_its_documents_are_let_go_by() {
+    type Change = fn(&mut NewPermit, EntryId);
+    let cases: [(Change, usize); 7] = [
+        (|_, _| (), 2),
+        (|permit, _| permit.purposes = BTreeSet::from([Purpose::Payment]), 0),
+        (|permit, first| permit.what.entries = BTreeSet::from([first]), 1),
+        (|permit, _| permit.what.sensitivities = BTreeSet::from([Sensitivity::VeryRestricted]), 0),
+        (|permit, _| permit.grantee.department = Some(code("general")), 2),
+        (|permit, _| permit.grantee.department = Some(code("surgery")), 0),
+        (|permit, _| permit.custodian = Some(code("clinic")), 0),
+    ];
+    for (number, (change, count)) in cases.into_iter().enumerate() {
+        let mut trio = Trio::with_patient();
+        let mut given = permit(trio.now);
+        change(&mut given, trio.listed()[0].entry_id);
+        assert_eq!(foreseen(&trio, None, 0), Some(BTreeSet::new()), "nothing before the patient consents");
+        trio.permit_as(given);
+        let before = foreseen(&trio, None, 0).unwrap();
+        assert_eq!(before.len(), count, "case {number}");
+        let id = trio.refer();
+        trio.live(5_000);
+        let held = trio.copies().into_iter().filter(|copy| copy.stage == Stage::Held);
+        assert_eq!(held.map(|copy| copy.listed.entry_id).collect::<BTreeSet<_>>(), before, "case {number}");
+        assert_eq!(foreseen(&trio, Some(id), 0), Some(before));
+    }
+}
+
+#[test]
+fn f7_without_a_lease_nothing_is_foreseen() {
+    let mut trio = Trio::with_patient();
+    trio.permit();
+    assert!(foreseen(&trio, None, 0).is_some());
+    assert_eq!(foreseen(&trio, None, DAY), None);
 }
 
 #[test]

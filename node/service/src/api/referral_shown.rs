@@ -7,6 +7,7 @@ use yiqiao_node_core::ask::{self, Patient};
 use yiqiao_node_core::boxes;
 use yiqiao_node_core::copy::Stage;
 use yiqiao_node_core::draft;
+use yiqiao_node_core::handover::Handover;
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::receive::Shown;
 use yiqiao_node_core::sight::Ground;
@@ -24,6 +25,7 @@ use crate::api::front::{Front, Named};
 use crate::api::patients::need;
 use crate::api::person::{self, Masked};
 use crate::api::record::{need_documents, permits};
+use crate::api::referral_consent::Foreseen;
 use crate::api::referral_form::{Form, Reply};
 use crate::names::name_of;
 
@@ -224,9 +226,9 @@ pub(super) fn rest(
     now: Timestamp,
 ) -> Result<Rest, Fault> {
     let own = &machine.config().organisation;
-    let own_entries =
-        form.documents.iter().filter(|listed| listed.holder == *own).map(|listed| listed.entry_id);
-    need_documents(view, &own_entries.collect::<Vec<_>>())?;
+    let own_entries = form.documents.iter().filter(|listed| listed.holder == *own);
+    let entries: Vec<_> = own_entries.map(|listed| listed.entry_id).collect();
+    need_documents(view, &entries)?;
     let copies = copies(machine, view, (referring, id), (form, subject))?;
     let mut documents = Vec::new();
     for listed in &form.documents {
@@ -239,14 +241,20 @@ pub(super) fn rest(
         };
         documents.push(found.unwrap_or_else(|| Listed::Elsewhere(Box::new(listed.clone()))));
     }
-    let known = subject.map(|subject| permits(machine, view, &subject, to, now)).transpose()?;
-    let consent = consent(&documents, known.unwrap_or(false), to == own);
+    let consent = match subject {
+        Some(subject) if to != own => {
+            let department = form.route.to_department.clone();
+            let handover = Handover { subject, to: to.clone(), department, referral: Some(*id), entries };
+            Foreseen::of(&handover, machine, view, now)?.name()
+        }
+        Some(subject) => received(&documents, permits(machine, view, &subject, to, now)?),
+        None => received(&documents, false),
+    };
     Ok(Rest { documents, consent, candidates: Vec::new() })
 }
 
-/// What is known of the consent: the receiving side is told of it by what holders let go and refuse, the referring side by
-/// the permits in force.
-fn consent(documents: &[Listed], is_permitted: bool, is_receiving: bool) -> &'static str {
+/// What the receiving side knows of the consent: what holders let go and refuse; before they answer, the permits in force.
+fn received(documents: &[Listed], is_permitted: bool) -> &'static str {
     let (mut given, mut refused, mut asked) = (false, false, false);
     for listed in documents {
         let Listed::Copy(copy) = listed else { continue };
@@ -256,13 +264,12 @@ fn consent(documents: &[Listed], is_permitted: bool, is_receiving: bool) -> &'st
             Stage::Wanted => asked = true,
         }
     }
-    match (is_receiving, given, refused, asked) {
-        (true, true, true, _) => "partly",
-        (true, false, true, false) => "none",
-        (true, false, _, true) => "waiting",
-        (true, false, false, false) if !is_permitted => "unknown",
-        (false, ..) if !is_permitted => "none",
-        _ => "permitted",
+    match (given, refused, asked) {
+        (true, true, _) => "partly",
+        (false, true, false) => "none",
+        (false, _, true) => "waiting",
+        (false, false, false) if !is_permitted => "unknown",
+        (true, false, _) | (false, false, false) => "permitted",
     }
 }
 
@@ -470,15 +477,14 @@ mod tests {
 
     #[test]
     fn what_is_said_of_consent_follows_from_what_is_known() {
-        let of = |stages: &[Stage], permitted, receiving| {
-            consent(&stages.iter().map(|stage| copy(*stage)).collect::<Vec<_>>(), permitted, receiving)
+        let of = |stages: &[Stage], permitted| {
+            received(&stages.iter().map(|stage| copy(*stage)).collect::<Vec<_>>(), permitted)
         };
-        assert_eq!(of(&[Stage::Held, Stage::Opened], false, true), "permitted");
-        assert_eq!(of(&[Stage::Held, Stage::Refused], true, true), "partly");
-        assert_eq!(of(&[Stage::Refused], true, true), "none", "the holder knows better");
-        assert_eq!(of(&[Stage::Wanted, Stage::Refused], false, true), "waiting");
-        assert_eq!((of(&[], false, true), of(&[], true, true)), ("unknown", "permitted"));
-        assert_eq!((of(&[], false, false), of(&[], true, false)), ("none", "permitted"));
+        assert_eq!(of(&[Stage::Held, Stage::Opened], false), "permitted");
+        assert_eq!(of(&[Stage::Held, Stage::Refused], true), "partly");
+        assert_eq!(of(&[Stage::Refused], true), "none", "the holder knows better");
+        assert_eq!(of(&[Stage::Wanted, Stage::Refused], false), "waiting");
+        assert_eq!((of(&[], false), of(&[], true)), ("unknown", "permitted"));
     }
 
     #[test]

@@ -211,16 +211,15 @@ async fn is_known(person: &Person, code: &str) {
     .await;
 }
 
-/// The patient consents at the desk that a hospital may have the documents.
-async fn consents(node: &Node, to: &str) {
-    let desk = Person::with_account(node, "desk", "desk", None).await;
-    let subject = find(&desk).await;
-    is_known(&desk, to).await;
+/// The patient consents at the desk that a hospital may have the documents, for this purpose.
+async fn consents(desk: &Person, to: &str, purpose: &str) {
+    let subject = find(desk).await;
+    is_known(desk, to).await;
     let until = "2099-12-01T00:00:00+08:00";
-    let asked = json!({ "organisation": to, "classes": [], "purposes": ["treatment"], "validUntil": until });
+    let asked = json!({ "organisation": to, "classes": [], "purposes": [purpose], "validUntil": until });
     let notice = desk.post("/api/notice", &asked).await;
     let permit = json!({
-        "stance": "permit", "organisation": to, "classes": [], "sensitivities": [], "purposes": ["treatment"],
+        "stance": "permit", "organisation": to, "classes": [], "sensitivities": [], "purposes": [purpose],
         "validUntil": until, "basis": "separate-consent", "notice": { "version": notice["version"] },
         "evidence": { "sheet": "2026-1", "identifiedBy": "身份证原件" },
     });
@@ -262,9 +261,21 @@ async fn documents_come_by_themselves_when_the_patient_consents_after_the_referr
         .await;
     };
     is("none", "refused").await;
-    consents(&from, "qzdx").await;
+    let foreseen = async || {
+        let row = doctor.get(&path).await["documents"][0].take();
+        let entries = [json!({ "holder": row["holder"], "entry": row["entry"] })];
+        let asked = json!({ "to": "qzdx", "toDepartment": "", "referral": null, "entries": entries });
+        let answer = doctor.post(&format!("/api/patients/{subject}/referral-consent"), &asked).await;
+        (answer["consent"].as_str().unwrap().to_owned(), answer["withheld"] == json!([row["entry"]]))
+    };
+    // A permit for something else is no consent to this (D-1).
+    let desk = Person::with_account(&from, "desk", "desk", None).await;
+    consents(&desk, "qzdx", "payment").await;
+    assert_eq!(foreseen().await, ("none".to_owned(), true));
+    consents(&desk, "qzdx", "treatment").await;
     is("permitted", "held").await;
     assert_eq!(doctor.get(&path).await["consent"], "permitted");
+    assert_eq!(foreseen().await, ("permitted".to_owned(), false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,7 +285,8 @@ async fn a_referral_to_no_department_comes_to_the_office_which_gives_it_to_a_doc
     let discharge = note(DISCHARGE, "20261118100000", &[("29548-5", "Diagnosis", &[("诊断名称", "心绞痛")])]);
     let (doctor, subject) = with_notes(&from, &[discharge]).await;
     from.published().await;
-    consents(&from, "qzdx").await;
+    let desk = Person::with_account(&from, "desk", "desk", None).await;
+    consents(&desk, "qzdx", "treatment").await;
     let path = sends(&doctor, &subject, "qzdx").await;
 
     let office = Person::with_account(&to, "referral", "referral-office", None).await;
