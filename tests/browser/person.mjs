@@ -113,6 +113,11 @@ export class Person {
     }
   }
 
+  /** What has gone wrong and was meant to. */
+  forgives(pattern) {
+    this.faults.splice(0, this.faults.length, ...this.faults.filter((fault) => !pattern.test(fault)));
+  }
+
   dialog() {
     return this.page.getByRole('dialog');
   }

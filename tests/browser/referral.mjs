@@ -90,6 +90,7 @@ async function writes(stage, doctor, patient, to) {
     await doctor.sees(doctor.page.locator('.taken-from').first());
     for (const [label, text] of Object.entries(FORM)) await doctor.fill(label, text);
   });
+  await sessionEnds(stage, doctor);
   await stage.station('referral-documents', doctor, async () => {
     const boxes = doctor.page.locator('.choose');
     assert.ok(await boxes.count() >= 3, 'there are documents to choose from');
@@ -101,6 +102,30 @@ async function writes(stage, doctor, patient, to) {
     await doctor.press('关闭资料');
     await doctor.press('保存草稿');
     await doctor.sees('草稿已保存');
+  });
+}
+
+/** What is written and not saved outlives the session, and is not left without a question. */
+async function sessionEnds(stage, doctor) {
+  const asItWas = async () => {
+    for (const [label, text] of Object.entries({ ...OWN, ...FORM })) assert.equal(await doctor.written(label), text);
+  };
+  await stage.station('referral-session-over', doctor, async () => {
+    await doctor.page.context().clearCookies();
+    await doctor.press('保存草稿');
+    await doctor.sees('登录已结束，没有保存的内容还在');
+  });
+  await stage.station('referral-restored', doctor, async () => {
+    await doctor.signIn(stage.region.doctorOf('referred', 'A'));
+    await doctor.sees('已恢复您没有保存的内容');
+    await asItWas();
+    doctor.forgives(/401/);
+  });
+  await stage.station('referral-back-asks', doctor, async () => {
+    const asked = new Promise((resolve) => doctor.page.once('dialog', (dialog) => dialog.dismiss().then(() => resolve(dialog.message()))));
+    await doctor.page.goBack();
+    assert.equal(await asked, '填写的内容还没有保存，确定离开吗？');
+    await asItWas();
   });
 }
 

@@ -2,15 +2,16 @@
 
 import { CheckCircleOutlined, ExclamationCircleOutlined } from '@ant-design/icons';
 import { Alert, App, Button, Checkbox, Form, Input, Segmented, Select } from 'antd';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { consents, patients, referrals } from '../api/calls';
 import type { Consent, DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
 import { age, dateTime, nameOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
-import { go, to } from '../shared/route';
+import { go, rename, to } from '../shared/route';
 import { useSession, useSubmit } from '../shared/session';
 import { Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
+import { forget, isKept, keep, keptAt, saved } from '../shared/unsaved';
 import { standing } from './consents';
 import { DocumentPane } from './document';
 import { sameDocument } from './document-item';
@@ -20,14 +21,14 @@ import { departmentsOf, useRegion } from './region';
 import { T } from './texts';
 
 const words = T.editor;
-/** Where the doctor's own telephone number is remembered on this computer. */
-const PHONE = 'yiqiao.physician-phone';
+/** Where a doctor's own telephone number is remembered on this computer: several doctors may use it. */
+const phoneOf = (login: string) => `yiqiao.physician-phone.${login}`;
 /** A department is named by its code: its name differs from hospital to hospital. */
 const DEPARTMENT = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
 /** What is written is kept as a draft by itself once there is a hospital to send it to. */
 const AUTOSAVE_MS = 30_000;
 
-type Filled = ReferralForm & { to: string };
+type Filled = ReferralForm & { to: string; documents: DocumentRow[] };
 
 interface Sources {
   patient: Patient;
@@ -35,9 +36,10 @@ interface Sources {
   draft: Referral | null;
 }
 
+/** The form of a patient's referral: of the draft that the address named first, or of a new one. */
 export function ReferralEditor({ subject, draft }: { subject: string; draft: string | null }) {
   const { session } = useSession();
-  const loaded = useLoad(`refer ${subject} ${draft ?? ''}`, async (signal): Promise<Sources> => {
+  const loaded = useLoad(`refer ${subject}`, async (signal): Promise<Sources> => {
     const [patient, history, saved] = await Promise.all([
       patients.get(subject, signal), patients.documents(subject, signal),
       draft === null ? null : referrals.get(session.member.code, draft, signal),
@@ -52,36 +54,42 @@ function Editor({ sources }: { sources: Sources }) {
   const { message, modal } = App.useApp();
   const [form] = Form.useForm<Filled>();
   const [draft, setDraft] = useState(sources.draft?.id ?? null);
-  const [chosen, setChosen] = useState<DocumentRow[]>(() => sources.draft?.documents ?? handedOver(history.items));
   const [viewed, setViewed] = useState<DocumentRow | null>(null);
   const [error, busy, run] = useSubmit();
-  const unsaved = useUnsaved();
-  const { session } = useSession();
+  const { session: { login, member } } = useSession();
+  const place = `refer ${patient.subject}`;
+  const [restored] = useState(() => keptAt<Filled>(login, place));
+  useEffect(() => { if (restored) message.info(words.restored); }, [restored]);
 
+  const own = history.items.filter((row) => row.state === 'own');
+  const view = (entry: string) => setViewed(own.find((row) => row.entry === entry) ?? null);
+  const written = () => form.getFieldsValue(true) as Filled;
+  const changed = () => keep(login, place, written());
   const store = async (): Promise<string> => {
-    const { to, ...rest } = form.getFieldsValue();
-    localStorage.setItem(PHONE, rest.physicianPhone ?? '');
-    const entries = chosen.map(({ holder, entry }) => ({ holder, entry }));
+    const known = keptAt<Filled>(login, place);
+    const { to, documents, ...rest } = written();
+    localStorage.setItem(phoneOf(login), rest.physicianPhone ?? '');
+    const entries = documents.map(({ holder, entry }) => ({ holder, entry }));
     const body = { subject: patient.subject, to: to ?? '', form: filledIn(rest), entries };
     const id = (draft === null ? await referrals.create(body) : await referrals.save(draft, body)).id;
-    unsaved.current = false;
+    saved(known);
     setDraft(id);
+    rename(['patients', patient.subject, 'refer'], { draft: id });
     return id;
   };
   const save = () => run(async () => { await form.validateFields(['to']); await store(); message.success(words.saved); });
   const send = () => run(async () => {
     const id = await store();
-    await referrals.act(session.member.code, id, { act: 'send' });
+    await referrals.act(member.code, id, { act: 'send' });
     message.success(words.sent);
-    go(['referrals', session.member.code, id]);
+    go(['referrals', member.code, id]);
   });
-  useEvery(AUTOSAVE_MS, true, () => { if (unsaved.current && form.getFieldValue('to')) run(async () => { await store(); }); });
-  const view = (entry: string) => setViewed(history.items.find((row) => row.state === 'own' && row.entry === entry) ?? null);
+  useEvery(AUTOSAVE_MS, true, () => { if (isKept() && form.getFieldValue('to')) run(async () => { await store(); }); });
   const discard = () => modal.confirm({
     title: words.discardTitle, content: words.discardHelp, okText: words.discard, okButtonProps: { danger: true },
     onOk: async () => {
       if (draft !== null) await referrals.discard(draft);
-      unsaved.current = false;
+      forget();
       message.success(words.discarded);
       go(['patients', patient.subject]);
     },
@@ -97,16 +105,18 @@ function Editor({ sources }: { sources: Sources }) {
         <Button type="primary" loading={busy} onClick={form.submit}>{words.send}</Button>
       </header>
       {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
-      <Form<Filled> form={form} layout="vertical" className="editor" initialValues={initial(sources.draft)} onFinish={send} scrollToFirstError={{ focus: true }}
-        onValuesChange={() => { unsaved.current = true; }}>
+      <Form<Filled> form={form} layout="vertical" className="editor" initialValues={restored ?? initial(sources, login)} onFinish={send} scrollToFirstError={{ focus: true }} onValuesChange={({ to }) => {
+        // Departments are those of the hospital.
+        if (to !== undefined) form.setFieldValue('toDepartment', undefined);
+        changed();
+      }}>
         <div>
           <Basics subject={patient.subject} />
-          <Clinical subject={patient.subject} labs={history.labs} view={view} changed={() => { unsaved.current = true; }} />
+          <Clinical subject={patient.subject} labs={history.labs} view={view} changed={changed} />
         </div>
         <div className="editor-side">
-          {viewed
-            ? <DocumentPane key={viewed.entry} of={viewed} row={viewed} opened={ignore} get={ignore} close={() => setViewed(null)} />
-            : <Choose rows={history.items.filter((row) => row.state === 'own')} chosen={chosen} set={(rows) => { unsaved.current = true; setChosen(rows); }} view={setViewed} />}
+          {viewed && <DocumentPane key={viewed.entry} of={viewed} row={viewed} opened={ignore} get={ignore} close={() => setViewed(null)} />}
+          <Form.Item name="documents" hidden={viewed !== null}><Choose rows={own} view={setViewed} /></Form.Item>
         </div>
       </Form>
     </section>
@@ -116,9 +126,11 @@ function Editor({ sources }: { sources: Sources }) {
 /** Own documents never change their state by being opened, and are never fetched. */
 const ignore = () => undefined;
 
-const initial = (draft: Referral | null): Partial<Filled> => draft
-  ? { ...draft.form, to: draft.other.code }
-  : { urgency: 'routine', direction: 'up', physicianPhone: localStorage.getItem(PHONE) ?? '' };
+function initial({ draft, history }: Sources, login: string): Partial<Filled> {
+  if (draft === null) return { urgency: 'routine', direction: 'up', physicianPhone: localStorage.getItem(phoneOf(login)) ?? '', documents: handedOver(history.items) };
+  const { toDepartment, ...rest } = draft.form;
+  return { ...rest, ...(toDepartment !== '' && { toDepartment }), to: draft.other.code, documents: draft.documents };
+}
 
 function filledIn(form: Partial<ReferralForm>): ReferralForm {
   const text = (key: keyof ReferralForm) => (form[key] ?? '').trim();
@@ -126,21 +138,6 @@ function filledIn(form: Partial<ReferralForm>): ReferralForm {
     toDepartment: text('toDepartment'), urgency: form.urgency ?? 'routine', direction: form.direction ?? 'up', impression: text('impression'),
     presentIllness: text('presentIllness'), pastHistory: text('pastHistory'), course: text('course'), reason: text('reason'), plan: text('plan'), physicianPhone: text('physicianPhone'),
   };
-}
-
-/** Whether something would be lost: then the browser asks before it leaves the page, and links within it ask too. */
-function useUnsaved() {
-  const unsaved = useRef(false);
-  useEffect(() => {
-    const asked = new AbortController();
-    window.addEventListener('beforeunload', (event) => { if (unsaved.current) event.preventDefault(); }, asked);
-    document.addEventListener('click', (event) => {
-      const link = event.target instanceof Element ? event.target.closest('a[href^="#/"]:not([target])') : null;
-      if (link && unsaved.current && !window.confirm(words.leave)) event.preventDefault();
-    }, { capture: true, signal: asked.signal });
-    return () => asked.abort();
-  }, []);
-  return unsaved;
 }
 
 const optionsOf = (names: { [value: string]: string }) => Object.entries(names).map(([value, label]) => ({ value, label }));
@@ -161,14 +158,13 @@ function ToDepartment() {
 
 function Basics({ subject }: { subject: string }) {
   const region = useRegion();
-  const form = Form.useFormInstance();
   const others = region.members.filter((member) => member.code !== region.me.code && member.roles.includes('custodian') && !member.suspended);
   return (
     <section className="sheet-card">
       <h2>{words.basics}</h2>
       <div className="columns">
         <Form.Item name="to" label={words.to} rules={[{ required: true, message: words.toNeeded }]}>
-          <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} onChange={() => form.setFieldValue('toDepartment', undefined)} />
+          <Select autoFocus showSearch={{ optionFilterProp: 'label' }} options={others.map(({ code, name }) => ({ value: code, label: name }))} />
         </Form.Item>
         <ToDepartment />
         <Form.Item name="urgency" label={T.form.urgency}><Segmented aria-label={T.form.urgency} options={optionsOf(T.urgency)} /></Form.Item>
@@ -201,14 +197,15 @@ function ConsentState({ subject }: { subject: string }) {
 
 interface ChooseProps {
   rows: DocumentRow[];
-  chosen: DocumentRow[];
-  set: (rows: DocumentRow[]) => void;
   view: (row: DocumentRow) => void;
+  /** The chosen ones, from the form. */
+  value?: DocumentRow[];
+  onChange?: (rows: DocumentRow[]) => void;
 }
 
-function Choose({ rows, chosen, set, view }: ChooseProps) {
+function Choose({ rows, view, value: chosen = [], onChange: set }: ChooseProps) {
   const isChosen = (row: DocumentRow) => chosen.some((one) => sameDocument(one, row));
-  const toggle = (row: DocumentRow) => set(isChosen(row) ? chosen.filter((one) => !sameDocument(one, row)) : [...chosen, row]);
+  const toggle = (row: DocumentRow) => set?.(isChosen(row) ? chosen.filter((one) => !sameDocument(one, row)) : [...chosen, row]);
   return (
     <section className="sheet-card">
       <h2>{words.documents}<small>{words.chosen(chosen.length)}</small></h2>

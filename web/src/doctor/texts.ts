@@ -255,7 +255,7 @@ export const T = {
     save: '保存草稿', saved: '草稿已保存', send: '发送转诊', sent: '转诊单已发送',
     discard: '删除草稿', discardTitle: '删除这份草稿？', discardHelp: '删除后不能恢复。', discarded: '草稿已删除',
     insertLabs: '插入近期检验结果', labsLine: (day: string, name: string, value: string, flag: string) => `${day} ${name} ${value}${flag}`,
-    leave: '转诊单还没有保存，确定离开吗？',
+    restored: '已恢复您没有保存的内容',
     view: '查看',
     basics: '转诊信息', clinical: '病情',
   },

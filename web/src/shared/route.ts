@@ -5,15 +5,19 @@
  */
 
 import { useSyncExternalStore } from 'react';
+import { mayLeave } from './unsaved';
 
 export interface Route {
   path: string[];
   query: URLSearchParams;
 }
 
+/** The address that is shown: that of the browser, unless somebody would lose something by it and stays. */
+let shown: string | null = null;
+
 /** The present route, and again whenever it changes. */
 export function useRoute(): Route {
-  return parse(useSyncExternalStore(subscribe, () => window.location.hash));
+  return parse(useSyncExternalStore(subscribe, () => shown ??= window.location.hash));
 }
 
 /** The address of a route, for links: `to(['patients', subject], { tab: 'labs' })`. */
@@ -24,6 +28,12 @@ export function to(path: string[], query: Record<string, string> = {}): string {
 
 export function go(path: string[], query: Record<string, string> = {}): void {
   window.location.hash = to(path, query);
+}
+
+/** Gives what is shown another address, at which it is found again; Back leads to where it led before. */
+export function rename(path: string[], query: Record<string, string> = {}): void {
+  shown = to(path, query);
+  window.history.replaceState(null, '', shown);
 }
 
 export function parse(hash: string): Route {
@@ -41,6 +51,14 @@ function decoded(part: string): string {
 }
 
 function subscribe(changed: () => void): () => void {
-  window.addEventListener('hashchange', changed);
-  return () => window.removeEventListener('hashchange', changed);
+  const follow = () => {
+    const { hash } = window.location;
+    if (hash === shown || mayLeave()) shown = hash;
+    // Neither Back nor a link can be stopped: the address is put back on top of where they led.
+    else window.history.pushState(null, '', shown);
+    changed();
+  };
+  follow();
+  window.addEventListener('hashchange', follow);
+  return () => window.removeEventListener('hashchange', follow);
 }

@@ -9,6 +9,7 @@ import { useLoad } from './load';
 import { nameOf } from './format';
 import { Failed, Waiting } from './states';
 import { T } from './texts';
+import { isKept, mayLeave, onlyOf } from './unsaved';
 
 interface SignedIn {
   session: Session;
@@ -35,21 +36,28 @@ const PAGE_OF: Record<string, string> = {
 export function SignedInOnly({ title, roles, children }: { title: string; roles: string[]; children: ReactNode }) {
   const loaded = useLoad('session', (signal) => calls.get(signal).catch(nobody));
   useEffect(() => {
-    sessionEnded.addEventListener('ended', loaded.reload);
-    return () => sessionEnded.removeEventListener('ended', loaded.reload);
+    const ended = new AbortController();
+    sessionEnded.addEventListener('ended', loaded.reload, ended);
+    // In another tab somebody may have signed out, and somebody else in.
+    window.addEventListener('focus', loaded.reload, ended);
+    return () => ended.abort();
   }, [loaded.reload]);
   const session = loaded.value;
+  const login = session === null || session === 'nobody' ? null : session.login;
+  useEffect(() => { if (login !== null) onlyOf(login); }, [login]);
   if (session === null) {
     return <Gate title={title}>{loaded.error ? <Failed error={loaded.error} retry={loaded.reload} /> : <Waiting rows={3} />}</Gate>;
   }
-  const signOut = () => void calls.signOut().finally(() => { window.location.hash = ''; loaded.reload(); });
+  const signOut = () => {
+    if (mayLeave()) void calls.signOut().finally(() => { window.location.hash = ''; loaded.reload(); });
+  };
   if (session === 'nobody') return <Gate title={title}><SignIn done={loaded.put} /></Gate>;
   if (session.mustChangePassword) {
     return <Gate title={title}><ChangePassword done={loaded.reload} signOut={signOut} /></Gate>;
   }
   const has = (...some: string[]) => some.some((role) => session.roles.includes(role));
   if (!has(...roles)) return <Gate title={title}><WrongPage session={session} signOut={signOut} /></Gate>;
-  return <Context value={{ session, has, signOut }}>{children}</Context>;
+  return <Context key={session.login} value={{ session, has, signOut }}>{children}</Context>;
 }
 
 function nobody(error: unknown): 'nobody' {
@@ -72,6 +80,7 @@ function SignIn({ done }: { done: (session: Session) => void }) {
   const [error, busy, run] = useSubmit();
   return (
     <Form layout="vertical" requiredMark={false} onFinish={(values) => run(async () => done(await calls.signIn(values)))}>
+      {isKept() && <Alert className="failed" type="info" showIcon title={T.signIn.kept} description={T.signIn.keptHelp} />}
       {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
       <Form.Item name="login" label={T.signIn.login} rules={[{ required: true, message: T.signIn.needed(T.signIn.login) }]}>
         <Input autoComplete="username" autoCapitalize="off" spellCheck={false} maxLength={64} autoFocus />

@@ -22,6 +22,7 @@ export const T = {
   refresh: '刷新',
   close: '关闭',
   skip: '跳到正文',
+  leave: '填写的内容还没有保存，确定离开吗？',
   failedTitle: '没有加载成功',
 
   failure: {
@@ -56,6 +57,8 @@ export const T = {
     tooShort: '新密码至少 10 位',
     save: '保存新密码',
     out: '退出登录',
+    kept: '登录已结束，没有保存的内容还在',
+    keptHelp: '由您本人重新登录后可以继续填写；换人登录则会清除。',
     wrongPage: '此页面不对您的账号开放',
     wrongPageHelp: (who: string) => `您登录的是${who}账号。请前往对应的页面，或退出后换账号登录。`,
     goTo: '前往',
