@@ -64,7 +64,7 @@ async function writes(stage, doctor, patient, to) {
     await doctor.follow('发起转诊');
     await doctor.seesHeading(`${patient.name}的转诊单`);
     await doctor.choose('转入医院', to.name);
-    await doctor.sees('尚未登记患者对该医院的知情同意');
+    await doctor.sees('尚未登记患者对该医院提供所选资料的知情同意');
     await doctor.page.getByText('加急', { exact: true }).click();
     await doctor.page.getByRole('heading', { name: `${patient.name}的转诊单` }).scrollIntoViewIfNeeded();
   });
@@ -165,7 +165,7 @@ async function sends(stage, doctor, patient) {
   await stage.station('referral-consented', doctor, async () => {
     await doctor.follow(patient.name);
     await doctor.follow('继续填写');
-    await doctor.sees('患者已同意向该医院提供资料');
+    await doctor.sees('患者已同意向该医院提供所选资料');
     assert.equal(await doctor.page.getByLabel('转出原因').inputValue(), FORM.转出原因);
   });
   await stage.station('referral-sent', doctor, async () => {

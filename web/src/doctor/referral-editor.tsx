@@ -1,10 +1,9 @@
 /** Writes a referral beside the patient's record: documents are chosen, the consent is looked up, and a draft can wait. */
 
-import { CheckCircleOutlined, ExclamationCircleOutlined } from '@ant-design/icons';
 import { Alert, App, Button, Checkbox, Form, Input, Segmented, Select } from 'antd';
 import { useEffect, useState } from 'react';
-import { consents, patients, referrals } from '../api/calls';
-import type { Consent, DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
+import { patients, referrals } from '../api/calls';
+import type { DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
 import { age, dateTime, nameOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { go, rename, to } from '../shared/route';
@@ -12,7 +11,7 @@ import { useSession, useSubmit } from '../shared/session';
 import { Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { forget, isKept, keep, keptAt, saved } from '../shared/unsaved';
-import { standing } from './consents';
+import { ConsentState, DEPARTMENT, useForeseen, type Foreseen } from './referral-consent';
 import { DocumentPane } from './document';
 import { sameDocument } from './document-item';
 import { handedOver, newestFirst, timeOf } from './record-list';
@@ -23,8 +22,6 @@ import { T } from './texts';
 const words = T.editor;
 /** Where a doctor's own telephone number is remembered on this computer: several doctors may use it. */
 const phoneOf = (login: string) => `yiqiao.physician-phone.${login}`;
-/** A department is named by its code: its name differs from hospital to hospital. */
-const DEPARTMENT = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
 /** What is written is kept as a draft by itself once there is a hospital to send it to. */
 const AUTOSAVE_MS = 30_000;
 
@@ -61,6 +58,7 @@ function Editor({ sources }: { sources: Sources }) {
   const [restored] = useState(() => keptAt<Filled>(login, place));
   useEffect(() => { if (restored) message.info(words.restored); }, [restored]);
 
+  const consent = useForeseen(form, patient.subject, draft);
   const own = history.items.filter((row) => row.state === 'own');
   const view = (entry: string) => setViewed(own.find((row) => row.entry === entry) ?? null);
   const written = () => form.getFieldsValue(true) as Filled;
@@ -111,12 +109,12 @@ function Editor({ sources }: { sources: Sources }) {
         changed();
       }}>
         <div>
-          <Basics subject={patient.subject} />
+          <Basics subject={patient.subject} consent={consent} />
           <Clinical subject={patient.subject} labs={history.labs} view={view} changed={changed} />
         </div>
         <div className="editor-side">
           {viewed && <DocumentPane key={viewed.entry} of={viewed} row={viewed} opened={ignore} get={ignore} close={() => setViewed(null)} />}
-          <Form.Item name="documents" hidden={viewed !== null}><Choose rows={own} view={setViewed} /></Form.Item>
+          <Form.Item name="documents" hidden={viewed !== null}><Choose rows={own} withheld={consent.value?.consent === 'partly' ? consent.value.withheld : []} view={setViewed} /></Form.Item>
         </div>
       </Form>
     </section>
@@ -156,7 +154,7 @@ function ToDepartment() {
   );
 }
 
-function Basics({ subject }: { subject: string }) {
+function Basics({ subject, consent }: { subject: string; consent: Foreseen }) {
   const region = useRegion();
   const others = region.members.filter((member) => member.code !== region.me.code && member.roles.includes('custodian') && !member.suspended);
   return (
@@ -170,40 +168,22 @@ function Basics({ subject }: { subject: string }) {
         <Form.Item name="urgency" label={T.form.urgency}><Segmented aria-label={T.form.urgency} options={optionsOf(T.urgency)} /></Form.Item>
         <Form.Item name="direction" label={T.form.direction}><Segmented aria-label={T.form.direction} options={optionsOf(T.direction)} /></Form.Item>
       </div>
-      <ConsentState subject={subject} />
+      <ConsentState subject={subject} of={consent} />
     </section>
-  );
-}
-
-/** Whether the recipient may have the documents. It is recorded in another tab, so it is looked up again on coming back. */
-function ConsentState({ subject }: { subject: string }) {
-  const organisation: string | undefined = Form.useWatch('to');
-  const given = useLoad(`consents ${subject}`, (signal) => consents(subject).list(signal));
-  useEffect(() => {
-    window.addEventListener('focus', given.reload);
-    return () => window.removeEventListener('focus', given.reload);
-  }, [given.reload]);
-  if (!organisation) return <p className="quiet">{words.chooseFirst}</p>;
-  if (given.value === null) return given.error && <p className="bad" role="alert">{given.error.message}</p>;
-  const permits = (consent: Consent) => consent.stance === 'permit' && consent.grantee.organisation === organisation && standing(consent) === 'inForce';
-  if (given.value.items.some(permits)) return <p className="good"><CheckCircleOutlined aria-hidden /> {words.consented}</p>;
-  return (
-    <p className="warn">
-      <ExclamationCircleOutlined aria-hidden /> <b>{words.notConsented}</b>。{words.notConsentedHelp}{' '}
-      <a href={to(['patients', subject, 'consent'], { to: organisation })} target="_blank" rel="noopener">{words.toConsent}</a>
-    </p>
   );
 }
 
 interface ChooseProps {
   rows: DocumentRow[];
+  /** Entries that the other hospital would not get, while it would get others. */
+  withheld: string[];
   view: (row: DocumentRow) => void;
   /** The chosen ones, from the form. */
   value?: DocumentRow[];
   onChange?: (rows: DocumentRow[]) => void;
 }
 
-function Choose({ rows, view, value: chosen = [], onChange: set }: ChooseProps) {
+function Choose({ rows, withheld, view, value: chosen = [], onChange: set }: ChooseProps) {
   const isChosen = (row: DocumentRow) => chosen.some((one) => sameDocument(one, row));
   const toggle = (row: DocumentRow) => set?.(isChosen(row) ? chosen.filter((one) => !sameDocument(one, row)) : [...chosen, row]);
   return (
@@ -214,6 +194,7 @@ function Choose({ rows, view, value: chosen = [], onChange: set }: ChooseProps) 
         <div key={row.entry} className="choose">
           <Checkbox checked={isChosen(row)} onChange={() => toggle(row)}>
             {row.title}<br /><small className="quiet">{nameOf(S.class, row.class)} · {dateTime(timeOf(row))}</small>
+            {isChosen(row) && withheld.includes(row.entry) && <small className="warn"> · {words.withheld}</small>}
           </Checkbox>
           <Button size="small" type="link" onClick={() => view(row)}>{words.view}</Button>
         </div>

@@ -132,10 +132,10 @@ function Documents({ referral, open, place, get }: DocumentsProps) {
   return (
     <section className="sheet-card">
       <h2>{words.documents}</h2>
-      <p className={good ? 'good' : 'warn'}>
+      {(documents.length > 0 || referral.side === 'receiving') && <p className={good ? 'good' : 'warn'}>
         {good ? <CheckCircleOutlined aria-hidden /> : <ExclamationCircleOutlined aria-hidden />} {words.consent[referral.side][consent]}
         {consent === 'none' && referral.subject !== null && <ConsentLink referral={referral} />}
-      </p>
+      </p>}
       {documents.length === 0 ? <p className="quiet">{words.noDocuments}</p> : (
         <div role="list">
           {newestFirst(documents).map((row) => <DocumentItem key={row.holder + row.entry} row={row} chosen={open !== null && sameDocument(row, open)} get={get} href={[...place, row.holder, row.entry]} />)}

@@ -247,10 +247,14 @@ export const T = {
     documentsHelp: '已选中近一年的本院终版资料。对方收到后即可在授权范围内获取。',
     noDocuments: '没有可随转的本院资料，可以不附资料直接发送。',
     chosen: (n: number) => `已选 ${n} 份`,
-    consented: '患者已同意向该医院提供资料',
-    notConsented: '尚未登记患者对该医院的知情同意',
+    consent: {
+      permitted: '患者已同意向该医院提供所选资料', partly: (n: number) => `所选资料中有 ${n} 份不在患者同意的范围内，对方拿不到`,
+      none: '尚未登记患者对该医院提供所选资料的知情同意', unknown: '暂时无法确认患者是否同意，联系上区域登记平台后自动更新',
+    },
     notConsentedHelp: '转诊单可以发送，其中填写的病情会随单送达对方；随转资料在登记同意之前对方拿不到。',
+    withheld: '不在同意范围内', nothingChosen: '没有选随转资料，对方只收到转诊单。',
     toConsent: '去登记知情同意',
+    asking: '正在确认患者的授权',
     chooseFirst: '选择转入医院后显示授权状态',
     save: '保存草稿', saved: '草稿已保存', send: '发送转诊', sent: '转诊单已发送',
     discard: '删除草稿', discardTitle: '删除这份草稿？', discardHelp: '删除后不能恢复。', discarded: '草稿已删除',
@@ -266,8 +270,8 @@ export const T = {
     documents: '随转资料', noDocuments: '没有随转资料',
     consent: {
       referring: {
-        permitted: '患者已同意向转入医院提供资料', partly: '患者同意向转入医院提供其中一部分资料', none: '尚未查到患者同意向转入医院提供资料的授权',
-        waiting: '正在确认患者的授权', unknown: '还不知道患者是否同意',
+        permitted: '患者已同意向转入医院提供资料', partly: '患者同意向转入医院提供其中一部分资料', none: '尚未查到患者同意向转入医院提供这些资料的授权',
+        waiting: '正在确认患者的授权', unknown: '暂时无法确认患者是否同意，联系上区域登记平台后自动更新',
       },
       receiving: {
         permitted: '患者已同意提供资料', partly: '部分资料已取得，其余原医院没有提供', none: '原医院没有提供资料，可能尚未登记患者同意；登记后会自动获取',
