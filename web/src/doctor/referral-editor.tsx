@@ -3,6 +3,7 @@
 import { Alert, App, Button, Checkbox, Form, Input, Segmented, Select } from 'antd';
 import { useEffect, useState } from 'react';
 import { patients, referrals } from '../api/calls';
+import { Failure } from '../api/client';
 import type { DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
 import { age, dateTime, nameOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
@@ -53,6 +54,7 @@ function Editor({ sources }: { sources: Sources }) {
   const [draft, setDraft] = useState(sources.draft?.id ?? null);
   const [viewed, setViewed] = useState<DocumentRow | null>(null);
   const [error, busy, run] = useSubmit();
+  const [isSent, setSent] = useState(sources.draft !== null && sources.draft.state !== 'draft');
   const { session: { login, member } } = useSession();
   const place = `refer ${patient.subject}`;
   const [restored] = useState(() => keptAt<Filled>(login, place));
@@ -75,14 +77,19 @@ function Editor({ sources }: { sources: Sources }) {
     rename(['patients', patient.subject, 'refer'], { draft: id });
     return id;
   };
-  const save = () => run(async () => { await form.validateFields(['to']); await store(); message.success(words.saved); });
-  const send = () => run(async () => {
+  /** Does something with the draft, unless another window has sent it. */
+  const unlessSent = (work: () => Promise<void>) => run(() => work().catch((failed: unknown) => {
+    if (!(failed instanceof Failure && failed.kind === 'sent-before')) throw failed;
+    setSent(true);
+  }));
+  const save = () => unlessSent(async () => { await form.validateFields(['to']); await store(); message.success(words.saved); });
+  const send = () => unlessSent(async () => {
     const id = await store();
     await referrals.act(member.code, id, { act: 'send' });
     message.success(words.sent);
     go(['referrals', member.code, id]);
   });
-  useEvery(AUTOSAVE_MS, true, () => { if (isKept() && form.getFieldValue('to')) run(async () => { await store(); }); });
+  useEvery(AUTOSAVE_MS, !isSent, () => { if (isKept() && form.getFieldValue('to')) unlessSent(async () => { await store(); }); });
   const discard = () => modal.confirm({
     title: words.discardTitle, content: words.discardHelp, okText: words.discard, okButtonProps: { danger: true },
     onOk: async () => {
@@ -98,10 +105,14 @@ function Editor({ sources }: { sources: Sources }) {
         <h1>{words.of(patient.name)}</h1><span>{S.sex[patient.sex]}　{age(patient.birthDate)}　<span className="code">{patient.number}</span></span>
         <span className="push" />
         <Button href={to(['patients', patient.subject])}>{S.back}</Button>
-        {draft !== null && <Button danger onClick={discard}>{words.discard}</Button>}
-        <Button loading={busy} onClick={save}>{words.save}</Button>
-        <Button type="primary" loading={busy} onClick={form.submit}>{words.send}</Button>
+        {!isSent && <>
+          {draft !== null && <Button danger onClick={discard}>{words.discard}</Button>}
+          <Button loading={busy} onClick={save}>{words.save}</Button>
+          <Button type="primary" loading={busy} onClick={form.submit}>{words.send}</Button>
+        </>}
       </header>
+      {isSent && draft !== null && <Alert className="failed" role="alert" type="warning" showIcon title={words.sentBefore} description={words.sentBeforeHelp}
+        action={<Button size="small" href={to(['referrals', member.code, draft])}>{words.toSent}</Button>} />}
       {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
       <Form<Filled> form={form} layout="vertical" className="editor" initialValues={restored ?? initial(sources, login)} onFinish={send} scrollToFirstError={{ focus: true }} onValuesChange={({ to }) => {
         // Departments are those of the hospital.

@@ -243,6 +243,7 @@ export const T = {
     prefilled: (n: number) => `已填入 ${n} 栏，请核对`, prefillNothing: '本院病历中没有可以填入空白栏的内容',
     undone: '已撤销；改动过的栏保留',
     takenFrom: '取自', changedFrom: '已修改，原取自', takenOn: (title: string, day: string) => `${title}（${day}）`, clipped: '原文较长，已截断',
+    sentBefore: '这份转诊单已经发送（可能是在另一个窗口）', sentBeforeHelp: '这里的改动没有发出，也不能再保存。', toSent: '查看已发送的转诊单',
     documents: '随转资料',
     documentsHelp: '已选中近一年的本院终版资料。对方收到后即可在授权范围内获取。',
     noDocuments: '没有可随转的本院资料，可以不附资料直接发送。',
