@@ -418,7 +418,7 @@ export interface Prefilled {
   text: string;
   /** Whether there was more than fits. */
   clipped: boolean;
-  sources: { holder: string; entry: string; title: string; date: string }[];
+  sources: { holder: string; entry: string; title: string }[];
 }
 
 /** GET /api/doctors: who can be given a referral. */

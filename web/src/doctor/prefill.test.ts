@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Prefilled, ReferralPrefill } from '../api/types';
 import { forEmpty, untouched, without } from './prefill';
 
-const said = (text: string): Prefilled => ({ text, clipped: false, sources: [{ holder: 'a', entry: 'e', title: '出院小结', date: '2026-11-18T10:00:00+08:00' }] });
+const said = (text: string): Prefilled => ({ text, clipped: false, sources: [{ holder: 'a', entry: 'e', title: '出院小结' }] });
 const nothing: Prefilled = { text: '', clipped: false, sources: [] };
 const found: ReferralPrefill = { impression: said('心绞痛'), presentIllness: said('胸痛3天'), pastHistory: nothing, course: said('扩冠') };
 

@@ -3,11 +3,12 @@
 import { App, Button, Form, Input } from 'antd';
 import { useState } from 'react';
 import { patients } from '../api/calls';
-import type { History, Prefilled, ReferralForm } from '../api/types';
+import type { DocumentRow, History, Prefilled, ReferralForm } from '../api/types';
 import { date } from '../shared/format';
 import { useSubmit } from '../shared/session';
 import { flagOf } from './labs-trend';
 import { forEmpty, untouched, without, type Field, type Taken } from './prefill';
+import { timeOf } from './record-list';
 import { T } from './texts';
 
 const words = T.editor;
@@ -24,12 +25,14 @@ const needed = (what: string) => [{ required: true, whitespace: true, message: w
 interface Props {
   subject: string;
   labs: History['labs'];
-  /** Opens a document of the patient beside the form. */
-  view: (entry: string) => void;
+  /** Own documents of the patient. */
+  own: DocumentRow[];
+  /** Opens one beside the form. */
+  view: (row: DocumentRow) => void;
   changed: () => void;
 }
 
-export function Clinical({ subject, labs, view, changed }: Props) {
+export function Clinical({ subject, labs, own, view, changed }: Props) {
   const form = Form.useFormInstance<ReferralForm>();
   const prefill = usePrefill(subject, changed);
   const insert = () => {
@@ -37,7 +40,7 @@ export function Clinical({ subject, labs, view, changed }: Props) {
     changed();
   };
   const below = (key: keyof ReferralForm) => {
-    const source = key in prefill.taken && <TakenFrom field={key as Field} taken={prefill.taken} view={view} />;
+    const source = key in prefill.taken && <TakenFrom field={key as Field} taken={prefill.taken} own={own} view={view} />;
     const insertion = key === 'course' && labs.length > 0 && <Button type="link" size="small" onClick={insert}>{words.insertLabs}</Button>;
     return source || insertion ? <>{source}{insertion}</> : undefined;
   };
@@ -92,15 +95,15 @@ function usePrefill(subject: string, changed: () => void) {
 }
 
 /** Which documents say what stands in a field, or what stood there before the doctor changed it. */
-function TakenFrom({ field, taken, view }: { field: Field; taken: Taken; view: (entry: string) => void }) {
+function TakenFrom({ field, taken, own, view }: { field: Field; taken: Taken } & Pick<Props, 'own' | 'view'>) {
   const written: string | undefined = Form.useWatch(field);
   const of: Prefilled | undefined = taken[field];
   if (of === undefined || !written) return null;
   return (
     <span className="taken-from">
       {written === of.text ? words.takenFrom : words.changedFrom}
-      {of.sources.map(({ entry, title, date: day }) => (
-        <Button key={entry} type="link" size="small" onClick={() => view(entry)}>{words.takenOn(title, date(day))}</Button>
+      {own.filter((row) => of.sources.some(({ entry }) => entry === row.entry)).map((row) => (
+        <Button key={row.entry} type="link" size="small" onClick={() => view(row)}>{words.takenOn(row.title, date(timeOf(row)))}</Button>
       ))}
       {of.clipped && <span className="warn">{words.clipped}</span>}
     </span>

@@ -62,7 +62,6 @@ function Editor({ sources }: { sources: Sources }) {
 
   const consent = useForeseen(form, patient.subject, draft);
   const own = history.items.filter((row) => row.state === 'own');
-  const view = (entry: string) => setViewed(own.find((row) => row.entry === entry) ?? null);
   const written = () => form.getFieldsValue(true) as Filled;
   const changed = () => keep(login, place, written());
   const store = async (): Promise<string> => {
@@ -121,7 +120,7 @@ function Editor({ sources }: { sources: Sources }) {
       }}>
         <div>
           <Basics subject={patient.subject} consent={consent} />
-          <Clinical subject={patient.subject} labs={history.labs} view={view} changed={changed} />
+          <Clinical subject={patient.subject} labs={history.labs} own={own} view={setViewed} changed={changed} />
         </div>
         <div className="editor-side">
           {viewed && <DocumentPane key={viewed.entry} of={viewed} row={viewed} opened={ignore} get={ignore} close={() => setViewed(null)} />}

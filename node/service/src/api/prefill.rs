@@ -62,7 +62,6 @@ struct Source {
     holder: String,
     entry: String,
     title: String,
-    date: String,
 }
 
 async fn prefill(
@@ -147,12 +146,10 @@ impl Front {
 
     fn source(&self, listed: &ListedDocument) -> Source {
         let title = listed.title.expose();
-        let date = self.time(listed.service_start.unwrap_or(listed.created_at));
         Source {
             holder: listed.holder.to_string(),
             entry: listed.entry_id.to_string(),
             title: if title.is_empty() { listed.document_type.row().title.to_owned() } else { title.clone() },
-            date,
         }
     }
 }
@@ -245,8 +242,8 @@ mod tests {
     use super::*;
 
     fn source(entry: &str) -> Source {
-        let [holder, title, date] = ["qzrm", "出院小结", "2026-11-15"].map(str::to_owned);
-        Source { holder, entry: entry.to_owned(), title, date }
+        let [holder, title] = ["qzrm", "出院小结"].map(str::to_owned);
+        Source { holder, entry: entry.to_owned(), title }
     }
 
     fn told(impression: &str, course: &str) -> Told {

@@ -115,10 +115,7 @@ async fn a_form_is_filled_from_the_newest_notes_and_results_and_each_reading_is_
         (vec![DISCHARGE], vec![VISIT])
     );
     let sources = &found["course"]["sources"];
-    assert_eq!(
-        (&sources[0]["date"], &sources[0]["holder"]),
-        (&"2026-11-18T10:00:00+08:00".into(), &"qzrm".into())
-    );
+    assert_eq!(sources[0]["holder"], "qzrm");
     let history = doctor.get(&format!("/api/patients/{subject}/documents")).await;
     let entries = |items: &Value| {
         let mut names: Vec<_> =
