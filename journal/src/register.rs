@@ -52,7 +52,7 @@ pub enum RegisterError {
     Disk(#[from] DiskError),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Value {
     sequence: u64,
     bytes: Vec<u8>,
@@ -105,6 +105,17 @@ impl Register {
     /// one that was. The two look the same, so that a caller that must never go back compares with what else it knows.
     pub fn fell_back(&self) -> bool {
         self.fell_back
+    }
+
+    /// Whether the file holds the value that was set last, read anew: it does not if another process has taken the folder,
+    /// on a file system that forgot whose it is.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    pub fn still_holds(&self) -> Result<bool, DiskError> {
+        let bytes = read_small(self.folder.disk(), &self.name, FILE_BYTES)?;
+        let stored = bytes.and_then(|bytes| newest(&bytes, self.seed)).map(|(value, _)| value);
+        Ok(stored == self.value)
     }
 
     /// Replaces the value, durably.
@@ -235,6 +246,22 @@ mod tests {
             assert_eq!(register.value(), values.last().copied());
             assert!(!register.fell_back());
         }
+    }
+
+    #[test]
+    fn a_value_that_another_process_set_is_seen() {
+        let disk = disk();
+        let mut register = open(&disk).unwrap();
+        assert!(register.still_holds().unwrap(), "there is none");
+        register.set(b"one").unwrap();
+        assert!(register.still_holds().unwrap());
+        disk.forget_lock();
+        let mut other = open(&disk).unwrap();
+        assert!(register.still_holds().unwrap(), "opening sets nothing");
+        other.set(b"one").unwrap();
+        assert!(!register.still_holds().unwrap() && other.still_holds().unwrap());
+        disk.lose("head.register");
+        assert!(!other.still_holds().unwrap());
     }
 
     #[test]

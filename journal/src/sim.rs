@@ -108,6 +108,11 @@ impl SimDisk {
         self.crash(|_| Survivors::First(0));
     }
 
+    /// Lets another process take the directory while this one runs: a file system that forgets locks.
+    pub fn forget_lock(&self) {
+        self.state().locked = false;
+    }
+
     /// Lets files grow by so many more bytes in all; `None` for any number.
     pub fn set_room(&self, bytes: Option<u64>) {
         self.state().room = bytes;

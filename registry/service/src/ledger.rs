@@ -87,6 +87,8 @@ pub(crate) enum LedgerError {
     IndexDamaged,
     #[error("a stored place or hash of the tree is damaged")]
     TreeDamaged,
+    #[error("another process has begun a term over this log (L-10): run one registry on a data folder")]
+    TermOver,
     #[error(
         "a record of the log cannot be read: restore the folder of the log from a backup, and run \
          `yiqiao-registry new-log` before the registry starts (L-9)"
@@ -178,6 +180,11 @@ impl Ledger {
         let last = self.term.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
         self.term.set(&(last + 1).to_be_bytes())?;
         Ok(last + 1)
+    }
+
+    /// Reads anew whether the term is the newest (F-8).
+    pub(crate) fn confirm_term(&self) -> Result<(), LedgerError> {
+        if self.term.still_holds()? { Ok(()) } else { Err(LedgerError::TermOver) }
     }
 
     /// Brings the index up to the journal, and the machine with it: one that has seen nothing yet.
@@ -453,6 +460,7 @@ impl LedgerError {
             | Self::Make { .. }
             | Self::Record
             | Self::Damaged(_)
+            | Self::TermOver
             | Self::OtherRoot => &[],
         }
     }

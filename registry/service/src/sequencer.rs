@@ -75,6 +75,8 @@ impl Sequencer {
 
     /// One batch: handled, durable, answered, in this order.
     fn handle(&mut self, batch: Vec<Job>) -> Result<(), LedgerError> {
+        // After all of the batch has come, before any lease of it is signed (F-8).
+        self.ledger.confirm_term()?;
         let now = self.now();
         let mark = self.machine.mark();
         let mut view = View::new(self.machine.directory().region().clone());

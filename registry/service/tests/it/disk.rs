@@ -71,6 +71,25 @@ async fn l5_a_file_that_may_not_grow_loses_nothing_that_was_answered_for() {
     a.submit(&refused).await.unwrap();
 }
 
+/// As after a folder was taken by a second process, on a file system that forgets locks.
+#[tokio::test(flavor = "multi_thread")]
+async fn f8_l10_a_registry_whose_term_is_over_signs_no_lease_and_ends() {
+    let mut region = Region::new(&["a"]);
+    region.start().await;
+    let a = Member::connected(&region, "a").await;
+    let start = feed_start(&rig::region(), &a.code);
+    a.lease(1, 0, start).await.unwrap();
+    region.stop().await;
+    let term = region.log_folder().join("term.register");
+    let of_another = std::fs::read(&term).unwrap();
+    region.start().await;
+    a.lease(2, 0, start).await.unwrap();
+    std::fs::write(&term, of_another).unwrap();
+    a.lease(2, 0, start).await.unwrap_err();
+    let said = region.ended().await;
+    assert!(said.contains("another process has begun a term over this log (L-10)"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn h2_a_full_disk_refuses_words_until_there_is_room_and_goes_on_with_the_rest() {
     let mounts = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
