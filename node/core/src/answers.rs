@@ -17,16 +17,17 @@ use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::lease::{AcceptedAct, HeadChange, Told};
 use yiqiao_proto::limits::{DIRECTIVES_MAX, SEARCH_COUNT_MAX};
 use yiqiao_proto::log::Opening;
-use yiqiao_proto::note::{self, Checkpoint};
+use yiqiao_proto::note;
 use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
 use crate::call::Unbelieved;
+use crate::machine::Checkpoint;
 use crate::receipts::checkpoint_keys;
 
 /// A word that stands in the log.
@@ -56,6 +57,8 @@ pub struct Found {
     pub entries: Vec<Logged<Entry>>,
     /// Where the next page begins.
     pub next_seq: Option<u64>,
+    /// The tree at which it holds; the machine says whether the log has gone back (L-11).
+    pub checkpoint: Checkpoint,
 }
 
 /// What is in force of a patient under one token (C-10).
@@ -124,12 +127,14 @@ pub fn found(
     let registry = directory.member(&signer).is_some_and(|it| it.roles.contains(&MemberRole::Registry));
     require(registry && answer.query == query.payload_hash(), "the registry's word on this query (Q-2)")?;
     let origin = note::origin(directory.region(), &directory.list().log_id);
-    let tree = Checkpoint::open(&answer.checkpoint, &origin, &checkpoint_keys(directory))?;
+    let tree = note::Checkpoint::open(&answer.checkpoint, &origin, &checkpoint_keys(directory))?;
     let page = answer.entries.len() <= asked.count as usize
         && answer.entries.iter().all(|entry| (asked.from_seq..tree.size).contains(&entry.seq));
     require(page, "a page of the log up to its checkpoint (Q-3)")?;
     let (entries, left_out) = all(directory, answer.entries)?;
-    Ok((Found { entries, next_seq: answer.next_seq }, left_out))
+    let root = Digest::new(tree.root).ok_or(Unbelieved::OtherAnswer("the root of a tree (L-5)"))?;
+    let checkpoint = Checkpoint { size: tree.size, root };
+    Ok((Found { entries, next_seq: answer.next_seq, checkpoint }, left_out))
 }
 
 /// The directives of one token: all those that its head is over, and no others.

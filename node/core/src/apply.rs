@@ -61,6 +61,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Assigned(assigned) => step::apply_assigned(assigned, view),
         Body::Deposited(deposited) => deposit::apply(deposited, at, view),
         Body::CopyTied(tied) => copy::apply_tied(tied, view),
+        Body::Seen(checkpoint) => change_ledger(view, |ledger| ledger.checkpoint = Some(checkpoint.clone())),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::event::{self, Event};
 use crate::feed;
 use crate::limits::EVIDENCE_BYTES_MAX;
 use crate::machine::{Effect, Outcome, Refused, Stop, Work};
+use crate::outbox::known_log;
 use crate::sight::Ground;
 use crate::state::kept;
 use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_subject};
@@ -492,8 +493,8 @@ pub(crate) fn search(work: &mut Work<'_>, asked: &Search) -> Result<Outcome, Sto
         ..Line::done(asked.actor.clone(), audit::Act::Search)
     };
     audit::audit(work, &line)?;
-    let envelope = Envelope::sign(machine.directory.region(), &query, &machine.keys.words);
-    Ok(Outcome::Call(vec![envelope]))
+    let query = Envelope::sign(machine.directory.region(), &query, &machine.keys.words);
+    Ok(Outcome::Search { query, asked: known_log(work) })
 }
 
 /// What follows from acts that this node attests: they are handed in, then their events.

@@ -116,6 +116,13 @@ pub enum Input {
     PatientQuery(Box<Question>),
     /// Somebody looks for documents in the region.
     Search(Box<Search>),
+    /// The registry has answered the search; the driver has checked that it signed answer and checkpoint.
+    Searched {
+        /// The log as it was known when it was asked.
+        asked: KnownLog,
+        /// The tree at which it answered.
+        checkpoint: Checkpoint,
+    },
     /// A member asks for a document (P-1); the driver has checked the signature.
     Asked(Box<Verified<PullRequest>>),
     /// A member wants a stretch of a document that was released to it.
@@ -265,6 +272,7 @@ impl Input {
             | Self::Revoke(_)
             | Self::PatientQuery(_)
             | Self::Search(_)
+            | Self::Searched { .. }
             | Self::Asked(_)
             | Self::Range(_)
             | Self::Want(_)
@@ -309,6 +317,15 @@ impl Receipt {
     pub(crate) const fn kept(&self, tree_size: u64) -> kept::Receipt {
         kept::Receipt { seq: self.seq, term: self.term, accepted_at: self.accepted_at.unix_ms(), tree_size }
     }
+}
+
+/// The log that counted, and its newest tree that was known, at some time (L-11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownLog {
+    /// The log.
+    pub log_id: Code,
+    /// Number of leaves of the tree.
+    pub tree_size: u64,
 }
 
 /// A signed tree of the log that counts (L-5).

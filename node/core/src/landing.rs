@@ -9,7 +9,7 @@ use yiqiao_proto::token::Token;
 
 use crate::errand;
 use crate::feed;
-use crate::machine::{Checkpoint, Effect, Outcome, Receipt, StatementRead, Stop, Work};
+use crate::machine::{Checkpoint, Effect, KnownLog, Outcome, Receipt, StatementRead, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
 use crate::said;
 use crate::state::kept;
@@ -56,7 +56,7 @@ pub(crate) fn receipted(
         // A receipt is kept with the word that it is of, or not at all.
         return Ok(Outcome::Done);
     }
-    let tree = tree_of(work, &flight, checkpoint)?;
+    let tree = tree_of(work, &flight.log, checkpoint)?;
     if matches!(tree, Tree::Other | Tree::Former) || receipts.len() != count {
         pause_submitting(work, None);
         return Ok(if matches!(tree, Tree::Other) { Outcome::OtherLog } else { Outcome::Done });
@@ -71,7 +71,7 @@ pub(crate) fn receipted(
     Ok(Outcome::Done)
 }
 
-/// How the tree of receipts stands to the newest one that is known (L-11).
+/// How the tree of an answer stands to the newest one that is known (L-11).
 pub(crate) enum Tree {
     Newer(kept::Checkpoint),
     Same,
@@ -91,14 +91,15 @@ impl Tree {
     }
 }
 
-pub(crate) fn tree_of(work: &Work<'_>, flight: &Flight, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
+/// `asked` is what was known of the log when the registry was asked.
+pub(crate) fn tree_of(work: &Work<'_>, asked: &KnownLog, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
     let log_id = work.machine.directory.list().log_id.as_str();
-    if flight.log_id.as_str() != log_id {
+    if asked.log_id.as_str() != log_id {
         return Ok(Tree::Former);
     }
     let known = work.view.get(&state::ledger())?.checkpoint.filter(|known| known.log_id == log_id);
     let other = known.as_ref().is_some_and(|known| {
-        checkpoint.size < flight.tree_size.min(known.size)
+        checkpoint.size < asked.tree_size.min(known.size)
             || (checkpoint.size == known.size && known.root != checkpoint.root.as_bytes())
     });
     if other {
@@ -109,6 +110,22 @@ pub(crate) fn tree_of(work: &Work<'_>, flight: &Flight, checkpoint: &Checkpoint)
     }
     let (log_id, root) = (log_id.to_owned(), checkpoint.root.as_bytes().to_vec());
     Ok(Tree::Newer(kept::Checkpoint { log_id, size: checkpoint.size, root }))
+}
+
+/// A search was answered at a tree. What it found counts if this is done.
+pub(crate) fn searched(
+    work: &mut Work<'_>,
+    asked: &KnownLog,
+    checkpoint: &Checkpoint,
+) -> Result<Outcome, Stop> {
+    let tree = tree_of(work, asked, checkpoint)?;
+    if matches!(tree, Tree::Other) {
+        return Ok(Outcome::OtherLog);
+    }
+    if let Some(newer) = tree.newer() {
+        work.keep(Body::Seen(newer))?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// The registry's own account of a subject, after it had refused the next link or statement (N-9). Words that this node has lost are

@@ -22,7 +22,7 @@ use crate::coding::Coding;
 use crate::desk::Wish;
 use crate::errand::Errands;
 use crate::feed::Watch;
-pub use crate::input::{Checkpoint, Input, Receipt, StatementRead};
+pub use crate::input::{Checkpoint, Input, KnownLog, Receipt, StatementRead};
 use crate::outbox::{Outbox, Turn};
 pub use crate::output::{Effect, Outcome, Refused};
 use crate::said::Saying;
@@ -311,6 +311,7 @@ impl Work<'_> {
             Input::Revoke(said) => desk::revoke(self, &said.0, &said.1),
             Input::PatientQuery(question) => desk::question(self, question),
             Input::Search(search) => desk::search(self, search),
+            Input::Searched { asked, checkpoint } => landing::searched(self, asked, checkpoint),
             Input::Asked(request) => holder::asked(self, request),
             Input::Range(range) => holder::range(self, range),
             Input::Want(want) => receive::want(self, want),

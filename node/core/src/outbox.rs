@@ -18,7 +18,7 @@ use crate::feed::{self, Watch};
 use crate::limits::{
     BACKOFF_MAX, BACKOFF_MIN, FLIGHTS_MAX, LOOKS_MAX, RETRY_AFTER_MAX, STARVED_MAX, SWEEP_STEP,
 };
-use crate::machine::{Effect, Outcome, Stop, Work};
+use crate::machine::{Effect, KnownLog, Outcome, Stop, Work};
 use crate::person;
 use crate::queue;
 use crate::said::{self, Saying};
@@ -48,10 +48,8 @@ pub(crate) struct Outbox {
 #[derive(Clone, Debug)]
 pub(crate) struct Flight {
     pub(crate) call: Call,
-    /// The tree that was known when it began: its answer must not be at a smaller one.
-    pub(crate) tree_size: u64,
-    /// The log that counted when it began.
-    pub(crate) log_id: Code,
+    /// The log when it began: its answer must not be at a smaller tree.
+    pub(crate) log: KnownLog,
 }
 
 /// What was asked, and for which places of the queue.
@@ -449,10 +447,15 @@ fn evaluation_max(work: &Work<'_>) -> usize {
 
 pub(crate) fn begin(work: &mut Work<'_>, call: Call) -> u64 {
     let ticket = work.machine.outbox.next_ticket + work.turn.begun.len() as u64;
-    let tree_size = work.machine.ledger.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    let log_id = work.machine.directory.list().log_id.clone();
-    work.turn.begun.push((ticket, Flight { call, tree_size, log_id }));
+    let log = known_log(work);
+    work.turn.begun.push((ticket, Flight { call, log }));
     ticket
+}
+
+/// The log as it is known now (L-11).
+pub(crate) fn known_log(work: &Work<'_>) -> KnownLog {
+    let tree_size = work.machine.ledger.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    KnownLog { log_id: work.machine.directory.list().log_id.clone(), tree_size }
 }
 
 /// The evaluation under way that brings these tokens, if one does: it is not asked for twice (T-5).

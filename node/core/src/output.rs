@@ -10,6 +10,7 @@ use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::Token;
 
+use crate::input::KnownLog;
 use crate::intake::Answered;
 use crate::open::{Denial, Opened};
 use crate::said::WordState;
@@ -133,6 +134,13 @@ pub enum Outcome {
     Said(Vec<u64>),
     /// To be asked of the registry: each its own call.
     Call(Vec<Envelope>),
+    /// A search, to be asked of the registry; what it finds counts once [`crate::machine::Input::Searched`] is done.
+    Search {
+        /// The query.
+        query: Envelope,
+        /// The log as it is known by now.
+        asked: KnownLog,
+    },
     /// A document is let go.
     Released {
         /// The release.

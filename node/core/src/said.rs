@@ -256,7 +256,7 @@ pub(crate) fn receipted(
     checkpoint: &Checkpoint,
 ) -> Result<Outcome, Stop> {
     let Call::Word { lane, place, number } = flight.call else { return Ok(Outcome::Done) };
-    let tree = landing::tree_of(work, flight, checkpoint)?;
+    let tree = landing::tree_of(work, &flight.log, checkpoint)?;
     let (Tree::Same | Tree::Newer(_), [receipt]) = (&tree, receipts) else {
         pause(work, lane, place, None);
         return Ok(if matches!(tree, Tree::Other) { Outcome::OtherLog } else { Outcome::Done });

@@ -348,9 +348,14 @@ fn ask(
     (method, request): (Method, fn(&Envelope) -> Vec<u8>),
 ) -> (Envelope, Vec<u8>) {
     let outcome = trio.act(member, input).unwrap();
-    let Outcome::Call(calls) = outcome else { panic!("{outcome:?}") };
-    let answer = trio.registry.serve(trio.now, &code(member), method, &request(&calls[0]));
-    (calls[0].clone(), answer.unwrap())
+    let asked = if let Outcome::Search { query, .. } = outcome {
+        query
+    } else {
+        let Outcome::Call(calls) = outcome else { panic!("{outcome:?}") };
+        calls[0].clone()
+    };
+    let answer = trio.registry.serve(trio.now, &code(member), method, &request(&asked));
+    (asked, answer.unwrap())
 }
 
 #[test]

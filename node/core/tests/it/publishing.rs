@@ -5,7 +5,7 @@
 use yiqiao_intake::facts::Status;
 use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::ask::{self, Depth, Problem};
-use yiqiao_node_core::machine::{Checkpoint, Effect, Input, Outcome, Receipt, Refused};
+use yiqiao_node_core::machine::{Checkpoint, Effect, Input, KnownLog, Outcome, Receipt, Refused};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{DocumentClass, RefusalCode, WithdrawalReason};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link};
@@ -378,6 +378,33 @@ fn t5_no_evaluation_asks_for_more_than_a_day_allows() {
     }
     node.publish(&mut registry);
     assert_eq!((registry.evaluated, registry.entries().len()), (50, 50));
+}
+
+#[test]
+fn l11_what_a_search_finds_at_a_smaller_tree_or_another_one_does_not_count() {
+    let mut node = node_with(1);
+    node.publish(&mut Registry::new(&list(100)));
+    let root = |of: u8| Digest::new(hash::sha256_plain(&[&[of]])).unwrap();
+    let mut searched = |tree_size, size, of| {
+        let asked = KnownLog { log_id: list(100).log_id, tree_size };
+        let input = Input::Searched { asked, checkpoint: Checkpoint { size, root: root(of) } };
+        node.handle(&input).unwrap().unwrap().outcome
+    };
+    assert_eq!(searched(0, 100, 1), Outcome::Done);
+    assert_eq!(searched(100, 100, 2), Outcome::OtherLog);
+    assert_eq!(searched(100, 99, 1), Outcome::OtherLog);
+    assert_eq!(searched(100, 109, 1), Outcome::Done);
+    assert_eq!(searched(109, 109, 1), Outcome::Done);
+    assert_eq!(searched(109, 108, 1), Outcome::OtherLog);
+    assert_eq!(searched(100, 108, 1), Outcome::Done, "it was asked before the newer one had come");
+    node.rebuild();
+    node.receive(&report("new", patient("p", Some(1)), "new"));
+    let effects = node.due().unwrap();
+    let [Effect::Submit { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let receipts = vec![Receipt { seq: 2, term: 1, accepted_at: at(0) }];
+    let checkpoint = Checkpoint { size: 108, root: root(1) };
+    let handled = node.handle(&Input::Receipted { ticket: *ticket, receipts, checkpoint }).unwrap().unwrap();
+    assert_eq!(handled.outcome, Outcome::OtherLog, "the tree of a search is known from then on, too");
 }
 
 #[test]

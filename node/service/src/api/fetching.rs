@@ -12,6 +12,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
+use yiqiao_node_core::call::Unbelieved;
 use yiqiao_node_core::desk::Search;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::receive::Want;
@@ -28,6 +29,7 @@ use crate::api::asking::unexpected;
 use crate::api::faults::{DENIED, unfit};
 use crate::api::front::{Acting, Front, Listed, subject};
 use crate::api::limits::{FETCH_MAX, REGISTRY_PAGES_MAX};
+use crate::members::CallFailed;
 
 pub(super) fn router() -> Router<Front> {
     Router::new().route("/api/patients/{subject}/fetch", post(fetch).fallback(method_not_allowed))
@@ -110,9 +112,15 @@ impl Front {
         let (mut listed, mut from_seq) = (Vec::new(), 0);
         for _page in 0..REGISTRY_PAGES_MAX {
             let input = Input::Search(Box::new(search(actor, subject, referral, from_seq)));
-            let Outcome::Call(queries) = self.hand(input).await? else { return Err(unexpected()) };
-            let query = queries.first().ok_or_else(unexpected)?;
-            let found = self.app.registry.search(query).await?;
+            let Outcome::Search { query, asked } = self.hand(input).await? else {
+                return Err(unexpected());
+            };
+            let found = self.app.registry.search(&query).await?;
+            let searched = Input::Searched { asked, checkpoint: found.checkpoint };
+            if self.hand(searched).await? != Outcome::Done {
+                let why = Unbelieved::OtherAnswer("the log that was known when it was asked (L-11)");
+                return Err(CallFailed::from(why).into());
+            }
             let entries = found.entries.iter().map(|entry| &entry.word);
             let foreign = entries.filter(|entry| entry.publisher != self.app.member.code);
             listed.extend(foreign.map(listed_entry));

@@ -187,10 +187,10 @@ impl Load {
         if outcome == Err(NotTaken::Busy) {
             return self.again(hub, id);
         }
-        if let (What::Search { .. }, Ok(Outcome::Call(queries))) = (&what, &outcome) {
-            errand.query = queries.first().cloned();
-            let query = queries.first().map(answers::search);
-            if let (Some(query), Some(node)) = (query, nodes.get_mut(&node)) {
+        if let (What::Search { .. }, Ok(Outcome::Search { query, .. })) = (&what, &outcome) {
+            errand.query = Some(query.clone());
+            let query = answers::search(query);
+            if let Some(node) = nodes.get_mut(&node) {
                 return self.question(hub, node, id, query);
             }
         }
