@@ -70,6 +70,21 @@ impl Volume {
         Self { disk, format, chance, saved: None, rotten: Vec::new() }
     }
 
+    /// A copy as it is now, on a disk of its own.
+    pub(crate) fn copy(&self, chance: Chance) -> Self {
+        let disk = SimDisk::new();
+        for name in self.disk.names() {
+            disk.put(&name, &self.disk.bytes(&name).unwrap_or_default());
+        }
+        Self { disk, format: self.format, chance, saved: None, rotten: Vec::new() }
+    }
+
+    /// The same disk, for a second process: it forgets who holds it.
+    pub(crate) fn shared(&self, chance: Chance) -> Self {
+        self.disk.forget_lock();
+        Self { disk: self.disk.clone(), format: self.format, chance, saved: None, rotten: Vec::new() }
+    }
+
     /// The power goes: what was synced stays, and a drawn part of the rest.
     pub(crate) fn crash(&mut self) {
         let Self { disk, chance, .. } = self;

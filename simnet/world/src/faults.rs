@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Room(Who),
     /// A wall clock is set.
     Clock,
+    /// The registry stands still, another process begins a term over its log, and then it goes on.
+    Takeover,
 }
 
 /// All that may break.
@@ -49,6 +51,8 @@ pub(crate) enum Blow {
     FailSync(Who, u64),
     Rot(Who),
     Clock(Who, i64),
+    /// For how long it stands still, and whose calls still come to it afterwards.
+    Takeover(Millis, Who),
 }
 
 impl Faults {
@@ -62,6 +66,7 @@ impl Faults {
             (Fault::Disk, rates.disks),
             (Fault::Clock, rates.clocks),
             (Fault::Rot, rates.rot),
+            (Fault::Takeover, rates.takeovers),
         ];
         let chance =
             |(at, (fault, _)): (usize, &(Fault, u64))| (*fault, stream(seed, Part::Faults, at as u64));
@@ -137,6 +142,7 @@ impl Faults {
             Fault::Clock if chance.percent(50) => Blow::Clock(who, chance.between(-3_000, 3_000)),
             Fault::Clock => Blow::Clock(who, chance.between(-600_000, 600_000)),
             Fault::Rot => Blow::Rot(who),
+            Fault::Takeover => Blow::Takeover(seconds(chance, 45), Who(1 + number(chance) % nodes.max(1))),
             Fault::Room(_) => Blow::None,
         }
     }

@@ -2,8 +2,10 @@
 //! What it sends is changed, cut, drawn out, sent in place of another or held back; and as a member it makes calls of its own:
 //! words of others and contradicting ones, requests for documents that it saw in the log, ranges of releases to others.
 //!
-//! The process on that computer stays honest, so that it can be one of the region again once all heals. Not here: what a
-//! registry could do that signs a second log: nobody but its auditors sees that.
+//! The process on that computer stays honest, so that it can be one of the region again once all heals. Whoever has the
+//! registry's keys may sign with them, too: [`pen`], and [`crate::twin`].
+
+mod pen;
 
 use std::collections::VecDeque;
 
@@ -23,10 +25,16 @@ use crate::limits::{HEARD_MAX, LONG_BYTES};
 use crate::network::{Carried, Packet, Who};
 use crate::randomness::{Part, stream};
 use crate::region::{For, InUse, Region, code};
+use crate::setup::{Attack, Setup};
+use pen::Pen;
 
 /// The attacker.
 pub(crate) struct Hostile {
     pub(crate) who: Option<Who>,
+    /// What is done, if it is the registry's computer; and which hospital is lied to.
+    pub(crate) attack: Option<Attack>,
+    pub(crate) victim: Who,
+    pen: Pen,
     region: Region,
     chance: Chance,
     /// What went out from its computer and came to it.
@@ -46,9 +54,13 @@ pub(crate) struct Known<'a> {
 }
 
 impl Hostile {
-    pub(crate) fn new(seed: u64, region: Region, who: Option<Who>) -> Self {
-        let chance = stream(seed, Part::Hostile, 1);
-        Self { who, region, chance, heard: VecDeque::new(), nonces: Vec::new() }
+    pub(crate) fn new(setup: &Setup, region: Region, (who, attack): (Option<Who>, Option<Attack>)) -> Self {
+        let chance = stream(setup.seed, Part::Hostile, 1);
+        let mut drawn = stream(setup.seed, Part::Hostile, 2);
+        let victim = 1 + drawn.below(setup.hospitals.max(1) as u64);
+        let victim = Who(u16::try_from(victim).unwrap_or(1));
+        let pen = Pen::new(region.clone(), drawn, region.code_of(victim).clone());
+        Self { who, attack, victim, pen, region, chance, heard: VecDeque::new(), nonces: Vec::new() }
     }
 
     pub(crate) fn is(&self, who: Who) -> bool {
@@ -57,7 +69,11 @@ impl Hostile {
 
     /// When it makes its next call.
     pub(crate) fn next_call(&mut self) -> Option<Millis> {
-        self.who.filter(|who| *who != Who::REGISTRY)?;
+        self.who?;
+        if self.who == Some(Who::REGISTRY) {
+            let goes_on = matches!(self.attack, Some(Attack::Fork | Attack::Stale | Attack::Rewind));
+            return goes_on.then(|| Millis::from_secs(10 + self.chance.below(240)));
+        }
         Some(Millis::new(200 + self.chance.below(8_000)))
     }
 
@@ -66,6 +82,10 @@ impl Hostile {
         let Some(who) = self.who.filter(|who| *who == packet.from || *who == packet.to) else {
             return (Some(packet), None);
         };
+        if let Some(attack) = self.attack.filter(|attack| *attack != Attack::Packets) {
+            let how = self.pen.signs(attack, &mut packet);
+            return (Some(packet), how);
+        }
         self.heard.push_back(packet.body.clone());
         if self.heard.len() > HEARD_MAX {
             self.heard.pop_front();

@@ -243,11 +243,16 @@ impl Hub {
         self.plant == Some(plant)
     }
 
-    /// The attacker makes a call, if one comes to its mind.
-    pub(crate) fn attack(&mut self) {
+    /// The attacker comes again, after a while.
+    pub(crate) fn attack_again(&mut self) {
         if let Some(wait) = self.hostile.next_call() {
             self.after(wait, Event::Attack);
         }
+    }
+
+    /// The attacker makes a call, if one comes to its mind.
+    pub(crate) fn attack(&mut self) {
+        self.attack_again();
         let Some(who) = self.hostile.who else { return };
         let known = Known {
             now: self.now,

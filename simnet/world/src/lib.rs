@@ -8,7 +8,7 @@
 //! | [`reduce`] | the shortest history of a failing run |
 //! | [`run`] | a run from its first event to its verdict |
 //! | `hub`, `network`, `faults`, `randomness`, `clock`, `disk` | the world: time and its queue, what travels, what breaks |
-//! | `hostile` | a member or the registry whose computer sends what an attacker wants |
+//! | `hostile`, `twin` | a member or the registry whose computer sends what an attacker wants; a second process with the registry's keys |
 //! | `registry`, `node` | the two processes: what the drivers of the services do, without their threads |
 //! | `region`, `authority`, `maker` | who is a member, and with which keys; the lists that change it; the computers |
 //! | `rest` | what holds once all has come to rest |
@@ -42,3 +42,4 @@ pub mod run;
 pub mod scenario;
 pub mod setup;
 pub mod trace;
+mod twin;

@@ -16,11 +16,17 @@ pub(crate) struct Who(pub(crate) u16);
 
 impl Who {
     pub(crate) const REGISTRY: Self = Self(0);
+    /// A second process with the registry's keys, at the registry's address.
+    pub(crate) const TWIN: Self = Self(u16::MAX);
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::REGISTRY { f.pad("r") } else { f.pad(&format!("n{}", self.0)) }
+        match *self {
+            Self::REGISTRY => f.pad("r"),
+            Self::TWIN => f.pad("r'"),
+            Self(number) => f.pad(&format!("n{number}")),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use yiqiao_node_core::answers;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::holder::Range;
-use yiqiao_node_core::machine::{self, Config, Input, Keys, Machine, Outcome};
+use yiqiao_node_core::machine::{self, Checkpoint, Config, Input, Keys, Machine, Outcome};
 use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::FacilityKind;
@@ -35,6 +35,7 @@ use crate::network::{CallId, Who};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
 use crate::region::{For, InUse, Region};
+pub(crate) use effects::trusted;
 use effects::{Fetch, Pending};
 use ledger::Ledger;
 use reception::Slip;
@@ -42,6 +43,8 @@ use vault::Vault;
 
 /// How long a clock that is to stand still runs.
 const STANDS_AFTER: Millis = Millis::from_secs(240);
+/// The same where it is to have let go something before.
+const UNREAD_AFTER: Millis = Millis::from_secs(900);
 
 /// A node's computer, and the process on it if it runs.
 pub(crate) struct Node {
@@ -85,6 +88,9 @@ struct Running {
     /// Something has come that a range may rest on.
     progressed: bool,
     calls: BTreeMap<CallId, Pending>,
+    /// By ticket: the tree of receipts that came and the one that was known when they were asked for, and items of the feed.
+    trees: BTreeMap<u64, (Option<Checkpoint>, Checkpoint)>,
+    fed: BTreeMap<u64, Vec<Vec<u8>>>,
     fetches: BTreeMap<DocumentId, Fetch>,
     /// Requests that wait for the feed, and ranges that wait for a word.
     news: BTreeMap<CallId, Waiting>,
@@ -180,6 +186,8 @@ impl Node {
             rests_until: Timestamp::MIN,
             progressed: false,
             calls: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            fed: BTreeMap::new(),
             fetches: BTreeMap::new(),
             news: BTreeMap::new(),
             ranges: BTreeMap::new(),
@@ -294,8 +302,14 @@ impl Node {
 
     /// The time at which a planted fault lets the clock stand, if it does by now.
     fn stands(&self, hub: &Hub) -> Option<Timestamp> {
-        let from = self.began + STANDS_AFTER;
-        (self.is_planted(hub, Plant::ClockStands) && hub.now > from).then_some(from)
+        let plants = [
+            (Plant::ClockStands, STANDS_AFTER),
+            (Plant::ListUnread, UNREAD_AFTER),
+            (Plant::LeaseKept, UNREAD_AFTER),
+        ];
+        let (_, after) = plants.into_iter().find(|(plant, _)| self.is_planted(hub, *plant))?;
+        let from = self.began + after;
+        (hub.now > from).then_some(from)
     }
 
     /// Whether the first node is to do something wrong.
@@ -364,6 +378,9 @@ impl Node {
     }
 
     fn hand_lists(&mut self, hub: &mut Hub, bytes: &[u8]) {
+        if self.is_planted(hub, Plant::ListUnread) && self.stands(hub).is_some() {
+            return;
+        }
         for list in answers::lists(bytes).unwrap_or_default() {
             self.queue(hub, Job::Hand(Waiting::nobody(Input::MemberList(list))));
         }

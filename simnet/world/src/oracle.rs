@@ -7,17 +7,21 @@
 //! | nothing is let go, served, opened or found that no directive in force permits, within the bound | [`consent`] |
 //! | a search finds exactly what is permitted | [`consent`] |
 //! | who is suspended gets nothing | [`members`] |
+//! | nobody decides under a lease that has ended or goes back; no term is used after the next has begun | [`leases`] |
+//! | nobody takes an answer of a log that has gone back, or steps over a hole in a feed | [`trees`] |
 //! | nothing that identifies anybody in what the registry hears | [`names`] |
 //! | what holds once all has come to rest | `run` |
 //!
 //! The first violation ends a run.
 
 mod consent;
+mod leases;
 mod log;
 mod members;
 mod messages;
 mod model;
 mod names;
+mod trees;
 
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::time::Timestamp;
@@ -25,6 +29,7 @@ use yiqiao_proto::time::Timestamp;
 use crate::load::Resident;
 use crate::network::Who;
 use crate::region::Region;
+use crate::setup::Attack;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +51,10 @@ pub(crate) struct Oracle {
     messages: messages::Messages,
     releases: consent::Releases,
     members: members::Members,
+    leases: leases::Leases,
+    trees: trees::Trees,
     hostile: Option<Who>,
+    attack: Option<Attack>,
     violation: Option<Violation>,
 }
 
@@ -55,7 +63,7 @@ impl Oracle {
         began: Timestamp,
         region: Region,
         residents: &[Resident],
-        hostile: Option<Who>,
+        (hostile, attack): (Option<Who>, Option<Attack>),
     ) -> Self {
         Self {
             began,
@@ -65,7 +73,10 @@ impl Oracle {
             messages: messages::Messages::default(),
             releases: consent::Releases::default(),
             members: members::Members::default(),
+            leases: leases::Leases::default(),
+            trees: trees::Trees::default(),
             hostile,
+            attack,
             violation: None,
         }
     }
@@ -95,6 +106,12 @@ impl Oracle {
         if self.hostile != Some(Who::REGISTRY) {
             self.blames(now, who, what);
         }
+    }
+
+    /// Whether members are told of consent what the registry never accepted, signed with its own keys: then no bound holds, and
+    /// what is let go must have been permitted at some time.
+    fn is_forged(&self) -> bool {
+        self.attack.is_some_and(Attack::forges)
     }
 
     /// Who is hostile.

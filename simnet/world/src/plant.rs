@@ -30,11 +30,21 @@ pub enum Plant {
     ReceiptsSwapped,
     /// Nodes serve a range to whoever asks, as if it were the recipient.
     AnyAsker,
+    /// The clock of the first node stands still after a while, and it takes neither member lists nor leases from then on.
+    ListUnread,
+    /// The clock of the first node stands still after a while; no more than that.
+    LeaseKept,
+    /// The registry does not read anew whether its term is over.
+    TermUnread,
+    /// Nodes take receipts and what searches find at whatever tree.
+    TreeTrusted,
+    /// Nodes take items of the feed as if they followed.
+    HoleStepped,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -47,6 +57,11 @@ impl Plant {
         Self::SentTwice,
         Self::ReceiptsSwapped,
         Self::AnyAsker,
+        Self::ListUnread,
+        Self::LeaseKept,
+        Self::TermUnread,
+        Self::TreeTrusted,
+        Self::HoleStepped,
     ];
 
     /// Its name on the command line.
@@ -64,6 +79,11 @@ impl Plant {
             Self::SentTwice => "sent-twice",
             Self::ReceiptsSwapped => "receipts-swapped",
             Self::AnyAsker => "any-asker",
+            Self::ListUnread => "list-unread",
+            Self::LeaseKept => "lease-kept",
+            Self::TermUnread => "term-unread",
+            Self::TreeTrusted => "tree-trusted",
+            Self::HoleStepped => "hole-stepped",
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) enum Part {
     Crash,
     Members,
     Hostile,
+    Twin,
 }
 
 /// The stream of one thing of a part.

@@ -29,6 +29,8 @@ use ledger::Ledger;
 
 /// The registry's computer, and the process on it if it runs.
 pub(crate) struct Registry {
+    /// Whether it is the registry or its twin.
+    who: Who,
     region: Region,
     pub(crate) volume: Volume,
     pub(crate) clock: Clock,
@@ -44,6 +46,7 @@ pub(crate) struct Registry {
 /// What is gone with the process.
 struct Running {
     machine: Machine,
+    term: u64,
     ledger: Ledger,
     last: Timestamp,
     inbox: VecDeque<Job>,
@@ -78,6 +81,7 @@ impl Registry {
         chance: Chance,
     ) -> Self {
         Self {
+            who: Who::REGISTRY,
             region,
             volume,
             clock,
@@ -87,6 +91,21 @@ impl Registry {
             paused_until: Timestamp::MIN,
             busy_until: Timestamp::MIN,
             running: None,
+        }
+    }
+
+    /// Another process with its keys, which does not run yet.
+    pub(crate) fn another(&self, who: Who, volume: Volume, fountain: Fountain, chance: Chance) -> Self {
+        let new = Self::new(self.region.clone(), volume, self.clock, fountain, chance);
+        Self { who, starts: self.starts, ..new }
+    }
+
+    /// It stands still, and is the twin of its successor when it goes on.
+    pub(crate) fn is_succeeded(&mut self, hub: &mut Hub, until: Timestamp) {
+        (self.who, self.paused_until) = (Who::TWIN, until);
+        if let Some(running) = &mut self.running {
+            running.is_called = true;
+            hub.at(until, Event::Work(Who::TWIN));
         }
     }
 
@@ -106,13 +125,15 @@ impl Registry {
         let own = self.region.code_of(Who::REGISTRY).clone();
         let mut machine = Machine::new(own, self.region.directory.clone(), keys, term, 0);
         ledger.bring_up(&mut machine)?;
-        hub.note(Who::REGISTRY, format_args!("start term {term} words {}", words.len()));
+        hub.note(self.who, format_args!("start term {term} words {}", words.len()));
         hub.oracle.log_is(hub.now, &words);
         self.starts += 1;
         let (inbox, feeds) = (VecDeque::new(), BTreeMap::new());
         let last = Timestamp::MIN;
         let (is_called, is_open, handed) = (false, false, None);
-        self.running = Some(Running { machine, ledger, last, inbox, is_called, is_open, handed, feeds });
+        hub.oracle.begins_term(term);
+        self.running =
+            Some(Running { machine, term, ledger, last, inbox, is_called, is_open, handed, feeds });
         self.look_for_lists(hub);
         Ok(())
     }
@@ -182,7 +203,7 @@ impl Registry {
 
     /// Hands the lists that are newer than the one handed last to the machine, in order (M-2).
     fn look_for_lists(&mut self, hub: &mut Hub) {
-        hub.after(FOLDER_EVERY, Event::Later(Who::REGISTRY, self.starts, Later::Lists));
+        hub.after(FOLDER_EVERY, Event::Later(self.who, self.starts, Later::Lists));
         let handed = self.running.as_ref().and_then(|running| running.handed.as_ref());
         let handed = handed.map_or(0, |handed| handed.list().version);
         for version in handed + 1..=hub.authority.version() {
@@ -208,7 +229,7 @@ impl Registry {
         running.inbox.push_back(job);
         if !running.is_called {
             running.is_called = true;
-            hub.at(when, Event::Work(Who::REGISTRY));
+            hub.at(when, Event::Work(self.who));
         }
     }
 
@@ -218,7 +239,7 @@ impl Registry {
         running.is_called = false;
         if self.paused_until > hub.now {
             running.is_called = true;
-            hub.at(self.paused_until, Event::Work(Who::REGISTRY));
+            hub.at(self.paused_until, Event::Work(self.who));
             return Ok(());
         }
         let taken = running.inbox.len().min(BATCH_MAX);
@@ -233,7 +254,7 @@ impl Registry {
         let Some(running) = &mut self.running else { return Ok(()) };
         if !running.is_called && !running.inbox.is_empty() {
             running.is_called = true;
-            hub.at(self.busy_until, Event::Work(Who::REGISTRY));
+            hub.at(self.busy_until, Event::Work(self.who));
         }
         Ok(())
     }
@@ -241,6 +262,10 @@ impl Registry {
     /// Handled, durable, answered, in this order. Which feeds have grown.
     fn handle(&mut self, hub: &mut Hub, batch: Vec<Job>) -> Result<Vec<Code>, Stopped> {
         let Some(running) = &mut self.running else { return Ok(Vec::new()) };
+        if !hub.has_plant(Plant::TermUnread) {
+            // After all of the batch has come, before any lease of it is signed (F-8).
+            running.ledger.confirm_term().map_err(Stopped::Ended)?;
+        }
         let (mark, mut view) = (running.machine.mark(), View::new(code()));
         let mut records = Vec::new();
         let mut handled = Vec::with_capacity(batch.len());
@@ -248,8 +273,14 @@ impl Registry {
             let outcome = running.handle_one(&job.input, &mut view, &mut records, &mut self.fountain)?;
             handled.push((job, outcome));
         }
-        hub.note(Who::REGISTRY, format_args!("batch {} kept {}", handled.len(), records.len()));
-        match running.ledger.append(hub, &records) {
+        hub.note(self.who, format_args!("batch {} kept {}", handled.len(), records.len()));
+        let leases = |(job, outcome): &(Job, Result<Outcome, Refused>)| {
+            matches!(job.input, Input::Lease(_)) && outcome.is_ok()
+        };
+        if !records.is_empty() || handled.iter().any(leases) {
+            hub.oracle.acts_in_term(hub.now, running.term);
+        }
+        match running.ledger.append(hub, self.who, &records) {
             Ok(()) => {}
             Err(NotKept::Full | NotKept::TooLong) => {
                 running.machine.undo(mark);
@@ -272,7 +303,7 @@ impl Registry {
             running.ledger.commit(view, records.len(), words);
         }
         for (job, outcome) in handled {
-            hub.step(Who::REGISTRY)?;
+            hub.step(self.who)?;
             self.tell(hub, job, outcome)?;
         }
         Ok(grown)
@@ -299,7 +330,7 @@ impl Registry {
         match job.to {
             Reply::Feed(_, until) if bytes.is_empty() && hub.now < until => {
                 let Input::Feed { member, .. } = &job.input else { return Ok(()) };
-                hub.at(until, Event::Later(Who::REGISTRY, self.starts, Later::FeedOver(caller)));
+                hub.at(until, Event::Later(self.who, self.starts, Later::FeedOver(caller)));
                 running.feeds.entry(member.clone()).or_default().push(job);
             }
             Reply::List(_) => {}
@@ -333,7 +364,8 @@ impl Registry {
         match (outcome, &mut self.running) {
             (Ok(_), Some(running)) => {
                 running.is_open |= running.version() >= hub.authority.version();
-                if matches!(to, Reply::List(version) if *version == running.version()) {
+                let is_newest = matches!(to, Reply::List(version) if *version == running.version());
+                if is_newest && self.who == Who::REGISTRY {
                     let others = self.region.all().filter(|(other, _)| *other != Who::REGISTRY);
                     hub.took_list(Who::REGISTRY, running.machine.directory(), others);
                 }

@@ -24,8 +24,9 @@ use crate::randomness::{Part, stream};
 use crate::region::Region;
 use crate::registry::Registry;
 use crate::rest;
-use crate::setup::{Happening, Kept, Rates, Scripted, Setup, SetupError};
+use crate::setup::{Attack, Happening, Kept, Rates, Scripted, Setup, SetupError};
 use crate::trace::Trace;
+use crate::twin::{Twin, successor};
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +89,17 @@ pub fn run(setup: &Setup, sink: Option<Box<dyn Write>>) -> Result<Report, RunErr
 /// When every world begins: after all that its hospitals have recorded.
 const BEGAN_MS: i64 = 1_767_250_800_000;
 
+/// The file in which a registry keeps its term.
+const TERM: &str = "term.register";
+
 struct World {
     hub: Hub,
     registry: Registry,
+    /// A second process in the registry's place, and a copy of the log to which the registry is to go back.
+    twin: Option<Twin>,
+    copy: Option<Volume>,
+    /// How many processes and copies were made while the world ran.
+    twins: u64,
     nodes: BTreeMap<Who, Node>,
     load: Load,
     faults: Faults,
@@ -127,8 +136,9 @@ impl World {
         let region = Region::new(setup, &codes, later, began);
         let hostile = rates.hostile.who(setup.hospitals);
         let network = Network::new(setup.seed, rates);
-        let oracle = Oracle::new(began, region.clone(), &people, hostile);
-        let attacker = Hostile::new(setup.seed, region.clone(), hostile);
+        let attack = rates.hostile.attack();
+        let oracle = Oracle::new(began, region.clone(), &people, (hostile, attack));
+        let attacker = Hostile::new(setup, region.clone(), (hostile, attack));
         let authority = Authority::new(setup.seed, region.clone(), later, rates.members);
         let mut hub =
             Hub::new(began, network, Trace::new(began, sink), oracle, authority, attacker, setup.plant);
@@ -141,6 +151,9 @@ impl World {
         let nodes = numbers.into_iter().map(|number| (Who(number), maker.node(Who(number)))).collect();
         let mut world = Self {
             registry: maker.registry(),
+            twin: None,
+            copy: None,
+            twins: 0,
             nodes,
             load,
             faults: Faults::new(setup, &rates),
@@ -204,6 +217,11 @@ impl World {
             Event::Work(who) => self.work(who),
             Event::Later(who, starts, later) => match self.nodes.get_mut(&who) {
                 Some(node) if node.starts == starts => node.later(&mut self.hub, later),
+                None if who == Who::TWIN => {
+                    if let Some(twin) = self.twin.as_mut().filter(|twin| twin.registry.starts == starts) {
+                        twin.registry.later(&mut self.hub, later);
+                    }
+                }
                 None if self.registry.starts == starts => self.registry.later(&mut self.hub, later),
                 Some(_) | None => {}
             },
@@ -212,7 +230,7 @@ impl World {
             Event::Fault(fault) => self.strike(fault),
             Event::Scripted(at) => self.scripted(at),
             Event::Attack if self.hub.healed => {}
-            Event::Attack => self.hub.attack(),
+            Event::Attack => self.attack(),
             Event::Deed(deed) => self.deed(deed),
             Event::Heal => self.heal(),
             Event::Look => self.look(),
@@ -225,18 +243,101 @@ impl World {
         }
         match self.nodes.get_mut(&packet.to) {
             Some(node) => node.arrive(&mut self.hub, packet),
-            None => self.registry.arrive(&mut self.hub, &packet),
+            None => {
+                let twin = self.twin.as_mut().filter(|twin| twin.takes(&packet));
+                twin.map_or(&mut self.registry, |twin| &mut twin.registry).arrive(&mut self.hub, &packet);
+            }
         }
     }
 
     fn work(&mut self, who: Who) {
         let worked = match self.nodes.get_mut(&who) {
             Some(node) => node.work(&mut self.hub),
+            None if who == Who::TWIN => return self.work_twin(),
             None => self.registry.work(&mut self.hub),
         };
         if let Err(stopped) = worked {
             self.stop(who, &stopped);
         }
+    }
+
+    fn work_twin(&mut self) {
+        let Some(twin) = &mut self.twin else { return };
+        if let Err(stopped) = twin.registry.work(&mut self.hub) {
+            self.hub.note(Who::TWIN, format_args!("ended: {stopped:?}"));
+            self.end_twin();
+        }
+    }
+
+    fn end_twin(&mut self) {
+        if let Some(mut twin) = self.twin.take() {
+            twin.registry.stop();
+        }
+    }
+
+    /// Another process begins a term over the registry's log while this one stands still; then it goes on, and calls of a member
+    /// still come to it (L-10).
+    fn take_over(&mut self, length: Millis, of: Who) {
+        if self.twin.is_some() || !self.registry.is_running() {
+            return;
+        }
+        let hub = &mut self.hub;
+        hub.note(
+            Who::REGISTRY,
+            format_args!("stands still for {length} and is succeeded; {of} calls it still"),
+        );
+        let next = successor(&self.registry, self.setup.seed, self.twins);
+        self.twins += 1;
+        let mut old = std::mem::replace(&mut self.registry, next);
+        old.is_succeeded(hub, hub.now + length);
+        self.twin = Some(Twin { registry: old, of, is_shown: true, feeds_only: false });
+        hub.after(Millis::new(length.get() / 3), Event::Start(Who::REGISTRY));
+    }
+
+    /// Whoever has the registry's keys does something with them; or a hospital's attacker makes a call.
+    fn attack(&mut self) {
+        let (seed, number) = (self.setup.seed, self.twins);
+        let attack = self.hub.hostile.attack;
+        let feeds_only = match attack {
+            Some(Attack::Fork) => false,
+            Some(Attack::Stale) => true,
+            Some(Attack::Rewind) => {
+                self.hub.attack_again();
+                return self.rewind();
+            }
+            Some(Attack::Packets | Attack::Omit | Attack::Bend) | None => return self.hub.attack(),
+        };
+        self.hub.attack_again();
+        let hub = &mut self.hub;
+        if let Some(twin) = &mut self.twin {
+            twin.is_shown = !twin.is_shown;
+            return hub.note(Who::TWIN, format_args!("is shown to {}: {}", twin.of, twin.is_shown));
+        }
+        let mut twin = Twin::copy_of(&self.registry, seed, number, hub.hostile.victim, feeds_only);
+        self.twins += 1;
+        match twin.registry.start(hub) {
+            Ok(()) => self.twin = Some(twin),
+            Err(why) => hub.note(Who::TWIN, format_args!("does not start: {why}")),
+        }
+    }
+
+    /// Takes a copy of the log; the next time the registry goes back to it, every other time in a term that is new.
+    fn rewind(&mut self) {
+        let number = self.twins;
+        self.twins += 1;
+        let Some(copy) = self.copy.take() else {
+            let chance = stream(self.setup.seed, Part::Twin, 2 * number);
+            self.hub.note(Who::REGISTRY, format_args!("is copied"));
+            self.copy = Some(self.registry.volume.copy(chance));
+            return;
+        };
+        self.stop(Who::REGISTRY, &Stopped::Power);
+        self.hub.note(Who::REGISTRY, format_args!("goes back to a copy"));
+        let term = self.registry.volume.disk.bytes(TERM).filter(|_| number % 4 == 1);
+        if let Some(term) = term {
+            copy.disk.put(TERM, &term);
+        }
+        self.registry.volume = copy;
     }
 
     /// A process is gone, by its power or by itself; it is started again.
@@ -315,6 +416,7 @@ impl World {
                 self.disk(who).fail_sync_after(successes);
             }
             Blow::Rot(who) => self.rot(who),
+            Blow::Takeover(length, of) => self.take_over(length, of),
             Blow::Clock(who, offset) => {
                 hub.note(who, format_args!("clock off by {offset} ms"));
                 let now = hub.now;
@@ -352,6 +454,7 @@ impl World {
             }
             Happening::FailSync => self.disk(who).fail_sync_after(0),
             Happening::Rot => self.rot(who),
+            Happening::Takeover => self.take_over(Millis::from_secs(minutes * 60), who),
             Happening::Suspend => {
                 plan(hub, Millis::new(0), sign(Change::Suspend(who)));
                 plan(hub, Millis::from_secs(minutes * 60), sign(Change::Restore(who)));
@@ -393,6 +496,9 @@ impl World {
         let hub = &mut self.hub;
         hub.note("world", format_args!("heals"));
         hub.healed = true;
+        if let Some(twin) = &mut self.twin {
+            twin.is_shown = false;
+        }
         hub.network.heal();
         hub.keep_power();
         self.load.is_over = true;

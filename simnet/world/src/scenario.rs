@@ -77,6 +77,8 @@ pub struct Changed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clocks: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub takeovers: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<u64>,
@@ -171,6 +173,7 @@ impl Changed {
             disks: self.disks.unwrap_or(rates.disks),
             rot: self.rot.unwrap_or(rates.rot),
             clocks: self.clocks.unwrap_or(rates.clocks),
+            takeovers: self.takeovers.unwrap_or(rates.takeovers),
             members: self.members.unwrap_or(rates.members),
             drift: self.drift.unwrap_or(rates.drift),
             hostile: self.hostile.unwrap_or(rates.hostile),
@@ -190,6 +193,7 @@ impl Changed {
             disks: Some(rates.disks),
             rot: Some(rates.rot),
             clocks: Some(rates.clocks),
+            takeovers: Some(rates.takeovers),
             members: Some(rates.members),
             drift: Some(rates.drift),
             hostile: Some(rates.hostile),

@@ -88,6 +88,8 @@ pub enum Happening {
     FailSync,
     /// A byte of a disk rots.
     Rot,
+    /// The registry stands still for so many minutes, is succeeded, and goes on; calls of `who` still come to it.
+    Takeover,
     /// A member is suspended.
     Suspend,
     /// A member gets another words key and another sealing key, then uses them, then the old ones are retired.
@@ -186,6 +188,8 @@ pub struct Rates {
     pub rot: u64,
     /// The same for clocks that are set.
     pub clocks: u64,
+    /// The same for a registry that stands still, is succeeded, and goes on.
+    pub takeovers: u64,
     /// The same for changes of the member list.
     pub members: u64,
     /// Clocks run too fast or too slow by at most so many millionths.
@@ -200,10 +204,37 @@ pub struct Rates {
 pub enum Attacked {
     /// Nobody's.
     Nobody,
-    /// The registry's.
-    Registry,
+    /// The registry's, and perhaps its keys.
+    Registry(Attack),
     /// That of the hospital with this number, counted round.
     Hospital(u64),
+}
+
+/// What an attacker does who has the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attack {
+    /// Without its keys: what it sends is changed, cut, drawn out, sent in place of another or held back.
+    Packets,
+    /// One hospital is shown a log that is another one from some time on.
+    Fork,
+    /// One hospital reads the feed, and gets its leases, of a copy that stands still.
+    Stale,
+    /// The registry goes back to an older copy of its log.
+    Rewind,
+    /// Searches find less than is there.
+    Omit,
+    /// Leases, items of feeds and receipts say what is not so.
+    Bend,
+}
+
+impl Attack {
+    const ALL: [Self; 6] = [Self::Packets, Self::Fork, Self::Stale, Self::Rewind, Self::Omit, Self::Bend];
+
+    /// Whether what members are told of consent may be other than what the registry accepted.
+    pub(crate) const fn forges(self) -> bool {
+        matches!(self, Self::Fork | Self::Stale | Self::Rewind | Self::Bend)
+    }
 }
 
 impl Kept {
@@ -227,6 +258,7 @@ impl Rates {
         disks: 0,
         rot: 0,
         clocks: 0,
+        takeovers: 0,
         members: 0,
         drift: 20,
         hostile: Attacked::Nobody,
@@ -254,6 +286,7 @@ impl Rates {
             drift: rate(1, 500),
             members: rate(1, 6),
             rot: rate(4, 30),
+            takeovers: rate(4, 30),
             hostile: Attacked::of(&mut stream(seed, Part::Hostile, 0)),
         }
     }
@@ -263,9 +296,17 @@ impl Attacked {
     fn of(chance: &mut Chance) -> Self {
         let (draw, number) = (chance.below(100), chance.below(1_000));
         match draw {
-            0..15 => Self::Registry,
+            0..15 => Self::Registry(*chance.pick(&Attack::ALL)),
             15..40 => Self::Hospital(number),
             _ => Self::Nobody,
+        }
+    }
+
+    /// What is done with the registry, if it is the registry's.
+    pub(crate) const fn attack(self) -> Option<Attack> {
+        match self {
+            Self::Registry(attack) => Some(attack),
+            Self::Nobody | Self::Hospital(_) => None,
         }
     }
 
@@ -274,7 +315,7 @@ impl Attacked {
         let hospitals = u64::try_from(hospitals).ok().filter(|hospitals| *hospitals > 0)?;
         match self {
             Self::Nobody => None,
-            Self::Registry => Some(Who::REGISTRY),
+            Self::Registry(_) => Some(Who::REGISTRY),
             Self::Hospital(number) => u16::try_from(1 + number % hospitals).ok().map(Who),
         }
     }
@@ -283,7 +324,7 @@ impl Attacked {
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lost, twice, latency, jitter, drift, .. } = self;
-        let Self { crashes, cuts, resets, pauses, disks, rot, clocks, members, .. } = self;
+        let Self { crashes, cuts, resets, pauses, disks, rot, clocks, takeovers, members, .. } = self;
         write!(
             f,
             "lost {lost}‰, twice {twice}‰, latency {latency} ms, jitter {jitter} ms, drift {drift} ppm; "
@@ -291,7 +332,7 @@ impl fmt::Display for Rates {
         write!(f, "minutes between crashes {crashes}, cuts {cuts}, resets {resets}, pauses {pauses}, ")?;
         write!(
             f,
-            "disks {disks}, rot {rot}, clocks {clocks}, member lists {members} (0: none); hostile {:?}",
+            "disks {disks}, rot {rot}, clocks {clocks}, takeovers {takeovers}, member lists {members} (0: none); hostile {:?}",
             self.hostile
         )
     }

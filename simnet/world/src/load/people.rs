@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use yiqiao_node_core::machine::{Input, Outcome};
+use yiqiao_node_core::answers::Found;
+use yiqiao_node_core::machine::{Checkpoint, Input, KnownLog, Outcome};
 use yiqiao_node_core::receive::Want;
 use yiqiao_node_core::{answers, ask, desk};
 use yiqiao_proto::codes::{PersonRole, Purpose, ReferralAct, RevocationReason};
@@ -20,7 +21,7 @@ use super::{Act, ActId, Kind, Load};
 use crate::hub::{Event, Hub};
 use crate::limits::TRIES_MAX;
 use crate::network::Who;
-use crate::node::{Node, NotTaken};
+use crate::node::{Node, NotTaken, trusted};
 use crate::plant::Plant;
 use crate::randomness::{Part, stream};
 use crate::setup::Kept;
@@ -33,7 +34,17 @@ pub(super) struct Errand {
     /// It is the patient who looks, and not a physician.
     by_patient: bool,
     /// A signed query that the registry is being asked.
-    query: Option<Envelope>,
+    query: Option<Query>,
+}
+
+/// A search under way.
+#[derive(Debug)]
+struct Query {
+    envelope: Envelope,
+    asked: KnownLog,
+    /// The newest tree that was known when it began, by the oracle's account.
+    known: Option<Checkpoint>,
+    found: Option<Found>,
 }
 
 /// Something a patient said at a desk: the number of one word.
@@ -187,12 +198,21 @@ impl Load {
         if outcome == Err(NotTaken::Busy) {
             return self.again(hub, id);
         }
-        if let (What::Search { .. }, Ok(Outcome::Search { query, .. })) = (&what, &outcome) {
-            errand.query = Some(query.clone());
-            let query = answers::search(query);
+        if let (What::Search { .. }, Ok(Outcome::Search { query: envelope, asked })) = (&what, &outcome) {
+            let (known, call) = (hub.oracle.tree_of(node), answers::search(envelope));
+            let (envelope, asked) = (envelope.clone(), asked.clone());
+            errand.query = Some(Query { envelope, asked, known, found: None });
             if let Some(node) = nodes.get_mut(&node) {
-                return self.question(hub, node, id, query);
+                return self.question(hub, node, id, call);
             }
+        }
+        if let (What::Search { resident, exact }, Some(query)) = (&what, errand.query.take()) {
+            let (resident, exact) = (*resident, *exact);
+            self.errands.remove(&id);
+            if outcome == Ok(Outcome::Done) {
+                self.searched(hub, node, id, &query, (resident, exact));
+            }
+            return;
         }
         self.errands.remove(&id);
         match (what, outcome) {
@@ -233,29 +253,44 @@ impl Load {
         id: ActId,
         answer: Option<Vec<u8>>,
     ) {
-        let Some(errand) = self.errands.get(&id) else { return };
-        let (Some(answer), Some(query)) = (answer, &errand.query) else { return self.again(hub, id) };
-        let What::Search { resident, exact } = errand.what else { return };
-        let Some(node) = nodes.get(&errand.node) else { return };
-        match answers::found(node.directory(), &node.code, query, &answer) {
-            Ok((found, _)) if exact => {
-                let left_out = usize::from(hub.has_plant(Plant::EntryLeftOut));
-                let ids = found.entries.iter().skip(left_out).map(|entry| entry.word.entry_id).collect();
-                hub.oracle.finds(hub.now, node.who, query, &ids);
-            }
+        let Some(errand) = self.errands.get_mut(&id) else { return };
+        let (Some(answer), Some(query)) = (answer, &mut errand.query) else { return self.again(hub, id) };
+        let Some(node) = nodes.get_mut(&errand.node) else { return };
+        match answers::found(node.directory(), &node.code, &query.envelope, &answer) {
             Ok((found, _)) => {
-                let who = node.who;
-                hub.oracle.found(hub.now, who, query, &found.entries);
-                hub.note(who, format_args!("act {id} finds {}", found.entries.len()));
-                self.counts.searches += 1;
-                let documents: Vec<_> = found.entries.iter().map(|entry| listed(&entry.word)).collect();
-                self.want(hub, who, resident, documents);
+                let checkpoint = trusted(hub, node.who, found.checkpoint);
+                let asked = query.asked.clone();
+                query.found = Some(found);
+                node.act(hub, id, Input::Searched { asked, checkpoint });
             }
             Err(why) => {
                 hub.oracle.disbelieved(hub.now, (node.who, Who::REGISTRY), &why.to_string());
+                self.errands.remove(&id);
             }
         }
-        self.errands.remove(&id);
+    }
+
+    /// What a search found counts.
+    fn searched(
+        &mut self,
+        hub: &mut Hub,
+        who: Who,
+        id: ActId,
+        query: &Query,
+        (resident, exact): (usize, bool),
+    ) {
+        let Some(found) = &query.found else { return };
+        hub.oracle.takes_tree(hub.now, who, query.known, found.checkpoint);
+        if exact {
+            let left_out = usize::from(hub.has_plant(Plant::EntryLeftOut));
+            let ids = found.entries.iter().skip(left_out).map(|entry| entry.word.entry_id).collect();
+            return hub.oracle.finds(hub.now, who, &query.envelope, &ids);
+        }
+        hub.oracle.found(hub.now, who, &query.envelope, &found.entries);
+        hub.note(who, format_args!("act {id} finds {}", found.entries.len()));
+        self.counts.searches += 1;
+        let documents: Vec<_> = found.entries.iter().map(|entry| listed(&entry.word)).collect();
+        self.want(hub, who, resident, documents);
     }
 
     /// Every hospital searches for everybody it knows.

@@ -1,7 +1,7 @@
 //! One batch of a node: handled, durable, answered, and its effects carried out, in this order.
 
-use yiqiao_node_core::machine::{Effect, Handled, Input, Outcome, Stop};
-use yiqiao_node_core::state::{self, Fault, Record, View};
+use yiqiao_node_core::machine::{Checkpoint, Effect, Handled, Input, Outcome, Stop};
+use yiqiao_node_core::state::{self, Body, Fault, Record, View};
 
 use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
@@ -60,9 +60,12 @@ impl Node {
         running.ledger.load(state::of_every_input(), &mut view);
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
+        let mut taken = Vec::new();
         for waiting in batch {
+            let fed_to = running.machine.feed_number();
             outcomes.push(match running.handle_one(&waiting.input, &mut view, &mut self.fountain)? {
                 Ok(handled) => {
+                    taken.extend(running.takes(&waiting.input, &handled, fed_to));
                     records.extend(handled.records);
                     effects.extend(handled.effects);
                     Ok(handled.outcome)
@@ -74,6 +77,16 @@ impl Node {
         if !records.is_empty() {
             running.ledger.append(hub, self.who, &records)?;
             running.ledger.commit(view, records.len());
+        }
+        for took in taken {
+            match took {
+                Took::Tree(known, tree) => hub.oracle.takes_tree(hub.now, self.who, known, tree),
+                Took::Items(before, items) => hub.oracle.takes_items(hub.now, self.who, before, &items),
+                // What is planted there is to be seen by what is let go.
+                Took::Release(_) if hub.has_plant(Plant::ClockStands) || hub.has_plant(Plant::ListUnread) => {
+                }
+                Took::Release(release) => hub.oracle.releases(hub.now, self.who, &release),
+            }
         }
         Ok((outcomes, effects))
     }
@@ -111,6 +124,7 @@ impl Node {
             }
             Ok(Outcome::OtherLog) => {
                 hub.oracle.blames_registry(hub.now, self.who, "the registry shows another log");
+                self.tell(hub, waiting, Ok(Outcome::OtherLog));
             }
             Ok(Outcome::FeedStopped { .. }) => {
                 hub.oracle.blames_registry(hub.now, self.who, "the feed does not go on");
@@ -120,7 +134,36 @@ impl Node {
     }
 }
 
+/// What a machine has taken or decided, for the oracle.
+enum Took {
+    /// Receipts at a tree, and the tree that was known when they were asked for.
+    Tree(Option<Checkpoint>, Checkpoint),
+    /// Items of the feed, after a number.
+    Items(u64, Vec<Vec<u8>>),
+    Release(Vec<u8>),
+}
+
 impl Running {
+    /// What follows from an input, by the records that are to be kept.
+    fn takes(&mut self, input: &Input, handled: &Handled, fed_to: u64) -> Vec<Took> {
+        let mut took = Vec::new();
+        for record in &handled.records {
+            match (input, &record.record) {
+                (Input::Receipted { ticket, .. }, Some(Body::Receipted(_) | Body::Settled(_))) => {
+                    took.extend(self.trees.remove(ticket).map(|(known, tree)| Took::Tree(known, tree)));
+                }
+                (Input::Fed { ticket, .. }, Some(Body::Fed(fed))) => {
+                    let mut items = self.fed.remove(ticket).unwrap_or_default();
+                    items.truncate(fed.items.len());
+                    took.push(Took::Items(fed_to, items));
+                }
+                (_, Some(Body::Released(released))) => took.push(Took::Release(released.release.clone())),
+                _ => {}
+            }
+        }
+        took
+    }
+
     fn handle_one(
         &mut self,
         input: &Input,

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use yiqiao_node_core::call::{self, Begun, Lost, Outgoing, To};
 use yiqiao_node_core::fetch::{self, Broken, Stretch};
-use yiqiao_node_core::machine::{Effect, Input};
+use yiqiao_node_core::machine::{Checkpoint, Effect, Input};
+use yiqiao_node_core::state;
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::envelope::{Envelope, Kind};
 use yiqiao_proto::id::{Code, Digest, DocumentId};
+use yiqiao_proto::lease::{FeedItem, feed_next, feed_start};
+use yiqiao_proto::time::Timestamp;
 
 use super::{Job, Node, Running};
 use crate::hub::{Event, Hub, Later};
@@ -28,6 +31,7 @@ pub(super) enum Pending {
         era: u64,
         call: Box<Outgoing>,
         words: Vec<Digest>,
+        known: Known,
     },
     /// A stretch of a document.
     Range(DocumentId, Stretch),
@@ -36,6 +40,14 @@ pub(super) enum Pending {
     NamedLists,
     /// What somebody at a screen asked the registry.
     Question(ActId),
+}
+
+/// What was known when a call went out, by the oracle's account.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    at: Timestamp,
+    pub(super) tree: Option<Checkpoint>,
+    term: u64,
 }
 
 impl Running {
@@ -112,13 +124,15 @@ impl Node {
         if hub.has_plant(Plant::NameTold) && call.method == Method::Submit {
             request.extend(hub.oracle.a_name());
         }
+        let known =
+            Known { at: hub.now, tree: hub.oracle.tree_of(self.who), term: hub.oracle.term_of(self.who) };
         let Some(to) = to else {
-            self.believe(hub, era, call, None);
+            self.believe(hub, era, call, None, known);
             return;
         };
         let id = hub.call(self.who, to, call.method, request);
         if let Some(running) = &mut self.running {
-            running.calls.insert(id, Pending::Effect { era, call: Box::new(call), words });
+            running.calls.insert(id, Pending::Effect { era, call: Box::new(call), words, known });
         }
     }
 
@@ -152,9 +166,9 @@ impl Node {
                 }
             }
             Pending::Range(document, stretch) => self.range_came(hub, document, stretch, answer),
-            Pending::Effect { era, call, words } => {
+            Pending::Effect { era, call, words, known } => {
                 let submits = call.method == Method::Submit;
-                let believed = self.believe(hub, era, *call, answer.as_ref());
+                let believed = self.believe(hub, era, *call, answer.as_ref(), known);
                 if let Some(Ok(bytes)) = answer
                     && submits
                     && believed
@@ -166,9 +180,18 @@ impl Node {
     }
 
     /// Hands in what an answer says. Whether it is believed.
-    fn believe(&mut self, hub: &mut Hub, era: u64, call: Outgoing, answer: Option<&Came>) -> bool {
+    fn believe(
+        &mut self,
+        hub: &mut Hub,
+        era: u64,
+        call: Outgoing,
+        answer: Option<&Came>,
+        known: Known,
+    ) -> bool {
         let Some(running) = &self.running else { return false };
+        let unread = self.is_planted(hub, Plant::ListUnread) && self.stands(hub).is_some();
         let bytes = match answer {
+            Some(_) if unread && call.method == Method::Lease => Err(Lost::Silent),
             Some(Ok(bytes)) => Ok(bytes.as_slice()),
             Some(Err(refusal)) => Err(Lost::refused(refusal)),
             None => Err(Lost::Silent),
@@ -192,9 +215,29 @@ impl Node {
             {
                 receipts.reverse();
             }
+            self.note_answer(hub, &mut input, known);
             self.queue(hub, Job::Answer { era, input: Box::new(input) });
         }
         believed
+    }
+
+    /// What comes of the log, a feed and a lease is told to the oracle as it came.
+    fn note_answer(&mut self, hub: &mut Hub, input: &mut Input, known: Known) {
+        let own = self.who;
+        let Some(running) = &mut self.running else { return };
+        if let Input::Receipted { ticket, checkpoint, .. } = input {
+            running.trees.insert(*ticket, (known.tree, *checkpoint));
+            *checkpoint = trusted(hub, own, *checkpoint);
+        } else if let Input::Leased { lease, .. } = input {
+            hub.oracle.leased(own, lease.envelope(), known.at, known.term);
+        } else if let Input::Fed { ticket, items } = input {
+            running.fed.insert(*ticket, items.clone());
+            if hub.has_plant(Plant::HoleStepped) {
+                let at = running.ledger.look(|view| view.get(&state::exchange()));
+                let start = feed_start(running.machine.directory().region(), &self.code);
+                *items = following(at.ok(), start, items);
+            }
+        }
     }
 
     fn fetch(
@@ -286,4 +329,24 @@ impl Node {
         self.vault.remove(document);
         self.end_fetch(hub, document, Err(Broken::Lost));
     }
+}
+
+/// A tree as it came; or, if nodes take what comes at whatever tree, the one that they know.
+pub(crate) fn trusted(hub: &Hub, who: Who, tree: Checkpoint) -> Checkpoint {
+    hub.oracle.tree_of(who).filter(|_| hub.has_plant(Plant::TreeTrusted)).unwrap_or(tree)
+}
+
+/// The items as if they followed what is known: each with the number and the chain that it would need.
+fn following(at: Option<state::Exchange>, start: Digest, items: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let at = at.filter(|at| at.feed_number > 0);
+    let chain = at.as_ref().and_then(|at| at.feed_chain.as_slice().try_into().ok()).and_then(Digest::new);
+    let mut chain = chain.unwrap_or(start);
+    let mut bent = Vec::new();
+    for (number, bytes) in (at.map_or(0, |at| at.feed_number) + 1..).zip(items) {
+        let Ok(mut item) = FeedItem::decode(bytes) else { return items.to_vec() };
+        (item.number, item.previous) = (number, chain);
+        bent.push(item.encode());
+        chain = feed_next(&chain, &item.encode());
+    }
+    bent
 }

@@ -66,7 +66,10 @@ impl Oracle {
             Some((recipient, _)) if self.region.who(&recipient) != Some(to) => {
                 self.blames(now, holder, "a range is served to another than the recipient");
             }
-            Some((_, case)) => self.judge(now, holder, &case, REVOKED_WITHIN, "served"),
+            Some((recipient, case)) => {
+                self.may_flow(now, holder, &recipient);
+                self.judge(now, holder, &case, REVOKED_WITHIN, "served");
+            }
             None => self.blames(now, holder, "a range is served that was never released"),
         }
     }
@@ -119,6 +122,12 @@ impl Oracle {
             let stated = model.tokens(&case.holder, &standing.entry.subject);
             let tokens: BTreeSet<Token> = case.tokens.iter().copied().chain(stated).collect();
             let tokens: Vec<Token> = tokens.into_iter().collect();
+            if self.is_forged() {
+                // What a holder has withdrawn it knows by itself.
+                let is_holder = self.region.who(&case.holder) == Some(who);
+                let withdrawn = standing.withdrawn.is_some_and(|at| is_holder && at + within < now);
+                return !withdrawn && model.was_ever_permitted(standing, &tokens, &case.asker, policy, now);
+            }
             model.was_permitted(standing, &tokens, &case.asker, policy, (now, within))
         });
         if !permitted {

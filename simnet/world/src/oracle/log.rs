@@ -46,6 +46,12 @@ impl Oracle {
 
     /// The registry starts with this log.
     pub(crate) fn log_is(&mut self, now: Timestamp, words: &[Kept]) {
+        if self.is_forged() {
+            // Whatever stood in some log once was said by a member, and stays.
+            let known = |kept: &&Kept| !self.log.words.iter().any(|(_, known)| known == *kept);
+            let new: Vec<Kept> = words.iter().filter(known).cloned().collect();
+            return self.accepts(now, new.iter());
+        }
         let same = self.log.words.iter().zip(words).take_while(|((_, known), kept)| known == *kept).count();
         if same < self.log.told {
             let told = self.log.told;
@@ -69,6 +75,9 @@ impl Oracle {
     /// A node gets receipts for words that it handed in.
     pub(crate) fn receipts(&mut self, now: Timestamp, node: Who, handed: &[Digest], bytes: &[u8]) {
         let Ok(SubmitAnswer { receipts }) = SubmitAnswer::from_bytes(bytes) else { return };
+        if self.is_forged() {
+            return;
+        }
         let own = self.region.code_of(node).as_str();
         let stands = |seq: u64, payload: &Digest| {
             let word = usize::try_from(seq).ok().and_then(|seq| self.log.words.get(seq));

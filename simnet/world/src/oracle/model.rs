@@ -33,6 +33,8 @@ pub(super) struct Word {
 pub(super) struct Model {
     /// What was in force from which true time on.
     consents: BTreeMap<Token, Vec<(Timestamp, Record)>>,
+    /// Every permit that a member ever said.
+    permits: BTreeMap<Token, Vec<InForce>>,
     spent: BTreeSet<(Token, DirectiveId)>,
     /// Who said which act under which token.
     said: BTreeSet<(DirectiveId, Code, Token)>,
@@ -127,6 +129,9 @@ impl Model {
             seq: opening.seq,
             commitment: opening.commitment(),
         };
+        if in_force.directive.stance == Stance::Permit {
+            self.permits.entry(token).or_default().push(in_force.clone());
+        }
         record.accept_directive(in_force, opening.accepted_at);
         self.consents.entry(token).or_default().push((now, record));
     }
@@ -226,6 +231,27 @@ impl Model {
             let records: Vec<_> = tokens.iter().map(|token| (*token, self.record_at(token, at))).collect();
             self.permits(standing, &records, asker, policy, now)
         })
+    }
+
+    /// Whether some permit, or the region's default rule, ever let a document of these tokens go to somebody.
+    pub(super) fn was_ever_permitted(
+        &self,
+        standing: &Standing,
+        tokens: &[Token],
+        asker: &Asker,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> bool {
+        let none = |token: &Token| (*token, Record::default());
+        let permits = |with: Option<(Token, Record)>| {
+            let mut records: BTreeMap<Token, Record> = tokens.iter().map(none).collect();
+            records.extend(with);
+            self.permits(standing, &records.into_iter().collect::<Vec<_>>(), asker, policy, now)
+        };
+        let said = tokens.iter().filter_map(|token| Some((token, self.permits.get(token)?)));
+        let mut alone = said.flat_map(|(token, all)| all.iter().map(move |one| (*token, one.clone())));
+        permits(None)
+            || alone.any(|(token, one)| permits(Some((token, Record::told(one.version, vec![one])))))
     }
 
     fn record_at(&self, token: &Token, at: Timestamp) -> Record {

@@ -67,6 +67,15 @@ impl Ledger {
         Ok(last + 1)
     }
 
+    /// Reads anew whether the term is the newest (F-8).
+    pub(super) fn confirm_term(&self) -> Result<(), String> {
+        match self.term.still_holds() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("another process has begun a term over this log".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// Brings the index up to the journal, and with it a machine that has seen nothing yet.
     pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<(), String> {
         machine.start_at(self.index.words);
@@ -104,7 +113,7 @@ impl Ledger {
     }
 
     /// Makes a batch durable, and signs a checkpoint over it.
-    pub(super) fn append(&mut self, hub: &mut Hub, records: &[ToKeep]) -> Result<(), NotKept> {
+    pub(super) fn append(&mut self, hub: &mut Hub, who: Who, records: &[ToKeep]) -> Result<(), NotKept> {
         if records.is_empty() {
             return Ok(());
         }
@@ -114,7 +123,7 @@ impl Ledger {
             let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
             self.book.journal.append(&slices)?;
         } else {
-            self.book.append(hub, Who::REGISTRY, &bytes)?;
+            self.book.append(hub, who, &bytes)?;
         }
         for record in records {
             if let ToKeep::Word(kept, _) = record {
@@ -122,7 +131,7 @@ impl Ledger {
             }
         }
         self.sign_checkpoint(!hasty).map_err(Stopped::Ended)?;
-        Ok(hub.step(Who::REGISTRY)?)
+        Ok(hub.step(who)?)
     }
 
     /// Brings the index to what a batch has written.

@@ -2,7 +2,7 @@
 
 use yiqiao_simworld::plant::Plant;
 use yiqiao_simworld::run::run;
-use yiqiao_simworld::setup::{Attacked, Rates, Setup};
+use yiqiao_simworld::setup::{Attack, Attacked, Happening, Rates, Scripted, Setup};
 
 /// How many seeds are tried.
 const SEEDS: u64 = 12;
@@ -38,7 +38,7 @@ fn a_message_that_is_taken_under_two_names_is_doubled() {
 
 #[test]
 fn f6_a_holder_whose_clock_stands_lets_go_what_was_revoked() {
-    fires(Plant::ClockStands, 36, 60, "not permitted within");
+    fires_in(unread, 3, "not permitted within");
 }
 
 #[test]
@@ -82,4 +82,60 @@ fn p6_a_range_that_goes_to_another_than_the_recipient_is_seen() {
     let world =
         |seed| Setup { plant: Some(Plant::AnyAsker), minutes: 20, rates: Some(rates), ..Setup::small(seed) };
     fires_in(world, 1, "served to another");
+}
+
+/// The first node's clock stands, and it takes neither lists nor leases any more.
+fn unread(seed: u64) -> Setup {
+    let suspended = Scripted { minute: 16, what: Happening::Suspend, who: 2, minutes: 20 };
+    Setup {
+        plant: Some(Plant::ListUnread),
+        minutes: 40,
+        rates: Some(Rates::CALM),
+        script: vec![suspended],
+        ..Setup::small(seed)
+    }
+}
+
+#[test]
+fn m7_f7_a_holder_that_takes_no_lists_lets_go_to_a_suspended_member() {
+    fires_in(unread, 5, "by or to a suspended member");
+}
+
+#[test]
+fn f6_a_holder_that_keeps_a_lease_when_it_has_ended_is_seen() {
+    let world = |seed| Setup {
+        plant: Some(Plant::LeaseKept),
+        minutes: 30,
+        rates: Some(Rates::CALM),
+        ..Setup::small(seed)
+    };
+    fires_in(world, 1, "under a lease that has ended");
+}
+
+#[test]
+fn f8_l10_a_registry_that_goes_on_after_it_was_succeeded_is_seen() {
+    let succeeded = Scripted { minute: 4, what: Happening::Takeover, who: 1, minutes: 1 };
+    let world = |seed| Setup {
+        plant: Some(Plant::TermUnread),
+        minutes: 10,
+        rates: Some(Rates::CALM),
+        script: vec![succeeded.clone()],
+        ..Setup::small(seed)
+    };
+    fires_in(world, 1, "in a term that is over");
+}
+
+fn lied_to(seed: u64, plant: Plant, attack: Attack) -> Setup {
+    let rates = Rates { hostile: Attacked::Registry(attack), ..Rates::CALM };
+    Setup { plant: Some(plant), minutes: 30, rates: Some(rates), ..Setup::small(seed) }
+}
+
+#[test]
+fn l11_who_takes_answers_of_a_log_that_has_gone_back_is_seen() {
+    fires_in(|seed| lied_to(seed, Plant::TreeTrusted, Attack::Rewind), 1, "at a smaller tree");
+}
+
+#[test]
+fn f3_who_steps_over_a_hole_in_a_feed_is_seen() {
+    fires_in(|seed| lied_to(seed, Plant::HoleStepped, Attack::Bend), 1, "that does not follow");
 }

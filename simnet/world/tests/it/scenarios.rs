@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use yiqiao_simworld::run::{Report, run};
 use yiqiao_simworld::scenario::Scenario;
-use yiqiao_simworld::setup::Setup;
+use yiqiao_simworld::setup::{Attack, Attacked, Rates, Setup};
 
 /// How many times shorter.
 const SHORTER: u64 = 4;
@@ -28,7 +28,10 @@ fn holds(name: &str, setup: &Setup) -> Report {
 }
 
 fn shortly(name: &str) -> Report {
-    let mut setup = written(name);
+    shorter(name, written(name))
+}
+
+fn shorter(name: &str, mut setup: Setup) -> Report {
     setup.minutes /= SHORTER;
     setup.patients /= 2;
     for happens in &mut setup.script {
@@ -68,6 +71,22 @@ fn e5_e6_a_hostile_hospital_gets_and_changes_nothing_of_others() {
 #[test]
 fn l11_a_hostile_registry_is_not_believed() {
     shortly("hostile-registry");
+}
+
+#[test]
+fn l11_f3_whoever_has_the_registrys_keys_opens_nothing() {
+    for attack in [Attack::Fork, Attack::Stale, Attack::Rewind, Attack::Omit, Attack::Bend] {
+        let mut setup = written("lying-registry");
+        setup.rates = Some(Rates { hostile: Attacked::Registry(attack), ..Rates::CALM });
+        let report = shorter("lying-registry", setup);
+        assert!(report.counts.searches > 0, "{attack:?}: {report:?}");
+    }
+}
+
+#[test]
+fn f8_l10_a_registry_that_was_succeeded_does_nothing_more() {
+    let report = shortly("registry-succeeded");
+    assert!(report.counts.opened > 0, "{report:?}");
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! Nobody decides under a lease that has ended, or that goes back behind one that came before; and no process of the registry does
+//! anything in a term after the next has begun (F-6, F-7, F-8, L-10).
+
+use std::collections::BTreeMap;
+
+use yiqiao_proto::envelope::{Envelope, Word as _};
+use yiqiao_proto::id::Digest;
+use yiqiao_proto::lease::Lease;
+use yiqiao_proto::release::Release;
+use yiqiao_proto::time::Timestamp;
+
+use super::Oracle;
+use crate::limits::{DRIFT_ROOM, LEASE};
+use crate::network::Who;
+
+/// What is known of leases and terms.
+#[derive(Default)]
+pub(super) struct Leases {
+    /// By holder and hash.
+    came: BTreeMap<(Who, Digest), Came>,
+    /// The newest of which each member was told.
+    terms: BTreeMap<Who, u64>,
+    /// The newest that has begun.
+    begun: u64,
+}
+
+struct Came {
+    asked_at: Timestamp,
+    term: u64,
+    /// The newest term that its holder knew when it asked.
+    known: u64,
+}
+
+impl Oracle {
+    /// A process of the registry begins a term.
+    pub(crate) fn begins_term(&mut self, term: u64) {
+        self.leases.begun = self.leases.begun.max(term);
+    }
+
+    /// A process of the registry accepts words, or signs a lease.
+    pub(crate) fn acts_in_term(&mut self, now: Timestamp, term: u64) {
+        if term < self.leases.begun && !self.is_forged() {
+            self.blames(now, Who::REGISTRY, "words are accepted or a lease is signed in a term that is over");
+        }
+    }
+
+    /// The newest term of which a member was told.
+    pub(crate) fn term_of(&self, who: Who) -> u64 {
+        self.leases.terms.get(&who).copied().unwrap_or(0)
+    }
+
+    /// A lease comes that was asked for at this true time, when this term was known.
+    pub(crate) fn leased(&mut self, who: Who, lease: &Envelope, asked_at: Timestamp, known: u64) {
+        let Ok(Lease { term, .. }) = Lease::decode(lease.payload()) else { return };
+        self.leases.came.insert((who, lease.payload_hash()), Came { asked_at, term, known });
+    }
+
+    /// A holder decides to release, and says under which lease.
+    pub(crate) fn releases(&mut self, now: Timestamp, who: Who, release: &[u8]) {
+        let release = Envelope::decode(release).ok().and_then(|it| Release::decode(it.payload()).ok());
+        let Some(release) = release else {
+            return self.blames(now, who, "a release cannot be read");
+        };
+        let Some(came) = self.leases.came.get(&(who, release.terms.lease)) else {
+            return self.blames(now, who, "it is decided under a lease that never came");
+        };
+        let (ended, back, term) =
+            (came.asked_at + LEASE + DRIFT_ROOM < now, came.term < came.known, came.term);
+        if ended {
+            self.blames(now, who, "it is decided under a lease that has ended");
+        } else if back {
+            self.blames(now, who, "it is decided under a lease of a term before one that was known");
+        }
+        let newest = self.leases.terms.entry(who).or_default();
+        *newest = term.max(*newest);
+    }
+}
