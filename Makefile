@@ -5,16 +5,17 @@ PYTHON ?= python3
 DIR ?= corpus
 FOLDER ?= deploy/demo/run
 NPM ?= npm
+SEEDS ?= 40
 VENV := target/python
 PAGES := web/dist/doctor.html
 
-.PHONY: demo test tools node-tools format lint docs unit vectors pages pages-check browser corpus bench
+.PHONY: demo test tools node-tools format lint docs unit vectors pages pages-check browser sweep corpus bench
 
 demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew, FOLDER=... puts it elsewhere
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo
 	@exec target/release/yiqiao-demo --folder "$(FOLDER)" $(if $(FRESH),--fresh)
 
-test: tools format lint docs pages-check pages unit vectors browser ## everything that CI runs, but the corpus
+test: tools format lint docs pages-check pages unit vectors browser ## everything that CI runs, but the sweep and the corpus
 
 tools: ## names what is missing, with the command that mends it
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, then run make again"; exit 1; }
@@ -85,6 +86,15 @@ $(VENV)/ready: tests/corpus/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/corpus/requirements.txt
 	@touch $@
+
+# Optimised a little: the worlds take a tenth of the time, and what is built of others is the same.
+sweep: tools ## worlds of the simulator: SEEDS that are always the same, and as many that nobody has seen, from FROM or the clock
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) build --locked -p yiqiao-simworld
+	@failed=0; \
+	for from in 1 $${FROM:-$$(date +%s)}; do \
+		echo "worlds of the seeds from $$from; again: target/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from"; \
+		target/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from || failed=1; \
+	done; exit $$failed
 
 # The programs are those that the tests were built with.
 corpus: $(VENV)/ready ## sends every file below DIR through a running node, and compares with independent readers
