@@ -41,7 +41,10 @@ pub(super) struct Model {
     /// What was taken back along with a permit under another token (C-10).
     along: BTreeSet<(Token, DirectiveId)>,
     statements: BTreeMap<(Code, Subject), Vec<Token>>,
+    /// Who was ever stated to have a token.
+    stated: BTreeMap<Token, BTreeSet<(Code, Subject)>>,
     entries: BTreeMap<(Code, EntryId), Standing>,
+    of_subject: BTreeMap<(Code, Subject), BTreeSet<EntryId>>,
 }
 
 /// An entry as it stands.
@@ -77,7 +80,11 @@ impl Model {
             (standing.withdrawn, standing.ever_withdrawn) = (Some(now), true);
         } else if kind == Kind::IdentityStatement {
             let statement = IdentityStatement::decode(payload).ok()?;
-            self.statements.insert((statement.publisher, statement.subject), statement.tokens);
+            let name = (statement.publisher, statement.subject);
+            for token in &statement.tokens {
+                self.stated.entry(*token).or_default().insert(name.clone());
+            }
+            self.statements.insert(name, statement.tokens);
         } else if kind == Kind::Directive {
             let act = Act::<Directive>::decode(payload).ok()?;
             self.said.insert((act.said.id, word.signer.clone(), act.said.patient));
@@ -104,6 +111,8 @@ impl Model {
             service_start: entry.service_start,
             service_end: entry.service_end,
         };
+        let of_subject = self.of_subject.entry((entry.publisher.clone(), entry.subject)).or_default();
+        of_subject.insert(entry.entry_id);
         let name = (entry.publisher.clone(), entry.entry_id);
         let (times, ever) =
             self.entries.get(&name).map_or((0, false), |known| (known.times, known.ever_withdrawn));
@@ -281,14 +290,25 @@ impl Model {
         policy: &Policy,
         now: Timestamp,
     ) -> BTreeSet<EntryId> {
-        let open =
-            self.entries.values().filter(|standing| standing.withdrawn.is_none() && !standing.replaced);
-        let found = open.filter(|standing| {
-            let tokens = self.tokens(&standing.entry.publisher, &standing.entry.subject);
+        let named: BTreeSet<_> =
+            query.patients.iter().filter_map(|token| self.stated.get(token)).flatten().collect();
+        let mut found = BTreeSet::new();
+        for (publisher, subject) in named {
+            let tokens = self.tokens(publisher, subject);
+            if !tokens.iter().any(|token| query.patients.contains(token)) {
+                continue;
+            }
             let records: Vec<_> = tokens.iter().map(|token| (*token, self.current(token))).collect();
-            tokens.iter().any(|token| query.patients.contains(token))
-                && self.permits(standing, &records, &query.asker, policy, now)
-        });
-        found.map(|standing| standing.entry.entry_id).collect()
+            let entries = self.of_subject.get(&(publisher.clone(), *subject)).into_iter().flatten();
+            let standing = entries.filter_map(|id| self.entry(publisher, id));
+            let open = standing.filter(|standing| {
+                // An entry may have been published anew under another subject.
+                standing.entry.subject == *subject && standing.withdrawn.is_none() && !standing.replaced
+            });
+            let permitted =
+                open.filter(|standing| self.permits(standing, &records, &query.asker, policy, now));
+            found.extend(permitted.map(|standing| standing.entry.entry_id));
+        }
+        found
     }
 }
