@@ -54,10 +54,15 @@ impl Town {
     /// The town of `size` residents that this seed names, on this day. Identity numbers depend on the seed alone, so a
     /// later day moves the visits and leaves the people.
     pub fn new(seed: u64, size: usize, day: Date) -> Self {
+        Self::some(seed, size, day, |_| true)
+    }
+
+    /// The same town, of whose residents only these have been to a hospital.
+    pub fn some(seed: u64, size: usize, day: Date, lives: impl Fn(usize) -> bool) -> Self {
         let mut register = Register::new(seed);
         register.grow_to(size);
         let mut town = Self::of(seed, day, register.into_people(), 0);
-        for at in 0..town.patients.len() {
+        for at in (0..town.patients.len()).filter(|at| lives(*at)) {
             town.live(at);
         }
         town
@@ -95,6 +100,11 @@ impl Town {
     /// Everything that the hospitals' systems sent until the end of the day, in order of time. Written as it is asked
     /// for.
     pub fn feeds(&self) -> impl Iterator<Item = Feed> {
+        self.events().into_iter().filter_map(|event| self.write(&event))
+    }
+
+    /// What made the systems send it, in the same order.
+    pub fn events(&self) -> Vec<Event> {
         let mut events: Vec<Event> = self
             .patients
             .iter()
@@ -104,8 +114,16 @@ impl Town {
         events.retain(|event| event.at.date() <= self.day);
         events.sort_by_key(|event| (event.at, event.key.patient, event.key.visit, event.order));
         events
-            .into_iter()
-            .filter_map(|event| feeds::write(self.seed, self.patients.get(event.key.patient)?, &event))
+    }
+
+    /// Writes what one event made a system send; `None` if the event is not of this town.
+    pub fn write(&self, event: &Event) -> Option<Feed> {
+        feeds::write(self.seed, self.patients.get(event.key.patient)?, event)
+    }
+
+    /// The visit that an event is of; `None` if it is not of this town.
+    pub fn visit_of(&self, event: &Event) -> Option<&Visit> {
+        self.patients.get(event.key.patient)?.visits.get(event.key.visit)
     }
 
     /// Gives somebody a past with hospitals.

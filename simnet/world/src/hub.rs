@@ -21,7 +21,7 @@ use crate::trace::Trace;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A packet is there.
-    Arrive(Packet),
+    Arrive(Box<Packet>),
     /// Who called waits no longer.
     GiveUp(Who, CallId),
     /// A process takes what has come.
@@ -290,8 +290,13 @@ impl Hub {
         if let Some(how) = how {
             self.note(packet.from, format_args!("twists {}: {how}", packet.call));
         }
-        for arrival in self.network.arrivals(self.now, packet.from, packet.to) {
-            self.at(arrival, Event::Arrive(packet.clone()));
+        let mut arrivals = self.network.arrivals(self.now, packet.from, packet.to);
+        let last = arrivals.pop();
+        for arrival in arrivals {
+            self.at(arrival, Event::Arrive(Box::new(packet.clone())));
+        }
+        if let Some(arrival) = last {
+            self.at(arrival, Event::Arrive(Box::new(packet)));
         }
     }
 }

@@ -3,15 +3,15 @@
 use yiqiao_proto::time::Millis;
 
 /// Hospitals of one world.
-pub const HOSPITALS_MAX: usize = 40;
+pub const HOSPITALS_MAX: usize = 1_000;
 /// Residents of one world.
-pub const PATIENTS_MAX: usize = 10_000;
+pub const PATIENTS_MAX: usize = 100_000;
 /// Hours that people act.
 pub const HOURS_MAX: u64 = 48;
 /// Seeds of one sweep.
 pub const SEEDS_MAX: u64 = 1_000_000;
 /// Events of one run; one that has more does not come to rest.
-pub const EVENTS_MAX: u64 = 200_000_000;
+pub const EVENTS_MAX: u64 = 1_000_000_000;
 
 /// Inputs that wait for a machine.
 pub(crate) const QUEUE_MAX: usize = 1_024;
@@ -73,6 +73,8 @@ pub(crate) const REVOKED_WITHIN: Millis = Millis::new(LEASE.get() + DRIFT_ROOM.g
 pub(crate) const ACK_WAIT: Millis = Millis::from_secs(5);
 /// How long somebody at a screen waits.
 pub(crate) const SCREEN_WAIT: Millis = Millis::from_secs(10);
+/// Searches that are compared at the end with what must be found: of more, each so many-th is tried.
+pub(crate) const LAST_SEARCHES_MAX: usize = 4_000;
 /// How often somebody tries the same thing.
 pub(crate) const TRIES_MAX: u32 = 4;
 

@@ -12,12 +12,13 @@ mod town;
 mod wish;
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::time::Millis;
 use yiqiao_simnet::chance::Chance;
+use yiqiao_simnet::town::Town;
 
 use crate::hub::{Event, Hub};
 use crate::limits::SCREEN_WAIT;
@@ -29,7 +30,7 @@ use day::Day;
 use people::Errand;
 pub(crate) use people::Referred;
 use senders::Sender;
-pub(crate) use town::{Resident, code_of, hospital_of, residents};
+pub(crate) use town::{Resident, code_of, hospital_of, residents, towns};
 
 /// Something that somebody began, by a number of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +75,9 @@ pub(crate) enum Told {
 /// Everybody.
 pub(crate) struct Load {
     pub(crate) residents: Vec<Resident>,
+    towns: Vec<Town>,
+    /// The nodes that know anybody.
+    everywhere: Vec<Who>,
     senders: Vec<Sender>,
     /// What is under way.
     sending: BTreeMap<ActId, senders::Sending>,
@@ -81,7 +85,7 @@ pub(crate) struct Load {
     pub(crate) given: Vec<people::Given>,
     pub(crate) seen: Vec<people::Seen>,
     pub(crate) referred: Vec<Referred>,
-    /// Seconds between two people who come for the same.
+    /// Milliseconds between two people who come for the same.
     every: BTreeMap<Kind, u64>,
     comes: BTreeMap<Kind, Chance>,
     /// How many have come.
@@ -124,14 +128,18 @@ const KINDS: [Kind; 7] =
 
 impl Load {
     /// Everybody of a world; the senders begin at once.
-    pub(crate) fn new(setup: &Setup, hub: &mut Hub, residents: Vec<Resident>) -> Self {
+    pub(crate) fn new(setup: &Setup, hub: &mut Hub, towns: Vec<Town>, residents: Vec<Resident>) -> Self {
         let mut rates = stream(setup.seed, Part::Rates, 1);
-        let every = KINDS.map(|kind| (kind, kind.every(&mut rates))).into();
+        let every = KINDS.map(|kind| (kind, kind.every(setup, &residents, &mut rates))).into();
         let comes = KINDS.map(|kind| (kind, stream(setup.seed, Part::People, 1 + kind as u64))).into();
         let day = setup.rhythm.then(|| Day::new(hub.now, setup.minutes));
-        let (senders, inputs) = senders::of(setup, hub.now, day.as_ref());
+        let (senders, inputs) = senders::of(setup, &towns, hub.now, day.as_ref());
+        let everywhere: BTreeSet<Who> =
+            residents.iter().flat_map(|resident| &resident.known_at).copied().collect();
         let mut load = Self {
             residents,
+            towns,
+            everywhere: everywhere.into_iter().collect(),
             senders,
             sending: BTreeMap::new(),
             errands: BTreeMap::new(),
@@ -200,10 +208,10 @@ impl Load {
 
     /// When the next one comes for this.
     fn come_later(&mut self, hub: &mut Hub, kind: Kind) {
-        let every = self.every.get(&kind).copied().unwrap_or(60);
+        let every = self.every.get(&kind).copied().unwrap_or(60_000);
         let chance = self.comes.get_mut(&kind).expect("every kind has a stream");
         let percent = self.day.as_ref().map_or(100, |day| day.percent(hub.now));
-        let wait = Millis::new(1 + chance.below(2_000 * every) * 100 / percent);
+        let wait = Millis::new(1 + chance.below(2 * every) * 100 / percent);
         let id = self.new_id();
         hub.after(wait, Event::Act(id, Act::Come(kind)));
     }
@@ -223,17 +231,29 @@ impl Load {
 }
 
 impl Kind {
-    /// Seconds between two who come for this, in one world.
-    fn every(self, chance: &mut Chance) -> u64 {
-        let (low, high) = match self {
+    /// Milliseconds between two who come for this, in one world. In that of a day so many that there is one search for every
+    /// fourth who has been to a hospital, and of everything else in the mean of the worlds as much for each search.
+    fn every(self, setup: &Setup, residents: &[Resident], chance: &mut Chance) -> u64 {
+        let (low, high) = self.seconds();
+        if setup.today.is_none() {
+            return chance.between(low, high).unsigned_abs() * 1_000;
+        }
+        let (rarer, common) = Self::Search.seconds();
+        let searches = (residents.len() as u64 / 4).max(1);
+        let search = setup.minutes * 60_000 / searches;
+        (search * (low + high).unsigned_abs() / (rarer + common).unsigned_abs()).max(1)
+    }
+
+    /// The fewest and the most seconds between two.
+    const fn seconds(self) -> (i64, i64) {
+        match self {
             Self::Permit => (6, 60),
             Self::Forbid => (60, 600),
             Self::Revoke => (20, 200),
             Self::Search | Self::Step => (4, 40),
             Self::PullAgain => (10, 100),
             Self::Refer => (15, 150),
-        };
-        chance.between(low, high).unsigned_abs()
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::faults::{Blow, Fault, Faults};
 use crate::hostile::Hostile;
 use crate::hub::{Event, Hub, Stopped};
 use crate::limits::{EVENTS_MAX, LOOK_EVERY, REST_WITHIN, START_AGAIN};
-use crate::load::{Counts, Load, code_of, residents};
+use crate::load::{Counts, Load, code_of, residents, towns};
 use crate::maker::Maker;
 use crate::network::{Network, Packet, Who};
 use crate::node::Node;
@@ -131,7 +131,8 @@ impl World {
     fn new(setup: &Setup, sink: Option<Box<dyn Write>>) -> Self {
         let began = Timestamp::from_unix_ms(BEGAN_MS).unwrap_or_default();
         let codes: Vec<_> = (0..setup.hospitals).map(code_of).collect();
-        let (rates, people) = (setup.rates(), residents(setup));
+        let (rates, towns) = (setup.rates(), towns(setup));
+        let people = residents(setup, &towns);
         let later = joins_later(setup, &rates);
         let region = Region::new(setup, &codes, later, began);
         let hostile = rates.hostile.who(setup.hospitals);
@@ -143,7 +144,7 @@ impl World {
         let mut hub =
             Hub::new(began, network, Trace::new(began, sink), oracle, authority, attacker, setup.plant);
         let maker = Maker { setup, region, rates, began };
-        let load = Load::new(setup, &mut hub, people);
+        let load = Load::new(setup, &mut hub, towns, people);
         let mut numbers: Vec<u16> = (1..).take(setup.hospitals).collect();
         if setup.backwards {
             numbers.reverse();
@@ -208,7 +209,7 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive(packet) => self.arrive(packet),
+            Event::Arrive(packet) => self.arrive(*packet),
             Event::GiveUp(who, call) => {
                 if let Some(node) = self.nodes.get_mut(&who) {
                     node.answered(&mut self.hub, call, None);

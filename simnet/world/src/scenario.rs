@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plant::{Plant, PlantUnknown};
-use crate::setup::{Attacked, Kept, Rates, Scripted, Setup};
+use crate::setup::{Attacked, Kept, Rates, Scripted, Setup, Today};
 
 /// A world as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Scenario {
     /// A day with a morning peak.
     #[serde(default)]
     pub rhythm: bool,
+    /// Only a part of the residents come, each with the last visits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub today: Option<Today>,
     /// A planted fault of the product.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plant: Option<String>,
@@ -120,6 +123,7 @@ impl Scenario {
             real: !setup.cheap,
             calm: false,
             rhythm: setup.rhythm,
+            today: setup.today,
             plant: setup.plant.map(|plant| plant.to_string()),
             rates: setup.rates.map(Changed::all).unwrap_or_default(),
             kept: setup.kept.clone(),
@@ -146,6 +150,7 @@ impl Scenario {
             heals_at_ms: self.heals_at_ms,
             cheap: !self.real,
             rhythm: self.rhythm,
+            today: self.today,
             plant: self.plant()?,
             rates: Some(self.rates.over(drawn)),
             kept: self.kept.clone(),

@@ -30,6 +30,8 @@ pub struct Setup {
     pub backwards: bool,
     /// People come as in a day that begins at midnight and is as long as the world lives, with a peak in the morning.
     pub rhythm: bool,
+    /// Only a part of the residents come; without it the systems send what all of them have lived through.
+    pub today: Option<Today>,
     /// When all heals, if before the end.
     pub heals_at_ms: Option<u64>,
     /// What the rates are, if not what the seed draws.
@@ -38,6 +40,16 @@ pub struct Setup {
     pub script: Vec<Scripted>,
     /// What of all that the seed draws does happen.
     pub kept: Kept,
+}
+
+/// Who comes to the hospitals of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Today {
+    /// Of a thousand residents so many.
+    pub come: u64,
+    /// The messages of so many last visits are sent of each.
+    pub visits: usize,
 }
 
 /// What of all that the seed draws does happen: everything, or what has these numbers, counted from 0 as it comes.
@@ -112,6 +124,9 @@ pub enum SetupError {
     /// Too short or too long.
     #[error("a world lives 1 to {max} minutes, not {0}", max = HOURS_MAX * 60)]
     Minutes(u64),
+    /// Nobody comes, or more than everybody, or without a visit.
+    #[error("today 1 to 1000 of a thousand residents come, each with at least one visit")]
+    Today,
 }
 
 impl Setup {
@@ -132,11 +147,18 @@ impl Setup {
             plant: None,
             backwards: false,
             rhythm: false,
+            today: None,
             heals_at_ms: None,
             rates: None,
             script: Vec::new(),
             kept,
         }
+    }
+
+    /// The same world under another seed; rates that were written down stay.
+    #[must_use]
+    pub fn of_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// Its rates.
@@ -157,6 +179,9 @@ impl Setup {
         }
         if !(1..=HOURS_MAX * 60).contains(&self.minutes) {
             return Err(SetupError::Minutes(self.minutes));
+        }
+        if self.today.is_some_and(|today| !(1..=1_000).contains(&today.come) || today.visits == 0) {
+            return Err(SetupError::Today);
         }
         Ok(())
     }

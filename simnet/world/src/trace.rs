@@ -6,7 +6,7 @@
 //! ```
 //! Milliseconds since the world began, who, what.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use yiqiao_proto::hash::Blake3;
@@ -17,6 +17,7 @@ pub struct Trace {
     began: Timestamp,
     digest: Blake3,
     lines: u64,
+    buffer: String,
     sink: Option<Box<dyn Write>>,
     failed: Option<io::Error>,
 }
@@ -24,17 +25,21 @@ pub struct Trace {
 impl Trace {
     /// A trace whose lines also go to `sink`, if there is one.
     pub(crate) fn new(began: Timestamp, sink: Option<Box<dyn Write>>) -> Self {
-        Self { began, digest: Blake3::default(), lines: 0, sink, failed: None }
+        Self { began, digest: Blake3::default(), lines: 0, buffer: String::new(), sink, failed: None }
     }
 
     /// Writes a line.
     pub(crate) fn line(&mut self, now: Timestamp, who: impl fmt::Display, what: fmt::Arguments<'_>) {
         let ms = now.since(self.began).get();
-        let line = format!("{ms:>9} {who:<5} {what}\n");
-        self.digest.update(line.as_bytes());
+        self.buffer.clear();
+        let Self { buffer, digest, .. } = self;
+        if writeln!(buffer, "{ms:>9} {who:<5} {what}").is_err() {
+            return;
+        }
+        digest.update(buffer.as_bytes());
         self.lines += 1;
         if let Some(sink) = &mut self.sink
-            && let Err(error) = sink.write_all(line.as_bytes())
+            && let Err(error) = sink.write_all(self.buffer.as_bytes())
         {
             self.failed = Some(error);
             self.sink = None;

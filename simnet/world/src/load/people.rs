@@ -19,7 +19,7 @@ use super::forms::{self, form, listed, own_listed, patient, staff, statement};
 use super::wish::What;
 use super::{Act, ActId, Kind, Load};
 use crate::hub::{Event, Hub};
-use crate::limits::TRIES_MAX;
+use crate::limits::{LAST_SEARCHES_MAX, TRIES_MAX};
 use crate::network::Who;
 use crate::node::{Node, NotTaken, trusted};
 use crate::plant::Plant;
@@ -232,7 +232,7 @@ impl Load {
             }
             (What::Draft { resident, to }, Ok(Outcome::Drafted(id))) => {
                 let known = |who: &Who| super::code_of(usize::from(who.0).saturating_sub(1)) == to;
-                let to = self.residents.iter().flat_map(|resident| resident.known_at.clone()).find(known);
+                let to = self.everywhere.iter().copied().find(known);
                 let Some(to) = to else { return };
                 self.begin(hub, Millis::new(2_000), node, What::Send { resident, to, id });
             }
@@ -293,13 +293,14 @@ impl Load {
         self.want(hub, who, resident, documents);
     }
 
-    /// Every hospital searches for everybody it knows.
+    /// Every hospital searches for everybody it knows; in a large world for some of them.
     pub(crate) fn look_for_all(&mut self, hub: &mut Hub) {
         let known = self.residents.iter().enumerate();
         let known: Vec<(usize, Who)> =
             known.flat_map(|(at, resident)| resident.known_at.iter().map(move |who| (at, *who))).collect();
-        for (resident, node) in known {
-            self.begin(hub, Millis::new(1), node, What::Search { resident, exact: true });
+        let step = known.len().div_ceil(LAST_SEARCHES_MAX).max(1);
+        for (wait, (resident, node)) in (1..).zip(known.into_iter().step_by(step)) {
+            self.begin(hub, Millis::new(wait), node, What::Search { resident, exact: true });
         }
     }
 

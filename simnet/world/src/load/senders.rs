@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
-use yiqiao_simnet::feeds::System;
+use yiqiao_simnet::feeds::{Event as Told, System};
+use yiqiao_simnet::town::Town;
 
 use super::day::Day;
-use super::town::{node_of, towns};
+use super::town::{events, node_of};
 use super::{Act, ActId, Load};
 use crate::hub::{Event, Hub};
 use crate::limits::ACK_WAIT;
@@ -22,7 +23,8 @@ use crate::setup::{Kept, Setup};
 pub(super) struct Sender {
     node: Who,
     system: Code,
-    queue: VecDeque<(Timestamp, Vec<u8>)>,
+    /// When, of which town, and what: it is written when it is sent.
+    queue: VecDeque<(Timestamp, (usize, Told))>,
     chance: Chance,
     /// The input at the front is under way.
     is_busy: bool,
@@ -36,12 +38,13 @@ pub(super) struct Sending {
 }
 
 /// All senders of a world. What they have to send is spread over its time, in their order.
-pub(super) fn of(setup: &Setup, began: Timestamp, day: Option<&Day>) -> (Vec<Sender>, u64) {
-    let mut queues: BTreeMap<(Who, System), Vec<Vec<u8>>> = BTreeMap::new();
-    for (number, town) in towns(setup).iter().enumerate() {
-        for feed in town.feeds() {
-            if let Some(node) = node_of(setup, number, feed.hospital) {
-                queues.entry((node, feed.system)).or_default().push(feed.bytes);
+pub(super) fn of(setup: &Setup, towns: &[Town], began: Timestamp, day: Option<&Day>) -> (Vec<Sender>, u64) {
+    let mut queues: BTreeMap<(Who, System), Vec<(usize, Told)>> = BTreeMap::new();
+    for (number, town) in towns.iter().enumerate() {
+        for event in events(setup, town) {
+            let hospital = town.visit_of(&event).map(|visit| visit.hospital);
+            if let Some(node) = hospital.and_then(|hospital| node_of(setup, number, hospital)) {
+                queues.entry((node, event.content.system())).or_default().push((number, event));
             }
         }
     }
@@ -83,11 +86,12 @@ impl Load {
     pub(super) fn send(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, at: usize) {
         let id = self.new_id();
         let Some(sender) = self.senders.get_mut(at).filter(|sender| !sender.is_busy) else { return };
-        let Some((_, bytes)) = sender.queue.front() else { return };
+        let Some((_, (town, event))) = sender.queue.front() else { return };
+        let Some(feed) = self.towns.get(*town).and_then(|town| town.write(event)) else { return };
         sender.is_busy = true;
         self.sending.insert(id, Sending { sender: at, kept: BTreeSet::new() });
         if let Some(node) = nodes.get_mut(&sender.node) {
-            node.message(hub, id, &sender.system, bytes);
+            node.message(hub, id, &sender.system, &feed.bytes);
         }
         hub.after(ACK_WAIT, Event::Act(id, Act::GiveUp));
     }

@@ -1,7 +1,10 @@
 //! The people of the world and their hospitals: towns of the generator, one for every five hospitals.
 
+use std::collections::BTreeSet;
+
 use yiqiao_proto::id::Code;
 use yiqiao_proto::person::Identifier;
+use yiqiao_simnet::feeds::Event;
 use yiqiao_simnet::hospitals::{HOSPITALS, Hospital};
 use yiqiao_simnet::limits::DAY_MIN;
 use yiqiao_simnet::people::Sex;
@@ -20,16 +23,29 @@ pub(crate) struct Resident {
     pub(crate) is_female: bool,
     pub(crate) birth: (u32, u32, u32),
     pub(crate) known_at: Vec<Who>,
+    /// The hospitals around.
+    pub(crate) near: Vec<Who>,
 }
 
 /// The towns of a world. Towns whose people have the same numbers would be one town.
-pub(super) fn towns(setup: &Setup) -> Vec<Town> {
+pub(crate) fn towns(setup: &Setup) -> Vec<Town> {
     let count = setup.hospitals.div_ceil(HOSPITALS.len());
+    let comes = |at: usize| setup.today.is_none_or(|today| at as u64 * today.come % 1_000 < today.come);
     let town = |at: usize| {
         let size = (setup.patients + at) / count;
-        Town::new(setup.seed.wrapping_add((at as u64) << 32), size, DAY_MIN)
+        Town::some(setup.seed.wrapping_add((at as u64) << 32), size, DAY_MIN, comes)
     };
     (0..count).map(town).collect()
+}
+
+/// What the systems of a town send.
+pub(super) fn events(setup: &Setup, town: &Town) -> Vec<Event> {
+    let mut events = town.events();
+    if let Some(today) = setup.today {
+        let visits = |event: &Event| town.patients().get(event.key.patient).map_or(0, |of| of.visits.len());
+        events.retain(|event| event.key.visit + today.visits >= visits(event));
+    }
+    events
 }
 
 /// The node of a hospital of a town, if it has one.
@@ -55,14 +71,20 @@ pub(crate) fn hospital_of(who: Who) -> &'static Hospital {
     HOSPITALS.iter().cycle().nth(number).expect("there are hospitals")
 }
 
-/// Everybody whom some hospital of the world knows.
-pub(crate) fn residents(setup: &Setup) -> Vec<Resident> {
+/// Everybody who has been to a hospital of the world.
+pub(crate) fn residents(setup: &Setup, towns: &[Town]) -> Vec<Resident> {
     let mut residents = Vec::new();
-    for (number, town) in towns(setup).iter().enumerate() {
-        for patient in town.patients() {
-            let known =
-                HOSPITALS.iter().filter(|hospital| patient.registrations.contains_key(&hospital.letter));
+    for (number, town) in towns.iter().enumerate() {
+        let all: Vec<Who> =
+            HOSPITALS.iter().filter_map(|hospital| node_of(setup, number, hospital)).collect();
+        for patient in town.patients().iter().filter(|patient| !patient.visits.is_empty()) {
+            let visits = setup.today.map_or(usize::MAX, |today| today.visits);
+            let letters: BTreeSet<char> =
+                patient.visits.iter().rev().take(visits).map(|visit| visit.hospital.letter).collect();
+            let known = HOSPITALS.iter().filter(|hospital| letters.contains(&hospital.letter));
             let known_at: Vec<Who> = known.filter_map(|hospital| node_of(setup, number, hospital)).collect();
+            // Who has a whole life behind has been to most hospitals around.
+            let near = if setup.today.is_some() { all.clone() } else { known_at.clone() };
             let person = &patient.person;
             let Ok(identifier) = Identifier::resident_id(person.resident_id.as_str()) else { continue };
             let part = |part: i8| u32::from(part.unsigned_abs());
@@ -77,6 +99,7 @@ pub(crate) fn residents(setup: &Setup) -> Vec<Resident> {
                     part(person.birth.day()),
                 ),
                 known_at,
+                near,
             });
         }
     }

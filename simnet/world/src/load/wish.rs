@@ -9,7 +9,7 @@ use yiqiao_proto::referral::{Side, side_of};
 use yiqiao_simnet::chance::Chance;
 
 use super::people::{Referred, Seen};
-use super::{Kind, Load};
+use super::{Kind, Load, Resident};
 use crate::network::Who;
 
 /// What somebody is about.
@@ -64,17 +64,15 @@ pub(super) enum What {
 impl Load {
     /// Who wants what, and where.
     pub(super) fn draw(&mut self, kind: Kind) -> Option<(Who, What)> {
-        let Self { residents, chance, given, seen, referred, .. } = self;
+        let Self { residents, everywhere, chance, given, seen, referred, .. } = self;
         let resident = usize::try_from(chance.below(residents.len() as u64)).ok()?;
-        let known = residents.get(resident).map(|resident| resident.known_at.clone()).unwrap_or_default();
-        let nodes: BTreeSet<Who> = residents.iter().flat_map(|resident| resident.known_at.clone()).collect();
-        let others: Vec<Who> = nodes.into_iter().collect();
+        let Resident { known_at: known, near: around, .. } = residents.get(resident)?;
         if known.is_empty() {
             return None;
         }
-        let at = *chance.pick(&known);
+        let at = *chance.pick(known);
         let near = chance.percent(70);
-        let other = *chance.pick(if near { &known } else { &others });
+        let other = *chance.pick(if near { around } else { everywhere });
         let code = |who: Who| super::code_of(usize::from(who.0).saturating_sub(1));
         let all = [DocumentClass::Laboratory, DocumentClass::Imaging];
         let classes = if chance.percent(70) { BTreeSet::new() } else { BTreeSet::from([*chance.pick(&all)]) };
@@ -83,7 +81,7 @@ impl Load {
         };
         Some(match kind {
             Kind::Permit => {
-                let custodian = chance.percent(40).then(|| code(*chance.pick(&known)));
+                let custodian = chance.percent(40).then(|| code(*chance.pick(known)));
                 let custodian = custodian.filter(|custodian| *custodian != code(other));
                 (at, What::Permit { resident, to: code(other), custodian, classes })
             }

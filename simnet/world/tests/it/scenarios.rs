@@ -54,6 +54,17 @@ fn a_morning_peak_holds() {
 }
 
 #[test]
+fn a_hundredth_of_a_province_holds() {
+    let setup = written("province");
+    let Setup { hospitals, patients, minutes, .. } = setup;
+    let report = holds(
+        "province",
+        &Setup { hospitals: hospitals / 100, patients: patients / 100, minutes: minutes / 24, ..setup },
+    );
+    assert!(report.counts.messages > 200 && report.counts.searches > 0, "{report:?}");
+}
+
+#[test]
 fn a_registry_that_is_away_for_an_hour_is_waited_for() {
     assert_eq!(shortly("registry-away").crashes, 1);
 }

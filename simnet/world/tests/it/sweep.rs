@@ -31,5 +31,5 @@ fn three_worlds_with_signatures_that_prove_hold() {
 fn a_world_without_hospitals_is_refused() {
     let setup = Setup { hospitals: 0, ..Setup::small(1) };
     let refused = run(&setup, None).map(drop).expect_err("there is no such world");
-    assert!(refused.to_string().contains("2 to 40 hospitals"), "{refused}");
+    assert!(refused.to_string().contains("2 to 1000 hospitals"), "{refused}");
 }
