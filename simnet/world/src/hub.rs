@@ -99,6 +99,7 @@ pub(crate) enum Stopped {
 pub(crate) struct Caller {
     pub(crate) call: CallId,
     pub(crate) who: Who,
+    method: u16,
     connection: u64,
 }
 
@@ -167,13 +168,14 @@ impl Hub {
         let told = answer.as_ref().map_or_else(|_| "no", |_| "ok");
         let bytes = answer.as_ref().map_or_else(Vec::len, Vec::len);
         self.note(format_args!("{from}>{}", to.who), format_args!("answer {} {told} {bytes}", to.call));
-        let Caller { call, who, connection } = to;
-        self.carry(Packet { call, from, to: who, connection, body: Carried::Answer(answer) });
+        let Caller { call, who, method, connection } = to;
+        self.carry(Packet { call, from, to: who, method, connection, body: Carried::Answer(answer) });
     }
 
     /// Who is to be answered.
     pub(crate) const fn caller(packet: &Packet) -> Caller {
-        Caller { call: packet.call, who: packet.from, connection: packet.connection }
+        let Packet { call, from, method, connection, .. } = *packet;
+        Caller { call, who: from, method, connection }
     }
 
     /// Whether a packet that is there counts: its connection still stands. If not, who called is told at once.
@@ -279,12 +281,14 @@ impl Hub {
         {
             self.oracle.hears_registry(self.now, from, request);
         }
-        self.carry(Packet { call, from, to, connection, body });
+        let method = if let Carried::Call { method, .. } = &body { *method } else { 0 };
+        self.carry(Packet { call, from, to, method, connection, body });
         self.after(CALL_WAIT, Event::GiveUp(from, call));
         call
     }
 
     fn carry(&mut self, packet: Packet) {
+        self.oracle.measured.carries(self.now, &packet);
         let (packet, how) = if self.healed { (Some(packet), None) } else { self.hostile.twists(packet) };
         let Some(packet) = packet else { return };
         if let Some(how) = how {

@@ -14,6 +14,7 @@
 //! | `rest` | what holds once all has come to rest |
 //! | `load` | what hospitals, doctors and patients do |
 //! | `oracle` | the checkers, told only what went in at the doors and what came out |
+//! | [`measured`] | what a run measured |
 //! | [`trace`] | one line an event, and the digest of all |
 //! | [`limits`] | every bound and wait |
 //!
@@ -29,6 +30,7 @@ mod hub;
 pub mod limits;
 mod load;
 mod maker;
+pub mod measured;
 mod network;
 mod node;
 mod oracle;

@@ -1,6 +1,9 @@
 //! `yiqiao-simnet`: prints synthetic residents, writes the feeds of their hospitals, and runs whole regions in one thread.
 
 mod people_and_feeds;
+mod plot;
+mod progress;
+mod report;
 mod sweep;
 
 use std::fs::{self, File};
@@ -14,9 +17,12 @@ use jiff::civil::Date;
 use yiqiao_simworld::limits::SEEDS_MAX;
 use yiqiao_simworld::plant::Plant;
 use yiqiao_simworld::reduce::{Reduced, reduce};
-use yiqiao_simworld::run::{Report, run};
+use yiqiao_simworld::run::{Report, Violation, run_watched};
 use yiqiao_simworld::scenario::Scenario;
 use yiqiao_simworld::setup::Setup;
+
+use progress::Told;
+use report::Sum;
 
 /// Makes people who do not exist and what their hospitals would send about them, and whole regions of hospitals.
 ///
@@ -82,6 +88,27 @@ enum Command {
         #[arg(long)]
         trace: Option<PathBuf>,
     },
+    /// Runs regions and says what was measured in them: how long revocations take, when documents can be found, what a
+    /// referral and an hour cost. All times are simulated.
+    ///
+    /// The table goes to standard output; with --out also report.json and plots as SVG into a folder, in place of what is
+    /// there under these names. The same seeds give the same bytes. Ends with 1 if something happened that must not.
+    Report {
+        /// The name of the first world: any number. Without it that of the scenario.
+        #[arg(long, required_unless_present = "scenario")]
+        seed: Option<u64>,
+        /// How many worlds, of seeds that follow each other, are measured together.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+        seeds: u64,
+        /// A world that is written down: see simnet/world/scenarios. Its size wins over --hospitals, --patients, --hours.
+        #[arg(long)]
+        scenario: Option<PathBuf>,
+        #[command(flatten)]
+        world: World,
+        /// The folder for report.json and the plots; made if it is missing.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Runs many regions on all cores, and prints the seeds of those in which something happened that must not.
     Sweep {
         /// How many.
@@ -132,6 +159,14 @@ fn main() -> Result<ExitCode> {
             );
             return run_one(&setup, &again, reduce, trace);
         }
+        Command::Report { seed, seeds, scenario, world, out } => {
+            let first = match &scenario {
+                Some(file) => written(file)?,
+                None => world.setup(seed.unwrap_or_default()),
+            };
+            let from = seed.unwrap_or(first.seed);
+            return report_on(&first, from, seeds, out.as_deref());
+        }
         Command::Sweep { seeds, from, world } => return sweep::sweep(seeds, from, world),
     }
     Ok(ExitCode::SUCCESS)
@@ -149,7 +184,7 @@ fn run_one(setup: &Setup, again: &str, runs_max: u64, trace: Option<PathBuf>) ->
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         anyhow::Ok(Box::new(BufWriter::new(file)) as Box<dyn Write>)
     });
-    let report = run(setup, sink.transpose()?)?;
+    let report = run_watched(setup, sink.transpose()?, &mut Told::begin().told())?;
     let Setup { seed, hospitals, patients, minutes, .. } = setup;
     let mut out = stdout().lock();
     writeln!(out, "seed {seed}: {hospitals} hospitals, {patients} residents, {minutes} min")?;
@@ -161,6 +196,26 @@ fn run_one(setup: &Setup, again: &str, runs_max: u64, trace: Option<PathBuf>) ->
         print_reduced(&mut out, &reduced)?;
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Runs the worlds of these seeds, and says what was measured in them.
+fn report_on(first: &Setup, from: u64, seeds: u64, folder: Option<&Path>) -> Result<ExitCode> {
+    let mut sum = Sum::default();
+    for seed in (0..seeds).map(|number| from.wrapping_add(number)) {
+        let setup = first.clone().of_seed(seed);
+        let report = run_watched(&setup, None, &mut Told::begin().told())?;
+        if let Some(violation) = &report.violation {
+            let Violation { at_ms, who, what } = violation;
+            writeln!(stdout(), "VIOLATION in seed {seed} at {at_ms} ms, {who}: {what}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+        sum.add(&setup, &report);
+    }
+    sum.print(&mut stdout().lock())?;
+    if let Some(folder) = folder {
+        sum.write(folder)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The shorter world, as a scenario that repeats it.

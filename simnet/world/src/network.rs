@@ -39,6 +39,8 @@ pub(crate) struct Packet {
     pub(crate) call: CallId,
     pub(crate) from: Who,
     pub(crate) to: Who,
+    /// Of which method the call is; of a stretch of a document none.
+    pub(crate) method: u16,
     /// The connection that it travels on: a reset begins another.
     pub(crate) connection: u64,
     pub(crate) body: Carried,

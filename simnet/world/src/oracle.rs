@@ -27,6 +27,7 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::time::Timestamp;
 
 use crate::load::Resident;
+use crate::measured::Measured;
 use crate::network::Who;
 use crate::region::Region;
 use crate::setup::Attack;
@@ -53,6 +54,7 @@ pub(crate) struct Oracle {
     members: members::Members,
     leases: leases::Leases,
     trees: trees::Trees,
+    pub(crate) measured: Measured,
     hostile: Option<Who>,
     attack: Option<Attack>,
     violation: Option<Violation>,
@@ -75,6 +77,7 @@ impl Oracle {
             members: members::Members::default(),
             leases: leases::Leases::default(),
             trees: trees::Trees::default(),
+            measured: Measured::new(began),
             hostile,
             attack,
             violation: None,

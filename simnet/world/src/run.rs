@@ -16,6 +16,7 @@ use crate::hub::{Event, Hub, Stopped};
 use crate::limits::{EVENTS_MAX, LOOK_EVERY, REST_WITHIN, START_AGAIN};
 use crate::load::{Counts, Load, code_of, residents, towns};
 use crate::maker::Maker;
+use crate::measured::Measured;
 use crate::network::{Network, Packet, Who};
 use crate::node::Node;
 use crate::oracle::Oracle;
@@ -47,6 +48,8 @@ pub struct Report {
     pub digest: String,
     /// How much the seed drew: what can be left out (see [`crate::setup::Kept`]).
     pub drawn: Drawn,
+    /// What was measured.
+    pub measured: Measured,
     /// What must not be, if it was.
     pub violation: Option<Violation>,
 }
@@ -75,16 +78,41 @@ pub enum RunError {
     Trace(#[from] io::Error),
 }
 
+/// How far a run is, told at each full hour of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many hours the world has lived, of so many during which people act.
+    pub hours: (u64, u64),
+    /// Events so far.
+    pub events: u64,
+    /// Messages whose senders have their answer.
+    pub messages: u64,
+}
+
 /// Runs a world; its trace goes to `sink`, if there is one.
 ///
 /// # Errors
 /// [`RunError`] if there is no such world, or its trace cannot be written.
 pub fn run(setup: &Setup, sink: Option<Box<dyn Write>>) -> Result<Report, RunError> {
+    run_watched(setup, sink, &mut |_| {})
+}
+
+/// Runs a world of which somebody waits for the end.
+///
+/// # Errors
+/// See [`run`].
+pub fn run_watched(
+    setup: &Setup,
+    sink: Option<Box<dyn Write>>,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Report, RunError> {
     setup.check()?;
     let mut world = World::new(setup, sink);
-    world.live();
+    world.live(watch);
     Ok(world.report()?)
 }
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// When every world begins: after all that its hospitals have recorded.
 const BEGAN_MS: i64 = 1_767_250_800_000;
@@ -189,10 +217,16 @@ impl World {
         }
     }
 
-    fn live(&mut self) {
+    fn live(&mut self, watch: &mut dyn FnMut(Progress)) {
+        let (mut hour, of) = (0, self.ends.since(self.began).get() / HOUR_MS);
         while self.phase != Phase::Over && self.hub.oracle.violation().is_none() {
             let Some(event) = self.hub.next() else { break };
             self.events += 1;
+            if self.hub.now.since(self.began).get() / HOUR_MS > hour {
+                hour += 1;
+                let messages = self.load.counts.messages;
+                watch(Progress { hours: (hour, of), events: self.events, messages });
+            }
             if self.events > EVENTS_MAX {
                 self.hub.oracle.blames(
                     self.hub.now,
@@ -503,6 +537,7 @@ impl World {
         hub.network.heal();
         hub.keep_power();
         self.load.is_over = true;
+        hub.oracle.measured.end();
         if let Some(deed) = hub.authority.last_deeds() {
             plan(hub, Millis::new(0), deed);
         }
@@ -608,6 +643,7 @@ impl World {
                 inputs: self.load.inputs,
             },
             violation: self.hub.oracle.violation().cloned(),
+            measured: self.hub.oracle.measured,
         };
         self.hub.trace.close()?;
         Ok(report)

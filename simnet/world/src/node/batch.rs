@@ -117,6 +117,9 @@ impl Node {
             let waited = running.waiters.remove(&ticket).unwrap_or_default();
             running.again.extend(waited.into_iter().filter(awaited));
         }
+        if let (Input::Fed { items, .. }, Ok(Outcome::Done)) = (waiting.input.as_ref(), &outcome) {
+            hub.oracle.measured.fed(hub.now, self.who, items);
+        }
         running.progressed |= matches!(outcome, Ok(Outcome::Settled { .. })) || waiting.is_fed();
         match outcome {
             Ok(Outcome::Waiting(ticket)) if waiting.comes_again() => {

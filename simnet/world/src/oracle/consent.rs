@@ -13,6 +13,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 
 use super::Oracle;
+use super::model::{Model, Standing};
 use crate::limits::{CALL_WAIT, REVOKED_WITHIN};
 use crate::network::Who;
 
@@ -36,6 +37,15 @@ struct Case {
     tokens: Vec<Token>,
 }
 
+impl Case {
+    /// By what is known of the patient now: since the release there may be another epoch.
+    fn tokens(&self, model: &Model, standing: &Standing) -> Vec<Token> {
+        let stated = model.tokens(&self.holder, &standing.entry.subject);
+        let tokens: BTreeSet<Token> = self.tokens.iter().copied().chain(stated).collect();
+        tokens.into_iter().collect()
+    }
+}
+
 impl Oracle {
     /// A member asks a holder.
     pub(crate) fn asks(&mut self, hash: Digest, request: &PullRequest) {
@@ -57,6 +67,7 @@ impl Oracle {
         }
         self.may_flow(now, holder, &terms.recipient);
         self.judge(now, holder, &case, REVOKED_WITHIN, "let go");
+        self.measure_late(now, &case);
         self.releases.released.insert((holder, terms.request), (terms.recipient, case));
     }
 
@@ -69,6 +80,7 @@ impl Oracle {
             Some((recipient, case)) => {
                 self.may_flow(now, holder, &recipient);
                 self.judge(now, holder, &case, REVOKED_WITHIN, "served");
+                self.measure_late(now, &case);
             }
             None => self.blames(now, holder, "a range is served that was never released"),
         }
@@ -114,14 +126,27 @@ impl Oracle {
         }
     }
 
+    /// Something was let go: how long it had been forbidden by then.
+    fn measure_late(&mut self, now: Timestamp, case: &Case) {
+        let (model, policy) = (&self.log.model, &self.region.directory.list().policy);
+        let Some(standing) = model.entry(&case.holder, &case.entry) else { return };
+        let late = model.denied_for(
+            standing,
+            &case.tokens(model, standing),
+            &case.asker,
+            policy,
+            (now, REVOKED_WITHIN),
+        );
+        if let Some(late) = late {
+            self.measured.late.add(late);
+        }
+    }
+
     fn judge(&mut self, now: Timestamp, who: Who, case: &Case, within: Millis, what: &str) {
         let model = &self.log.model;
         let policy = &self.region.directory.list().policy;
         let permitted = model.entry(&case.holder, &case.entry).is_some_and(|standing| {
-            // Decided anew each time, by what is known of the patient then: since the release there may be another epoch.
-            let stated = model.tokens(&case.holder, &standing.entry.subject);
-            let tokens: BTreeSet<Token> = case.tokens.iter().copied().chain(stated).collect();
-            let tokens: Vec<Token> = tokens.into_iter().collect();
+            let tokens = case.tokens(model, standing);
             if self.is_forged() {
                 // What a holder has withdrawn it knows by itself.
                 let is_holder = self.region.who(&case.holder) == Some(who);

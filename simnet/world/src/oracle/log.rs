@@ -27,10 +27,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    fn push(&mut self, now: Timestamp, kept: Kept) -> Option<()> {
-        self.model.accept(now, &Word::of(&kept)?);
+    fn push(&mut self, now: Timestamp, kept: Kept) -> Option<Word> {
+        let word = Word::of(&kept)?;
+        self.model.accept(now, &word);
         self.words.push((now, kept));
-        Some(())
+        Some(word)
     }
 }
 
@@ -38,9 +39,12 @@ impl Oracle {
     /// The registry keeps words.
     pub(crate) fn accepts<'k>(&mut self, now: Timestamp, words: impl Iterator<Item = &'k Kept>) {
         for kept in words {
-            if self.log.push(now, kept.clone()).is_none() {
+            let Some(word) = self.log.push(now, kept.clone()) else {
                 self.blames(now, Who::REGISTRY, "a word of the log cannot be read");
-            }
+                continue;
+            };
+            let model = &self.log.model;
+            self.measured.accepts(now, &word.envelope, |token| model.version(token));
         }
     }
 

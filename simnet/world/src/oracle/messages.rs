@@ -34,7 +34,8 @@ impl Oracle {
         let known = self.messages.0.entry(node).or_default();
         let is_handed = known.handed.values().any(|names| names.contains(&name));
         known.acknowledged.insert(name);
-        known.entries.extend(entries);
+        let new = entries.iter().filter(|entry| known.entries.insert(**entry)).copied();
+        self.measured.acknowledged(now, self.region.code_of(node), new);
         if !is_handed {
             self.blames(now, node, "a message is acknowledged that nobody handed in");
         }

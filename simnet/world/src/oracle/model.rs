@@ -201,6 +201,12 @@ impl Model {
         last.map(|(_, record)| record.clone()).unwrap_or_default()
     }
 
+    /// The version of a patient's head (C-10).
+    pub(super) fn version(&self, token: &Token) -> u64 {
+        let last = self.consents.get(token).and_then(|history| history.last());
+        last.map_or(0, |(_, record)| record.version())
+    }
+
     /// An entry as it stands now.
     pub(super) fn entry(&self, publisher: &Code, id: &EntryId) -> Option<&Standing> {
         self.entries.get(&(publisher.clone(), *id))
@@ -261,6 +267,27 @@ impl Model {
         let mut alone = said.flat_map(|(token, all)| all.iter().map(move |one| (*token, one.clone())));
         permits(None)
             || alone.any(|(token, one)| permits(Some((token, Record::told(one.version, vec![one])))))
+    }
+
+    /// How long a document of these tokens, which was permitted at some time not longer ago than the bound, has not been since.
+    pub(super) fn denied_for(
+        &self,
+        standing: &Standing,
+        tokens: &[Token],
+        asker: &Asker,
+        policy: &Policy,
+        (now, within): (Timestamp, Millis),
+    ) -> Option<Millis> {
+        let from = now - within;
+        let histories = tokens.iter().filter_map(|token| self.consents.get(token)).flatten();
+        let changes: BTreeSet<Timestamp> =
+            histories.map(|(at, _)| *at).filter(|at| *at > from && *at <= now).collect();
+        let denies = |at: &Timestamp| {
+            let records: Vec<_> = tokens.iter().map(|token| (*token, self.record_at(token, *at))).collect();
+            !self.permits(standing, &records, asker, policy, now)
+        };
+        let since = changes.iter().rev().take_while(|at| denies(at)).last();
+        since.or(standing.withdrawn.as_ref()).map(|at| now.since(*at))
     }
 
     fn record_at(&self, token: &Token, at: Timestamp) -> Record {

@@ -3,5 +3,6 @@
 mod checkers;
 mod determinism;
 mod program;
+mod report;
 mod scenarios;
 mod sweep;
