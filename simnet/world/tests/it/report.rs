@@ -91,7 +91,7 @@ fn what_was_acknowledged_is_measured_until_it_is_found_and_the_rest_is_counted()
 fn a_day_of_a_part_of_the_residents_is_told_hour_by_hour() {
     let mut told = Vec::new();
     let today = Some(Today { come: 500, visits: 1 });
-    let setup = Setup { patients: 20, minutes: 180, rhythm: true, today, ..calm(180) };
+    let setup = Setup { rhythm: true, today, ..calm(180) };
     let report = run_watched(&setup, None, &mut |progress| told.push(progress)).unwrap();
     assert_eq!(report.violation, None);
     let whole = run(&Setup { today: None, ..setup }, None).unwrap();
