@@ -4,7 +4,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the one way in; inputs; effects and answers | [`machine`], `input`, `output` |
-//! | what becomes of a message; content that comes before; patients; their numbers; codes of the index | [`intake`], [`deposit`], `person`, [`register`], [`coding`], [`remark`] |
+//! | what becomes of a message; content that comes before; patients; their numbers; codes of the index | [`intake`], [`deposit`], `person`, `visit`, [`register`], [`coding`], [`remark`] |
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
 //! | what staff decide, and the member list | `staff` |
 //! | what patients say here, and how words are handed in | [`desk`], [`said`], `tokens`, [`actor`] |
@@ -66,4 +66,5 @@ mod staff;
 pub mod state;
 mod step;
 mod tokens;
+mod visit;
 mod words;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message;
-use yiqiao_intake::facts::{PatientEvent, Trigger, VisitClass};
+use yiqiao_intake::facts::{PatientEvent, Trigger};
 use yiqiao_intake::patient::{self, IdKind, PartialDate, Sex};
 use yiqiao_proto::id::{Digest, Subject};
 use yiqiao_proto::person::Identifier;
@@ -14,13 +14,14 @@ use yiqiao_proto::time::Timestamp;
 use crate::apply::tag_bytes;
 use crate::at_rest::{AtRest, Tag};
 use crate::intake::{Holder, Received};
-use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX, VISITS_MAX};
+use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX};
 use crate::machine::{Machine, Refused, Stop, Work};
 use crate::register;
 use crate::remark::{self, Remark, Remarks};
 use crate::sight;
 use crate::state::kept::{self, BirthDate, PersonData, PersonIdentifier, change::Change};
 use crate::state::{self, Fault, View, damaged, read_subject};
+use crate::visit;
 
 /// A patient, looked up through all merges.
 pub(crate) struct Known {
@@ -463,7 +464,7 @@ fn join(data: &mut PersonData, gone: &PersonData) {
     }
     let visits = std::mem::take(&mut data.visits);
     data.visits = gone.visits.iter().cloned().chain(visits).collect();
-    trim_visits(data);
+    visit::trim(&mut data.visits);
 }
 
 /// Takes over what a message says of a person. If it does not `replace`, what is known stays.
@@ -527,44 +528,14 @@ fn apply_event(
     if newest {
         data.as_of = Some(at);
     }
-    if let Some(visit) = &event.visit {
-        apply_visit(data, visit, event.trigger, at);
-    }
+    let mut remarks = event
+        .visit
+        .as_ref()
+        .map_or_else(Remarks::new, |visit| visit::apply(&mut data.visits, visit, event.trigger, at));
     let noted = [(Trigger::VisitMoved, Remark::VisitMoved), (Trigger::PersonDeleted, Remark::PersonDeleted)];
-    noted.into_iter().filter(|(trigger, _)| *trigger == event.trigger).map(|(_, remark)| remark).collect()
-}
-
-fn apply_visit(data: &mut PersonData, said: &yiqiao_intake::facts::Visit, trigger: Trigger, at: i64) {
-    let Some(number) = said.number.as_ref().map(|number| clip(number.expose())) else { return };
-    if trigger == Trigger::VisitCancelled {
-        data.visits.retain(|visit| visit.number != number);
-        return;
-    }
-    let at_place = data.visits.iter().position(|visit| visit.number == number);
-    let mut visit = at_place.map_or_else(kept::Visit::default, |place| data.visits.remove(place));
-    visit.number = number;
-    visit.class = said.class.map_or(visit.class, class_number);
-    if let Some(department) = &said.department {
-        visit.department = clip(department);
-    }
-    if let Some(staff) = &said.attending {
-        visit.attending = Some(write_staff(staff));
-    }
-    visit.admitted = said.admitted.map(|when| when.at.unix_ms()).or(visit.admitted);
-    let discharged = said.discharged.map(|when| when.at.unix_ms());
-    if trigger == Trigger::DischargeCancelled {
-        visit.discharged = None;
-    } else {
-        let implied = if trigger == Trigger::Discharged { Some(at) } else { visit.discharged };
-        visit.discharged = discharged.or(implied);
-    }
-    data.visits.push(visit);
-    trim_visits(data);
-}
-
-fn trim_visits(data: &mut PersonData) {
-    let surplus = data.visits.len().saturating_sub(VISITS_MAX);
-    data.visits.drain(..surplus);
+    remarks
+        .extend(noted.into_iter().filter(|(trigger, _)| *trigger == event.trigger).map(|(_, remark)| remark));
+    remarks
 }
 
 pub(crate) fn write_staff(staff: &yiqiao_intake::facts::Staff) -> kept::Staff {
@@ -604,16 +575,6 @@ impl PersonIdentifier {
             7 => IdKind::Passport,
             _ => IdKind::Other,
         }
-    }
-}
-
-const fn class_number(class: VisitClass) -> u32 {
-    match class {
-        VisitClass::Inpatient => 1,
-        VisitClass::Outpatient => 2,
-        VisitClass::Emergency => 3,
-        VisitClass::PreAdmission => 4,
-        VisitClass::Other => 5,
     }
 }
 

@@ -27,12 +27,14 @@ pub enum Remark {
     ReplacesAnothers,
     /// A preliminary document came after the one that it precedes.
     Late,
-    /// What was called back is not here.
+    /// What was called back, a document or a visit, is not here.
     CancelsNothing,
     /// The sender says that the patient's data are void.
     PersonDeleted,
     /// A visit was moved between patients; documents stay where they are.
     VisitMoved,
+    /// A visit without a number is known by its time, place and doctor.
+    VisitUnnumbered,
 }
 
 /// The reader's remarks in the order of their numbers, from 1. New ones go to the end.
@@ -61,7 +63,7 @@ const READ: [Flag; 21] = [
 ];
 
 /// The node's own remarks in the order of their numbers, from [`OWN_FROM`].
-const OWN: [Remark; 12] = [
+const OWN: [Remark; 13] = [
     Remark::ControlIdReused,
     Remark::NumberOfAnother,
     Remark::NoToken,
@@ -74,6 +76,7 @@ const OWN: [Remark; 12] = [
     Remark::CancelsNothing,
     Remark::PersonDeleted,
     Remark::VisitMoved,
+    Remark::VisitUnnumbered,
 ];
 
 const OWN_FROM: usize = 1_001;

@@ -199,7 +199,7 @@ pub enum Trigger {
 /// A stay or outpatient contact.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Visit {
-    /// PV1-19, or PID-18 if that is empty.
+    /// PV1-19, else PID-18, PV1-50, PV1-5; the identifier of an Encounter.
     pub number: Option<Phi<String>>,
     /// Inpatient, outpatient …
     pub class: Option<VisitClass>,

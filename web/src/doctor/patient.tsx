@@ -105,9 +105,12 @@ type Visit = Patient['visits'][number];
 
 function Visits({ patient }: { patient: Patient }) {
   if (patient.visits.length === 0) return <span className="quiet">{words.noVisits}</span>;
-  const table = <Table<Visit> className="visits" size="small" rowKey="number" columns={VISITS} dataSource={patient.visits} pagination={false} scroll={{ y: 320 }} />;
+  const table = <Table<Visit> className="visits" size="small" rowKey={visitKey} columns={VISITS} dataSource={patient.visits} pagination={false} scroll={{ y: 320 }} />;
   return <Popover trigger="click" placement="bottomLeft" content={table}><Button size="small">{words.visits(patient.visits.length)}</Button></Popover>;
 }
+
+/** Some systems number no visit. */
+const visitKey = ({ number, class: of, admitted, department, attending }: Visit) => [number, of, admitted, department, attending].join('|');
 
 const VISITS: TableColumnsType<Visit> = [
   { title: words.visit.admitted, width: 110, render: (_, visit) => date(visit.admitted) },
@@ -115,5 +118,5 @@ const VISITS: TableColumnsType<Visit> = [
   { title: words.visit.class, width: 70, render: (_, visit) => S.visitClass[visit.class] },
   { title: words.visit.department, width: 120, render: (_, visit) => <Department of={visit.department} /> },
   { title: words.visit.attending, width: 90, render: (_, visit) => visit.attending ?? S.none },
-  { title: words.visit.number, width: 120, dataIndex: 'number', className: 'code' },
+  { title: words.visit.number, width: 120, render: (_, visit) => visit.number || S.none, className: 'code' },
 ];

@@ -1,15 +1,18 @@
 //! Who sees whom inside a hospital, and what the audit keeps of it.
 
-#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
+use yiqiao_intake::facts::{Trigger, Visit, VisitClass};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::audit::Of;
 use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::remark::{Remark, Remarks};
 use yiqiao_node_core::sight::{Ground, NoSight};
 use yiqiao_proto::codes::{PersonRole, ReferralAct};
 use yiqiao_proto::id::{Digest, ReferralId, Subject};
 
 use crate::region::code;
+use crate::rig::{Msg, Says};
 use crate::trio::{Trio, office, staff, visit, wang, zhao};
 
 fn sees(trio: &Trio, name: &str, actor: &Actor, subject: Subject) -> Result<Ground, NoSight> {
@@ -119,13 +122,58 @@ fn the_list_that_a_doctor_sees_first_follows_the_visits() {
     if let Some(visit) = &mut moved.visit {
         visit.number = Some(yiqiao_proto::phi::Phi::new("v-q-wang".to_owned()));
     }
-    trio.node("hospital").receive(&crate::rig::Msg::new("21", crate::rig::Says::Events(vec![moved])));
+    trio.node("hospital").receive(&Msg::new("21", Says::Events(vec![moved])));
     assert_eq!(numbers(&trio, &wang(), 0), [p]);
     assert_eq!(sees(&trio, "hospital", &wang(), q), Err(NoSight::BreakTheGlass));
     let li = staff("li", PersonRole::Physician, &["surgery"]);
     assert_eq!(numbers(&trio, &li, 0), [q]);
     let none = trio.nodes["hospital"].ask(|machine, view| machine.patients_of(&li, 9, None, view));
     assert!(none.is_none());
+}
+
+#[test]
+fn a_visit_without_a_number_is_known_by_what_is_said_of_it() {
+    let mut trio = Trio::with_patient();
+    let doctor = |login: &str| staff(login, PersonRole::Physician, &[]);
+    let say = |trio: &mut Trio, control: &str, trigger: Trigger, change: fn(&mut Visit)| {
+        let mut event = crate::trio::visit_event("q", 2, "li", "surgery");
+        let visit = event.visit.as_mut().unwrap();
+        (visit.number, visit.admitted, visit.class) = (None, None, Some(VisitClass::Outpatient));
+        change(visit);
+        event.trigger = trigger;
+        trio.node("hospital").receive(&Msg::new(control, Says::Events(vec![event]))).remarks
+    };
+    let who_sees = |trio: &Trio| {
+        let q = trio.nodes["hospital"].patient("q").unwrap().subject;
+        ["li", "sun", "wang"].map(|login| sees(trio, "hospital", &doctor(login), q).is_ok())
+    };
+    let unnumbered = Remarks::from([Remark::VisitUnnumbered]);
+    assert_eq!(say(&mut trio, "20", Trigger::Registered, |_| {}), unnumbered);
+    assert_eq!(say(&mut trio, "21", Trigger::Updated, |_| {}), unnumbered);
+    assert_eq!(say(&mut trio, "22", Trigger::Registered, to_sun), unnumbered);
+    assert_eq!(trio.nodes["hospital"].patient("q").unwrap().data.expose().visits.len(), 2);
+    assert_eq!(who_sees(&trio), [true, true, false], "two clinics on one day");
+    assert_eq!(say(&mut trio, "23", Trigger::VisitCancelled, to_sun), unnumbered);
+    assert_eq!(who_sees(&trio), [true, false, false]);
+    let nothing = Remarks::from([Remark::VisitUnnumbered, Remark::CancelsNothing]);
+    assert_eq!(say(&mut trio, "24", Trigger::VisitCancelled, to_sun), nothing);
+    // A stay goes on under its beginning, whatever ward it is in.
+    say(&mut trio, "25", Trigger::Admitted, |visit| stay(visit, "sun"));
+    say(&mut trio, "26", Trigger::Transferred, |visit| stay(visit, "wang"));
+    assert_eq!(who_sees(&trio), [true, false, true]);
+    // A field of nothing is no visit.
+    assert_eq!(say(&mut trio, "27", Trigger::Updated, |visit| *visit = Visit::default()), Remarks::new());
+}
+
+fn to_sun(visit: &mut Visit) {
+    visit.attending.as_mut().unwrap().code = "sun".to_owned();
+}
+
+fn stay(visit: &mut Visit, attending: &str) {
+    visit.class = Some(VisitClass::Inpatient);
+    visit.admitted = Some(crate::rig::when(0));
+    visit.department = Some(format!("ward of {attending}"));
+    visit.attending.as_mut().unwrap().code = attending.to_owned();
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn event(
     if trigger == Trigger::Merged {
         check_merge(&patient, &merged_from)?;
     }
-    let visit = group.pv1.map(|pv1| visit::read(pv1, Some(group.pid), reading.zone, &mut reading.flags));
+    let visit = group.pv1.map(|pv1| visit::read(pv1, group.pid, reading.zone, &mut reading.flags));
     let flags = patient.check();
     Ok(PatientEvent {
         trigger,

@@ -7,13 +7,12 @@ use crate::facts::{Staff, Visit, VisitClass};
 use crate::flag::Flags;
 use crate::hl7::message::{Message, Part, Segment};
 
-/// Reads the visit of a PV1 segment; `pid` lends its account number where PV1-19 is empty.
-pub(crate) fn read(pv1: Segment<'_>, pid: Option<Segment<'_>>, zone: &Zone, flags: &mut Flags) -> Visit {
-    let account = pid.and_then(|pid| pid.field(18).once().component(1).some());
+/// Reads the visit of a PV1 segment, and of the PID before it.
+pub(crate) fn read(pv1: Segment<'_>, pid: Segment<'_>, zone: &Zone, flags: &mut Flags) -> Visit {
     let mut when = |field| When::parse(&pv1.field(field).once().component(1).value(), zone, flags).ok();
     let (admitted, discharged) = (when(44), when(45));
     Visit {
-        number: pv1.field(19).once().component(1).some().or(account).map(Phi::new),
+        number: first_number([pv1.field(19), pid.field(18), pv1.field(50), pv1.field(5)]),
         class: class(&pv1.field(2).once().component(1).value()),
         department: place(pv1.field(3)),
         attending: staff(pv1.field(7)),
@@ -22,10 +21,15 @@ pub(crate) fn read(pv1: Segment<'_>, pid: Option<Segment<'_>>, zone: &Zone, flag
     }
 }
 
-/// The visit number of a message: PV1-19, else PID-18.
+/// The visit number of a message.
 pub(crate) fn number(message: &Message<'_>) -> Option<Phi<String>> {
-    let visit = message.field("PV1", 19).once().component(1).some();
-    visit.or_else(|| message.field("PID", 18).once().component(1).some()).map(Phi::new)
+    let fields = [("PV1", 19), ("PID", 18), ("PV1", 50), ("PV1", 5)];
+    first_number(fields.map(|(segment, field)| message.field(segment, field)))
+}
+
+/// The visit number, else the account, the alternate visit number, the number that the visit had before it began.
+fn first_number(fields: [Part<'_>; 4]) -> Option<Phi<String>> {
+    fields.into_iter().find_map(|field| field.once().component(1).some()).map(Phi::new)
 }
 
 /// Where the patient is: PV1-3, else PV1-10 (hospital service).

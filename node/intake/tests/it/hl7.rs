@@ -41,6 +41,24 @@ fn an_admission_of_the_chinese_dialect_is_applied() {
 }
 
 #[test]
+fn a_visit_is_numbered_by_the_first_of_the_fields_that_name_it() {
+    let fields = |at: &[(usize, &str)]| {
+        let mut pv1: Vec<&str> = vec!["PV1", "1", "O", "0203"];
+        for (field, value) in at {
+            pv1.resize(pv1.len().max(field + 1), "");
+            pv1[*field] = value;
+        }
+        let head = ADMISSION.split("PV1|").next().unwrap();
+        let number = event(&format!("{head}{}\r", pv1.join("|"))).visit.unwrap().number;
+        number.map_or_else(String::new, |number| number.expose().clone())
+    };
+    assert_eq!(fields(&[(5, "pre"), (19, "visit"), (50, "alternate")]), "visit");
+    assert_eq!(fields(&[(5, "pre"), (50, "alternate^^^HIS")]), "alternate");
+    assert_eq!(fields(&[(5, "pre")]), "pre");
+    assert_eq!(fields(&[]), "");
+}
+
+#[test]
 fn a_message_in_gb18030_reads_like_the_same_in_utf8() {
     for charset in [Charset::Gb18030, Charset::Utf16Le, Charset::Utf16Be] {
         let item = one(&charset.encode(ADMISSION));

@@ -191,7 +191,8 @@ pub(super) const fn remark(remark: Remark) -> Option<&'static str> {
         | Remark::ReplacesNothing
         | Remark::ReplacesAnothers
         | Remark::Late
-        | Remark::CancelsNothing => None,
+        | Remark::CancelsNothing
+        | Remark::VisitUnnumbered => None,
     }
 }
 
