@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Volume, VolumeRow } from '../api/types';
-import { deniedShare, filtered, NO_FILTER, seriesOf, sum, tableOf } from './figures';
+import { deniedShare, exchanged, filtered, NO_FILTER, seriesOf, sum, tableOf } from './figures';
 
 const row = (more: Partial<VolumeRow>): VolumeRow => ({
   bucket: '2026-11-20T00:00:00+08:00', organisation: 'a', counterpart: 'b', act: 'release', outcome: 'permitted', purpose: 'treatment', class: 'laboratory', events: 3, documents: 2, bytes: 10, ...more,
@@ -20,6 +20,15 @@ test('no data differs from none', () => {
 test('the share of denials is among decided events only', () => {
   expect(deniedShare([row({}), row({ outcome: 'denied', events: 1 }), row({ act: 'publication', events: 96 })])).toBe(0.25);
   expect(deniedShare([row({ act: 'publication' })])).toBeNull();
+});
+
+test('exchanged is what arrived: not what was registered, refused, let go, or opened again', () => {
+  const delivery = row({ act: 'delivery', organisation: 'b', counterpart: 'a' });
+  const others = [row({}), row({ outcome: 'denied', bytes: 900 }), row({ act: 'publication', counterpart: null }), row({ act: 'opening' }), row({ act: 'delivery', outcome: 'failed' })];
+  expect(exchanged([...others, delivery])).toEqual([delivery]);
+  const shown = (of: 'events' | 'bytes') => seriesOf(volume([], '2026-11-19T00:00:00+08:00'), [...others, delivery], of, Date.parse('2026-11-22T09:00:00+08:00'))[1];
+  expect(shown('bytes')).toMatchObject({ permitted: 10, denied: 0, failed: 0 });
+  expect(shown('events')).toMatchObject({ permitted: 12, denied: 3, failed: 3 });
 });
 
 test('an organisation is found on either side', () => {

@@ -23,6 +23,9 @@ export function filtered(rows: VolumeRow[], filter: Filter): VolumeRow[] {
 
 export const sum = (rows: VolumeRow[], of: Measure) => rows.reduce((total, row) => total + row[of], 0);
 
+/** What went from one organisation to another and arrived; what was registered, refused or opened is about documents, too, and no exchange of them. */
+export const exchanged = (rows: VolumeRow[]) => rows.filter((row) => row.act === 'delivery' && row.outcome === 'permitted');
+
 /** Acts that follow a decision on whether data may flow; the share of denials is among these. */
 const DECIDED: ReadonlySet<string> = new Set(['release', 'opening', 'search', 'break-glass']);
 
@@ -33,11 +36,11 @@ export function deniedShare(rows: VolumeRow[]): number | null {
   return all === 0 ? null : sum(decided.filter((row) => row.outcome === 'denied'), 'events') / all;
 }
 
-/** Every bucket of the span in order, also those in which nothing happened; null before counting began and in the future: that is not zero. */
+/** Every bucket of the span in order (documents and bytes: those exchanged), also those in which nothing happened; null before counting began and in the future: that is not zero. */
 export function seriesOf(volume: Volume, rows: VolumeRow[], of: Measure, now = Date.now()): { bucket: number; permitted: number | null; denied: number | null; failed: number | null }[] {
   const step = volume.by === 'hour' ? 3_600_000 : 86_400_000;
   const since = volume.countedSince === null ? Number.POSITIVE_INFINITY : Date.parse(volume.countedSince);
-  const byBucket = grouped(rows, (row) => Date.parse(row.bucket));
+  const byBucket = grouped(of === 'events' ? rows : exchanged(rows), (row) => Date.parse(row.bucket));
   const series = [];
   for (let bucket = Date.parse(volume.from); bucket < Date.parse(volume.to) && series.length < BUCKETS_MAX; bucket += step) {
     const inBucket = byBucket.get(bucket) ?? [];

@@ -1,10 +1,10 @@
-/** The sums over everything shown, each with its definition beside it. */
+/** The numbers of everything shown, each with its definition beside it. */
 
 import { CloseCircleOutlined, InfoCircleOutlined } from '@ant-design/icons';
 import { Button, Popover } from 'antd';
 import type { Volume, VolumeRow } from '../api/types';
 import { count, nameOf, size } from '../shared/format';
-import { deniedShare, sum } from './figures';
+import { deniedShare, exchanged, sum } from './figures';
 import { T } from './texts';
 
 const words = T.volume;
@@ -17,10 +17,11 @@ export function Numbers({ rows, definitions }: { rows: VolumeRow[]; definitions:
   const share = deniedShare(rows);
   const of = (outcome: string) => sum(rows.filter((row) => row.outcome === outcome), 'events');
   const denied = of('denied');
+  const arrived = exchanged(rows);
   const shown: [Name, string, string?][] = [
+    ['exchangedDocuments', count(sum(arrived, 'documents'))],
+    ['exchangedBytes', size(sum(arrived, 'bytes'))],
     ['events', count(sum(rows, 'events'))],
-    ['documents', count(sum(rows, 'documents'))],
-    ['bytes', size(sum(rows, 'bytes'))],
     ['publication', count(sum(rows.filter(({ act }) => act === 'publication'), 'events'))],
     ['denied', count(denied), share === null ? '' : words.deniedShare(`${(share * 100).toFixed(1)}%`)],
     ['failed', count(of('failed'))],

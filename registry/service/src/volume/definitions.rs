@@ -17,19 +17,29 @@ const fn definition(name: &'static str, zh: &'static str, en: &'static str) -> D
 /// All definitions, in the order in which the figures stand in an answer.
 pub(crate) const DEFINITIONS: &[Definition] = &[
     definition(
+        "exchangedDocuments",
+        "由一家机构提供、另一家机构已收到的文档份数（事项 delivery，结果 permitted）。登记、拒绝、查阅不计；已提供而未收到的不计；同一文档由两家机构收到计两次。",
+        "Documents that one organisation released and another has received: act `delivery`, outcome `permitted`. Registrations, refusals and openings are not among them, nor what was released and has not arrived. A document that arrived at two organisations counts twice.",
+    ),
+    definition(
+        "exchangedBytes",
+        "上述已收到文档的字节数之和。",
+        "The sum of the sizes of these delivered documents in bytes.",
+    ),
+    definition(
         "events",
         "该时段内登记到日志的事件数，按区域平台受理时间归入小时；同一事件重复提交只计一次，被平台退回的提交不计；患者一次授权或撤回按其多个标识登记的，只计一次。",
         "Events that entered the log, in the hour in which the registry accepted them. A repeat counts once; what the registry turned back does not count. A consent or revocation that is recorded under several tokens of the patient counts once.",
     ),
     definition(
         "documents",
-        "上述事件涉及的文档份数；检索、授权、转诊步骤等不涉及文档的事件为0。",
-        "Documents that these events are about; 0 for events without documents, such as searches, directives and referral steps.",
+        "该行事件涉及的文档份数；检索、授权、转诊步骤等不涉及文档的事件为0。同一文档的登记、调出、送达、查阅各成一行，不同事项的份数不可相加。",
+        "Documents that the events of a row are about; 0 for events without documents, such as searches, directives and referral steps. A document stands in the rows of its publication, release, delivery and opening: do not add these up.",
     ),
     definition(
         "bytes",
-        "上述文档的字节数之和，以登记方声明的文档大小为准。",
-        "The sum of the sizes of these documents in bytes, as their publishers state them.",
+        "该行文档的字节数之和，以登记方声明的文档大小为准；不同事项的字节数不可相加。",
+        "The sum of the sizes of the documents of a row in bytes, as their publishers state them. Do not add up those of several acts.",
     ),
     definition(
         "organisation",
@@ -47,9 +57,19 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "The class of the documents. Empty if there are none, or of several classes.",
     ),
     definition(
+        "publication",
+        "登记到区域索引的文档份数；登记只告知区域有此文档，文档本身仍在原机构。",
+        "Documents registered in the region's index. A registration says that there is a document; the document stays where it is.",
+    ),
+    definition(
         "denied",
-        "结果为“拒绝”的事件：按患者授权或区域规则判定不得提供，属正常业务结果；“失败”指判定之前出错。",
-        "Events that ended in a refusal by the patient's directives or the region's rules, which is a regular result. `failed` means an error before a decision.",
+        "结果为“拒绝”的事件：按患者授权或区域规则判定不得提供，属正常业务结果。",
+        "Events that ended in a refusal by the patient's directives or the region's rules, which is a regular result.",
+    ),
+    definition(
+        "failed",
+        "结果为“失败”的事件：判定之前出错。",
+        "Events that ended in an error before a decision.",
     ),
     definition(
         "search",
