@@ -8,10 +8,10 @@
 mod bearer;
 mod bucket;
 mod endpoint;
+mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -24,7 +24,8 @@ use zeroize::Zeroizing;
 pub use self::bearer::{AuthorizedClient, Systems};
 use self::bucket::Bucket;
 pub use self::endpoint::token_endpoint;
-use crate::accounts::{Code, NameFault};
+pub use self::scope::{Scope, permit};
+use crate::accounts::Code;
 use crate::keys;
 use crate::limits::{
     CLIENTS_MAX, NAME_CHARS_MAX, SCOPES_MAX, TOKEN_FAILURES_PER_MINUTE_MAX, TOKEN_LIFE,
@@ -82,11 +83,6 @@ pub struct Client {
     /// When it was registered.
     pub created: Timestamp,
 }
-
-/// One scope: visible ASCII without `"` and `\` (RFC 6749 3.3).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Scope(String);
 
 /// A client's secret, shown once to who registers it; it does not print.
 pub struct ClientSecret(Zeroizing<String>);
@@ -287,7 +283,7 @@ impl Shared {
             return Err(GrantError::InvalidClient);
         };
         let scopes = scopes.unwrap_or_else(|| stored.scopes.clone());
-        if scopes.is_empty() || !scopes.is_subset(&stored.scopes) {
+        if scopes.is_empty() || !scopes.iter().all(|asked| scope::covers(&stored.scopes, asked)) {
             return Err(GrantError::InvalidScope);
         }
         let issued = live.issued.entry(id.clone()).or_insert_with(|| Issued {
@@ -412,37 +408,6 @@ fn sha256(text: &str) -> Hash {
     let mut hash = [0; 32];
     hash.iter_mut().zip(digest(&SHA256, text.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
     hash
-}
-
-impl FromStr for Scope {
-    type Err = NameFault;
-
-    fn from_str(written: &str) -> Result<Self, NameFault> {
-        let fits = (1..=NAME_CHARS_MAX).contains(&written.len())
-            && written.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-        fits.then(|| Self(written.to_owned())).ok_or(NameFault { allowed: "visible ASCII without \" and \\" })
-    }
-}
-
-impl TryFrom<String> for Scope {
-    type Error = NameFault;
-
-    fn try_from(written: String) -> Result<Self, NameFault> {
-        written.parse()
-    }
-}
-
-impl From<Scope> for String {
-    fn from(scope: Scope) -> Self {
-        scope.0
-    }
-}
-
-impl Scope {
-    /// The scope as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl ClientSecret {

@@ -186,6 +186,16 @@ async fn a_token_opens_what_was_asked_for_and_no_more() {
 }
 
 #[tokio::test]
+async fn who_may_read_every_type_may_ask_for_one() {
+    let region = Region::new();
+    region.clients.set_scopes(&emr(), ["system/*.rs".parse().unwrap()].into()).unwrap();
+    let answer = json_of(region.ask(None, &region.post_body("&scope=system/Patient.rs")).await).await;
+    assert_eq!(answer["scope"], "system/Patient.rs", "{answer}");
+    let wider = region.post_body("&scope=system/Patient.cruds");
+    assert_eq!(region.error(None, &wider).await, (400, "invalid_scope".to_owned()));
+}
+
+#[tokio::test]
 async fn no_token_and_a_wrong_token_are_challenged() {
     let region = Region::new();
     let wrong = region.open("/read", "emr~AAAA").await;
