@@ -55,11 +55,11 @@ async fn file(
     Json(asked): Json<File>,
 ) -> Result<StatusCode, Problem> {
     let (referring, id) = (member_code(&member)?, referral_id(&id)?);
-    let form = front.unfiled(&actor, &referring, id).await?;
+    let come = front.come(&actor, &referring, id).await?;
     let way = Way { actor, referring, id };
     match (asked.subject, asked.number) {
         (Some(named), None) => front.filed(way, subject(&named)?, asked.confirmed, &DOUBTFUL).await,
-        (None, Some(number)) => front.numbered(way, &form, &typed(&number)?, asked.confirmed).await,
+        (None, Some(number)) => front.numbered(way, &come, &typed(&number)?, asked.confirmed).await,
         _ => Err(unfit("number", "exactly one of subject and number")),
     }
 }
@@ -80,7 +80,10 @@ async fn holders(
     if actor.role() != PersonRole::ReferralOffice {
         return Err(Problem::new(&NOT_SEEN));
     }
-    let form = front.unfiled(&actor, &member_code(&member)?, referral_id(&id)?).await?;
+    let Come { form, filed } = front.come(&actor, &member_code(&member)?, referral_id(&id)?).await?;
+    if filed.is_some() {
+        return Err(Problem::new(&FILED_BEFORE));
+    }
     let subjects = front.with_number(&typed(&asked.number)?).await?;
     let known = front.app.inbox.ask(move |machine, view| candidates(machine, view, &subjects)).await?;
     let looked_at: Vec<_> = known.iter().map(|patient| Some(patient.subject)).collect();
@@ -97,6 +100,12 @@ struct Way {
     id: ReferralId,
 }
 
+/// A referral that has come, and as whom its patient is filed, if that was done before.
+struct Come {
+    form: ReferralForm,
+    filed: Option<Subject>,
+}
+
 /// A number as somebody typed it.
 fn typed(number: &str) -> Result<Phi<String>, Problem> {
     let number = number.trim();
@@ -108,23 +117,14 @@ fn typed(number: &str) -> Result<Phi<String>, Problem> {
 }
 
 impl Front {
-    /// The form of a referral that has come and whose patient is not filed yet.
-    async fn unfiled(
-        &self,
-        actor: &Actor,
-        referring: &Code,
-        id: ReferralId,
-    ) -> Result<ReferralForm, Problem> {
+    async fn come(&self, actor: &Actor, referring: &Code, id: ReferralId) -> Result<Come, Problem> {
         let (actor, referring) = (actor.clone(), referring.clone());
         let read = move |machine: &Machine, view: &View| machine.referral(&actor, &referring, &id, view);
         let (referral, _) = self.app.inbox.ask(read).await?.ok_or_else(|| Problem::new(&NOT_SEEN))?;
         if referral.side != Side::Receiving || referral.state.is_final() {
             return Err(Problem::new(&STATE));
         }
-        if referral.subject.is_some() {
-            return Err(Problem::new(&FILED_BEFORE));
-        }
-        Ok(referral.form)
+        Ok(Come { form: referral.form, filed: referral.subject })
     }
 
     /// Files under a number. One that somebody has is taken, whichever register gave it, unless the identifiers say that it is the same
@@ -132,11 +132,17 @@ impl Front {
     async fn numbered(
         &self,
         way: Way,
-        form: &ReferralForm,
+        Come { form, filed }: &Come,
         number: &Phi<String>,
         confirmed: bool,
     ) -> Result<StatusCode, Problem> {
-        match self.with_number(number).await?.as_slice() {
+        let known = self.with_number(number).await?;
+        if let Some(filed) = filed {
+            // Told again, since the answer was lost.
+            let same = known.contains(filed);
+            return if same { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::new(&FILED_BEFORE)) };
+        }
+        match known.as_slice() {
             [] => {}
             [known] => return self.filed(way, *known, false, &NUMBER_TAKEN).await,
             _ => return Err(Problem::new(&NUMBER_TAKEN)),

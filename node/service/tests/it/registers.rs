@@ -82,6 +82,16 @@ async fn who_is_filed_by_hand_is_the_patient_of_the_his_messages_that_follow() {
     let filed = file(&office, &id, &json!({ "number": "C7700012345" })).await;
     assert_eq!(filed.status, 204, "{}", filed.text());
     let before = rows(&desk, &json!({ "number": "C7700012345" })).await;
+    // The answer was lost: the same again is done, another number is another patient, and nobody new is made.
+    for (again, status) in [
+        (json!({ "number": "C7700012345" }), 204),
+        (json!({ "subject": before[0]["subject"] }), 204),
+        (json!({ "number": "C7700099999" }), 409),
+    ] {
+        let answer = file(&office, &id, &again).await;
+        assert_eq!(answer.status, status, "{again}: {}", answer.text());
+    }
+    assert!(rows(&desk, &json!({ "number": "C7700099999" })).await.is_empty());
     let told = format!("C7700012345^^^QZDX^PI~{RESIDENT_ID}^^^GA^NI||陈^志远||19580304|M");
     tell(&two.to, &event("2", &told)).await;
     for wanted in [json!({ "residentId": RESIDENT_ID }), json!({ "number": "C7700012345" })] {
