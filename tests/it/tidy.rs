@@ -164,6 +164,24 @@ fn every_key_of_the_configuration_is_described() {
 }
 
 #[test]
+fn every_name_of_this_project_at_the_fhir_door_is_described() {
+    let described = fs::read_to_string(root().join("docs/fhir.md")).unwrap();
+    let mut names = BTreeSet::new();
+    for file in files(".rs").iter().filter(|file| file.starts_with(root().join("node/fhir/src"))) {
+        let text = fs::read_to_string(file).unwrap();
+        let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+        let is_part = |letter: &char| letter.is_ascii_lowercase() || "-:0123456789".contains(*letter);
+        let name = |rest: &str| rest.chars().take_while(is_part).collect::<String>();
+        names.extend(code.split("urn:yiqiao:").skip(1).map(name));
+    }
+    names.remove("");
+    assert!(names.len() > 15, "{names:?}");
+    let missing: Vec<_> =
+        names.iter().filter(|name| !described.contains(&format!("`urn:yiqiao:{name}"))).collect();
+    assert!(missing.is_empty(), "docs/fhir.md does not name {missing:?}");
+}
+
+#[test]
 fn nothing_speaks_of_the_place_where_it_was_made() {
     let words = [["/wo", "rk/"].concat(), ["/tm", "p/h/"].concat(), ["shared/", "corpus"].concat()];
     let endings = [".rs", ".toml", ".md", ".py", ".proto", ".sh", ".ts", ".tsx", ".mjs", "Makefile"];

@@ -50,6 +50,17 @@ const BINARY: &str = "read: the bytes of a document, in its own media type, by r
     Content-Type and Content-Length; a transaction within a day names the Location in DocumentReference.content.attachment.url; from \
     then on it is read as the Binary of that document.";
 
+const CONSENT: &str = "create: one recipient, an Organization by identifier urn:yiqiao:member|code, or a contained PractitionerRole with \
+    urn:yiqiao:department, urn:yiqiao:practitioner and urn:yiqiao:person-role; sourceAttachment needs title, the version of the notice, and the \
+    extension urn:yiqiao:sha256 with valueString, its SHA-256 in hexadecimal digits. The provision may have the extension \
+    urn:yiqiao:consent-existence-visible and the modifierExtension urn:yiqiao:consent-referral. Examples: docs/fhir.md of the program.";
+
+const REFERRAL: &str =
+    "requester and performer are members of the region by identifier urn:yiqiao:member|code.";
+
+const STEP: &str = "update: the status, and the businessStatus of urn:yiqiao:referral-state where it says more (arrived, in-care, booked); \
+    requester and owner are members by identifier urn:yiqiao:member|code. Examples: docs/fhir.md of the program.";
+
 /// What the statement says of them.
 const SECURITY: &str = "Every interaction but this statement needs a bearer token of the client credentials grant, with a scope of SMART App \
     Launch 2.0 for systems: system/Patient.rs, system/DocumentReference.rs, system/Binary.cr, system/Consent.crus, \
@@ -84,9 +95,9 @@ fn resources() -> Vec<Value> {
             "versioning": "no-version",
             "documentation": BINARY,
         }),
-        resource::<ConsentFilter>(&["read", "search-type", "create", "update"], "versioned"),
-        resource::<ServiceRequestFilter>(&["read", "search-type"], "versioned"),
-        resource::<TaskFilter>(&["read", "search-type", "update"], "versioned-update"),
+        with(CONSENT, resource::<ConsentFilter>(&["read", "search-type", "create", "update"], "versioned")),
+        with(REFERRAL, resource::<ServiceRequestFilter>(&["read", "search-type"], "versioned")),
+        with(STEP, resource::<TaskFilter>(&["read", "search-type", "update"], "versioned-update")),
     ]
 }
 
@@ -110,6 +121,13 @@ fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
         "conditionalUpdate": false,
         "searchParam": parameters,
     })
+}
+
+fn with(documentation: &str, mut resource: Value) -> Value {
+    if let Value::Object(fields) = &mut resource {
+        fields.insert("documentation".to_owned(), documentation.into());
+    }
+    resource
 }
 
 /// A modifier is no part of the name.

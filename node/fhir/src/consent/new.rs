@@ -214,7 +214,10 @@ fn notice(root: &Element<'_>) -> Result<Notice, Problem> {
     if version.len() > LABEL_BYTES_MAX {
         return Err(source.invalid("title", "the version of the notice, of at most 64 bytes"));
     }
-    let hash = extension(&source, "extension", SHA256)?.ok_or_else(|| source.missing("extension"))?;
+    let hash = extension(&source, "extension", SHA256)?;
+    let hash = hash.ok_or_else(|| {
+        source.invalid("extension", "url urn:yiqiao:sha256 with valueString, the SHA-256 of the notice in 64 hexadecimal digits (docs/fhir.md)")
+    })?;
     let digits = hash.text("valueString")?.and_then(Digest::from_hex);
     let hash = digits
         .ok_or_else(|| hash.invalid("valueString", "SHA-256 of the notice in 64 hexadecimal digits"))?;

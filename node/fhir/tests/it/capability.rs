@@ -26,6 +26,15 @@ fn the_door_says_what_it_does() {
     let kinds: Vec<_> =
         rest["resource"].as_array().unwrap().iter().map(|resource| &resource["type"]).collect();
     assert_eq!(kinds, ["Patient", "DocumentReference", "Binary", "Consent", "ServiceRequest", "Task"]);
+    let says = |kind: &str, name: &str| {
+        let resource = rest["resource"].as_array().unwrap().iter().find(|one| one["type"] == kind).unwrap();
+        assert!(resource["documentation"].as_str().unwrap_or_default().contains(name), "{kind} {name}");
+    };
+    for name in ["urn:yiqiao:sha256", "urn:yiqiao:consent-referral", "urn:yiqiao:member", "docs/fhir.md"] {
+        says("Consent", name);
+    }
+    says("ServiceRequest", "urn:yiqiao:member");
+    says("Task", "urn:yiqiao:referral-state");
     rules::check(&resource);
 }
 

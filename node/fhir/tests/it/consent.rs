@@ -197,6 +197,28 @@ fn a_restriction_is_never_passed_over() {
 }
 
 #[test]
+fn what_the_documentation_shows_is_read() {
+    let examples = include_str!("../../../../docs/fhir.md").split("```json\n").skip(1);
+    let consents =
+        examples.map(|rest| rest.split("```").next().unwrap()).filter(|one| one.contains("Consent"));
+    let patient = "5a".repeat(32);
+    let read: Vec<_> = consents
+        .map(|one| read_new(one.replace("PATIENT", &patient).as_bytes(), &scenes::site()).unwrap())
+        .collect();
+    let [plain, limited] = read.as_slice() else { panic!("{read:?}") };
+    assert!(plain.what.classes.is_empty() && plain.grantee.referral.is_none());
+    assert!(limited.existence_visible && limited.grantee.referral.is_some() && limited.custodian.is_some());
+    assert!(limited.grantee.department.is_some() && limited.grantee.role.is_some());
+}
+
+#[test]
+fn a_notice_without_its_hash_is_told_what_to_add() {
+    let refused = changed(written(scenes::permit()), "/sourceAttachment/extension", Value::Null).unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("urn:yiqiao:sha256") && text.contains("valueString"), "{text}");
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_named_by_its_path() {
     let patient = json!({"reference": "Patient/7"});
     let person = json!([{"reference": "Practitioner/7"}]);

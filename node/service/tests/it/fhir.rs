@@ -224,28 +224,17 @@ async fn a_piece_of_a_record_is_kept_whole_and_says_which_document_it_is() {
     }
 }
 
+/// The Consents that docs/fhir.md shows, of a patient: a plain permit, and one with every limit.
+fn shown(patient: &str) -> Vec<Value> {
+    let examples = include_str!("../../../../docs/fhir.md").split("```json\n").skip(1);
+    let examples = examples.map(|rest| rest.split("```").next().unwrap().replace("PATIENT", patient));
+    let resources = examples.map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    resources.filter(|one| one["resourceType"] == "Consent").collect()
+}
+
 /// A permit of somebody of the story to a hospital.
 pub(crate) fn permit(patient: &str) -> Value {
-    json!({
-        "resourceType": "Consent",
-        "status": "active",
-        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": format!("Patient/{patient}")},
-        "performer": [{"reference": format!("Patient/{patient}"), "type": "Patient"}],
-        "sourceAttachment": {
-            "extension": [{"url": "urn:yiqiao:sha256", "valueString": "5a".repeat(32)}],
-            "title": "2026-11",
-        },
-        "provision": {
-            "type": "permit",
-            "actor": [{
-                "role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
-                "reference": {"identifier": {"system": "urn:yiqiao:member", "value": "qzrm"}},
-            }],
-            "purpose": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}],
-        },
-    })
+    shown(patient).remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,6 +297,23 @@ async fn c10_a_consent_is_recorded_under_every_token_shown_as_one_and_taken_back
     })
     .await;
     assert_eq!(count, [1, 1], "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_consents_that_the_documentation_shows_are_recorded() {
+    let node = Node::started().await;
+    let token = node.token_for("desk", EVERYTHING).await;
+    deliver(&node, &token, &about(&[Role::WalkIn])).await;
+    node.published().await;
+    let system = System { node: &node, token };
+    let who = by_resident(Role::WalkIn);
+    let patient = system.all("Patient", &format!("identifier={who}")).await[0]["id"].clone();
+    let examples = shown(patient.as_str().unwrap());
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let made = system.post("/fhir/Consent", FHIR, &example.to_string()).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
