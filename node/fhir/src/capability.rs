@@ -113,6 +113,7 @@ fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
     parameters.push(
         json!({"name": "_summary", "type": "token", "documentation": "count: only how many there are"}),
     );
+    parameters.push(json!({"name": "_total", "type": "token", "documentation": "the total is always there"}));
     json!({
         "type": F::KIND,
         "interaction": interaction,

@@ -19,9 +19,10 @@ pub(crate) fn parse(bytes: &[u8], what: &'static str, limit: usize) -> Result<Va
     if bytes.len() > limit {
         return Err(Problem::TooLarge { what, limit });
     }
+    // Some systems begin with a byte order mark, which a reader may pass over (RFC 8259, 8.1).
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     // The parser bounds the depth at 128.
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::Json { line: error.line(), column: error.column() })
+    serde_json::from_slice(text).map_err(|error| Problem::Json { line: error.line(), column: error.column() })
 }
 
 impl<'v> Element<'v> {

@@ -21,8 +21,19 @@ pub struct Request<'r> {
 /// The parameters of a search, in their order.
 pub(crate) struct Parameters {
     pub(crate) pairs: Vec<(String, Phi<String>)>,
-    /// Whether those that are not known are passed over (FHIR R4, search.html#errors).
-    pub(crate) lenient: bool,
+    /// What is done with those that are not known.
+    pub(crate) handling: Handling,
+}
+
+/// What a client wants done with parameters that are not known (FHIR R4, search.html#errors).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handling {
+    /// It does not say.
+    Default,
+    /// All are refused.
+    Strict,
+    /// All are passed over.
+    Lenient,
 }
 
 impl Parameters {
@@ -41,13 +52,35 @@ impl Parameters {
         if pairs.len() > PARAMETERS_MAX {
             return Err(Problem::TooLarge { what: "the number of search parameters", limit: PARAMETERS_MAX });
         }
-        Ok(Self { pairs, lenient: is_lenient(request.prefer) })
+        Ok(Self { pairs, handling: Handling::read(request.prefer) })
     }
 }
 
-fn is_lenient(prefer: &str) -> bool {
-    prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("handling=lenient"))
+impl Handling {
+    fn read(prefer: &str) -> Self {
+        let says = |word: &str| prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case(word));
+        if says("handling=strict") {
+            Self::Strict
+        } else if says("handling=lenient") {
+            Self::Lenient
+        } else {
+            Self::Default
+        }
+    }
+
+    /// Whether an unknown parameter is passed over. Without a word of the client, that is what only shapes the answer: passing over what
+    /// narrows the search would answer another question.
+    pub(crate) fn passes_over(self, name: &str) -> bool {
+        match self {
+            Self::Default => SHAPING.contains(&name),
+            Self::Strict => false,
+            Self::Lenient => true,
+        }
+    }
 }
+
+/// Parameters that ask for another form of the same answer, which FHIR lets a server not give.
+const SHAPING: [&str; 2] = ["_pretty", "_elements"];
 
 /// The alternatives of a value: what commas separate, with `\,` for a comma; none is empty.
 pub(crate) fn alternatives(name: &'static str, value: &str) -> Result<Vec<String>, Problem> {
@@ -116,7 +149,7 @@ mod tests {
         let names: Vec<_> = read.pairs.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["status", "type", "type"]);
         assert_eq!(read.pairs[1].1.expose(), "a|b");
-        assert!(read.lenient);
+        assert_eq!(read.handling, Handling::Lenient);
         let many = "a=1&".repeat(PARAMETERS_MAX + 1);
         assert!(Parameters::read(&Request { query: &many, ..Request::default() }).is_err());
         let long = "a".repeat(QUERY_BYTES_MAX + 1);

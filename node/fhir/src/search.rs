@@ -1,7 +1,8 @@
 //! What is searched for: parameters read strictly into filters, and which resources a filter admits.
 //!
 //! A parameter that repeats must hold each time; alternatives are separated by commas. A parameter that is not known is
-//! refused by name, or passed over and said so if the client asks for that (`Prefer: handling=lenient`). Not here: finding
+//! refused by name, or passed over and said so if the client asks for that (`Prefer: handling=lenient`); so is one that only
+//! shapes the answer, unless the client is strict. Not here: finding
 //! the patient (`patient::lookups`), and the order and pages of what is found.
 
 mod filters;
@@ -109,7 +110,7 @@ pub trait Filter: Default {
 /// # Errors
 /// [`Problem`] naming the parameter, if one is unknown or its value is none; if the search has no bound; if it is too long.
 pub fn read<F: Filter>(request: &Request<'_>) -> Result<Asked<F>, Problem> {
-    let Parameters { pairs, lenient } = Parameters::read(request)?;
+    let Parameters { pairs, handling } = Parameters::read(request)?;
     if let Some((_, token)) = pairs.iter().find(|(name, _)| name == "_page") {
         let alone = pairs.iter().all(|(name, _)| matches!(name.as_str(), "_page" | "_format"));
         let token = PageToken::new(token.expose()).filter(|_| alone);
@@ -129,7 +130,7 @@ pub fn read<F: Filter>(request: &Request<'_>) -> Result<Asked<F>, Problem> {
     for (name, value) in pairs {
         if search.take(&name, value.expose())? {
             search.used.push((name, value));
-        } else if lenient {
+        } else if handling.passes_over(&name) {
             search.ignored.push(Name::new(&name));
         } else {
             return Err(Problem::ParameterUnknown { name: Name::new(&name) });
@@ -146,6 +147,7 @@ impl<F: Filter> Search<F> {
             "_count" => self.count = read_count(value)?,
             "_format" => read_format(value)?,
             "_summary" => self.counts = read_summary(value)?,
+            "_total" => check_total(value)?,
             "_sort" if F::SORTS => self.sort = Some(read_sort(value)?),
             _ => {
                 let Some(known) = F::PARAMETERS.iter().find(|known| known.name == name) else {
@@ -180,6 +182,13 @@ fn read_summary(value: &str) -> Result<bool, Problem> {
         "false" => Ok(false),
         _ => Err(Problem::ParameterInvalid { name: "_summary", expected: "count or false" }),
     }
+}
+
+/// Every answer says how many there are.
+fn check_total(value: &str) -> Result<(), Problem> {
+    let expected = "accurate, estimate or none";
+    let known = matches!(value, "accurate" | "estimate" | "none");
+    if known { Ok(()) } else { Err(Problem::ParameterInvalid { name: "_total", expected }) }
 }
 
 fn read_sort(value: &str) -> Result<Sort, Problem> {

@@ -212,6 +212,14 @@ fn what_the_documentation_shows_is_read() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    let bytes = written(scenes::permit()).to_string();
+    let marked = format!("\u{feff}{bytes}");
+    let read = |text: &str| read_new(text.as_bytes(), &scenes::site()).unwrap();
+    assert_eq!(read(&marked), read(&bytes));
+}
+
+#[test]
 fn a_notice_without_its_hash_is_told_what_to_add() {
     let refused = changed(written(scenes::permit()), "/sourceAttachment/extension", Value::Null).unwrap_err();
     let text = refused.to_string();

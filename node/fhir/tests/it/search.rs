@@ -141,6 +141,26 @@ fn lenient_handling_passes_over_and_says_so() {
 }
 
 #[test]
+fn what_only_shapes_the_answer_is_passed_over_and_said_unless_the_client_is_strict() {
+    let shaped = |prefer, more: &str| {
+        let query = format!("{PATIENT}&{more}");
+        read::<DocumentFilter>(&Request { query: &query, prefer, ..Request::default() })
+    };
+    let Ok(Asked::First(search)) = shaped("", "_pretty=true&_elements=id,status&_total=accurate") else {
+        panic!("a search")
+    };
+    assert_eq!(search.ignored, [Name::new("_pretty"), Name::new("_elements")], "each answer has a total");
+    for (prefer, more) in [
+        ("handling=strict", "_elements=id"),
+        ("", "_include=x"),
+        ("", "_total=many"),
+        ("", "_lastUpdated=ge2026"),
+    ] {
+        assert!(shaped(prefer, more).is_err(), "{prefer} {more}");
+    }
+}
+
+#[test]
 fn counts_are_bounded_and_orders_read() {
     let asked = search::<DocumentFilter>(&format!("{PATIENT}&_count=10&_sort=-date"));
     assert_eq!((asked.count, asked.sort), (10, Some(Sort::NewestFirst)));
