@@ -8,18 +8,22 @@ NPM ?= npm
 SEEDS ?= 40
 VENV := target/python
 PAGES := web/dist/doctor.html
+# Where cargo builds, whatever the environment or its configuration says.
+TARGET = $(or $(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target)
 
-.PHONY: demo test tools node-tools format lint docs unit vectors pages pages-check browser sweep corpus bench
+.PHONY: demo test tools node-tools test-tools format lint docs unit vectors pages pages-check browser sweep corpus bench
 
 demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew, FOLDER=... puts it elsewhere
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo
-	@exec target/release/yiqiao-demo --folder "$(FOLDER)" $(if $(FRESH),--fresh)
+	@exec "$(TARGET)/release/yiqiao-demo" --folder "$(FOLDER)" $(if $(FRESH),--fresh)
 
-test: tools format lint docs pages-check pages unit vectors browser ## everything that CI runs, but the sweep and the corpus
+test: test-tools format lint docs pages-check pages unit vectors browser ## everything that CI runs, but the sweep and the corpus
 
 tools: ## names what is missing, with the command that mends it
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, then run make again"; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: run 'apt-get install gcc', then run make again"; exit 1; }
+
+test-tools: tools
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: run 'rustup component add rustfmt'"; exit 1; }
 	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: run 'rustup component add clippy'"; exit 1; }
 
@@ -63,7 +67,7 @@ browser: pages tests/browser/node_modules/.ready
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="chromium"
 	@fc-list 2>/dev/null | grep -qi 'noto.*cjk' || $(MAKE) --no-print-directory debian PACKAGES="fonts-noto-cjk fontconfig"
 	$(CARGO) build --locked --workspace --all-targets
-	node tests/browser/story.mjs target/debug target/browser
+	node tests/browser/story.mjs "$(TARGET)/debug" target/browser
 
 tests/browser/node_modules/.ready: tests/browser/package-lock.json
 	cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --no-audit --no-fund --loglevel=error
@@ -100,12 +104,12 @@ sweep: tools ## worlds of the simulator: SEEDS that are always the same, and as 
 corpus: $(VENV)/ready ## sends every file below DIR through a running node, and compares with independent readers
 	@test -d "$(DIR)" || { echo "there is no folder $(DIR): name one with 'make corpus DIR=...'"; exit 1; }
 	$(CARGO) build --locked --workspace --all-targets
-	target/debug/examples/corpus "$(DIR)" --json target/corpus.json
+	"$(TARGET)/debug/examples/corpus" "$(DIR)" --json target/corpus.json
 	$(VENV)/bin/python tests/corpus/independent.py "$(DIR)" target/corpus.json
 
 bench: ## figures, each beside its limit in the same run
 	$(CARGO) run --locked --release -p yiqiao-journal --example append
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-host -p yiqiao-demo --bins --examples
-	target/release/examples/publish_bench
-	target/release/examples/figures
+	"$(TARGET)/release/examples/publish_bench"
+	"$(TARGET)/release/examples/figures"
 	$(CARGO) run --locked --release --manifest-path host/upgrade-bench/Cargo.toml

@@ -57,6 +57,18 @@ fn make_has_these_targets(block: &str) {
     }
 }
 
+#[test]
+fn the_demo_is_started_where_cargo_builds_it_and_needs_no_tools_of_developers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut make = Command::new("make");
+    make.args(["--dry-run", "--no-print-directory", "demo"]).current_dir(ground::root());
+    let printed = make.env("CARGO_TARGET_DIR", folder.path()).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let started = format!("{}/release/yiqiao-demo", folder.path().display());
+    assert!(printed.contains(&started), "{printed}");
+    assert!(!printed.contains("fmt") && !printed.contains("clippy"), "{printed}");
+}
+
 fn a_system_gets_a_token_and_searches(demo: &Demo, token: &str, content: &str) {
     let said = demo.types(&[token, content].join("\n"));
     assert!(said.contains(r#""resourceType":"CapabilityStatement""#), "{said}");

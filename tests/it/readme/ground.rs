@@ -37,7 +37,7 @@ pub(crate) fn block(words: &str) -> String {
     block
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
