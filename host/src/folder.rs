@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+
 use crate::keys;
 use crate::limits::{FORMAT_BYTES_MAX, PASSWD_BYTES_MAX};
 
@@ -95,6 +97,11 @@ pub enum FolderError {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+/// Lets nobody but this process's own user into what it makes from now on, whatever library makes it. To be called before any thread runs.
+pub fn keep_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 impl DataFolder {

@@ -8,6 +8,7 @@ pub(crate) mod ground;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ fn what_the_readme_tells_to_type_does_what_it_says() {
     let [make, token, content, message, join, crash, backup, new_log] = blocks;
     make_has_these_targets(&make);
     let mut demo = Demo::started();
+    nobody_else_may_look(&demo.ground.region());
     a_system_gets_a_token_and_searches(&demo, &token, &content);
     a_message_is_taken_twice(&demo, &message);
     a_fourth_hospital_joins(&demo, &join);
@@ -54,6 +56,20 @@ fn make_has_these_targets(block: &str) {
     for line in block.lines() {
         let target = line.strip_prefix("make ").unwrap().split(' ').next().unwrap();
         assert!(makefile.contains(&format!("\n{target}: ")), "there is no target {target}");
+    }
+}
+
+/// Of all that is kept nothing is open to other users of the machine.
+fn nobody_else_may_look(folder: &Path) {
+    let mode = fs::metadata(folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{} is {mode:o}", folder.display());
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", entry.path().display());
+        if entry.file_type().unwrap().is_dir() {
+            nobody_else_may_look(&entry.path());
+        }
     }
 }
 

@@ -53,6 +53,8 @@ fn main() -> ExitCode {
 
 fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     let began = Instant::now();
+    // demo.json has secrets.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let place = Place::new(&arguments.folder)?;
     if arguments.fresh {
         place.clear()?;

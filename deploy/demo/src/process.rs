@@ -120,14 +120,14 @@ impl Process {
         Ok(())
     }
 
-    /// The error with which it ended, or the last line that it has written, and where the rest stands.
+    /// The error with which it ended, if it told one, and where the rest stands.
     pub fn last_words(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let own = usize::try_from(self.began_at).ok().and_then(|at| text.get(at..)).unwrap_or_default();
         let own = String::from_utf8_lossy(own);
         let error = own.lines().rev().find_map(|line| line.strip_prefix("error: "));
-        let said = error.or_else(|| own.lines().next_back()).unwrap_or("nothing");
-        format!("{said} (all of it: {})", self.log.display())
+        let said = error.unwrap_or("it told no error");
+        format!("{said} (its log: {})", self.log.display())
     }
 }
 
@@ -164,4 +164,27 @@ pub fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> anyhow::R
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_an_error_and_no_line_of_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("qzrm.log");
+        let said = |script: &str| {
+            let mut process = Process::start("A", Path::new("/bin/sh"), &["-c", script], &log).unwrap();
+            process.child.wait().unwrap();
+            process.last_words()
+        };
+        let info = r#"echo '{"level":"INFO","message":"connected"}'; "#;
+        let at = format!(" (its log: {})", log.display());
+        assert_eq!(
+            said(&format!("{info} echo 'error: the disk is full'; {info}")),
+            format!("the disk is full{at}")
+        );
+        assert_eq!(said(&format!("{info} kill -9 $$")), format!("it told no error{at}"));
+    }
 }

@@ -30,7 +30,7 @@ impl Watch {
             if self.is_too_often(name, Instant::now()) {
                 let span = SPAN.as_secs();
                 bail!(
-                    "{name} has ended {ENDS_MAX} times within {span} s, the last time with: {}",
+                    "{name} has ended {ENDS_MAX} times within {span} s, the last time by {status}, so the demo stops: {}",
                     ended.words
                 );
             }

@@ -45,6 +45,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use yiqiao_host::accounts::commands::AccountCommand;
+use yiqiao_host::folder::keep_private;
 use yiqiao_node_core::answers;
 
 use crate::cli::{ClientCommand, Console, ProblemCommand, ReviewCommand};
@@ -132,7 +133,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    keep_private();
+    match arguments.command {
         Command::Join(join) => join::join(&join),
         Command::SealingKey { node } => sealing::follow(&node.config),
         Command::Serve { node } => serve::run(&node.config),

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use yiqiao_host::accounts::commands::AccountCommand;
+use yiqiao_host::folder::keep_private;
 
 /// The registry of a regional health information exchange, and the authority's tools.
 #[derive(Parser)]
@@ -90,7 +91,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    keep_private();
+    match arguments.command {
         Command::Init(init) => region::init(&init),
         Command::Admit(admit) => region::admit(&admit),
         Command::SealingKey(reseal) => region::reseal(&reseal),

@@ -1,5 +1,8 @@
 //! What goes wrong with commands and configuration is said in one sentence, and accounts of staff work.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 use yiqiao_host::joining::SealingRequest;
 use yiqiao_host::keys::{self, KeyKind};
@@ -95,4 +98,27 @@ async fn m4_a_node_makes_its_next_sealing_key_and_goes_on_with_all_that_it_has()
     assert!(said.contains("sealing-3.key"), "{said}");
     std::fs::remove_file(keys_folder.join("sealing-3.key")).unwrap();
     node.try_start().await.unwrap();
+}
+
+/// What of a folder other users of the machine may look at.
+fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let data = entry.metadata().unwrap();
+        if data.permissions().mode() & 0o077 != 0 {
+            found.push(entry.path());
+        }
+        if data.is_dir() {
+            found.extend(open_to_others(&entry.path()));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_may_look_into_the_data_folder() {
+    let node = Node::started().await;
+    node.token("emr").await;
+    assert!(node.data().join("index").exists());
+    assert_eq!(open_to_others(&node.data()), Vec::<PathBuf>::new());
 }
