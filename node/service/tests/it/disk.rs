@@ -4,8 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::feeds::{NAMELESS, admission};
-use crate::rig::Node;
+use crate::pages::Person;
+use crate::rig::{Node, sealed_files};
 
 /// Bytes of the file system, with the reserve that documents leave.
 const DISK: &str = "48m";
@@ -16,13 +19,13 @@ const MESSAGES_MAX: u32 = 20_000;
 async fn a_full_disk_refuses_for_now_and_the_node_goes_on_once_there_is_room() {
     let Some((node, ballast)) = on_a_small_disk().await else { return };
     let mut line = node.mllp().await;
-    assert!(line.send(admission(0).as_bytes()).await.unwrap().starts_with("MSA|AA"));
+    assert!(line.send(admission(1).as_bytes()).await.unwrap().starts_with("MSA|AA"));
 
     fill(&ballast);
     let reviewed = line.send(NAMELESS.as_bytes()).await.unwrap();
     assert!(reviewed.starts_with("MSA|AE|nameless-1"), "there is no room to seal it: {reviewed}");
     let mut refused = None;
-    for number in 1..MESSAGES_MAX {
+    for number in 2..MESSAGES_MAX {
         let answer = line.send(admission(number).as_bytes()).await.unwrap();
         if answer.starts_with("MSA|AE") {
             refused = Some(number);
@@ -32,13 +35,35 @@ async fn a_full_disk_refuses_for_now_and_the_node_goes_on_once_there_is_room() {
     }
     let Some(refused) = refused else { panic!("the disk was never full") };
     eprintln!("full after {refused} messages");
+    let vault = ballast.with_file_name("data").join("vault");
+    let before = sealed_files(&vault);
 
     std::fs::remove_file(&ballast).unwrap();
+    assert_eq!(before, 0, "nothing half written");
+    assert_eq!(node.does(&["review", "list"]).await.trim(), "");
+    let desk = Person::with_account(&node, "desk", "desk", None).await;
+    assert_eq!(visits(&desk, refused).await, Vec::<usize>::new(), "who was refused is not filed");
+    assert_eq!(visits(&desk, refused - 1).await, [1], "who was taken is");
     assert!(line.send(NAMELESS.as_bytes()).await.unwrap().starts_with("MSA|AA"));
-    for number in 0..=refused {
+    assert_eq!(sealed_files(&vault), 1);
+    for number in 1..=refused {
         assert!(line.send(admission(number).as_bytes()).await.unwrap().starts_with("MSA|AA"));
     }
+    for number in [1, refused - 1, refused] {
+        assert_eq!(visits(&desk, number).await, [1], "each is one patient with one visit");
+    }
     node.connected().await;
+}
+
+/// Of each patient with this number: how many visits.
+async fn visits(desk: &Person, number: u32) -> Vec<usize> {
+    let found = desk.post("/api/patients/find", &json!({ "number": format!("{number:08}") })).await;
+    let mut counts = Vec::new();
+    for row in found["items"].as_array().unwrap() {
+        let patient = desk.get(&format!("/api/patients/{}", row["subject"].as_str().unwrap())).await;
+        counts.push(patient["visits"].as_array().unwrap().len());
+    }
+    counts
 }
 
 /// A node whose data lies on a small disk of its own, and the file that fills it; none where nobody may mount one.

@@ -1,6 +1,6 @@
 //! Messages that a person has to look at, by the administrator's commands.
 
-use crate::feeds::NAMELESS;
+use crate::feeds::{NAMELESS, OF_NOBODY};
 use crate::rig::{Node, text};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,4 +23,21 @@ async fn a_review_is_listed_shown_handed_in_again_and_settled() {
     assert!(text(&unknown.stderr).contains("there is no review 7"));
     let problem = node.command(&["problems", "resume", "1"]).await;
     assert_eq!(text(&problem.stderr).trim(), "error: no open item has the number 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_waits_for_its_patient_is_indexed_once_the_patient_is_known() {
+    let node = Node::started().await;
+    let mut his = node.mllp().await;
+    assert!(his.send(OF_NOBODY.as_bytes()).await.unwrap().starts_with("MSA|AA"));
+    assert!(node.does(&["review", "list"]).await.trim_start().starts_with("1 "));
+    assert!(node.does(&["review", "replay", "1"]).await.starts_with("review"), "nobody has the number yet");
+    let known = "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261120090000||ADT^A04|known-1|P|2.4\rEVN|A04|20261120090000\r\
+         PID|1||00000007^^^HIS^MR~MZ7^^^^OP||测试^患者||19900101|M\r";
+    assert!(his.send(known.as_bytes()).await.unwrap().starts_with("MSA|AA"));
+    let indexed = node.does(&["review", "replay", "1"]).await;
+    assert!(indexed.starts_with("indexed"), "{indexed}");
+    assert_eq!(node.does(&["review", "list"]).await.trim(), "");
+    let status = node.status().await;
+    assert_eq!(status["systems"]["his"]["documents"], 1, "{status}");
 }

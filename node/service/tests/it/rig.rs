@@ -282,13 +282,18 @@ impl Node {
 
     /// How many sealed files the vault has.
     pub(crate) fn sealed_files(&self) -> usize {
-        fn count(folder: &Path) -> usize {
-            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-            entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
-        }
-        // Beside them stands what the vault says of itself.
-        count(&self.data().join("vault")) - 1
+        sealed_files(&self.data().join("vault"))
     }
+}
+
+/// How many sealed files a vault has, those half written too.
+pub(crate) fn sealed_files(vault: &Path) -> usize {
+    fn count(folder: &Path) -> usize {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+    }
+    // Beside them stands what the vault says of itself.
+    count(vault) - 1
 }
 
 /// A process that is killed when this is dropped.
