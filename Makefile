@@ -96,8 +96,8 @@ sweep: tools ## worlds of the simulator: SEEDS that are always the same, and as 
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) build --locked -p yiqiao-simworld
 	@failed=0; \
 	for from in 1 $${FROM:-$$(date +%s)}; do \
-		echo "worlds of the seeds from $$from; again: target/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from"; \
-		target/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from || failed=1; \
+		echo "worlds of the seeds from $$from; again: $(TARGET)/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from"; \
+		$(TARGET)/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from || failed=1; \
 	done; exit $$failed
 
 # The programs are those that the tests were built with.

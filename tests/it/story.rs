@@ -285,7 +285,7 @@ fn a_desk_that_knows_the_walk_in_by_less_takes_it_back(stage: &Stage) {
     until("copies to be retained or gone", || {
         let documents = doctor.documents(&subject);
         let mut foreign = documents.iter().filter(|row| text(row, "/holder") != "qzdx");
-        foreign.all(|row| matches!(text(row, "/state"), "retained" | "erased")).then_some(())
+        foreign.all(|row| matches!(text(row, "/state"), "retained" | "erased" | "refused")).then_some(())
     });
     let history = doctor.get(&format!("/api/patients/{subject}/documents"));
     let findable = array(&history, "/items").iter().filter(|row| text(row, "/state") == "findable").count();
