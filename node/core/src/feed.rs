@@ -242,9 +242,13 @@ pub(crate) fn leased(work: &mut Work<'_>, ticket: u64, lease: &Verified<Lease>) 
     let hash = lease.envelope().payload_hash();
     let watch = watch(work);
     watch.lease = Some(Held { lease: word, asked_at: asked.at, ticket, hash });
-    watch.pause = Pause::default();
+    let is_back = std::mem::take(&mut watch.pause).until().is_some();
     if behind {
         watch.read_at = None;
+    }
+    if is_back {
+        // What waits because the registry was away goes on.
+        outbox::go_on(work);
     }
     Ok(Outcome::Done)
 }

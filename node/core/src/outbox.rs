@@ -471,11 +471,16 @@ pub(crate) fn evaluation(work: &Work<'_>, epoch: u32, missing: &[Digest]) -> Opt
 
 /// All waiting is over: until when it was to last was said by a clock that has been set since.
 pub(crate) fn clock_jumped(work: &mut Work<'_>) {
-    work.turn.submitting = Some(Pause::default());
+    go_on(work);
     work.turn.evaluating = Some(Pause::default());
     work.turn.fed = true;
-    said::clock_jumped(work);
     errand::clock_jumped(work);
+}
+
+/// Nothing waits for the registry to answer any more.
+pub(crate) fn go_on(work: &mut Work<'_>) {
+    work.turn.submitting = Some(Pause::default());
+    said::go_on(work);
 }
 
 fn sign_statement(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Envelope, Fault> {

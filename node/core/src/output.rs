@@ -209,6 +209,9 @@ pub enum Refused {
     /// The day's evaluations are used up.
     #[error("the region lets this node ask for no more tokens today: try again tomorrow (T-5)")]
     TokensLater,
+    /// The registry has just left calls without an answer: it is asked again later, and nobody waits for that.
+    #[error("the registry does not answer now: try again soon")]
+    RegistryAway,
     /// The directive is of another patient.
     #[error("the token is not one of this patient's")]
     OtherToken,

@@ -174,8 +174,8 @@ fn saying<'a>(work: &'a mut Work<'_>) -> &'a mut Saying {
     work.turn.saying.get_or_insert_with(|| machine.saying.clone())
 }
 
-/// All waiting is over: the clock was set.
-pub(crate) fn clock_jumped(work: &mut Work<'_>) {
+/// No word waits after a failure any more.
+pub(crate) fn go_on(work: &mut Work<'_>) {
     for walk in saying(work).0.values_mut() {
         walk.pause = Pause::default();
     }

@@ -87,10 +87,12 @@ pub(crate) fn of_patient(work: &mut Work<'_>, subject: &Subject) -> Result<Resul
     if let Some(ticket) = outbox::evaluation(work, epoch, &missing) {
         return Ok(Err(ticket));
     }
-    // What waits for the day's quota, and what waits after calls that had no answer.
     let outbox = &work.machine.outbox;
-    if !outbox.evaluating.is_over(work.now) || !outbox.submitting.is_over(work.now) {
+    if !outbox.evaluating.is_over(work.now) {
         return Err(Refused::TokensLater.into());
+    }
+    if !outbox.submitting.is_over(work.now) {
+        return Err(Refused::RegistryAway.into());
     }
     let root = person::root(work.view, *subject)?;
     let known = person::load(work.machine, work.view, root)?;

@@ -151,6 +151,19 @@ fn a_refusal_for_good_settles_a_word_and_is_kept_for_a_person() {
 }
 
 #[test]
+fn what_waited_for_a_registry_that_was_away_goes_on_once_it_answers() {
+    let mut story = Story::with_document();
+    story.registry.is_away = true;
+    story.live(3_600_000);
+    story.node.receive(&report("2", patient("p", Some(1)), "r2"));
+    story.live(600_000);
+    assert_eq!(story.registry.entries().len(), 1);
+    story.registry.is_away = false;
+    story.live(15_000);
+    assert_eq!(story.registry.entries().len(), 2);
+}
+
+#[test]
 fn t5_after_a_call_without_an_answer_tokens_are_not_asked_for_again_at_once() {
     let mut story = Story::new();
     story.node.receive(&report("1", patient("p", Some(1)), "r1"));
@@ -161,7 +174,7 @@ fn t5_after_a_call_without_an_answer_tokens_are_not_asked_for_again_at_once() {
     for effect in handled.effects {
         story.carry_out(&effect).unwrap();
     }
-    assert_eq!(story.node.decide(&asks), Err(Refused::TokensLater));
+    assert_eq!(story.node.decide(&asks), Err(Refused::RegistryAway));
     story.live(10_000);
     assert!(matches!(story.act(&asks), Outcome::Tokens(tokens) if tokens.len() == 1));
 }

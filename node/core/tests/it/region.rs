@@ -130,6 +130,8 @@ pub(crate) struct Registry {
     pub(crate) words: usize,
     /// Number of elements evaluated.
     pub(crate) evaluated: usize,
+    /// It answers nothing.
+    pub(crate) is_away: bool,
     /// Refusals to give to the next calls instead of an answer.
     pub(crate) refuse: Vec<Option<Refusal>>,
     /// The calls that were answered.
@@ -170,6 +172,7 @@ impl Registry {
             words: 0,
             evaluated: 0,
             refuse: Vec::new(),
+            is_away: false,
             heard: Vec::new(),
             hashes: Vec::new(),
         }
@@ -185,7 +188,8 @@ impl Registry {
         let seed = self.entropy.bytes();
         let call = outgoing(effect, &self.directory, seed);
         assert_eq!(call.to, To::Registry);
-        let came = match self.refuse.pop() {
+        let refused = if self.is_away { Some(None) } else { self.refuse.pop() };
+        let came = match refused {
             Some(refusal) => Err(refusal.map_or(Lost::Silent, Lost::Refused)),
             None => self.serve(now, member, call.method, &call.request).map_err(|told| Lost::refused(&told)),
         };

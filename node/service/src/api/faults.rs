@@ -140,6 +140,7 @@ fn of_refused(refused: &Refused) -> Problem {
         | Refused::UnknownEntry => Problem::new(&NOT_SEEN),
         Refused::NoToken => Problem::new(&NO_TOKEN),
         Refused::TokensLater => Problem::new(&TOKENS_LATER),
+        Refused::RegistryAway => Problem::new(&REGISTRY_AWAY).retry_after(AGAIN),
         Refused::Emergency => Problem::new(&kind::FORBIDDEN).detail(refused.to_string()),
         Refused::Act(error) | Refused::Form(error) => of_decode(error),
         Refused::Evidence | Refused::TooManyDocuments | Refused::TooManySteps => {

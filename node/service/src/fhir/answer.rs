@@ -85,6 +85,8 @@ fn problem_of(refused: &Refused) -> Problem {
         Problem::Version
     } else if *refused == Refused::TokensLater {
         Problem::Throttled { retry_after: TOKENS_AGAIN }
+    } else if *refused == Refused::RegistryAway {
+        Problem::Transient
     } else if *refused == Refused::UnknownPatient {
         Problem::NotFound { kind: "Patient" }
     } else {
@@ -238,6 +240,7 @@ mod tests {
             (NotTaken::Busy, 503, Some(5)),
             (NotTaken::Stopping, 503, Some(5)),
             (refused(Refused::TokensLater), 429, Some(3_600)),
+            (refused(Refused::RegistryAway), 503, Some(5)),
             (NotTaken::TooLong, 422, None),
             (refused(Refused::NoToken), 422, None),
             (refused(Refused::UnknownPatient), 404, None),
