@@ -7,7 +7,7 @@ mod report;
 mod sweep;
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -142,7 +142,15 @@ struct World {
     plant: Option<Plant>,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        // Who closed standard error cannot be told anything more.
+        let _untold = writeln!(stderr().lock(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Patients { seed, count } => people_and_feeds::print_patients(seed, count)?,
         Command::Feed { seed, patients, story, day, out } => {
@@ -200,6 +208,10 @@ fn run_one(setup: &Setup, again: &str, runs_max: u64, trace: Option<PathBuf>) ->
 
 /// Runs the worlds of these seeds, and says what was measured in them.
 fn report_on(first: &Setup, from: u64, seeds: u64, folder: Option<&Path>) -> Result<ExitCode> {
+    if let Some(folder) = folder {
+        // Worlds run for a while: who cannot keep the report is told so before.
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
     let mut sum = Sum::default();
     for seed in (0..seeds).map(|number| from.wrapping_add(number)) {
         let setup = first.clone().of_seed(seed);

@@ -151,9 +151,8 @@ impl Sum {
         Ok(())
     }
 
-    /// Writes `report.json` and the plots into a folder, which is made if it is missing.
+    /// Writes `report.json` and the plots into a folder.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let mut json = serde_json::to_string_pretty(&self.written())?;
         json.push('\n');
         let plots = self.plots().into_iter().map(|(name, plot)| (name, plot.svg()));

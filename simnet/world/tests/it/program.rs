@@ -51,6 +51,17 @@ fn a_folder_with_something_in_it_is_refused() {
 }
 
 #[test]
+fn a_report_that_cannot_be_kept_is_refused_in_one_sentence_before_any_world_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("note");
+    fs::write(&file, "mine").unwrap();
+    let output = run(&["report", "--seed", "1"], Some(&file));
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: cannot make the folder") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn too_many_residents_are_refused_with_the_bound() {
     let output = run(&["patients", "--count", "100001"], None);
     assert!(!output.status.success());
