@@ -95,7 +95,6 @@ fn the_story_from_feed_to_revocation() {
     a_desk_that_knows_the_walk_in_by_less_takes_it_back(&stage);
     let patient = the_patient_revokes(&stage);
     then_the_holder_refuses(&stage, 'A', &patient);
-    the_his_of_b_says_who_attends(&stage);
     then_the_holder_refuses(&stage, 'B', &patient);
     everybody_sees_what_happened(&stage);
     a_fourth_hospital_joins(&stage);
@@ -331,23 +330,6 @@ fn the_patient_revokes(stage: &Stage) -> Person {
     let findable = array(&history, "/items").iter().filter(|row| text(row, "/state") == "findable").count();
     assert_eq!(findable, 0, "search hides what is permitted no longer");
     patient
-}
-
-/// What B's record hands in are documents: who attends the patient, its HIS says.
-fn the_his_of_b_says_who_attends(stage: &Stage) {
-    let resident = stage.town.cast(Role::Referred).unwrap();
-    let mut feeds = stage.town.feeds();
-    let of_b = |feed: &Feed| feed.patient == Role::Referred.index() && feed.hospital.letter == 'B';
-    let number = feeds.find(of_b).unwrap().local_number;
-    let visit = resident.visits.iter().rfind(|visit| visit.hospital.letter == 'B').unwrap();
-    let (id, name) = (&resident.person.resident_id, &resident.person.name.text);
-    let (doctor, physician) = (visit.doctor.code, visit.doctor.name);
-    let visited = format!(
-        "MSH|^~\\&|HIS|QZZY|YIQIAO|QZZY|20261120080000||ADT^A04|ATTENDS1|P|2.4||||||UNICODE UTF-8\rEVN|A04|20261120080000\r\
-         PID|1||{number}^^^^PI~{id}^^^^NI||{name}\rPV1|1|O|0203||||{doctor}^{physician}||||||||||||VB1\r"
-    );
-    let answer = stage.hands_in('B', "application/hl7-v2", visited.as_bytes());
-    assert_eq!(text(&answer, "/outcome"), "applied", "{answer}");
 }
 
 /// A doctor of a hospital that has documents refers once more: C asks for them, over the link, and the hospital refuses each.

@@ -161,7 +161,7 @@ fn take(
         Content::Documents(documents) => {
             load_ahead(work, received, documents)?;
             for (place, (document, sealed)) in documents.iter().enumerate() {
-                let (subject, noted) = person::of_document(work, received, &document.patient)?;
+                let (subject, noted) = person::of_document(work, received, document)?;
                 remarks.extend(noted.iter());
                 let offered = Offered { received, place, document, sealed, subject, remarks: noted };
                 entries.extend(offered.take(work, remarks)?);

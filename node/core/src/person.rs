@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message;
-use yiqiao_intake::facts::{PatientEvent, Trigger};
+use yiqiao_intake::facts::{self, PatientEvent, Trigger};
 use yiqiao_intake::patient::{self, IdKind, PartialDate, Sex};
 use yiqiao_proto::id::{Digest, Subject};
 use yiqiao_proto::person::Identifier;
@@ -39,22 +39,30 @@ enum Source {
     Register,
 }
 
-/// Finds the patient of a document, or files a new one; what is known already stays. If the door knows the patient, what the document
-/// calls it does not count.
+/// Finds the patient of a document, or files a new one; what is known of the person stays, what came with it about visits is applied.
+/// If the door knows the patient, what the document says of it does not count.
 pub(crate) fn of_document(
     work: &mut Work<'_>,
     received: &Received,
-    said: &patient::Patient,
+    document: &facts::Document,
 ) -> Result<(Subject, Remarks), Stop> {
     if let Some(subject) = &received.subject {
         let root = root(work.view, *subject)?;
         let known = work.view.find(&state::patient(&root))?.is_some();
         return if known { Ok((root, Remarks::new())) } else { Err(Refused::UnknownPatient.into()) };
     }
-    change(work, said, (Source::Document, received.holder), |data, said| {
+    let at = document.date.map_or(work.now, |date| date.at).unix_ms();
+    change(work, &document.patient, (Source::Document, received.holder), |data, said| {
         let contradicts = contradicts(data, said);
         learn(data, said, false);
-        if contradicts { Remarks::from([Remark::IdentifierContradicts]) } else { Remarks::new() }
+        let mut remarks = Remarks::new();
+        for (trigger, visit) in &document.visits {
+            remarks.extend(visit::apply(&mut data.visits, visit, *trigger, at));
+        }
+        if contradicts {
+            remarks.insert(Remark::IdentifierContradicts);
+        }
+        remarks
     })
 }
 
@@ -538,7 +546,7 @@ fn apply_event(
     remarks
 }
 
-pub(crate) fn write_staff(staff: &yiqiao_intake::facts::Staff) -> kept::Staff {
+pub(crate) fn write_staff(staff: &facts::Staff) -> kept::Staff {
     kept::Staff { code: clip(&staff.code), name: clip(&staff.name) }
 }
 

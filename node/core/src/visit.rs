@@ -1,4 +1,4 @@
-//! The visits of a patient as the hospital's register tells them: they say who treats.
+//! The visits of a patient as the hospital's register tells them, or the Encounters beside a document: they say who treats.
 //!
 //! Many systems send no visit number. Such a visit is known by what is said of it, so that nobody who treats is left out.
 

@@ -79,6 +79,9 @@ pub struct Document {
     pub replaces: Option<SourceId>,
     /// Visit or encounter number.
     pub visit: Option<Phi<String>>,
+    /// What came with it about visits: the Encounters of its bundle, with its first document. They say who treats, as the
+    /// events of a register do.
+    pub visits: Vec<(Trigger, Visit)>,
     /// How confidential its author says it is: `N`, `R` or `V` of HL7 Confidentiality.
     pub confidentiality: Option<String>,
     /// The results of an HL7 v2 report as rows; embedded objects are not among them.

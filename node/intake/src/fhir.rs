@@ -9,6 +9,8 @@ mod kind;
 mod mhd;
 mod node;
 mod person;
+mod staff;
+mod visit;
 mod xml;
 
 use core::ops::Range;
@@ -92,7 +94,7 @@ fn single(
     let graph = Graph::of_resource(root)?;
     if kind == "Patient" {
         let patient = person::read(root, true, &mut flags)?;
-        return Ok(document::event(kind, patient, None, flags));
+        return Ok(document::events(kind, &patient, Vec::new(), flags));
     }
     let review =
         |reason, flags| Ok(Understood::Review(Box::new(Review { flags, ..Review::new(reason, kind) })));

@@ -70,6 +70,21 @@ fn the_register_corrects_and_a_document_or_an_old_event_only_adds() {
 }
 
 #[test]
+fn a_document_brings_the_visit_that_it_came_of_and_who_treats() {
+    let mut node = Node::new(&list(100));
+    let (trigger, visit) = (Trigger::Discharged, stay(Trigger::Discharged, 0).visit.unwrap());
+    let mut said = document(patient("p", Some(1)), "r", Status::Final);
+    said.visits = vec![(trigger, visit)];
+    node.receive(&Msg::new("1", Says::Documents(vec![said.clone()])));
+    let visits = |node: &Node| node.patient("p").unwrap().data.expose().visits.clone();
+    assert_eq!(visits(&node)[0].attending.as_ref().unwrap().code, "d7");
+    assert_eq!(visits(&node)[0].discharged, Some(when(0).at.unix_ms()), "when the document says it was");
+    said.visits[0].0 = Trigger::VisitCancelled;
+    node.receive(&Msg::new("2", Says::Documents(vec![said])));
+    assert!(visits(&node).is_empty(), "entered in error");
+}
+
+#[test]
 fn t2_a_newborn_with_its_mothers_number_gets_no_token() {
     let mut node = Node::new(&list(100));
     let mut registry = Registry::new(&list(100));

@@ -416,6 +416,7 @@ pub(crate) fn document(patient: Patient, source: &str, status: Status) -> Docume
         status,
         replaces: None,
         visit: None,
+        visits: Vec::new(),
         confidentiality: None,
         lab: Vec::new(),
         payload: Payload::Message(0..1),

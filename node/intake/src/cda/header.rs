@@ -68,6 +68,7 @@ pub(super) fn read(
         status: Status::Final,
         replaces: replaced(root),
         visit: visit(root),
+        visits: Vec::new(),
         confidentiality: child(root, "confidentialityCode")
             .and_then(|code| attribute(code, "code"))
             .map(str::to_owned),

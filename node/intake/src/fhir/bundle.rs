@@ -6,7 +6,7 @@ use crate::facts::{Answer, Review, ReviewReason, SourceId, Understood};
 use crate::fhir::graph::{Entry, Graph, Subject};
 use crate::fhir::kind::{PERSONAL, PROMINENT};
 use crate::fhir::node::Node;
-use crate::fhir::{Context, document, kind, mhd, person};
+use crate::fhir::{Context, document, kind, mhd, person, visit};
 use crate::flag::{Flag, Flags};
 use crate::kind::{Class, DocumentKind};
 use crate::limits::BUNDLE_PATIENTS_MAX;
@@ -36,9 +36,8 @@ pub(super) fn read(root: &Node<'_>, context: &Context<'_>, mut flags: Flags) -> 
         return mhd::read(&graph, &patient, context, &flags);
     }
     if is_personal(&graph) {
-        let visit =
-            graph.first("Encounter").map(|entry| document::visit(&entry.resource, context.zone, &mut flags));
-        return Ok(document::event("Bundle", patient, visit.transpose()?, flags));
+        let visits = visit::all(&graph, context.zone, &mut flags)?;
+        return Ok(document::events("Bundle", &patient, visits, flags));
     }
     whole(root, &graph, patient, context, flags)
 }
@@ -55,6 +54,7 @@ fn whole(
     let (described, name) =
         prominent.map_or((root, "Bundle"), |entry| (&entry.resource, entry.kind.as_str()));
     let mut whole = document::describe(described, name, patient, graph, context, flags)?;
+    whole.visits = visit::all(graph, context.zone, &mut whole.flags)?;
     if let Some(event) = message_event(graph)? {
         let referral = kind::is_referral(&event);
         let class = if referral { Class::ReferralNote } else { whole.kind.class };

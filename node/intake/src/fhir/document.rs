@@ -4,13 +4,12 @@ use yiqiao_proto::phi::Phi;
 
 use crate::dates::{Period, When, Zone};
 use crate::facts::{
-    Author, Document, Format, PatientEvent, Payload, Review, ReviewReason, SourceId, Status, Trigger,
-    Understood, Visit, VisitClass,
+    Document, Format, PatientEvent, Payload, Review, ReviewReason, SourceId, Status, Trigger, Understood,
+    Visit,
 };
-use crate::fhir::Context;
 use crate::fhir::graph::Graph;
 use crate::fhir::node::Node;
-use crate::fhir::{kind, mhd};
+use crate::fhir::{Context, kind, mhd, staff, visit};
 use crate::flag::{Flag, Flags};
 use crate::kind::Class;
 use crate::patient::Patient;
@@ -55,8 +54,8 @@ pub(super) fn of_resource(
         return Ok(review(reason, kind, Some(patient), flags));
     }
     if kind == "Encounter" {
-        let visit = visit(root, context.zone, &mut flags)?;
-        return Ok(event(kind, patient, Some(visit), flags));
+        let visits = visit::all(graph, context.zone, &mut flags)?;
+        return Ok(events(kind, &patient, visits, flags));
     }
     let mut document = describe(root, kind, patient, graph, context, flags)?;
     if kind == "DocumentReference" {
@@ -93,10 +92,11 @@ pub(super) fn describe(
         date,
         created: created.or(date),
         service,
-        author: author(root, graph)?,
+        author: staff::author(root, graph)?,
         status,
         replaces,
-        visit: visit_number(root, graph)?.map(Phi::new),
+        visit: visit::number(root, graph)?.map(Phi::new),
+        visits: Vec::new(),
         confidentiality: confidentiality(root)?,
         lab: Vec::new(),
         payload: Payload::Message(context.span.clone()),
@@ -105,69 +105,34 @@ pub(super) fn describe(
     })
 }
 
-/// A change of a patient, or a visit of one.
-pub(super) fn event(
+/// The visits of a patient, or a change of the patient alone.
+pub(super) fn events(
     code: &str,
-    patient: Patient,
-    visit: Option<(Trigger, Visit)>,
+    patient: &Patient,
+    visits: Vec<(Trigger, Visit)>,
     mut flags: Flags,
 ) -> Understood {
-    if let Some(reason) = Review::of_patient(&patient) {
-        return review(reason, code, Some(patient), flags);
+    if let Some(reason) = Review::of_patient(patient) {
+        return review(reason, code, Some(patient.clone()), flags);
     }
     flags.merge(&patient.check());
-    let (trigger, visit) = visit.map_or((Trigger::Updated, None), |(trigger, visit)| (trigger, Some(visit)));
-    let date = visit.as_ref().and_then(|visit| visit.admitted);
-    let merged_from = Vec::new();
-    Understood::Events(vec![PatientEvent {
+    let event = |trigger, visit: Option<Visit>| PatientEvent {
         trigger,
         code: code.to_owned(),
-        patient,
+        patient: patient.clone(),
+        date: visit.as_ref().and_then(|visit| visit.admitted),
         visit,
-        merged_from,
-        date,
-        flags,
-    }])
+        merged_from: Vec::new(),
+        flags: flags.clone(),
+    };
+    if visits.is_empty() {
+        return Understood::Events(vec![event(Trigger::Updated, None)]);
+    }
+    Understood::Events(visits.into_iter().map(|(trigger, visit)| event(trigger, Some(visit))).collect())
 }
 
 pub(super) fn review(reason: ReviewReason, kind: &str, patient: Option<Patient>, flags: Flags) -> Understood {
     Understood::Review(Box::new(Review { patient, flags, ..Review::new(reason, kind) }))
-}
-
-/// An Encounter as a visit.
-pub(super) fn visit(root: &Node<'_>, zone: &Zone, flags: &mut Flags) -> Result<(Trigger, Visit), Refusal> {
-    let class = root.any("class")?.into_iter().next();
-    let class =
-        class.map(|class| class.text("code")).transpose()?.flatten().map(|code| match code.as_str() {
-            "IMP" | "ACUTE" | "NONAC" | "inpatient" => VisitClass::Inpatient,
-            "AMB" | "outpatient" | "ambulatory" => VisitClass::Outpatient,
-            "EMER" | "emergency" => VisitClass::Emergency,
-            "PRENC" => VisitClass::PreAdmission,
-            _ => VisitClass::Other,
-        });
-    let trigger = match root.text("status")?.as_deref() {
-        Some("planned" | "arrived") => Trigger::PreAdmitted,
-        Some("finished" | "completed") => Trigger::Discharged,
-        Some("cancelled" | "entered-in-error") => Trigger::VisitCancelled,
-        Some("in-progress") if class == Some(VisitClass::Inpatient) => Trigger::Admitted,
-        _ => Trigger::Registered,
-    };
-    let period = period(root.one("period")?.as_ref(), zone, flags)?;
-    let number = root.list("identifier")?.into_iter().next();
-    let number = number.map(|id| id.text("value")).transpose()?.flatten().or(root.text("id")?);
-    let visit = Visit {
-        number: number.map(Phi::new),
-        class,
-        department: root
-            .one("serviceProvider")?
-            .map(|provider| provider.text("display"))
-            .transpose()?
-            .flatten(),
-        attending: None,
-        admitted: period.start,
-        discharged: period.end,
-    };
-    Ok((trigger, visit))
 }
 
 /// The date that a resource is filed under; that of its last change if it says no other.
@@ -219,7 +184,7 @@ fn service(root: &Node<'_>, zone: &Zone, flags: &mut Flags) -> Result<Period, Re
     Ok(Period { start: first_time(root, &names, zone, flags)?, end: None })
 }
 
-fn period(element: Option<&Node<'_>>, zone: &Zone, flags: &mut Flags) -> Result<Period, Refusal> {
+pub(super) fn period(element: Option<&Node<'_>>, zone: &Zone, flags: &mut Flags) -> Result<Period, Refusal> {
     let Some(element) = element else { return Ok(Period::default()) };
     let start = first_time(element, &["start"], zone, flags)?;
     Ok(Period { start, end: first_time(element, &["end"], zone, flags)? })
@@ -233,13 +198,21 @@ fn title(root: &Node<'_>) -> Result<Option<String>, Refusal> {
         }
     }
     for concept in root.concepts("code")?.into_iter().chain(root.concepts("type")?) {
-        if let Some(text) = concept.text("text")? {
+        if let Some(text) = words(&concept)? {
             return Ok(Some(text));
         }
-        for coding in concept.any("coding")? {
-            if let Some(display) = coding.text("display")? {
-                return Ok(Some(display));
-            }
+    }
+    Ok(None)
+}
+
+/// What people read of a concept.
+pub(super) fn words(concept: &Node<'_>) -> Result<Option<String>, Refusal> {
+    if let Some(text) = concept.text("text")? {
+        return Ok(Some(text));
+    }
+    for coding in concept.any("coding")? {
+        if let Some(display) = coding.text("display")? {
+            return Ok(Some(display));
         }
     }
     Ok(None)
@@ -299,73 +272,6 @@ fn replaced(root: &Node<'_>) -> Result<Option<SourceId>, Refusal> {
         }));
     }
     Ok(None)
-}
-
-fn author(root: &Node<'_>, graph: &Graph<'_>) -> Result<Author, Refusal> {
-    let mut author = Author::default();
-    for field in ["author", "performer", "requester", "recorder"] {
-        for reference in root.any(field)? {
-            let reference = reference.one("actor")?.unwrap_or(reference);
-            let Some((name, kind)) = named(&reference, graph)? else { continue };
-            if kind == "Organization" {
-                author.organization.get_or_insert(name);
-            } else if matches!(kind.as_str(), "" | "Practitioner" | "PractitionerRole")
-                && author.person.is_none()
-            {
-                author.person = Some(crate::facts::Staff { code: String::new(), name });
-            }
-        }
-    }
-    if let Some(custodian) = root.any("custodian")?.into_iter().next() {
-        author.custodian = named(&custodian, graph)?.map(|(name, _)| name);
-    }
-    author.organization = author.organization.or(author.custodian.clone());
-    Ok(author)
-}
-
-/// The name behind a reference and the type of what it refers to.
-fn named(reference: &Node<'_>, graph: &Graph<'_>) -> Result<Option<(String, String)>, Refusal> {
-    let literal = reference.text("reference")?.unwrap_or_default();
-    let found = graph.find(&literal);
-    let kind = found.map(|entry| entry.kind.clone()).or_else(|| {
-        let kind = literal.rsplit('/').nth(1)?;
-        kind.starts_with(|c: char| c.is_ascii_uppercase()).then(|| kind.to_owned())
-    });
-    let kind = kind.unwrap_or_default();
-    if let Some(display) = reference.text("display")? {
-        return Ok(Some((display, kind)));
-    }
-    let Some(entry) = found else { return Ok(None) };
-    if kind == "Organization" {
-        return Ok(entry.resource.text("name")?.map(|name| (name, kind)));
-    }
-    if kind != "Practitioner" {
-        return Ok(None);
-    }
-    let Some(name) = entry.resource.list("name")?.into_iter().next() else { return Ok(None) };
-    let mut whole = crate::patient::Name::default();
-    match name.text("text")? {
-        Some(text) => whole.add(&text, &[]),
-        None => whole.add(&name.text("family")?.unwrap_or_default(), &name.texts("given")?),
-    }
-    Ok(whole.written.map(|name| (name, kind)))
-}
-
-fn visit_number(root: &Node<'_>, graph: &Graph<'_>) -> Result<Option<String>, Refusal> {
-    let context = root.any("context")?.into_iter().next();
-    let of_context = context.map(|context| context.any("encounter")).transpose()?.unwrap_or_default();
-    let Some(reference) = root.any("encounter")?.into_iter().chain(of_context).next() else {
-        return Ok(None);
-    };
-    if let Some(identifier) = reference.one("identifier")? {
-        return identifier.text("value");
-    }
-    let Some(literal) = reference.text("reference")? else { return Ok(None) };
-    let Some(entry) = graph.find(&literal) else {
-        return Ok(literal.rsplit_once("Encounter/").map(|(_, id)| id.to_owned()));
-    };
-    let identifier = entry.resource.list("identifier")?.into_iter().next();
-    Ok(identifier.map(|id| id.text("value")).transpose()?.flatten().or(entry.resource.text("id")?))
 }
 
 /// The confidentiality code of a Composition, or of the security labels.

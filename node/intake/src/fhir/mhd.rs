@@ -3,7 +3,7 @@
 use crate::facts::{Document, Format, Payload, Understood};
 use crate::fhir::graph::Graph;
 use crate::fhir::node::Node;
-use crate::fhir::{Context, document};
+use crate::fhir::{Context, document, visit};
 use crate::flag::{Flag, Flags};
 use crate::hl7::from_base64;
 use crate::patient::Patient;
@@ -41,6 +41,9 @@ pub(super) fn read(
         )?;
         embed(&entry.resource, graph, context, &mut described)?;
         documents.push(described);
+    }
+    if let Some(first) = documents.first_mut() {
+        first.visits = visit::all(graph, context.zone, &mut first.flags)?;
     }
     Ok(Understood::Documents(documents))
 }

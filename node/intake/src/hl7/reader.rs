@@ -152,6 +152,7 @@ impl Reading<'_, '_> {
             status: Status::Final,
             replaces: None,
             visit,
+            visits: Vec::new(),
             confidentiality: None,
             lab: Vec::new(),
             payload: Payload::Message(self.span.clone()),

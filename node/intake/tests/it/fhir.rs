@@ -59,6 +59,71 @@ fn a_patient_and_an_encounter_are_events() {
 }
 
 #[test]
+fn an_encounter_beside_a_report_says_who_treats() {
+    let bundle = |participants: &str| {
+        document(&format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[
+            {{"fullUrl":"urn:uuid:d","resource":{{"resourceType":"Practitioner","name":[{{"text":"王芳"}}],"identifier":[
+                {{"system":"urn:licence","value":"L1"}},{{"type":{{"coding":[{{"code":"EI"}}]}},"value":"200187"}}]}}}},
+            {{"fullUrl":"urn:uuid:r","resource":{{"resourceType":"PractitionerRole","practitioner":{{"reference":"urn:uuid:d"}}}}}},
+            {{"fullUrl":"urn:uuid:e","resource":{{"resourceType":"Encounter","status":"finished","class":{{"code":"AMB"}},
+                "identifier":[{{"value":"V1"}}],"subject":{{"reference":"Patient/7"}},"participant":[{participants}],
+                "serviceType":{{"coding":[{{"code":"0203","display":"心血管内科"}}]}},"serviceProvider":{{"display":"市医院"}}}}}},
+            {{"resource":{{"resourceType":"DiagnosticReport","status":"final","code":{{"text":"血常规"}},
+                "subject":{{"reference":"Patient/7"}},"encounter":{{"reference":"urn:uuid:e"}}}}}}]}}"#
+        ))
+    };
+    let participant = |code: &str, individual: &str| {
+        format!(r#"{{"type":[{{"coding":[{{"code":"{code}"}}]}}],"individual":{{{individual}}}}}"#)
+    };
+    let stated = r#""identifier":{"value":"200187"},"display":"王芳""#;
+    let untyped = format!(r#"{{"individual":{{{stated}}}}}"#);
+    let other = r#""identifier":{"value":"9"},"display":"某某""#;
+    let conditional = r#""reference":"Practitioner?identifier=urn:staff|200187","display":"王芳""#;
+    for participants in [
+        untyped.clone(),
+        [participant("REF", other), untyped.clone()].join(","),
+        [untyped.replace("200187", "9"), participant("PPRF", other), participant("ATND", stated)].join(","),
+        participant("ATND", r#""reference":"urn:uuid:d""#),
+        participant("ATND", r#""reference":"urn:uuid:r""#),
+        participant("ATND", conditional),
+    ] {
+        let document = bundle(&participants);
+        let [(trigger, visit)] = &document.visits[..] else { panic!("{:?}", document.visits) };
+        let attending = visit.attending.as_ref().unwrap();
+        assert_eq!((attending.code.as_str(), attending.name.as_str()), ("200187", "王芳"), "{participants}");
+        assert_eq!((*trigger, visit.department.as_deref()), (Trigger::Discharged, Some("心血管内科")));
+        assert_eq!(visit.number, document.visit);
+    }
+    for nobody in [participant("REF", stated), participant("ATND", r#""reference":"RelatedPerson/1""#)] {
+        assert_eq!(bundle(&nobody).visits[0].1.attending, None, "{nobody}");
+    }
+    let id_on_a_server = participant("ATND", r#""reference":"Practitioner/200187","display":"王芳""#);
+    assert_eq!(bundle(&id_on_a_server).visits[0].1.attending.as_ref().unwrap().code, "", "no login's number");
+}
+
+#[test]
+fn each_encounter_of_a_bundle_without_documents_is_an_event() {
+    let encounter = |number: &str| {
+        format!(
+            r#"{{"resource":{{"resourceType":"Encounter","status":"in-progress","subject":{{"reference":"Patient/7"}},
+            "identifier":[{{"value":"{number}"}}]}}}}"#
+        )
+    };
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"collection","entry":[{},{}]}}"#,
+        encounter("V1"),
+        encounter("V2")
+    );
+    let Ok(Understood::Events(events)) = one(bundle.as_bytes()).outcome else { panic!("events") };
+    let numbers: Vec<_> = events
+        .iter()
+        .map(|event| event.visit.as_ref().unwrap().number.clone().unwrap().into_exposed())
+        .collect();
+    assert_eq!(numbers, ["V1", "V2"]);
+}
+
+#[test]
 fn the_same_resource_in_xml_reads_the_same() {
     let json = document(
         r#"{"resourceType":"Composition","status":"final","date":"2026-03-04","title":"转诊单",
