@@ -351,11 +351,10 @@ fn role_of(name: &str) -> Option<MemberRole> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zeroize::Zeroizing;
 
     fn request() -> JoinRequest {
         let [region, code] = ["demo", "a"].map(|code| Code::new(code).unwrap());
-        let words = SecretKey::new(Suite::International, Zeroizing::new([3; 32]));
+        let words = SecretKey::new(Suite::International, &[3; 32]);
         JoinRequest::of(&Applicant {
             region: &region,
             code: &code,
@@ -382,7 +381,7 @@ mod tests {
     #[test]
     fn m3_a_region_file_is_believed_only_with_a_list_that_its_authority_signed() {
         let region = Code::new("demo").unwrap();
-        let key = |seed| SecretKey::new(Suite::International, Zeroizing::new([seed; 32]));
+        let key = |seed| SecretKey::new(Suite::International, &[seed; 32]);
         let registry = JoinRequest::of(&Applicant {
             region: &region,
             code: &Code::new("registry").unwrap(),

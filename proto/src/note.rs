@@ -130,10 +130,9 @@ const fn malformed(rule: &'static str) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zeroize::Zeroizing;
 
     fn key(seed: u8) -> SecretKey {
-        SecretKey::new(Suite::International, Zeroizing::new([seed; 32]))
+        SecretKey::new(Suite::International, &[seed; 32])
     }
 
     fn checkpoint() -> Checkpoint {

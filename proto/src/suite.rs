@@ -6,7 +6,6 @@
 use core::fmt;
 
 use ed25519_zebra::batch;
-use zeroize::Zeroizing;
 
 use crate::codes::KeyUse;
 use crate::entropy::Entropy;
@@ -110,42 +109,49 @@ impl fmt::Debug for PublicKey {
 
 /// A private signing key; its memory is wiped when dropped, and it does not print.
 pub struct SecretKey {
-    suite: Suite,
-    seed: Zeroizing<[u8; 32]>,
+    public: PublicKey,
+    signer: Signer,
+}
+
+/// What signs in a suite.
+enum Signer {
+    /// Whoever knows the public key signs.
+    Simulation,
+    /// Its own memory, so that moving the key leaves no copy behind.
+    International(Box<ed25519_dalek::SigningKey>),
 }
 
 impl SecretKey {
     /// A key from 32 secret bytes.
-    pub const fn new(suite: Suite, seed: Zeroizing<[u8; 32]>) -> Self {
-        Self { suite, seed }
+    pub fn new(suite: Suite, seed: &[u8; 32]) -> Self {
+        let (bytes, signer) = match suite {
+            Suite::Simulation => (hash::blake3(&[seed]), Signer::Simulation),
+            Suite::International => {
+                let key = Box::new(ed25519_dalek::SigningKey::from_bytes(seed));
+                (key.verifying_key().to_bytes(), Signer::International(key))
+            }
+        };
+        Self { public: PublicKey { suite, bytes }, signer }
     }
 
     /// The public half.
-    pub fn public(&self) -> PublicKey {
-        let bytes = match self.suite {
-            Suite::Simulation => hash::blake3(&[&*self.seed]),
-            Suite::International => {
-                ed25519_dalek::SigningKey::from_bytes(&self.seed).verifying_key().to_bytes()
-            }
-        };
-        PublicKey { suite: self.suite, bytes }
+    pub const fn public(&self) -> PublicKey {
+        self.public
     }
 
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match self.suite {
-            Suite::Simulation => self.public().keyed_hash(message).to_vec(),
-            Suite::International => {
-                use ed25519_dalek::Signer;
-                ed25519_dalek::SigningKey::from_bytes(&self.seed).sign(message).to_bytes().to_vec()
-            }
+        use ed25519_dalek::Signer as _;
+        match &self.signer {
+            Signer::Simulation => self.public.keyed_hash(message).to_vec(),
+            Signer::International(key) => key.sign(message).to_bytes().to_vec(),
         }
     }
 }
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretKey({:?})", self.suite)
+        write!(f, "SecretKey({:?})", self.public.suite)
     }
 }
 
@@ -195,7 +201,7 @@ mod tests {
     use super::*;
 
     fn key(suite: Suite, seed: u8) -> SecretKey {
-        SecretKey::new(suite, Zeroizing::new([seed; 32]))
+        SecretKey::new(suite, &[seed; 32])
     }
 
     #[test]

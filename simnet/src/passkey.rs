@@ -26,7 +26,7 @@ impl Passkey {
     pub fn new(seed: [u8; 32], rp_id: &str, origin: &str) -> Self {
         let mut credential_id = [0; 16];
         credential_id.iter_mut().zip(sha256_plain(&[&seed])).for_each(|(to, from)| *to = from);
-        let key = SecretKey::new(Suite::International, seed.into());
+        let key = SecretKey::new(Suite::International, &seed);
         Self { key, credential_id, rp_id: rp_id.to_owned(), origin: origin.to_owned() }
     }
 

@@ -125,7 +125,6 @@ mod tests {
     use yiqiao_proto::member::{Member, MemberList, Policy, SigningKey};
     use yiqiao_proto::suite::{SecretKey, Suite};
     use yiqiao_proto::time::Millis;
-    use zeroize::Zeroizing;
 
     use super::*;
 
@@ -137,7 +136,7 @@ mod tests {
     }
 
     fn key(seed: u8) -> SecretKey {
-        SecretKey::new(Suite::International, Zeroizing::new([seed; 32]))
+        SecretKey::new(Suite::International, &[seed; 32])
     }
 
     fn directory() -> Directory {

@@ -178,5 +178,5 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The signing key of a seed.
 pub(crate) fn secret(seed: &Seed) -> SecretKey {
-    SecretKey::new(Suite::International, Zeroizing::new(*seed.expose()))
+    SecretKey::new(Suite::International, seed.expose())
 }

@@ -9,7 +9,6 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX};
 use yiqiao_proto::member::{KeyState, Member, MemberList, SealingKey, SigningKey, Transport};
 use yiqiao_proto::suite::{SecretKey, Suite};
-use zeroize::Zeroizing;
 
 use crate::region::{
     AUTHORITY, BUREAU, CLINIC, CLINIC_SEALING, HOSPITAL, HOSPITAL_SEALING, REGISTRY_LEASE, at, code,
@@ -113,7 +112,7 @@ fn old_member(region: &Code, number: u32, years: u8) -> Member {
     let secret = |year: u8| {
         let mut seed = [year; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
-        SecretKey::new(Suite::Simulation, Zeroizing::new(seed))
+        SecretKey::new(Suite::Simulation, &seed)
     };
     let code = code(&format!("hospital-{number:05}"));
     let state = |year| if year == years { KeyState::Valid } else { KeyState::Retired };
@@ -270,7 +269,7 @@ fn m5_a_key_that_vouched_for_a_sealing_key_can_be_called_compromised() {
 
 #[test]
 fn s2_the_simulators_suite_stands_alone() {
-    let simulated = |seed: u8| SecretKey::new(Suite::Simulation, Zeroizing::new([seed; 32]));
+    let simulated = |seed: u8| SecretKey::new(Suite::Simulation, &[seed; 32]);
     let mut mixed = list();
     mixed.policy.suites.insert(Suite::Simulation);
     let refused = Directory::first(&region(), &key(AUTHORITY).public(), &signed(&mixed, AUTHORITY));

@@ -53,7 +53,7 @@ impl Made {
     /// Signs what an assertion says, with the key of the file that needs no generator.
     fn sign(&self, assertion: &mut PasskeyAssertion) {
         let seed: [u8; 32] = self.get("eddsa.secret").try_into().unwrap();
-        let key = yiqiao_proto::suite::SecretKey::new(yiqiao_proto::suite::Suite::International, seed.into());
+        let key = yiqiao_proto::suite::SecretKey::new(yiqiao_proto::suite::Suite::International, &seed);
         let client_data_hash = sha256_plain(&[&assertion.client_data_json]);
         assertion.signature =
             key.sign(&[assertion.authenticator_data.as_slice(), &client_data_hash].concat());

@@ -50,7 +50,7 @@ pub(crate) fn at(ms: i64) -> Timestamp {
 }
 
 pub(crate) fn key(seed: u8) -> SecretKey {
-    SecretKey::new(Suite::International, Zeroizing::new([seed; 32]))
+    SecretKey::new(Suite::International, &[seed; 32])
 }
 
 pub(crate) fn sealing_secret(seed: u8) -> SealingSecret {

@@ -352,7 +352,7 @@ fn new_key(path: &Path, kind: KeyKind) -> anyhow::Result<SecretKey> {
 }
 
 pub(crate) fn secret(seed: &Seed) -> SecretKey {
-    SecretKey::new(Suite::International, Zeroizing::new(*seed.expose()))
+    SecretKey::new(Suite::International, seed.expose())
 }
 
 /// Prints lines for the person at the terminal.

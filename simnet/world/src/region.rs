@@ -140,7 +140,7 @@ fn secret(seed: u64, who: Who, what: For, number: u8) -> Zeroizing<[u8; 32]> {
 }
 
 fn key((suite, seed): (Suite, u64), who: Who, what: For, number: u8) -> SecretKey {
-    SecretKey::new(suite, secret(seed, who, what, number))
+    SecretKey::new(suite, &secret(seed, who, what, number))
 }
 
 fn token_secret(seed: u64, epoch: u32) -> TokenSecret {

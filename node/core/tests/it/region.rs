@@ -43,7 +43,7 @@ pub(crate) fn at(ms: i64) -> Timestamp {
 }
 
 pub(crate) fn key(seed: u8) -> SecretKey {
-    SecretKey::new(Suite::International, Zeroizing::new([seed; 32]))
+    SecretKey::new(Suite::International, &[seed; 32])
 }
 
 pub(crate) fn token_secret(epoch: u32) -> TokenSecret {

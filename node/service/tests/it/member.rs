@@ -102,7 +102,7 @@ impl Member {
     /// A member that is admitted and knows everybody of now.
     pub(crate) async fn admitted(at: &Region, name: &str) -> Self {
         let [transport, words, seal] = [(); 3].map(|()| Zeroizing::new(keys::random::<32>()));
-        let key = SecretKey::new(Suite::International, words);
+        let key = SecretKey::new(Suite::International, &words);
         let sealing = SealingSecret::new(&seal);
         let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port());
         let request = JoinRequest::of(&Applicant {

@@ -12,7 +12,6 @@ use yiqiao_proto::log::Leaf;
 use yiqiao_proto::sealed::Header;
 use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::Millis;
-use zeroize::Zeroizing;
 
 use super::index::entry;
 use super::parts::{code, digest, head, id, number, one, opening, ordinal, time, token};
@@ -83,6 +82,6 @@ pub(crate) fn header() -> impl Strategy<Value = Header> {
 pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     let suite = one(&[Suite::Simulation, Suite::International]);
     (code(), entry(), suite, any::<[u8; 32]>()).prop_map(|(region, entry, suite, seed)| {
-        Envelope::sign(&region, &entry, &SecretKey::new(suite, Zeroizing::new(seed)))
+        Envelope::sign(&region, &entry, &SecretKey::new(suite, &seed))
     })
 }

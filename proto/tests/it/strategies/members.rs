@@ -17,7 +17,6 @@ use yiqiao_proto::member::{
 };
 use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::Millis;
-use zeroize::Zeroizing;
 
 use super::parts::{code, digest, label, number, one, ordinal, text, time};
 
@@ -116,7 +115,7 @@ fn key_state() -> impl Strategy<Value = KeyState> {
 fn signing_secret(suite: Suite, member: u8, key: u8) -> SecretKey {
     let mut seed = [1; 32];
     seed[..2].copy_from_slice(&[member, key]);
-    SecretKey::new(suite, Zeroizing::new(seed))
+    SecretKey::new(suite, &seed)
 }
 
 fn member(region: &Code, code: Code, at: u8, suite: Suite, plan: MemberPlan) -> Member {

@@ -25,7 +25,6 @@ use yiqiao_registry_core::search::Found;
 use yiqiao_registry_core::state::kept::record::Record as R;
 use yiqiao_registry_core::state::{Fault, Kept, Record, Slot, Table, View};
 use yiqiao_registry_core::take::{Submission, Taken, record_bytes};
-use zeroize::Zeroizing;
 
 /// The term in which the rig's registry takes words.
 pub(crate) const TERM: u64 = 3;
@@ -64,7 +63,7 @@ pub(crate) fn at(ms: i64) -> Timestamp {
 }
 
 fn secret(suite: Suite, seed: u8) -> SecretKey {
-    SecretKey::new(suite, Zeroizing::new([seed; 32]))
+    SecretKey::new(suite, &[seed; 32])
 }
 
 fn keys(suite: Suite) -> Keys {

@@ -57,7 +57,7 @@ pub(crate) fn transport(member: &str) -> Zeroizing<[u8; 32]> {
 
 /// A member's words key.
 pub(crate) fn words_key(member: &str) -> SecretKey {
-    SecretKey::new(Suite::International, seed(member, 2))
+    SecretKey::new(Suite::International, &seed(member, 2))
 }
 
 /// A region, and its registry while it runs.
