@@ -416,7 +416,7 @@ impl Witness {
 
     fn sign<T: Said>(&mut self, work: &Work<'_>, said: T) -> Envelope {
         let act = Act::new(said, self.proof.clone());
-        Envelope::sign(work.machine.directory.region(), &act, &work.machine.keys.words)
+        Envelope::sign(work.machine.directory.region(), &act, work.machine.signing_key())
     }
 }
 
@@ -493,7 +493,7 @@ pub(crate) fn search(work: &mut Work<'_>, asked: &Search) -> Result<Outcome, Sto
         ..Line::done(asked.actor.clone(), audit::Act::Search)
     };
     audit::audit(work, &line)?;
-    let query = Envelope::sign(machine.directory.region(), &query, &machine.keys.words);
+    let query = Envelope::sign(machine.directory.region(), &query, machine.signing_key());
     Ok(Outcome::Search { query, asked: known_log(work) })
 }
 

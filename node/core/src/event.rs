@@ -86,5 +86,5 @@ pub(crate) fn signed(work: &Work<'_>, event: Event) -> Envelope {
         audit_line: event.audit_line,
     };
     let machine = work.machine;
-    Envelope::sign(machine.directory.region(), &event, &machine.keys.words)
+    Envelope::sign(machine.directory.region(), &event, machine.signing_key())
 }

@@ -283,7 +283,7 @@ fn release(
         return Ok(Err(refuse(RefusalCode::Malformed, "P-3")));
     };
     let machine = work.machine;
-    let release = Envelope::sign(machine.directory.region(), &release, &machine.keys.words);
+    let release = Envelope::sign(machine.directory.region(), &release, machine.signing_key());
     let event = case.event(request).ok_or_else(damaged)?;
     let event = Event { release: Some(release.payload_hash()), ..event };
     let ended = (AccessOutcome::Permitted, case.judgement.clause);

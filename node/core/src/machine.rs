@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use yiqiao_proto::codes::KeyUse;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, KeyId};
-use yiqiao_proto::member::{KeyState, SealingKey};
+use yiqiao_proto::member::{KeyState, Member, SealingKey};
 use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::SecretKey;
 use yiqiao_proto::time::Timestamp;
@@ -63,13 +64,38 @@ pub struct Config {
 /// The keys of a node.
 #[derive(Debug)]
 pub struct Keys {
-    /// Signs its words.
-    pub words: SecretKey,
+    /// Sign its words.
+    pub words: WordsKeys,
     /// Open what other members seal to it: those of its newest sealing key and of earlier ones, under which something may be
     /// on its way, in any order (M-4).
     pub sealing: Vec<SealingSecret>,
     /// Encrypts its records.
     pub at_rest: AtRest,
+}
+
+/// The keys with which a node signs its words: its first one and those that followed it. Which of them signs, the member list says.
+#[derive(Debug)]
+pub struct WordsKeys {
+    /// Signs while the list has none of them.
+    pub first: SecretKey,
+    /// In any order.
+    pub later: Vec<SecretKey>,
+}
+
+impl From<SecretKey> for WordsKeys {
+    fn from(first: SecretKey) -> Self {
+        Self { first, later: Vec::new() }
+    }
+}
+
+impl WordsKeys {
+    /// The last one of the member's list that is valid (M-5).
+    fn in_force(&self, own: Option<&Member>) -> &SecretKey {
+        let listed = own.into_iter().flat_map(|own| own.signing_keys.iter().rev());
+        let mut valid = listed.filter(|key| key.for_use == KeyUse::Words && key.state == KeyState::Valid);
+        let held = || self.later.iter().chain([&self.first]);
+        valid.find_map(|listed| held().find(|key| key.public() == listed.key)).unwrap_or(&self.first)
+    }
 }
 
 /// What ends the handling of an input before its end.
@@ -158,6 +184,11 @@ impl Machine {
     /// The members in force.
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The key that signs its words now.
+    pub(crate) fn signing_key(&self) -> &SecretKey {
+        self.keys.words.in_force(self.directory.member(&self.config.organisation))
     }
 
     /// The newest of its sealing keys in force that it can open, to which others are to seal; none while it is suspended

@@ -486,7 +486,7 @@ pub(crate) fn go_on(work: &mut Work<'_>) {
 fn sign_statement(work: &Work<'_>, subject: &Subject, chain: &Chain) -> Result<Envelope, Fault> {
     let machine = work.machine;
     let statement = words::statement(&machine.config.organisation, subject, chain)?;
-    Ok(Envelope::sign(machine.directory.region(), &statement, &machine.keys.words))
+    Ok(Envelope::sign(machine.directory.region(), &statement, machine.signing_key()))
 }
 
 /// The next items of a subject, signed. Those that have no link yet get one, which is kept before anything is sent.
@@ -504,7 +504,7 @@ fn next_items(
         chain = work.view.get(&slot)?;
     }
     need_items(work, subject, chain.receipted + 1, chain.linked)?;
-    let (region, key) = (work.machine.directory.region(), &work.machine.keys.words);
+    let (region, key) = (work.machine.directory.region(), work.machine.signing_key());
     let mut signed = Vec::new();
     for number in chain.receipted + 1..=chain.linked {
         let item = work.view.get(&state::item(subject, number))?;

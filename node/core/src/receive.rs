@@ -285,7 +285,7 @@ fn ask(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument) 
             nonce: Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?,
             expires_at: work.now + REQUEST_LIFE,
         };
-        let envelope = Envelope::sign(machine.directory.region(), &request, &machine.keys.words);
+        let envelope = Envelope::sign(machine.directory.region(), &request, machine.signing_key());
         let (copy, request) = (name.as_bytes().to_vec(), envelope.as_bytes().to_vec());
         work.keep(Body::Asked(kept::Asked { copy, request }))?;
         envelope
@@ -536,7 +536,7 @@ pub(crate) fn fetched(work: &mut Work<'_>, ticket: u64) -> Result<Outcome, Stop>
         at: work.now,
     };
     let machine = work.machine;
-    let word = Envelope::sign(machine.directory.region(), &delivery, &machine.keys.words);
+    let word = Envelope::sign(machine.directory.region(), &delivery, machine.signing_key());
     said::say(work, &word)?;
     let line = Line { clause: "P-7", ..line_of(&kept, &listed, Actor::Node, Act::Deliver)? };
     let audit_line = Some(audit(work, &line)?);

@@ -104,7 +104,7 @@ fn take(
     };
     let sealed = ReferralStep::seal(facts, &body.encode(), &key.public_key, work.entropy);
     let word = sealed.map_err(|_| Refused::NoSuchMember)?;
-    let envelope = Envelope::sign(machine.directory.region(), &word, &machine.keys.words);
+    let envelope = Envelope::sign(machine.directory.region(), &word, machine.signing_key());
     let referring = Code::new(referral.referring.as_str()).map_err(|_| damaged())?;
     let name = name(&referring, &id);
     step::keep(work, NewStep { name, own: true, number, envelope: &envelope, body, rest })?;

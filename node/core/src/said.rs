@@ -231,7 +231,7 @@ fn send_lane(work: &mut Work<'_>, lane: Lane, walk: &Walk, room: usize) -> Resul
 /// same, so the log has it once (L-1).
 pub(crate) fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
     let envelope = Envelope::decode(bytes).ok()?;
-    if envelope.key_id() == machine.keys.words.public().id(KeyUse::Words) {
+    if envelope.key_id() == machine.signing_key().public().id(KeyUse::Words) {
         return Some(envelope);
     }
     again::<Act<Directive>>(machine, &envelope)
@@ -245,7 +245,7 @@ pub(crate) fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
 
 fn again<W: signed::Word>(machine: &Machine, envelope: &Envelope) -> Option<Envelope> {
     let word = (envelope.kind() == W::KIND).then(|| W::decode(envelope.payload()))?.ok()?;
-    Some(Envelope::sign(machine.directory.region(), &word, &machine.keys.words))
+    Some(Envelope::sign(machine.directory.region(), &word, machine.signing_key()))
 }
 
 /// A word stands in the log.

@@ -17,7 +17,7 @@ use yiqiao_node_core::answers;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::holder::Range;
-use yiqiao_node_core::machine::{self, Checkpoint, Config, Input, Keys, Machine, Outcome};
+use yiqiao_node_core::machine::{self, Checkpoint, Config, Input, Keys, Machine, Outcome, WordsKeys};
 use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::FacilityKind;
@@ -423,7 +423,12 @@ impl Node {
             main_register: None,
         };
         let keys = Keys {
-            words: self.region.nth_key(self.who, For::Words, self.keys.words),
+            words: WordsKeys {
+                first: self.region.key(self.who, For::Words),
+                later: (1..=self.keys.words)
+                    .map(|number| self.region.nth_key(self.who, For::Words, number))
+                    .collect(),
+            },
             sealing: (0..=self.keys.sealing).map(|number| self.region.sealing(self.who, number)).collect(),
             at_rest: AtRest::new(&self.region.secret(self.who, For::AtRest)),
         };

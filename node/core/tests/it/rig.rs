@@ -17,7 +17,9 @@ use yiqiao_node_core::ask;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
-use yiqiao_node_core::machine::{Config, Effect, Handled, Input, Keys, Machine, Outcome, Refused, Stop};
+use yiqiao_node_core::machine::{
+    Config, Effect, Handled, Input, Keys, Machine, Outcome, Refused, Stop, WordsKeys,
+};
 use yiqiao_node_core::register::Number;
 use yiqiao_node_core::state::{Counters, Fault, Record, View};
 use yiqiao_proto::codes::FacilityKind;
@@ -38,8 +40,8 @@ const ROUNDS_MAX: u32 = 256;
 /// A node.
 pub(crate) struct Node {
     who: (&'static str, u8),
-    /// The seed of the key that signs its words.
-    words: u8,
+    /// The seeds of the keys that sign its words.
+    words: Vec<u8>,
     /// Of which sealing keys it has the secrets.
     sealing: Vec<u8>,
     registers: Registers,
@@ -74,11 +76,11 @@ impl Node {
         let store = BTreeMap::new();
         let mut node = Self {
             who,
-            words: who.1,
+            words: vec![who.1],
             sealing: vec![who.1],
             registers: Registers::default(),
             keeps_batches: false,
-            machine: machine(list, who, (who.1, &[who.1]), &Registers::default()),
+            machine: machine(list, who, (&[who.1], &[who.1]), &Registers::default()),
             store,
             journal: Vec::new(),
             power_cut: None,
@@ -92,9 +94,9 @@ impl Node {
         node
     }
 
-    /// Starts again with another key for its words.
-    pub(crate) fn rekey(&mut self, words: u8) {
-        self.words = words;
+    /// Starts again with these keys for its words.
+    pub(crate) fn rekey(&mut self, words: &[u8]) {
+        self.words = words.to_vec();
         self.rebuild();
     }
 
@@ -108,7 +110,7 @@ impl Node {
     pub(crate) fn rebuild(&mut self) {
         self.power_cut = None;
         self.store.clear();
-        self.machine = machine(&self.list, self.who, (self.words, &self.sealing), &self.registers);
+        self.machine = machine(&self.list, self.who, (&self.words, &self.sealing), &self.registers);
         for bytes in self.journal.clone() {
             let record = Record::decode(bytes.as_slice()).unwrap();
             let mut view = View::new(code("demo"));
@@ -125,7 +127,7 @@ impl Node {
 
     /// Starts again with the index as it stands.
     pub(crate) fn resume(&mut self) {
-        self.machine = machine(&self.list, self.who, (self.words, &self.sealing), &self.registers);
+        self.machine = machine(&self.list, self.who, (&self.words, &self.sealing), &self.registers);
         let mut view = View::new(code("demo"));
         while let Err(fault) = self.machine.resume(&view) {
             let Fault::Missing { keys } = fault else { panic!("{fault}") };
@@ -291,7 +293,7 @@ struct Registers {
 fn machine(
     list: &MemberList,
     (name, _): (&str, u8),
-    (words, sealing): (u8, &[u8]),
+    (words, sealing): (&[u8], &[u8]),
     registers: &Registers,
 ) -> Machine {
     let config = Config {
@@ -301,7 +303,7 @@ fn machine(
         main_register: registers.main.clone(),
     };
     let keys = Keys {
-        words: key(words),
+        words: WordsKeys { first: key(words[0]), later: words[1..].iter().map(|seed| key(*seed)).collect() },
         sealing: sealing.iter().map(|seed| sealing_secret(*seed)).collect(),
         at_rest: at_rest(),
     };

@@ -16,7 +16,12 @@ use crate::trio::Trio;
 /// The next key of the hospital for its words.
 const NEXT: u8 = HOSPITAL + 7;
 
-/// The hospital signs with its next key, and everybody knows that the one before is retired.
+/// The hospital has its next key, and goes on.
+fn prepare(trio: &mut Trio) {
+    trio.node("hospital").rekey(&[HOSPITAL, NEXT]);
+}
+
+/// Everybody knows that the hospital's first key is retired, and which one follows it.
 fn rotate(trio: &mut Trio) {
     let mut next = list(1_000);
     next.version = 2;
@@ -29,12 +34,12 @@ fn rotate(trio: &mut Trio) {
     for name in ["clinic", "hospital"] {
         trio.act(name, &Input::MemberList(signed(&next))).unwrap();
     }
-    trio.node("hospital").rekey(NEXT);
 }
 
 #[test]
 fn m5_a_step_that_is_told_after_its_key_was_retired_is_signed_anew() {
     let mut trio = Trio::with_patient();
+    prepare(&mut trio);
     trio.gone.insert("clinic");
     let id = trio.refer();
     trio.live(3_000);
@@ -47,6 +52,7 @@ fn m5_a_step_that_is_told_after_its_key_was_retired_is_signed_anew() {
 #[test]
 fn m5_a_release_that_is_given_again_after_its_key_was_retired_is_signed_anew() {
     let mut trio = Trio::with_patient();
+    prepare(&mut trio);
     trio.permit();
     let want = want_of(trio.subject("clinic"), trio.listed());
     trio.act("clinic", &Input::Want(Box::new(want))).unwrap();
@@ -60,6 +66,16 @@ fn m5_a_release_that_is_given_again_after_its_key_was_retired_is_signed_anew() {
     };
     assert_eq!(release.envelope().payload_hash(), again.envelope().payload_hash());
     assert_eq!(again.envelope().key_id(), key(NEXT).public().id(KeyUse::Words));
+}
+
+#[test]
+fn m5_a_node_that_lost_its_first_words_key_goes_on_with_the_next() {
+    let mut trio = Trio::with_patient();
+    rotate(&mut trio);
+    trio.node("hospital").rekey(&[NEXT]);
+    let id = trio.refer();
+    trio.live(600_000);
+    assert_eq!(trio.state("clinic", id), State::Received);
 }
 
 /// The next sealing key of the clinic.
