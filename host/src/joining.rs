@@ -1,6 +1,6 @@
 //! How an organisation joins a region: the region's file goes to it ([`RegionFile`]), and a small file with its public keys
-//! comes back ([`JoinRequest`]), which the authority signs into the member list, and later those of further sealing keys
-//! ([`SealingRequest`]). None of them holds a secret; who brings one must be known to the other by other means.
+//! comes back ([`JoinRequest`]), which the authority signs into the member list. None of them holds a secret; who brings one must be
+//! known to the other by other means. Further keys: [`crate::renewal`].
 
 use std::path::Path;
 
@@ -43,20 +43,6 @@ pub struct JoinRequest {
     /// Its sealing key and the words key's countersignature of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<(String, String)>,
-}
-
-/// The request of a member to list another sealing key beside those that it has (M-4). Keys are hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealingRequest {
-    /// The member's region.
-    pub region: String,
-    /// Its code.
-    pub code: String,
-    /// Its words key that countersigns.
-    pub words_key: String,
-    /// The sealing key and its countersignature.
-    pub sealing_key: (String, String),
 }
 
 /// What a request is made from.
@@ -176,6 +162,16 @@ impl RegionFile {
         serde_json::to_string_pretty(self).expect("texts are JSON") + "\n"
     }
 
+    /// The authority's public key, which signed the first list.
+    ///
+    /// # Errors
+    /// [`RegionFileError::Field`] if it is none.
+    pub fn key(&self) -> Result<PublicKey, RegionFileError> {
+        let key = bytes_32(&self.authority).and_then(|key| PublicKey::new(Suite::International, &key).ok());
+        let rule = "an Ed25519 public key in hexadecimal digits";
+        key.ok_or(RegionFileError::Field { field: "authority", rule })
+    }
+
     /// The members of the first list, believed because the file came by a way that is trusted (M-3).
     ///
     /// # Errors
@@ -184,8 +180,7 @@ impl RegionFile {
         let invalid = |field, rule| RegionFileError::Field { field, rule };
         let region = Code::new(self.region.as_str());
         let region = region.map_err(|_| invalid("region", "1 to 32 of a-z, 0-9 and '-'"))?;
-        let key = bytes_32(&self.authority).and_then(|key| PublicKey::new(Suite::International, &key).ok());
-        let key = key.ok_or_else(|| invalid("authority", "an Ed25519 public key in hexadecimal digits"))?;
+        let key = self.key()?;
         let list = hex::decode(&self.first_list).ok().and_then(|bytes| Envelope::decode(&bytes).ok());
         let list = list.ok_or_else(|| invalid("first_list", "a signed member list in hexadecimal digits"))?;
         Ok(Directory::first(&region, &key, &list)?)
@@ -196,9 +191,11 @@ impl JoinRequest {
     /// Makes the request of an applicant.
     pub fn of(applicant: &Applicant<'_>) -> Self {
         let hex = |key: &SecretKey| hex::encode(key.public().as_bytes());
-        let sealing_key = applicant
-            .sealing
-            .map(|public| countersigned(applicant.region, applicant.code, public, applicant.words));
+        let sealing_key = applicant.sealing.map(|public| {
+            let sealing =
+                SealingKey::countersigned(applicant.region, applicant.code, public, applicant.words);
+            (hex::encode(public), hex::encode(sealing.countersignature))
+        });
         Self {
             region: applicant.region.to_string(),
             code: applicant.code.to_string(),
@@ -261,52 +258,17 @@ impl JoinRequest {
     }
 }
 
-impl SealingRequest {
-    /// The request of a member for this public key, countersigned by its words key.
-    pub fn of(region: &Code, code: &Code, public: [u8; 32], words: &SecretKey) -> Self {
-        Self {
-            region: region.to_string(),
-            code: code.to_string(),
-            words_key: hex::encode(words.public().as_bytes()),
-            sealing_key: countersigned(region, code, public, words),
-        }
-    }
-
-    /// Reads a request file.
-    ///
-    /// # Errors
-    /// [`JoinError::File`] if it cannot be read as one.
-    pub fn read(file: &Path) -> Result<Self, JoinError> {
-        read_request(file)
-    }
-
-    /// The member's code, and the key that the authority is to list for it, in `region`.
-    ///
-    /// # Errors
-    /// [`JoinError`] naming the field that is not valid.
-    pub fn key(&self, region: &Code) -> Result<(Code, SealingKey), JoinError> {
-        let code = code_in(region, &self.region, &self.code)?;
-        Ok((code, sealing_key_of(&self.sealing_key, &self.words_key)?))
-    }
-}
-
-fn read_request<T: DeserializeOwned>(file: &Path) -> Result<T, JoinError> {
+pub(crate) fn read_request<T: DeserializeOwned>(file: &Path) -> Result<T, JoinError> {
     let failed = |cause: String| JoinError::File { file: file.display().to_string(), cause };
     let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
     toml::from_str(&text).map_err(|error| failed(error.to_string()))
 }
 
-fn code_in(expected: &Code, region: &str, code: &str) -> Result<Code, JoinError> {
+pub(crate) fn code_in(expected: &Code, region: &str, code: &str) -> Result<Code, JoinError> {
     if region != expected.as_str() {
         return Err(JoinError::OtherRegion { found: region.to_owned(), expected: expected.clone() });
     }
     Code::new(code).map_err(|_| field("code", "1 to 32 of a-z, 0-9 and '-'"))
-}
-
-/// A public sealing key and its countersignature, as files have them.
-fn countersigned(region: &Code, code: &Code, public: [u8; 32], words: &SecretKey) -> (String, String) {
-    let sealing = SealingKey::countersigned(region, code, public, words);
-    (hex::encode(public), hex::encode(&sealing.countersignature))
 }
 
 fn sealing_key_of(
@@ -321,16 +283,16 @@ fn sealing_key_of(
     Ok(SealingKey { suite, public_key, signer, countersignature, state })
 }
 
-fn signing_key(name: &'static str, text: &str) -> Result<PublicKey, JoinError> {
+pub(crate) fn signing_key(name: &'static str, text: &str) -> Result<PublicKey, JoinError> {
     let key = bytes_32(text).and_then(|bytes| PublicKey::new(Suite::International, &bytes).ok());
     key.ok_or_else(|| field(name, "an Ed25519 public key in hexadecimal digits"))
 }
 
-const fn field(field: &'static str, rule: &'static str) -> JoinError {
+pub(crate) const fn field(field: &'static str, rule: &'static str) -> JoinError {
     JoinError::Field { field, rule }
 }
 
-fn bytes_32(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn bytes_32(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
+use yiqiao_proto::limits::KEYS_MAX;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::limits::KEY_FILE_BYTES_MAX;
@@ -202,6 +203,55 @@ pub fn load_or_create(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
     }
 }
 
+/// The keys of a kind that follow each other in a folder: `words.key`, `words-2.key` … Which of them is used, the member list says.
+#[derive(Clone, Debug)]
+pub struct Series {
+    folder: PathBuf,
+    kind: KeyKind,
+}
+
+impl Series {
+    /// Those of this kind in this folder.
+    pub fn new(folder: &Path, kind: KeyKind) -> Self {
+        Self { folder: folder.to_owned(), kind }
+    }
+
+    /// The first one that is there, and all after it.
+    ///
+    /// # Errors
+    /// [`KeyError`], as [`load`]; [`KeyError::Absent`] if there is none.
+    pub fn load(&self) -> Result<(Seed, Vec<Seed>), KeyError> {
+        let mut first = None;
+        let mut later = Vec::new();
+        for number in 1..=KEYS_MAX {
+            match load(&self.file(number), self.kind) {
+                Ok(seed) if first.is_none() => first = Some(seed),
+                Ok(seed) => later.push(seed),
+                Err(KeyError::Absent { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let none = KeyError::Absent { file: self.file(1), kind: self.kind };
+        first.map(|first| (first, later)).ok_or(none)
+    }
+
+    /// Makes the next one.
+    ///
+    /// # Errors
+    /// [`KeyError`], as [`create`]; [`KeyError::Exists`] if there is room for no more.
+    pub fn next(&self) -> Result<(PathBuf, Seed), KeyError> {
+        // The number of a key that was thrown away is not given again while one after it is there.
+        let last = (1..=KEYS_MAX).rev().find(|number| self.file(*number).exists()).unwrap_or(0);
+        let file = self.file((last + 1).min(KEYS_MAX));
+        create(&file, self.kind).map(|seed| (file, seed))
+    }
+
+    fn file(&self, number: usize) -> PathBuf {
+        let kind = self.kind;
+        self.folder.join(if number == 1 { format!("{kind}.key") } else { format!("{kind}-{number}.key") })
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Fault {
     Damaged,
@@ -268,6 +318,21 @@ mod tests {
         assert_eq!(load(&file, SIGNING).unwrap().expose(), made.expose());
         assert_eq!(load_or_create(&file, SIGNING).unwrap().expose(), made.expose());
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn keys_follow_each_other_and_any_may_be_missing_but_not_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let series = Series::new(folder.path(), SIGNING);
+        assert!(matches!(series.load(), Err(KeyError::Absent { .. })));
+        let made: Vec<_> = (0..3).map(|_| series.next().unwrap()).collect();
+        assert!(made[0].0.ends_with("signing.key") && made[2].0.ends_with("signing-3.key"));
+        std::fs::remove_file(&made[0].0).unwrap();
+        let (first, later) = series.load().unwrap();
+        assert_eq!((first.expose(), later.len()), (made[1].1.expose(), 1));
+        assert!(series.next().unwrap().0.ends_with("signing-4.key"), "no number is given again");
+        std::fs::write(&made[1].0, "damaged").unwrap();
+        assert!(matches!(series.load(), Err(KeyError::Damaged { .. })));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | [`accounts`], [`sessions`] | staff who sign in, and their sessions |
 //! | [`clients`] | systems that sign in: OAuth 2.0 client credentials |
 //! | [`mod@index`] | the rebuildable index of a machine, over redb |
-//! | [`joining`] | the file by which an organisation asks to join a region |
+//! | [`joining`], [`renewal`] | the files by which an organisation asks to join a region, and for further keys |
 //! | [`store`] | small durable tables over sled, on which those three stand |
 //! | [`config`], [`telemetry`], [`folder`], [`keys`], [`clock`] | what `main` sets up: settings, logs, data folder, private keys, the time |
 //! | [`limits`] | every bound, by name |
@@ -25,6 +25,7 @@ pub mod joining;
 pub mod keys;
 pub mod limits;
 pub mod link;
+pub mod renewal;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;

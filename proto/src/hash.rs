@@ -10,6 +10,8 @@ pub mod domain {
     pub const KEY: &str = "yiqiao/key/1";
     /// A sealing key's countersignature (M-4).
     pub const SEALING_KEY: &str = "yiqiao/sealing-key/1";
+    /// The request for a further key of a member (M-13).
+    pub const KEY_REQUEST: &str = "yiqiao/key-request/1";
     /// What goes into the pseudorandom function (T-1).
     pub const TOKEN_INPUT: &str = "yiqiao/token-input/1";
     /// From the function's output to the token (T-4).

@@ -94,6 +94,14 @@ pub struct Transport {
     pub addresses: Vec<String>,
 }
 
+impl Member {
+    /// Its valid keys of a use, the newest first: it signs with the first one that it holds (M-5).
+    pub fn signs_with(&self, for_use: KeyUse) -> impl Iterator<Item = &SigningKey> {
+        let of_use = move |key: &&SigningKey| key.for_use == for_use && key.state == KeyState::Valid;
+        self.signing_keys.iter().rev().filter(of_use)
+    }
+}
+
 /// Whether a key counts, and since when it does not (M-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
@@ -154,7 +162,8 @@ impl SealingKey {
         suite::key_id(self.suite, SEALING, &self.public_key)
     }
 
-    fn signed_bytes(region: &Code, member: &Code, suite: Suite, public_key: &[u8; 32]) -> Vec<u8> {
+    /// What the countersignature is over.
+    pub fn signed_bytes(region: &Code, member: &Code, suite: Suite, public_key: &[u8; 32]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let parts: [&[u8]; 4] = [
             region.as_str().as_bytes(),
@@ -165,6 +174,16 @@ impl SealingKey {
         hash::each_part(domain::SEALING_KEY, &parts, |part| bytes.extend_from_slice(part));
         bytes
     }
+}
+
+/// What a words key of a member signs to vouch for its request for a further key (M-13): its use, and the key or the identity and its
+/// addresses as the file has them.
+pub fn key_request_bytes(region: &Code, member: &Code, key_use: &str, key: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let fixed = [region.as_str(), member.as_str(), key_use];
+    let parts: Vec<&[u8]> = fixed.iter().chain(key).map(|part| part.as_bytes()).collect();
+    hash::each_part(domain::KEY_REQUEST, &parts, |part| bytes.extend_from_slice(part));
+    bytes
 }
 
 /// The public key of the token function in one epoch.

@@ -91,8 +91,7 @@ impl From<SecretKey> for WordsKeys {
 impl WordsKeys {
     /// The last one of the member's list that is valid (M-5).
     fn in_force(&self, own: Option<&Member>) -> &SecretKey {
-        let listed = own.into_iter().flat_map(|own| own.signing_keys.iter().rev());
-        let mut valid = listed.filter(|key| key.for_use == KeyUse::Words && key.state == KeyState::Valid);
+        let mut valid = own.into_iter().flat_map(|own| own.signs_with(KeyUse::Words));
         let held = || self.later.iter().chain([&self.first]);
         valid.find_map(|listed| held().find(|key| key.public() == listed.key)).unwrap_or(&self.first)
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use yiqiao_host::http::{HostName, HttpConfig};
 use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile};
-use yiqiao_host::keys::{self, KeyKind, Seed};
+use yiqiao_host::keys::{KeyKind, Seed, Series};
 use yiqiao_host::link::peer_id_of;
 use yiqiao_proto::codes::{FacilityKind, MemberRole};
 use yiqiao_proto::id::Code;
@@ -21,10 +21,8 @@ use zeroize::Zeroizing;
 use crate::cli::say;
 use crate::config::{CodingConfig, ConfigFile, DoorConfig};
 use crate::names::{named, names_of};
-use crate::sealing;
+use crate::renewal::{SEALING, TRANSPORT, WORDS, opens};
 
-pub(crate) const TRANSPORT: KeyKind = KeyKind::new("transport");
-pub(crate) const WORDS: KeyKind = KeyKind::new("words");
 pub(crate) const AT_REST: KeyKind = KeyKind::new("at-rest");
 
 /// Arguments of `join`.
@@ -115,10 +113,10 @@ pub(crate) fn join(join: &Join) -> anyhow::Result<()> {
 
 /// Makes the keys, and the request with their public halves.
 fn request(join: &Join, folder: &Path, region: &Code, code: &Code) -> anyhow::Result<JoinRequest> {
-    let key = |name: &str, kind| keys::create(&folder.join("keys").join(format!("{name}.key")), kind);
-    let (transport, words) = (key("transport", TRANSPORT)?, key("words", WORDS)?);
-    let sealing = sealing::create(&folder.join("keys"))?;
-    key("at-rest", AT_REST)?;
+    let folder = folder.join("keys");
+    let key = |kind| Series::new(&folder, kind).next().map(|(_, seed)| seed);
+    let (transport, words, sealing) = (key(TRANSPORT)?, key(WORDS)?, key(SEALING)?);
+    key(AT_REST)?;
     let mut roles = vec![MemberRole::Custodian];
     if join.portal {
         roles.push(MemberRole::Portal);
@@ -133,7 +131,7 @@ fn request(join: &Join, folder: &Path, region: &Code, code: &Code) -> anyhow::Re
         peer_id: peer_id_of(&Zeroizing::new(*transport.expose()))?,
         words: &secret(&words),
         registry_keys: None,
-        sealing: Some(sealing.public()),
+        sealing: Some(opens(&sealing).public()),
     });
     // What the registry would not admit is found here.
     request.member(region)?;

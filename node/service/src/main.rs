@@ -9,7 +9,7 @@
 //! | what other members ask | [`peers`], [`pulls`] |
 //! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], `api/intake.rs` |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
-//! | commands of the administrator | [`cli`], answered by [`admin`]; a new node: [`join`]; its next sealing key: [`sealing`] |
+//! | commands of the administrator | [`cli`], answered by [`admin`]; a new node: [`join`]; its next keys: [`renewal`] |
 
 mod admin;
 mod api;
@@ -32,7 +32,7 @@ mod peers;
 mod pulls;
 mod reception;
 mod registry;
-mod sealing;
+mod renewal;
 mod sequencer;
 mod serve;
 mod sweep;
@@ -70,10 +70,12 @@ struct Node {
 enum Command {
     /// Makes a new node: its keys, its configuration, and the request to join a region.
     Join(join::Join),
-    /// Makes the node's next sealing key, and the request to list it. Earlier ones are kept.
-    SealingKey {
+    /// Makes the node's next key of a kind, and the request to list it. Earlier ones are kept.
+    RenewKey {
         #[command(flatten)]
         node: Node,
+        /// Which key.
+        key: renewal::Renewed,
     },
     /// Runs the node until it is told to stop (Ctrl-C, SIGTERM).
     Serve {
@@ -137,7 +139,7 @@ fn run() -> anyhow::Result<()> {
     keep_private();
     match arguments.command {
         Command::Join(join) => join::join(&join),
-        Command::SealingKey { node } => sealing::follow(&node.config),
+        Command::RenewKey { node, key } => renewal::renew(&node.config, key),
         Command::Serve { node } => serve::run(&node.config),
         Command::Status { node, json } => Console::new(&node.config)?.status(json),
         Command::Review { node, command } => Console::new(&node.config)?.review(&command),

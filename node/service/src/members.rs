@@ -60,25 +60,49 @@ impl Members {
 
     /// Asks; the caller checks what is answered.
     pub(crate) async fn ask(&self, to: &To, method: Method, request: Vec<u8>) -> Result<Bytes, CallFailed> {
-        let peer = self.peer(to)?;
-        self.link.call(peer, method as u16, request.into(), CALL_WAIT).await.map_err(failed)
+        let request = Bytes::from(request);
+        let mut last = nobody(to);
+        for peer in self.peers(to) {
+            match self.link.call(peer, method as u16, request.clone(), CALL_WAIT).await {
+                Err(error @ CallError::Unreachable { .. }) => last = error.into(),
+                asked => return asked.map_err(failed),
+            }
+        }
+        Err(last)
     }
 
     /// Asks a member for a body.
     pub(crate) async fn pull(&self, member: &Code, request: Vec<u8>) -> Result<Pull, CallFailed> {
-        let peer = self.peer(&To::Member(member.clone()))?;
-        self.link.pull(peer, request.into(), CALL_WAIT).await.map_err(failed)
-    }
-
-    fn peer(&self, to: &To) -> Result<PeerId, CallFailed> {
-        let directory = self.directory.borrow();
-        match to {
-            To::Registry => registry(&directory).ok_or(CallFailed::NoRegistry),
-            To::Member(code) => {
-                let active = directory.member(code).filter(|member| !member.suspended);
-                active.and_then(peer_of).ok_or_else(|| CallFailed::NoMember(code.clone()))
+        let (to, request) = (To::Member(member.clone()), Bytes::from(request));
+        let mut last = nobody(&to);
+        for peer in self.peers(&to) {
+            match self.link.pull(peer, request.clone(), CALL_WAIT).await {
+                Err(error @ CallError::Unreachable { .. }) => last = error.into(),
+                asked => return asked.map_err(failed),
             }
         }
+        Err(last)
+    }
+
+    /// Whether a member is connected, by any of its identities.
+    pub(crate) fn is_connected(&self, member: &Member) -> bool {
+        let status = self.link.status();
+        peers_of(member).any(|peer| status.is_connected(&peer))
+    }
+
+    /// The identities of a member, which is one of them at a time: those that are connected, then the others, of each the newest first.
+    fn peers(&self, to: &To) -> Vec<PeerId> {
+        let directory = self.directory.borrow();
+        let member = match to {
+            To::Registry => registry(&directory),
+            To::Member(code) => directory.member(code).filter(|member| !member.suspended),
+        };
+        let mut peers: Vec<PeerId> = member.into_iter().flat_map(peers_of).collect();
+        if peers.len() > 1 {
+            let status = self.link.status();
+            peers.sort_by_key(|peer| !status.is_connected(peer));
+        }
+        peers
     }
 }
 
@@ -93,15 +117,22 @@ impl CallFailed {
     }
 }
 
-/// The registry's libp2p identity.
-pub(crate) fn registry(directory: &Directory) -> Option<PeerId> {
+/// The registry, as a member.
+pub(crate) fn registry(directory: &Directory) -> Option<&Member> {
     let is_registry = |member: &&Member| member.roles.contains(&MemberRole::Registry) && !member.suspended;
-    directory.list().members.iter().find(is_registry).and_then(peer_of)
+    directory.list().members.iter().find(is_registry)
 }
 
-/// A member's libp2p identity.
-pub(crate) fn peer_of(member: &Member) -> Option<PeerId> {
-    PeerId::from_bytes(&member.transports.first()?.peer_id).ok()
+/// A member's libp2p identities, the newest first.
+pub(crate) fn peers_of(member: &Member) -> impl Iterator<Item = PeerId> {
+    member.transports.iter().rev().filter_map(|transport| PeerId::from_bytes(&transport.peer_id).ok())
+}
+
+fn nobody(to: &To) -> CallFailed {
+    match to {
+        To::Registry => CallFailed::NoRegistry,
+        To::Member(code) => CallFailed::NoMember(code.clone()),
+    }
 }
 
 fn failed(error: CallError) -> CallFailed {

@@ -12,7 +12,7 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
 
-use crate::members::{self, CallFailed, Members};
+use crate::members::{self, CallFailed, Members, peers_of};
 
 /// A way to the registry; clones are the same.
 #[derive(Clone)]
@@ -36,15 +36,16 @@ impl Registry {
     pub(crate) fn is_connected(&self) -> bool {
         let directory = self.directory();
         let is_member = directory.member(&self.own).is_some_and(|own| !own.suspended);
-        is_member
-            && members::registry(&directory)
-                .is_some_and(|peer| self.members.link().status().is_connected(&peer))
+        is_member && members::registry(&directory).is_some_and(|registry| self.members.is_connected(registry))
     }
 
     /// What last went wrong on the way to it.
     pub(crate) fn last_trouble(&self) -> Option<Trouble> {
-        let peer = members::registry(&self.directory())?;
-        self.members.link().status().peers.get(&peer)?.last_trouble.clone()
+        let status = self.members.link().status();
+        let directory = self.directory();
+        let peers = members::registry(&directory).into_iter().flat_map(peers_of);
+        let troubles = peers.filter_map(|peer| status.peers.get(&peer)?.last_trouble.clone());
+        troubles.max_by_key(|trouble| trouble.at)
     }
 
     /// The member lists after a version, oldest first (M-2); who takes them checks them.

@@ -15,13 +15,13 @@ use yiqiao_host::clients::{Clients, Systems};
 use yiqiao_host::clock::Clock;
 use yiqiao_host::http::{self, HttpConfig};
 use yiqiao_host::joining::RegionFile;
-use yiqiao_host::keys::Seed;
 use yiqiao_host::link::{Limits, Link, LinkConfig, PeerId, Roster};
+use yiqiao_host::renewal::transport_in_force;
 use yiqiao_host::sessions::Identity;
 use yiqiao_host::store::Store;
 use yiqiao_host::{config, keys, telemetry};
 use yiqiao_node_core::at_rest::AtRest;
-use yiqiao_node_core::machine::{Input, Keys, Machine};
+use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::member::Transport;
@@ -33,18 +33,19 @@ use crate::config::{Config, MllpDoor};
 use crate::deposits::Deposits;
 use crate::effects::{Doing, Effects};
 use crate::fetch::Fetcher;
-use crate::join::{AT_REST, TRANSPORT, WORDS, secret};
+use crate::join::AT_REST;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, LISTS_RETRY};
-use crate::members::{self, Members};
+use crate::members::{self, Members, peers_of};
 use crate::mllp::Mllp;
 use crate::peers::Peers;
 use crate::reception::Reception;
 use crate::registry::Registry;
+use crate::renewal::Held;
 use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
 use crate::sweep::{sweep, sweep_copies};
 use crate::vault::Vault;
-use crate::{admin, api, fhir, sealing};
+use crate::{admin, api, fhir};
 
 /// Makes a machine that has seen nothing.
 type Fresh = Box<dyn Fn() -> Machine + Send>;
@@ -58,19 +59,12 @@ pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let region = RegionFile::read(config.region_file.as_path())?;
-    ensure!(
-        region.region == config.region,
-        "`region` in the configuration is {}, the region's file is of {}",
-        config.region,
-        region.region
-    );
-    let first = region.directory()?;
-    let key = |name: &str, kind| keys::load(&config.keys.as_path().join(format!("{name}.key")), kind);
-    let transport = Zeroizing::new(*key("transport", TRANSPORT)?.expose());
-    let at_rest = Zeroizing::new(*key("at-rest", AT_REST)?.expose());
-    let (words, sealing) = (key("words", WORDS)?, sealing::load(config.keys.as_path())?);
-    let fresh = fresh(&config, words, sealing, at_rest.clone(), first.clone())?;
+    let first = first_list(&config)?;
+    let folder = config.keys.as_path();
+    let at_rest = keys::load(&folder.join("at-rest.key"), AT_REST)?;
+    let at_rest = Zeroizing::new(*at_rest.expose());
+    let held = Arc::new(Held::load(folder)?);
+    let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (mllp_doors, zone, listen) = (config.mllp_doors()?, config.zone()?, config.listen()?);
     let listener = bind(&config.http).await?;
@@ -86,7 +80,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (roster, rosters) = watch::channel(Arc::new(roster(&directories.borrow())));
     let (progress, progressed) = watch::channel(Progress::default());
     let peers = Peers::new(inbox.clone(), directories.clone(), Arc::clone(&vault), progressed);
-    let link = LinkConfig { secret: transport, listen, limits: Limits::default(), clock: Clock::system() };
+    let link = LinkConfig {
+        secret: identity(&held, &machine),
+        listen,
+        limits: Limits::default(),
+        clock: Clock::system(),
+    };
     let (link, link_task) = Link::start(link, rosters, Arc::new(peers)).await?;
     tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "the link is up");
     let code = config.organisation()?;
@@ -133,6 +132,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     close(ended, &data)
 }
 
+/// The first member list, as the region's file has it (M-3).
+fn first_list(config: &Config) -> anyhow::Result<Directory> {
+    let region = RegionFile::read(config.region_file.as_path())?;
+    ensure!(
+        region.region == config.region,
+        "`region` in the configuration is {}, the region's file is of {}",
+        config.region,
+        region.region
+    );
+    Ok(region.directory()?)
+}
+
 /// What runs until the process is told to stop, or its state can no longer be trusted.
 struct Running {
     app: App,
@@ -171,17 +182,19 @@ impl Running {
 /// What makes machines: one at the start, and one whenever a batch could not be kept.
 fn fresh(
     config: &Config,
-    words: Seed,
-    sealing: Vec<Seed>,
+    held: Arc<Held>,
     at_rest: Zeroizing<[u8; 32]>,
     first: Directory,
 ) -> anyhow::Result<Fresh> {
     let machine = config.machine()?;
-    Ok(Box::new(move || {
-        let sealing = sealing.iter().map(sealing::opens).collect();
-        let keys = Keys { words: secret(&words), sealing, at_rest: AtRest::new(&at_rest) };
-        Machine::new(machine.clone(), keys, first.clone())
-    }))
+    Ok(Box::new(move || Machine::new(machine.clone(), held.keys(AtRest::new(&at_rest)), first.clone())))
+}
+
+/// The node's identity on the link: the newest one of the list that it holds; before it is a member, its first one.
+fn identity(held: &Held, machine: &Machine) -> Zeroizing<[u8; 32]> {
+    let own = machine.directory().member(&machine.config().organisation);
+    let listed = own.and_then(|own| transport_in_force(own, &held.transport));
+    listed.unwrap_or_else(|| Zeroizing::new(*held.transport.0.expose()))
 }
 
 /// Opens the state and brings a machine up to it; an index that turns out to be unfit is made again at once.
@@ -294,10 +307,8 @@ async fn follow_roster(
     rosters: watch::Sender<Arc<Roster>>,
 ) {
     loop {
-        let registry = members::registry(&directories.borrow_and_update());
-        if let Some(registry) = registry {
-            link.keep(registry);
-        }
+        let directory = directories.borrow_and_update().clone();
+        members::registry(&directory).into_iter().flat_map(peers_of).for_each(|peer| link.keep(peer));
         let members = roster(&directories.borrow());
         rosters.send_replace(Arc::new(members));
         if directories.changed().await.is_err() {

@@ -37,8 +37,18 @@ enum Command {
     Init(region::Init),
     /// Signs a new member list with the organisations of these join requests added.
     Admit(region::Admit),
-    /// Signs a new member list with further sealing keys of members; what is sealed to earlier ones can still be opened.
-    SealingKey(region::Reseal),
+    /// Signs a new member list with further keys of members, beside those that they have.
+    RenewKey(region::Renew),
+    /// Signs a new member list in which a key signs nothing new, or is in other hands since a place of the log.
+    RetireKey(region::Retire),
+    /// Makes the next key of the registry itself, and signs a new member list with it, beside the one before.
+    RegistryKey(region::OwnKey),
+    /// Makes the authority's next key, and signs a new member list with the one before: every later list is signed with the new one.
+    RotateAuthority {
+        /// The region's folder.
+        #[arg(long, default_value = "region")]
+        region: PathBuf,
+    },
     /// Signs a new member list with another epoch of the token key, beside the epochs before.
     TokenEpoch {
         /// The region's folder.
@@ -54,11 +64,7 @@ enum Command {
         region: PathBuf,
     },
     /// Shows the members of the newest list.
-    Members {
-        /// The region's folder.
-        #[arg(long, default_value = "region")]
-        region: PathBuf,
-    },
+    Members(region::Show),
     /// Accounts of analysts (role `bureau`) and operators (role `operator`), in the running registry.
     Account {
         /// The configuration file.
@@ -96,11 +102,14 @@ fn run() -> anyhow::Result<()> {
     match arguments.command {
         Command::Init(init) => region::init(&init),
         Command::Admit(admit) => region::admit(&admit),
-        Command::SealingKey(reseal) => region::reseal(&reseal),
+        Command::RenewKey(renew) => region::renew(&renew),
+        Command::RetireKey(retire) => region::retire(&retire),
+        Command::RegistryKey(own) => region::own_key(&own),
+        Command::RotateAuthority { region } => region::rotate_authority(&region),
         Command::TokenEpoch { region } => region::token_epoch(&region),
         Command::Suspend(suspend) => region::suspend(&suspend),
         Command::NewLog { region } => region::new_log(&region),
-        Command::Members { region } => region::show(&region),
+        Command::Members(show) => region::show(&show),
         Command::Account { config, command } => desk::account(&config, command),
         Command::Serve { config } => serve::run(&config),
     }

@@ -11,14 +11,15 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use yiqiao_host::clock::Clock;
 use yiqiao_host::http::{HostName, HttpConfig};
-use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile, SealingRequest};
-use yiqiao_host::keys::{self, KeyKind, Seed};
-use yiqiao_host::link::peer_id_of;
-use yiqiao_proto::codes::{DefaultRule, MemberRole};
+use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile};
+use yiqiao_host::keys::{KeyKind, Seed, Series};
+use yiqiao_host::link::{PeerId, peer_id_of};
+use yiqiao_host::renewal::{KeyRequest, RenewalError};
+use yiqiao_proto::codes::{DefaultRule, KeyUse, MemberRole};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::Code;
-use yiqiao_proto::member::{Member, MemberList, Policy};
+use yiqiao_proto::id::{Code, KeyId};
+use yiqiao_proto::member::{KeyState, Member, MemberList, Policy, SigningKey, Transport};
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 use yiqiao_proto::time::Millis;
 use zeroize::Zeroizing;
@@ -31,8 +32,10 @@ pub(crate) const TRANSPORT: KeyKind = KeyKind::new("transport");
 pub(crate) const WORDS: KeyKind = KeyKind::new("words");
 pub(crate) const CHECKPOINT: KeyKind = KeyKind::new("checkpoint");
 pub(crate) const LEASE: KeyKind = KeyKind::new("lease");
-/// Where `suspend` and `admit` find the authority's key, relative to the region's folder.
-const AUTHORITY_KEY: &str = "authority/authority.key";
+/// Where the authority's keys are, relative to the region's folder.
+const AUTHORITY_FOLDER: &str = "authority";
+/// How much of a key's id names it at least.
+const KEY_DIGITS_MIN: usize = 8;
 
 /// Arguments of `init`.
 #[derive(Args)]
@@ -71,15 +74,67 @@ pub(crate) struct Admit {
     requests: Vec<PathBuf>,
 }
 
-/// Arguments of `sealing-key`.
+/// Arguments of `renew-key`.
 #[derive(Args)]
-pub(crate) struct Reseal {
+pub(crate) struct Renew {
     /// The region's folder.
     #[arg(long, default_value = "region")]
     region: PathBuf,
-    /// Requests, as `yiqiao-node sealing-key` writes them.
+    /// Takes requests that no valid words key of the member vouches for: it has lost them all, and you know by other means who asks.
+    #[arg(long)]
+    unvouched: bool,
+    /// Requests, as `yiqiao-node renew-key` writes them.
     #[arg(required = true)]
     requests: Vec<PathBuf>,
+}
+
+/// Arguments of `retire-key`.
+#[derive(Args)]
+pub(crate) struct Retire {
+    /// The region's folder.
+    #[arg(long, default_value = "region")]
+    region: PathBuf,
+    /// The member's code.
+    member: String,
+    /// The key: its id as `members --keys` shows it, or the beginning of it; of an identity on the link the whole.
+    key: String,
+    /// The key is in other hands: what stands in the log from this place on under it is not believed.
+    #[arg(long, value_name = "PLACE")]
+    compromised_since: Option<u64>,
+}
+
+/// Arguments of `registry-key`.
+#[derive(Args)]
+pub(crate) struct OwnKey {
+    /// The region's folder.
+    #[arg(long, default_value = "region")]
+    region: PathBuf,
+    /// Which of the registry's own keys is followed by another.
+    key: Own,
+}
+
+/// The registry's own keys.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Own {
+    /// Its identity on the link.
+    Transport,
+    /// Signs its answers and access events.
+    Words,
+    /// Signs checkpoints of the log.
+    Checkpoint,
+    /// Signs leases.
+    Lease,
+}
+
+/// Arguments of `members`.
+#[derive(Args)]
+pub(crate) struct Show {
+    /// The region's folder.
+    #[arg(long, default_value = "region")]
+    region: PathBuf,
+    /// Shows the keys of each member, too, and what has become of them.
+    #[arg(long)]
+    keys: bool,
 }
 
 /// Arguments of `suspend`.
@@ -104,12 +159,12 @@ pub(crate) fn init(init: &Init) -> anyhow::Result<()> {
         let path = folder.join(part);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
     }
-    let authority = new_key(&folder.join(AUTHORITY_KEY), AUTHORITY)?;
     let keys_folder = folder.join("registry/keys");
-    let key = |name: &str, kind| new_key(&keys_folder.join(format!("{name}.key")), kind);
-    let (words, checkpoint, lease) =
-        (key("words", WORDS)?, key("checkpoint", CHECKPOINT)?, key("lease", LEASE)?);
-    let transport = keys::create(&keys_folder.join("transport.key"), TRANSPORT)?;
+    let new = |folder: &Path, kind| Series::new(folder, kind).next().map(|(_, seed)| seed);
+    let authority = secret(&new(&folder.join(AUTHORITY_FOLDER), AUTHORITY)?);
+    let key = |kind| new(&keys_folder, kind).map(|seed| secret(&seed));
+    let (words, checkpoint, lease) = (key(WORDS)?, key(CHECKPOINT)?, key(LEASE)?);
+    let transport = new(&keys_folder, TRANSPORT)?;
     let tokens = TokenKeys::new(&keys_folder).next(1)?;
     let code = Code::new("registry").expect("a code");
     let request = JoinRequest::of(&Applicant {
@@ -214,22 +269,118 @@ pub(crate) fn admit(admit: &Admit) -> anyhow::Result<()> {
     say_signed(&file)
 }
 
-/// Lists further sealing keys of members, to which others seal from then on (M-4).
-pub(crate) fn reseal(reseal: &Reseal) -> anyhow::Result<()> {
-    let requests: Vec<SealingRequest> =
-        reseal.requests.iter().map(|file| SealingRequest::read(file)).collect::<Result<_, _>>()?;
-    let file = change(&reseal.region, |list| {
+/// Lists further keys of members beside those that they have (M-13).
+pub(crate) fn renew(renew: &Renew) -> anyhow::Result<()> {
+    let requests: Vec<KeyRequest> =
+        renew.requests.iter().map(|file| KeyRequest::read(file)).collect::<Result<_, _>>()?;
+    let file = change(&renew.region, |list| {
         for request in &requests {
-            let (code, key) = request.key(&list.region)?;
-            let member = list.members.iter_mut().find(|member| member.code == code);
-            let member = member.with_context(|| format!("{code} is no member"))?;
-            let known = member.sealing_keys.iter().any(|known| known.public_key == key.public_key);
-            ensure!(!known, "the sealing key of {code} is listed already");
-            member.sealing_keys.push(key);
+            let code = request.code(&list.region)?;
+            let region = list.region.clone();
+            match request.list(&region, member_of(list, code.as_str())?, renew.unvouched) {
+                Err(error @ RenewalError::Unvouched { .. }) => bail!(
+                    "{error}; if it has lost them all and you know by other means who asks, list its words key with --unvouched"
+                ),
+                listed => listed?,
+            }
         }
         Ok(())
     })?;
     say_signed(&file)
+}
+
+/// Lets a key sign or be sealed to no longer, or takes an identity on the link off the list (M-5, M-6).
+pub(crate) fn retire(retire: &Retire) -> anyhow::Result<()> {
+    let state = retire.compromised_since.map_or(KeyState::Retired, KeyState::CompromisedSince);
+    let file = change(&retire.region, |list| {
+        let member = member_of(list, &retire.member)?;
+        let code = &retire.member;
+        let named =
+            |id: &KeyId| retire.key.len() >= KEY_DIGITS_MIN && id.to_string().starts_with(&retire.key);
+        let signing = member.signing_keys.iter_mut().filter(|key| named(&key.id())).map(|key| &mut key.state);
+        let sealing = member.sealing_keys.iter_mut().filter(|key| named(&key.id())).map(|key| &mut key.state);
+        match &mut signing.chain(sealing).collect::<Vec<_>>()[..] {
+            [] => {
+                let before = member.transports.len();
+                member.transports.retain(|transport| peer(transport) != retire.key);
+                ensure!(
+                    member.transports.len() < before,
+                    "{code} has no key {}; `yiqiao-registry members --keys` lists them",
+                    retire.key
+                );
+                ensure!(
+                    !member.transports.is_empty(),
+                    "it is the only identity of {code} on the link: list another one first"
+                );
+            }
+            [one] => **one = state,
+            _ => bail!("{} is the beginning of several keys of {code}: give more of it", retire.key),
+        }
+        let silent = |for_use| {
+            let of_use = || member.signing_keys.iter().filter(|key| key.for_use == for_use);
+            of_use().count() > 0 && of_use().all(|key| key.state != KeyState::Valid)
+        };
+        let speaks = KeyUse::ALL.iter().all(|for_use| !silent(*for_use));
+        // A key in other hands is worse than silence.
+        ensure!(
+            speaks || retire.compromised_since.is_some(),
+            "{code} could sign nothing more of this kind: list its next key first, with renew-key or registry-key"
+        );
+        Ok(())
+    })?;
+    say_signed(&file)
+}
+
+/// Makes the next key of the registry itself, and lists it beside the one before: the registry uses it from its next start on.
+pub(crate) fn own_key(own: &OwnKey) -> anyhow::Result<()> {
+    let keys = own.region.join("registry/keys");
+    let mut made = PathBuf::new();
+    let file = change(&own.region, |list| {
+        let registry = list.members.iter_mut().find(|member| member.roles.contains(&MemberRole::Registry));
+        let registry = registry.context("the member list has no registry")?;
+        let (kind, for_use) = match own.key {
+            Own::Transport => {
+                let (file, seed) = Series::new(&keys, TRANSPORT).next()?;
+                let peer_id = peer_id_of(&Zeroizing::new(*seed.expose()))?.to_bytes();
+                let addresses =
+                    registry.transports.last().map(|last| last.addresses.clone()).unwrap_or_default();
+                registry.transports.push(Transport { peer_id, addresses });
+                made = file;
+                return Ok(());
+            }
+            Own::Words => (WORDS, KeyUse::Words),
+            Own::Checkpoint => (CHECKPOINT, KeyUse::Checkpoint),
+            Own::Lease => (LEASE, KeyUse::Lease),
+        };
+        let (file, seed) = Series::new(&keys, kind).next()?;
+        let key = secret(&seed).public();
+        registry.signing_keys.push(SigningKey { key, for_use, state: KeyState::Valid });
+        made = file;
+        Ok(())
+    })?;
+    say(&format!(
+        "made {}; back it up\nsigned {}\nwhen all members have that list, start the registry again: it uses the new key from then on; \
+         then retire the one before with retire-key",
+        made.display(),
+        file.display()
+    ))
+}
+
+/// Gives the region another authority key: the list that names it is signed with the one before, every later one with it (M-8).
+pub(crate) fn rotate_authority(region_folder: &Path) -> anyhow::Result<()> {
+    let mut made = PathBuf::new();
+    let file = change(region_folder, |list| {
+        let (file, seed) = Series::new(&region_folder.join(AUTHORITY_FOLDER), AUTHORITY).next()?;
+        list.authority = secret(&seed).public();
+        made = file;
+        Ok(())
+    })?;
+    say(&format!(
+        "made {}; keep it offline and backed up\nsigned {}: every later list is signed with the new key; once all members have this one, \
+         the key before is of no use any more",
+        made.display(),
+        file.display()
+    ))
 }
 
 /// Begins another epoch of the token key: everybody gets further tokens under it, beside those of the epochs before (T-7).
@@ -246,15 +397,15 @@ pub(crate) fn token_epoch(region_folder: &Path) -> anyhow::Result<()> {
 /// Suspends or restores a member.
 pub(crate) fn suspend(suspend: &Suspend) -> anyhow::Result<()> {
     let file = change(&suspend.region, |list| {
-        let named = list.members.iter_mut().find(|member| member.code.as_str() == suspend.member);
-        named
-            .with_context(|| {
-                format!("{} is no member; `yiqiao-registry members` lists them", suspend.member)
-            })?
-            .suspended = !suspend.restore;
+        member_of(list, &suspend.member)?.suspended = !suspend.restore;
         Ok(())
     })?;
     say_signed(&file)
+}
+
+fn member_of<'l>(list: &'l mut MemberList, code: &str) -> anyhow::Result<&'l mut Member> {
+    let named = list.members.iter_mut().find(|member| member.code.as_str() == code);
+    named.with_context(|| format!("{code} is no member; `yiqiao-registry members` lists them"))
 }
 
 /// Begins a new log, after an older copy of the log was restored: members that have seen more of the old one believe its checkpoints
@@ -273,9 +424,9 @@ fn change(
     region_folder: &Path,
     change: impl FnOnce(&mut MemberList) -> anyhow::Result<()>,
 ) -> anyhow::Result<PathBuf> {
-    let authority = authority(region_folder)?;
     let lists = region_folder.join("registry/lists");
-    let newest = newest(&lists, &authority.public())?;
+    let newest = newest(&lists, &first_authority(region_folder)?)?;
+    let authority = authority(region_folder, &newest.list().authority)?;
     let mut list = newest.list().clone();
     list.version += 1;
     list.previous = Some(newest.payload_hash());
@@ -291,20 +442,64 @@ fn say_signed(file: &Path) -> anyhow::Result<()> {
 }
 
 /// Shows the members.
-pub(crate) fn show(region_folder: &Path) -> anyhow::Result<()> {
-    let authority = authority(region_folder)?;
-    let newest = newest(&region_folder.join("registry/lists"), &authority.public())?;
-    let line = |member: &Member| {
+pub(crate) fn show(show: &Show) -> anyhow::Result<()> {
+    let newest = newest(&show.region.join("registry/lists"), &first_authority(&show.region)?)?;
+    let mut lines = vec![format!("member list version {}", newest.list().version)];
+    for member in &newest.list().members {
         let state = if member.suspended { "suspended" } else { "active" };
-        format!("{:<16} {:<10} {}", member.code.as_str(), state, member.name)
-    };
-    let lines: Vec<String> = newest.list().members.iter().map(line).collect();
-    say(&format!("member list version {}\n{}", newest.list().version, lines.join("\n")))
+        lines.push(format!("{:<16} {:<10} {}", member.code.as_str(), state, member.name));
+        if show.keys {
+            lines.extend(keys_of(member));
+        }
+    }
+    say(&lines.join("\n"))
 }
 
-fn authority(region_folder: &Path) -> anyhow::Result<SecretKey> {
-    let seed = keys::load(&region_folder.join(AUTHORITY_KEY), AUTHORITY);
-    Ok(secret(&seed.context("name the folder that `yiqiao-registry init` made with --region")?))
+/// The keys of a member, a line each.
+fn keys_of(member: &Member) -> Vec<String> {
+    let line = |what: &str, id: &str, state: &str| format!("    {what:<12} {id}  {state}");
+    let state = |state: KeyState| match state {
+        KeyState::Valid => "valid".to_owned(),
+        KeyState::Retired => "retired".to_owned(),
+        KeyState::CompromisedSince(place) => format!("compromised since place {place} of the log"),
+    };
+    let name = |for_use| match for_use {
+        KeyUse::Words => "words",
+        KeyUse::Checkpoint => "checkpoint",
+        KeyUse::Lease => "lease",
+    };
+    let signing = member
+        .signing_keys
+        .iter()
+        .map(|key| line(name(key.for_use), &key.id().to_string(), &state(key.state)));
+    let sealing =
+        member.sealing_keys.iter().map(|key| line("sealing", &key.id().to_string(), &state(key.state)));
+    let transport = member.transports.iter().map(|transport| line("transport", &peer(transport), "listed"));
+    signing.chain(sealing).chain(transport).collect()
+}
+
+/// An identity on the link, as people write it.
+fn peer(transport: &Transport) -> String {
+    PeerId::from_bytes(&transport.peer_id).map(|peer| peer.to_string()).unwrap_or_default()
+}
+
+/// The public key that signed the first list; its secret may be gone by now (M-8).
+fn first_authority(region_folder: &Path) -> anyhow::Result<PublicKey> {
+    let file = region_folder.join("region.json");
+    let region =
+        RegionFile::read(&file).context("name the folder that `yiqiao-registry init` made with --region")?;
+    Ok(region.key()?)
+}
+
+/// The authority's key in force.
+fn authority(region_folder: &Path, public: &PublicKey) -> anyhow::Result<SecretKey> {
+    let folder = region_folder.join(AUTHORITY_FOLDER);
+    let (first, later) = Series::new(&folder, AUTHORITY)
+        .load()
+        .with_context(|| format!("{} has to be there while a list is signed", folder.display()))?;
+    [&first].into_iter().chain(&later).map(secret).find(|key| key.public() == *public).with_context(|| {
+        format!("{} does not have the key that signs the next list: bring the newest one", folder.display())
+    })
 }
 
 pub(crate) fn newest(lists: &Path, authority: &PublicKey) -> anyhow::Result<Directory> {
@@ -345,10 +540,6 @@ fn sign_list(lists: &Path, list: &MemberList, authority: &SecretKey) -> anyhow::
     let name = file.file_name().and_then(|name| name.to_str()).context("a file name")?;
     yiqiao_journal::write_atomic(&disk, name, envelope.as_bytes())?;
     Ok(file)
-}
-
-fn new_key(path: &Path, kind: KeyKind) -> anyhow::Result<SecretKey> {
-    Ok(secret(&keys::create(path, kind)?))
 }
 
 pub(crate) fn secret(seed: &Seed) -> SecretKey {

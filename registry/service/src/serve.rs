@@ -7,11 +7,15 @@ use anyhow::{Context, bail, ensure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use yiqiao_host::clock::Clock;
+use yiqiao_host::keys::{KeyKind, Series};
 use yiqiao_host::link::{Limits, Link, LinkConfig, PeerId, Roster};
-use yiqiao_host::{config, keys, telemetry};
+use yiqiao_host::renewal::transport_in_force;
+use yiqiao_host::{config, telemetry};
+use yiqiao_proto::codes::KeyUse;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
+use yiqiao_proto::member::SigningKey;
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 use yiqiao_registry_core::machine::{Input, Keys, Machine};
 use zeroize::Zeroizing;
@@ -42,11 +46,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let first =
         region::read_list(&lists, 1)?.context("there is no first member list; run `yiqiao-registry init`")?;
     let directory = Directory::first(&region, &authority, &first)?;
-    let secrets = Secrets::load(config.keys.as_path())?;
+    let newest = region::newest(&lists, &authority)?;
+    let secrets = Secrets::load(config.keys.as_path(), &code, &newest)?;
 
     let listener = front::bind(&config.http).await?;
     let data = config.data.as_path().to_owned();
-    let newest = region::newest(&lists, &authority)?.list().clone();
+    let newest = newest.list().clone();
     newest.token_keys.iter().try_for_each(|listed| secrets.tokens.of(listed).map(drop))?;
     let log_id = newest.log_id;
     let mut ledger = Ledger::open(&data, &region, &log_id, secrets.checkpoint)?;
@@ -105,13 +110,29 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn load(folder: &Path) -> anyhow::Result<Self> {
-        let key = |name: &str, kind| keys::load(&folder.join(format!("{name}.key")), kind);
+    /// Of keys that follow each other, those that the newest list has in force.
+    fn load(folder: &Path, code: &Code, newest: &Directory) -> anyhow::Result<Self> {
+        let own = newest.member(code).with_context(|| format!("{code} is no member of the newest list"))?;
+        let held = |kind: KeyKind| Series::new(folder, kind).load();
+        let missing = |kind: KeyKind| {
+            let folder = folder.display();
+            format!(
+                "{folder} has no {kind} key that the newest member list has in force: restore it from its backup"
+            )
+        };
+        let signs = |kind: KeyKind, for_use| {
+            let (first, later) = held(kind)?;
+            let mut held: Vec<SecretKey> = [&first].into_iter().chain(&later).map(secret).collect();
+            let place = |listed: &SigningKey| held.iter().position(|key| key.public() == listed.key);
+            let place = own.signs_with(for_use).find_map(place).with_context(|| missing(kind))?;
+            anyhow::Ok(held.swap_remove(place))
+        };
+        let transport = transport_in_force(own, &held(TRANSPORT)?);
         Ok(Self {
-            machine: Keys { words: secret(&key("words", WORDS)?), lease: secret(&key("lease", LEASE)?) },
-            checkpoint: secret(&key("checkpoint", CHECKPOINT)?),
+            machine: Keys { words: signs(WORDS, KeyUse::Words)?, lease: signs(LEASE, KeyUse::Lease)? },
+            checkpoint: signs(CHECKPOINT, KeyUse::Checkpoint)?,
             tokens: TokenKeys::new(folder),
-            transport: Zeroizing::new(*key("transport", TRANSPORT)?.expose()),
+            transport: transport.with_context(|| missing(TRANSPORT))?,
         })
     }
 }

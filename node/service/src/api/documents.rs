@@ -29,7 +29,7 @@ use crate::api::front::{Acting, Front, Named, subject};
 use crate::api::labs::Trend;
 use crate::api::record::{Kept, own_listed};
 use crate::api::words;
-use crate::members::peer_of;
+use crate::members::peers_of;
 use crate::names::name_of;
 
 pub(super) fn router() -> Router<Front> {
@@ -191,8 +191,10 @@ impl Front {
     }
 
     fn is_reached(&self, holder: &Code) -> bool {
-        let peer = self.app.registry.directory().member(holder).and_then(peer_of);
-        peer.is_some_and(|peer| self.app.link.status().is_connected(&peer))
+        let status = self.app.link.status();
+        let directory = self.app.registry.directory();
+        let mut peers = directory.member(holder).into_iter().flat_map(peers_of);
+        peers.any(|peer| status.is_connected(&peer))
     }
 }
 

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use yiqiao_host::joining::SealingRequest;
 use yiqiao_host::keys::{self, KeyKind};
+use yiqiao_host::renewal::{KeyRequest, WantedKey};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::release::SealingSecret;
 use zeroize::Zeroizing;
@@ -77,20 +77,22 @@ async fn a_disabled_system_delivers_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn m4_a_node_makes_its_next_sealing_key_and_goes_on_with_all_that_it_has() {
+async fn m13_a_node_makes_its_next_keys_and_goes_on_with_all_that_it_has() {
     let mut node = Node::joined().await;
     let keys_folder = node.config().with_file_name("keys");
     let first = std::fs::read_to_string(keys_folder.join("sealing.key")).unwrap();
     for number in [2, 3] {
-        let said = text(&node.command(&["sealing-key"]).await.stdout);
-        assert!(said.contains(&format!("sealing-{number}.key")), "{said}");
+        for key in ["words", "transport", "sealing"] {
+            let said = text(&node.command(&["renew-key", key]).await.stdout);
+            assert!(said.contains(&format!("{key}-{number}.key")), "{said}");
+        }
     }
     assert_eq!(std::fs::read_to_string(keys_folder.join("sealing.key")).unwrap(), first);
-    let request = SealingRequest::read(&node.config().with_file_name("sealing-request.toml")).unwrap();
-    let (code, key) = request.key(&Code::new("demo").unwrap()).unwrap();
+    let request = KeyRequest::read(&node.config().with_file_name("key-request.toml")).unwrap();
     let third = keys::load(&keys_folder.join("sealing-3.key"), KeyKind::new("sealing")).unwrap();
     let third = SealingSecret::new(&Zeroizing::new(*third.expose())).public();
-    assert_eq!((code.as_str(), key.public_key), ("qzrm", third));
+    assert_eq!(request.code(&Code::new("demo").unwrap()).unwrap().as_str(), "qzrm");
+    assert_eq!((request.key, request.vouched.len()), (WantedKey::Sealing { public: hex::encode(third) }, 3));
     // One that was thrown away is missed by nobody; one that is damaged is.
     std::fs::remove_file(keys_folder.join("sealing-2.key")).unwrap();
     std::fs::write(keys_folder.join("sealing-3.key"), "damaged").unwrap();

@@ -25,6 +25,7 @@ mod mllp;
 mod pages;
 mod referral_form;
 mod registers;
+mod renewal;
 mod review;
 mod rig;
 mod story;

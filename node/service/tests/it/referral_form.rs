@@ -12,11 +12,11 @@ use crate::rig::{Node, Region, until};
 use crate::wire;
 
 const RESIDENT_ID: &str = "999000195803040015";
-const DISCHARGE: &str = "C0053";
+pub(crate) const DISCHARGE: &str = "C0053";
 const VISIT: &str = "C0002";
 
 /// An admission of the patient, whom `10215` of `0203` attends.
-const ADMISSION: &str = "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261110080000||ADT^A01|f1|P|2.4\rEVN|A01|20261110080000\r\
+pub(crate) const ADMISSION: &str = "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261110080000||ADT^A01|f1|P|2.4\rEVN|A01|20261110080000\r\
     PID|1||00218001^^^HIS^MR~999000195803040015^^^GA^NI||陈志远||19580304|M\r\
     PV1|1|I|0203^^12||||10215^王建平||||||||||||I26001|||||||||||||||||||||||||20261110080000\r";
 
@@ -30,7 +30,7 @@ const RESULTS: &str = "MSH|^~\\&|LIS|QZRM|YQ|QZRM|20261112090000||ORU^R01|f2|P|2
 type Section<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
 
 /// A clinical document of a kind, made at a time, with sections of a LOINC code and an English name, as they really come.
-fn note(kind: &str, made: &str, sections: &[Section<'_>]) -> String {
+pub(crate) fn note(kind: &str, made: &str, sections: &[Section<'_>]) -> String {
     let entry = |(name, text): &(&str, &str)| {
         format!("<entry><observation><code displayName='{name}'/><value>{text}</value></observation></entry>")
     };
@@ -53,21 +53,25 @@ fn note(kind: &str, made: &str, sections: &[Section<'_>]) -> String {
 }
 
 /// A node with the patient admitted, these notes taken in, and a doctor who attends.
-async fn with_notes(node: &Node, notes: &[String]) -> (Person, String) {
+pub(crate) async fn with_notes(node: &Node, notes: &[String]) -> (Person, String) {
     let mut line = node.mllp().await;
     assert!(line.send(ADMISSION.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
     let token = node.token("emr").await;
     for note in notes {
-        let answer =
-            wire::post(node.http, "/api/intake", Some(&token), "application/xml", note.as_bytes()).await;
-        assert_eq!((answer.status, &answer.json()["outcome"]), (200, &"indexed".into()), "{}", answer.text());
+        hands_in(node, &token, note).await;
     }
     let doctor = Person::with_account(node, "10215", "doctor", Some("0203")).await;
     let subject = find(&doctor).await;
     (doctor, subject)
 }
 
-async fn find(person: &Person) -> String {
+/// The EMR hands in a note.
+pub(crate) async fn hands_in(node: &Node, token: &str, note: &str) {
+    let answer = wire::post(node.http, "/api/intake", Some(token), "application/xml", note.as_bytes()).await;
+    assert_eq!((answer.status, &answer.json()["outcome"]), (200, &"indexed".into()), "{}", answer.text());
+}
+
+pub(crate) async fn find(person: &Person) -> String {
     let found = person.post("/api/patients/find", &json!({ "residentId": RESIDENT_ID })).await;
     found["items"][0]["subject"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned()
 }
@@ -189,7 +193,7 @@ async fn who_does_not_see_the_patient_gets_nothing_to_fill_a_form_with() {
 // ---- A referral to no department ----
 
 /// Two hospitals of one region, both running.
-async fn two() -> [Node; 2] {
+pub(crate) async fn two() -> [Node; 2] {
     let region = Arc::new(Region::started().await);
     let mut nodes = ["qzrm", "qzdx"].map(|code| Node::applied_to(Arc::clone(&region), code));
     nodes.iter().for_each(Node::admit);
@@ -200,7 +204,7 @@ async fn two() -> [Node; 2] {
     nodes
 }
 
-async fn is_known(person: &Person, code: &str) {
+pub(crate) async fn is_known(person: &Person, code: &str) {
     until("the other hospital to be known", async || {
         let members = person.get("/api/region").await["members"].take();
         members.as_array().unwrap().iter().any(|member| member["code"] == code).then_some(())
@@ -209,7 +213,7 @@ async fn is_known(person: &Person, code: &str) {
 }
 
 /// The patient consents at the desk that a hospital may have the documents, for this purpose.
-async fn consents(desk: &Person, to: &str, purpose: &str) {
+pub(crate) async fn consents(desk: &Person, to: &str, purpose: &str) {
     let subject = find(desk).await;
     is_known(desk, to).await;
     let until = "2099-12-01T00:00:00+08:00";
@@ -224,7 +228,7 @@ async fn consents(desk: &Person, to: &str, purpose: &str) {
 }
 
 /// Refers the patient with all documents, to no department; the referral's path.
-async fn sends(doctor: &Person, subject: &str, to: &str) -> String {
+pub(crate) async fn sends(doctor: &Person, subject: &str, to: &str) -> String {
     let history = doctor.get(&format!("/api/patients/{subject}/documents")).await;
     let named = |row: &Value| json!({ "holder": row["holder"], "entry": row["entry"] });
     let entries: Vec<Value> = history["items"].as_array().unwrap().iter().map(named).collect();

@@ -40,11 +40,32 @@ impl Region {
         let mut init = Command::new(registry());
         init.args(["init", "--region", "demo", "--listen", &listen, "--http", &serve, "--folder"]);
         succeeded(&init.arg(&folder).output().unwrap());
+        let region = Self { root, link, http, registry: Mutex::new(None) };
+        region.start_registry().await;
+        region
+    }
+
+    async fn start_registry(&self) {
         let mut serve = Command::new(registry());
-        serve.arg("serve").arg("--config").arg(folder.join("registry/registry.toml"));
-        let mut running = Running::spawn(serve, &root.path().join("registry.log"));
-        running.answers(http).await.unwrap();
-        Self { root, link, http, registry: Mutex::new(Some(running)) }
+        serve.arg("serve").arg("--config").arg(self.folder().join("registry/registry.toml"));
+        let mut running = Running::spawn(serve, &self.root.path().join("registry.log"));
+        running.answers(self.http).await.unwrap();
+        *self.registry.lock().unwrap() = Some(running);
+    }
+
+    /// Kills the registry and starts it again.
+    pub(crate) async fn restart_registry(&self) {
+        self.kill_registry();
+        self.start_registry().await;
+    }
+
+    /// Runs a command of the authority; what it prints.
+    pub(crate) fn does(&self, command: &str, arguments: &[&str]) -> String {
+        let mut authority = Command::new(registry());
+        let output =
+            authority.arg(command).arg("--region").arg(self.folder()).args(arguments).output().unwrap();
+        succeeded(&output);
+        text(&output.stdout)
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -57,8 +78,7 @@ impl Region {
     }
 
     pub(crate) fn admit(&self, request: &Path) {
-        let mut admit = Command::new(registry());
-        succeeded(&admit.arg("admit").arg("--region").arg(self.folder()).arg(request).output().unwrap());
+        self.does("admit", &[request.to_str().unwrap()]);
     }
 
     /// Kills the registry at once.
@@ -67,8 +87,7 @@ impl Region {
     }
 
     pub(crate) fn suspend(&self, member: &str) {
-        let mut suspend = Command::new(registry());
-        succeeded(&suspend.arg("suspend").arg("--region").arg(self.folder()).arg(member).output().unwrap());
+        self.does("suspend", &[member]);
     }
 }
 

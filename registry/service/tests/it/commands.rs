@@ -29,7 +29,7 @@ fn every_mistake_is_one_sentence() {
             "exists already; name a new folder with --folder",
         ),
         (&["admit", "--region", &there, &none], "cannot read the request"),
-        (&["sealing-key", "--region", &there, &none], "cannot read the request"),
+        (&["renew-key", "--region", &there, &none], "cannot read the request"),
         (
             &["members", "--region", &nowhere],
             "name the folder that `yiqiao-registry init` made with --region",

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use yiqiao_host::joining::SealingRequest;
 use yiqiao_host::link::CallError;
+use yiqiao_host::renewal::{KeyRequest, WantedKey};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{FeedAnswer, FeedRequest, MembersAnswer, MembersRequest, Method};
 use yiqiao_proto::codes::{AccessAct, DocumentClass, PatientQuestion, RefusalCode};
@@ -334,27 +334,27 @@ async fn t7_another_epoch_begins_while_the_registry_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn m4_a_member_s_next_sealing_key_is_listed_beside_the_one_before() {
+async fn m13_a_member_s_next_sealing_key_is_listed_beside_the_one_before() {
     let mut town = Town::new().await;
-    let request = |member: &str, public| {
-        let request = SealingRequest::of(&region(), &code(member), [public; 32], &words_key(member));
+    let request = |member: &str, public, words: &str| {
+        let wanted = WantedKey::Sealing { public: hex::encode([public; 32]) };
+        let request = KeyRequest::of(&region(), &code(member), wanted, &[words_key(words)]).unwrap();
         let file = town.region.folder().join(format!("{member}-{public}.toml"));
         std::fs::write(&file, toml::to_string(&request).unwrap()).unwrap();
         file
     };
-    let (first, second, nobody) = (request("a", 9), request("a", 11), request("nobody", 9));
-    let added = town.region.command("sealing-key", &[&first, &second]);
+    let (first, second, nobody) = (request("a", 9, "a"), request("a", 11, "a"), request("nobody", 9, "a"));
+    let added = town.region.command("renew-key", &[&first, &second]);
     assert!(added.status.success(), "{}", text(&added.stderr));
-    for (file, sentence) in
-        [(&first, "the sealing key of a is listed already"), (&nobody, "nobody is no member")]
-    {
-        let refused = town.region.command("sealing-key", &[file]);
+    let forged = request("a", 13, "b");
+    for (file, sentence) in [
+        (&first, "the sealing key of a is listed already"),
+        (&nobody, "nobody is no member"),
+        (&forged, "vouched for by no valid words key of a"),
+    ] {
+        let refused = town.region.command("renew-key", &[file]);
         assert!(text(&refused.stderr).contains(sentence), "{}", text(&refused.stderr));
     }
-    // Countersigned by a key that is not the member's: no list comes of it that nobody would take.
-    let forged = SealingRequest::of(&region(), &code("a"), [13; 32], &words_key("b"));
-    std::fs::write(&first, toml::to_string(&forged).unwrap()).unwrap();
-    assert!(!town.region.command("sealing-key", &[&first]).status.success());
     until("the next list", async || has_list(&town.a, 3).await).await;
     assert_eq!(town.a.follow_lists().await.unwrap(), 3);
     let newest = town.a.directory.sealing_key(&code("a")).unwrap();
