@@ -168,6 +168,9 @@ impl Hub {
         let told = answer.as_ref().map_or_else(|_| "no", |_| "ok");
         let bytes = answer.as_ref().map_or_else(Vec::len, Vec::len);
         self.note(format_args!("{from}>{}", to.who), format_args!("answer {} {told} {bytes}", to.call));
+        if let Ok(bytes) = &answer {
+            self.oracle.travels(self.now, (from, to.who), bytes);
+        }
         let Caller { call, who, method, connection } = to;
         self.carry(Packet { call, from, to: who, method, connection, body: Carried::Answer(answer) });
     }
@@ -276,10 +279,8 @@ impl Hub {
     fn send(&mut self, from: Who, to: Who, body: Carried) -> CallId {
         self.calls += 1;
         let (call, connection) = (self.calls, self.network.connection(from, to));
-        if to == Who::REGISTRY
-            && let Carried::Call { request, .. } = &body
-        {
-            self.oracle.hears_registry(self.now, from, request);
+        if let Carried::Call { request, .. } | Carried::Pull { request } = &body {
+            self.oracle.travels(self.now, (from, to), request);
         }
         let method = if let Carried::Call { method, .. } = &body { *method } else { 0 };
         self.carry(Packet { call, from, to, method, connection, body });

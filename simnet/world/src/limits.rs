@@ -1,5 +1,6 @@
 //! Every bound and wait of the world. Those that a service has too are the same there, in its own `limits.rs`.
 
+use yiqiao_node_core::limits as node;
 use yiqiao_proto::time::Millis;
 
 /// Hospitals of one world.
@@ -12,6 +13,21 @@ pub const HOURS_MAX: u64 = 48;
 pub const SEEDS_MAX: u64 = 1_000_000;
 /// Events of one run; one that has more does not come to rest.
 pub const EVENTS_MAX: u64 = 1_000_000_000;
+
+/// Residents whose names and numbers are looked for in every writing; those of all others only as they are written.
+pub(crate) const WATCHED_MAX: usize = 1_000;
+
+/// Calls that a node's machine has under way at once, and those of documents that come.
+pub(crate) const CALLS_MAX: usize =
+    node::FLIGHTS_MAX + 2 * node::SAYING_MAX + node::ERRANDS_MAX * (1 + RANGES_AT_ONCE) + OTHER_CALLS;
+/// Readings of the feed, of the lease and of lists among them, as many again whose process has begun anew, and some more.
+const OTHER_CALLS: usize = 16;
+/// How often one thing is asked for, or one word handed in, within an hour: each fifteen seconds at most, and some more after
+/// each restart and each jump of a clock.
+pub(crate) const TRIES_PER_HOUR_MAX: u32 = 900;
+
+/// Wrong merges of one town.
+pub(crate) const MISTAKES_MAX: u64 = 3;
 
 /// Inputs that wait for a machine.
 pub(crate) const QUEUE_MAX: usize = 1_024;

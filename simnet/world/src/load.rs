@@ -6,6 +6,7 @@
 
 mod day;
 mod forms;
+mod mistakes;
 mod people;
 mod senders;
 mod town;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_proto::calls::Method;
+use yiqiao_proto::id::EntryId;
 use yiqiao_proto::time::Millis;
 use yiqiao_simnet::chance::Chance;
 use yiqiao_simnet::town::Town;
@@ -27,6 +29,7 @@ use crate::node::{Node, NotTaken};
 use crate::randomness::{Part, stream};
 use crate::setup::{Kept, Setup};
 use day::Day;
+use mistakes::Mistake;
 use people::Errand;
 pub(crate) use people::Referred;
 use senders::Sender;
@@ -47,6 +50,8 @@ pub(crate) enum Act {
     Come(Kind),
     /// A system has something to send.
     Send(usize),
+    /// A register merges two who are not one.
+    Mistake(usize),
 }
 
 /// What people come for.
@@ -59,13 +64,14 @@ pub(crate) enum Kind {
     PullAgain,
     Refer,
     Step,
+    Guess,
 }
 
 /// What comes of it.
 #[derive(Debug)]
 pub(crate) enum Told {
     /// One of so many messages of an input was kept, or was not.
-    Message { item: usize, of: usize, kept: bool },
+    Message { item: usize, of: usize, kept: bool, entries: Vec<EntryId> },
     /// The outcome of an input.
     Outcome(Result<Outcome, NotTaken>),
     /// The registry's answer to a question, if one came.
@@ -79,6 +85,9 @@ pub(crate) struct Load {
     /// The nodes that know anybody.
     everywhere: Vec<Who>,
     senders: Vec<Sender>,
+    mistakes: Vec<Mistake>,
+    /// Residents by town and place in it.
+    places: BTreeMap<(usize, usize), usize>,
     /// What is under way.
     sending: BTreeMap<ActId, senders::Sending>,
     errands: BTreeMap<ActId, Errand>,
@@ -121,10 +130,20 @@ pub struct Counts {
     pub referrals: u64,
     /// Steps taken after that.
     pub steps: u64,
+    /// Merges of two who are not one.
+    pub mistakes: u64,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Permit, Kind::Forbid, Kind::Revoke, Kind::Search, Kind::PullAgain, Kind::Refer, Kind::Step];
+const KINDS: [Kind; 8] = [
+    Kind::Permit,
+    Kind::Forbid,
+    Kind::Revoke,
+    Kind::Search,
+    Kind::PullAgain,
+    Kind::Refer,
+    Kind::Step,
+    Kind::Guess,
+];
 
 impl Load {
     /// Everybody of a world; the senders begin at once.
@@ -136,11 +155,18 @@ impl Load {
         let (senders, inputs) = senders::of(setup, &towns, hub.now, day.as_ref());
         let everywhere: BTreeSet<Who> =
             residents.iter().flat_map(|resident| &resident.known_at).copied().collect();
+        let mistakes = mistakes::of(setup, &towns);
+        let (first, inputs) = (inputs, inputs + mistakes.len() as u64);
+        let kept = |number: &u64| Kept::has(setup.kept.inputs.as_ref(), *number);
+        let mistakes = (first..).zip(mistakes).filter(|(number, _)| kept(number));
+        let mistakes = mistakes.map(|(_, mistake)| mistake).collect();
         let mut load = Self {
+            places: (0..).zip(&residents).map(|(at, resident)| (resident.place, at)).collect(),
             residents,
             towns,
             everywhere: everywhere.into_iter().collect(),
             senders,
+            mistakes,
             sending: BTreeMap::new(),
             errands: BTreeMap::new(),
             given: Vec::new(),
@@ -161,6 +187,7 @@ impl Load {
         for at in 0..load.senders.len() {
             load.send_next(hub, at);
         }
+        load.plan_mistakes(hub, hub.now);
         for kind in KINDS {
             load.come_later(hub, kind);
         }
@@ -176,6 +203,7 @@ impl Load {
             }
             Act::Come(_) => {}
             Act::Send(at) => self.send(hub, nodes, at),
+            Act::Mistake(at) => self.mistake(hub, nodes, at),
             Act::Go => self.go(hub, nodes, id),
             Act::GiveUp => {
                 hub.awaited.remove(&id);
@@ -187,7 +215,10 @@ impl Load {
     /// Something came of an act.
     pub(crate) fn told(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, id: ActId, told: Told) {
         match told {
-            Told::Message { item, of, kept } => self.message_kept(hub, id, item, of, kept),
+            Told::Message { item, of, kept, entries } => {
+                self.told_of(hub, id, &entries);
+                self.message_kept(hub, id, item, of, kept);
+            }
             Told::Outcome(outcome) => {
                 hub.awaited.remove(&id);
                 self.outcome(hub, nodes, id, outcome);
@@ -224,8 +255,8 @@ impl Load {
     }
 
     /// Somebody asks the registry, and waits.
-    fn question(&mut self, hub: &mut Hub, node: &mut Node, id: ActId, request: Vec<u8>) {
-        node.question(hub, id, Method::Search, request);
+    fn question(&mut self, hub: &mut Hub, node: &mut Node, id: ActId, (method, request): (Method, Vec<u8>)) {
+        node.question(hub, id, method, request);
         hub.after(SCREEN_WAIT, Event::Act(id, Act::GiveUp));
     }
 }
@@ -253,7 +284,14 @@ impl Kind {
             Self::Search | Self::Step => (4, 40),
             Self::PullAgain => (10, 100),
             Self::Refer => (15, 150),
+            Self::Guess => (30, 300),
         }
+    }
+}
+
+impl ActId {
+    const fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -265,11 +303,13 @@ impl fmt::Display for ActId {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { messages, consents, revocations, searches, wanted, opened, referrals, steps } = self;
+        let Self { messages, consents, revocations, searches, wanted, opened, referrals, steps, mistakes } =
+            self;
         write!(
             f,
             "messages {messages}, consents {consents}, revocations {revocations}, searches {searches}, "
         )?;
-        write!(f, "wanted {wanted}, opened {opened}, referrals {referrals}, steps {steps}")
+        write!(f, "wanted {wanted}, opened {opened}, referrals {referrals}, steps {steps}, ")?;
+        write!(f, "wrong merges {mistakes}")
     }
 }

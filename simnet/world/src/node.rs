@@ -13,15 +13,16 @@ mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use yiqiao_node_core::answers;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::holder::Range;
 use yiqiao_node_core::machine::{self, Checkpoint, Config, Input, Keys, Machine, Outcome, WordsKeys};
 use yiqiao_node_core::state::{Fault, View};
+use yiqiao_node_core::{answers, ask};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::FacilityKind;
 use yiqiao_proto::directory::Directory;
+use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, DocumentId};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
@@ -63,6 +64,8 @@ pub(crate) struct Node {
     busy_until: Timestamp,
     /// The keys that lie on its disk.
     pub(crate) keys: InUse,
+    /// The first event that it handed in, for planted faults.
+    first_event: Option<Envelope>,
     running: Option<Running>,
 }
 
@@ -155,6 +158,7 @@ impl Node {
             paused_until: Timestamp::MIN,
             busy_until: Timestamp::MIN,
             keys: InUse::default(),
+            first_event: None,
             running: None,
         }
     }
@@ -168,6 +172,7 @@ impl Node {
         let mut ledger = Ledger::open(&mut self.volume)?;
         let mut machine = self.fresh();
         let records = ledger.bring_up(&mut machine)?;
+        self.sweep(hub, &ledger);
         hub.note(self.who, format_args!("start records {records}"));
         self.starts += 1;
         self.clock.put_together(hub.now);
@@ -195,6 +200,47 @@ impl Node {
         hub.at(hub.now, Event::Work(self.who));
         hub.at(hub.now, Event::Later(self.who, self.starts, Later::Lists));
         Ok(())
+    }
+
+    /// Removes the sealed files of which the journal does not speak: a crash left them.
+    fn sweep(&mut self, hub: &Hub, ledger: &Ledger) {
+        let (now, blind) = (self.clock.told(hub.now), hub.has_plant(Plant::SweptBlindly));
+        let in_use = |file: &DocumentId| ledger.look(|view| ask::is_in_use(file, now, view)) == Ok(true);
+        self.vault.sweep(|file| in_use(file) && !(blind && file.as_bytes().first() < Some(&64)));
+    }
+
+    /// The sealed file of a document is here, and opens with the key that the journal has.
+    pub(crate) fn check_file(&self, document: &ask::Document) -> Result<(), String> {
+        let who = self.who;
+        let map = self.vault.map(&document.document);
+        let map = map.ok_or_else(|| format!("{who}: the sweep took a sealed file that the journal names"))?;
+        let key = AtRest::new(&self.region.secret(who, For::AtRest))
+            .open(document.document.as_bytes(), &document.wrapped_key)
+            .ok()
+            .and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+        let opens = key.is_some_and(|key| map.header().is_of(&key.into()));
+        if opens {
+            Ok(())
+        } else {
+            Err(format!("{who}: a document was sealed twice: its key is of another file"))
+        }
+    }
+
+    /// Whether a sealed file is here.
+    pub(crate) fn has_file(&self, document: &DocumentId) -> bool {
+        self.vault.has(document)
+    }
+
+    /// What is still under way or waited for although all has come to rest.
+    pub(crate) fn unfinished(&self) -> Option<&'static str> {
+        let running = self.running.as_ref()?;
+        let left = [
+            (running.waiters.is_empty(), "an input waits for a call"),
+            (running.fetches.is_empty(), "a document is being fetched"),
+            (running.news.is_empty(), "a request waits for the feed"),
+            (running.ranges.is_empty(), "a range waits for a word"),
+        ];
+        left.into_iter().find(|(is_empty, _)| !is_empty).map(|(_, what)| what)
     }
 
     /// The process is gone, and of what was coming in perhaps a part.
@@ -318,11 +364,12 @@ impl Node {
     }
 
     fn tell(&mut self, hub: &mut Hub, waiting: Waiting, outcome: Result<Outcome, NotTaken>) {
-        match waiting.to {
+        let Waiting { input, to } = waiting;
+        match to {
             Reply::Nobody => {}
             Reply::Act(act) => hub.told.push_back((act, Told::Outcome(outcome))),
             Reply::Sender(slip) => self.acknowledge(hub, *slip, outcome),
-            Reply::Peer(caller) => self.reply(hub, caller, outcome),
+            Reply::Peer(caller) => self.reply(hub, caller, &input, outcome),
             Reply::Range(caller, range, until) => self.reply_range(hub, caller, range, until, outcome),
             Reply::News(call) => self.news_came(hub, call),
         }

@@ -9,11 +9,18 @@
 //! | who is suspended gets nothing | [`members`] |
 //! | nobody decides under a lease that has ended or goes back; no term is used after the next has begun | [`leases`] |
 //! | nobody takes an answer of a log that has gone back, or steps over a hole in a feed | [`trees`] |
-//! | nothing that identifies anybody in what the registry hears | [`names`] |
+//! | releases and denials in the holder's audit and the patient's log, and nothing else there | [`access`] |
+//! | unknown, unpermitted and absent answers alike | [`alike`] |
+//! | nothing that identifies anybody in what travels | [`names`] |
+//! | calls that are under way, and how often they are repeated | [`bounds`] |
+//! | what comes of wrong merges | [`persons`] |
 //! | what holds once all has come to rest | `run` |
 //!
 //! The first violation ends a run.
 
+mod access;
+mod alike;
+mod bounds;
 mod consent;
 mod leases;
 mod log;
@@ -21,6 +28,7 @@ mod members;
 mod messages;
 mod model;
 mod names;
+mod persons;
 mod trees;
 
 use yiqiao_proto::directory::Directory;
@@ -55,6 +63,10 @@ pub(crate) struct Oracle {
     leases: leases::Leases,
     trees: trees::Trees,
     pub(crate) measured: Measured,
+    access: access::Access,
+    alike: alike::Alike,
+    bounds: bounds::Bounds,
+    persons: persons::Persons,
     hostile: Option<Who>,
     attack: Option<Attack>,
     violation: Option<Violation>,
@@ -69,7 +81,6 @@ impl Oracle {
     ) -> Self {
         Self {
             began,
-            region,
             names: names::Names::of(residents),
             log: log::Log::default(),
             messages: messages::Messages::default(),
@@ -78,8 +89,13 @@ impl Oracle {
             leases: leases::Leases::default(),
             trees: trees::Trees::default(),
             measured: Measured::new(began),
+            access: access::Access::default(),
+            alike: alike::Alike::default(),
+            bounds: bounds::Bounds::default(),
+            persons: persons::Persons::of(&region, residents),
             hostile,
             attack,
+            region,
             violation: None,
         }
     }
@@ -122,10 +138,10 @@ impl Oracle {
         self.hostile
     }
 
-    /// Bytes go to the registry.
-    pub(crate) fn hears_registry(&mut self, now: Timestamp, from: Who, bytes: &[u8]) {
+    /// Bytes go from one process to another: to the registry nothing that identifies anybody, to members nothing that is not sealed.
+    pub(crate) fn travels(&mut self, now: Timestamp, (from, to): (Who, Who), bytes: &[u8]) {
         if self.names.are_in(bytes) {
-            self.blames(now, from, "a name or number of a patient goes to the registry");
+            self.blames(now, from, &format!("a name or number of a patient goes to {to} in the open"));
         }
     }
 

@@ -40,11 +40,29 @@ pub enum Plant {
     TreeTrusted,
     /// Nodes take items of the feed as if they followed.
     HoleStepped,
+    /// Nodes deny some requests without a word in their journal.
+    DeniedUnwritten,
+    /// Nodes hand in another event again in place of some.
+    EventDropped,
+    /// Nodes say of some events that they happened twice.
+    EventInvented,
+    /// The registry leaves an event out of what it shows to patients.
+    EventLeftOut,
+    /// Nodes say when to ask again for what they have and deny.
+    DenialTells,
+    /// The registry names a next page to who searches for somebody known and finds nothing.
+    SearchTells,
+    /// Nodes hand in at once what was refused or not answered.
+    TriedAtOnce,
+    /// Nodes seal some documents a second time, and keep the file of the first.
+    SealedTwice,
+    /// Nodes sweep sealed files away that are in use.
+    SweptBlindly,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 26] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -62,6 +80,15 @@ impl Plant {
         Self::TermUnread,
         Self::TreeTrusted,
         Self::HoleStepped,
+        Self::DeniedUnwritten,
+        Self::EventDropped,
+        Self::EventInvented,
+        Self::EventLeftOut,
+        Self::DenialTells,
+        Self::SearchTells,
+        Self::TriedAtOnce,
+        Self::SealedTwice,
+        Self::SweptBlindly,
     ];
 
     /// Its name on the command line.
@@ -84,6 +111,15 @@ impl Plant {
             Self::TermUnread => "term-unread",
             Self::TreeTrusted => "tree-trusted",
             Self::HoleStepped => "hole-stepped",
+            Self::DeniedUnwritten => "denied-unwritten",
+            Self::EventDropped => "event-dropped",
+            Self::EventInvented => "event-invented",
+            Self::EventLeftOut => "event-left-out",
+            Self::DenialTells => "denial-tells",
+            Self::SearchTells => "search-tells",
+            Self::TriedAtOnce => "tried-at-once",
+            Self::SealedTwice => "sealed-twice",
+            Self::SweptBlindly => "swept-blindly",
         }
     }
 }

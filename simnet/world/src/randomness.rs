@@ -19,6 +19,7 @@ pub(crate) enum Part {
     Members,
     Hostile,
     Twin,
+    Mistakes,
 }
 
 /// The stream of one thing of a part.

@@ -317,11 +317,16 @@ impl Registry {
             return Ok(());
         };
         let answer = match outcome {
-            Ok(outcome) => running.ledger.answer(outcome, &running.machine)?,
+            Ok(outcome) => running.ledger.answer(twisted(hub, &job.input, outcome), &running.machine)?,
             Err(refused) => Err(refused),
         };
         let bytes = match answer {
-            Ok(bytes) => bytes,
+            Ok(bytes) => {
+                if matches!(job.input, Input::Search(_)) {
+                    hub.oracle.answers_search(hub.now, &bytes);
+                }
+                bytes
+            }
             Err(refused) => {
                 refuse(hub, caller, &refused);
                 return Ok(());
@@ -442,6 +447,21 @@ impl Reply {
 fn refuse(hub: &mut Hub, caller: Caller, refused: &Refused) {
     hub.note(Who::REGISTRY, format_args!("refuses {} {:?} {}", caller.call, refused.code, refused.clause));
     hub.answer(Who::REGISTRY, caller, Err(answer::refusal(refused).1));
+}
+
+/// What a planted fault makes of an outcome.
+fn twisted(hub: &Hub, input: &Input, mut outcome: Outcome) -> Outcome {
+    match (&mut outcome, input) {
+        (Outcome::Found(found), Input::Search(query)) if hub.has_plant(Plant::SearchTells) => {
+            let known = query.word().patients.iter().any(|token| hub.oracle.is_known(token));
+            found.next_seq = found.next_seq.or((known && found.entries.is_empty()).then_some(1));
+        }
+        (Outcome::Events(events), _) if hub.has_plant(Plant::EventLeftOut) && !events.events.is_empty() => {
+            drop(events.events.remove(0));
+        }
+        _ => {}
+    }
+    outcome
 }
 
 /// Whether receipts go out before their words are durable.

@@ -49,11 +49,16 @@ pub(crate) fn has_come(
         if let Some(problem) = problems.iter().find(|problem| !problem.resumed) {
             return Err(format!("{who} publishes a subject no more: {:?} {}", problem.code, problem.clause));
         }
+        if let Some(left) = node.unfinished() {
+            return Err(format!("{who}: {left}"));
+        }
         oracle.check_documents(node)?;
     }
     for given in &load.given {
         nodes.get(&given.node).map_or(Ok(()), |node| oracle.check_said(node, given.word))?;
     }
+    let honest = nodes.values().filter(|node| oracle.hostile() != Some(node.who));
+    honest.into_iter().try_for_each(|node| oracle.check_audit(node))?;
     let hostile = |referred: &&Referred| [referred.from, referred.to].map(Some).contains(&oracle.hostile());
     load.referred.iter().filter(|referred| !hostile(referred)).try_for_each(|referred| agree(nodes, referred))
 }

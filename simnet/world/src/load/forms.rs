@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::ask;
-use yiqiao_node_core::desk::{NewForbid, NewPermit, Search, Statement};
+use yiqiao_node_core::desk::{NewForbid, NewPermit, Question, Search, Statement};
 use yiqiao_proto::codes::{
-    DocumentClass, DocumentFormat, DocumentType, PersonRole, Purpose, Sensitivity, Sex, Urgency, Way,
+    DocumentClass, DocumentFormat, DocumentType, PatientQuestion, PersonRole, Purpose, Sensitivity, Sex,
+    Urgency, Way,
 };
 use yiqiao_proto::directive::{Grantee, Notice, What};
 use yiqiao_proto::entry::Entry;
@@ -99,6 +100,12 @@ pub(crate) fn search(actor: Actor, subject: Subject) -> Search {
         from_seq: 0,
         count: SEARCH_COUNT_MAX,
     }
+}
+
+/// A patient's question for the own log.
+pub(super) fn question(subject: Subject, from_seq: u64) -> Question {
+    let (actor, what) = (patient(subject), PatientQuestion::Events);
+    Question { actor, subject, what, from_seq, count: SEARCH_COUNT_MAX }
 }
 
 /// What the index says of a document; it has no title there (N-8).

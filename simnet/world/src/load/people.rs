@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use yiqiao_node_core::answers::Found;
+use yiqiao_node_core::desk::NewPermit;
 use yiqiao_node_core::machine::{Checkpoint, Input, KnownLog, Outcome};
 use yiqiao_node_core::receive::Want;
 use yiqiao_node_core::{answers, ask, desk};
+use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::{PersonRole, Purpose, ReferralAct, RevocationReason};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::form::{ListedDocument, ReferralReply};
-use yiqiao_proto::id::{ReferralId, Subject};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::{EntryId, ReferralId, Subject};
 use yiqiao_proto::limits::FORM_DOCUMENTS_MAX;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::referral::after;
@@ -17,7 +20,7 @@ use yiqiao_proto::time::Millis;
 
 use super::forms::{self, form, listed, own_listed, patient, staff, statement};
 use super::wish::What;
-use super::{Act, ActId, Kind, Load};
+use super::{Act, ActId, Kind, Load, Resident};
 use crate::hub::{Event, Hub};
 use crate::limits::{LAST_SEARCHES_MAX, TRIES_MAX};
 use crate::network::Who;
@@ -35,6 +38,8 @@ pub(super) struct Errand {
     by_patient: bool,
     /// A signed query that the registry is being asked.
     query: Option<Query>,
+    /// A patient's signed question that the registry is being asked, and how many words the log had then.
+    reading: Option<(Envelope, u64)>,
 }
 
 /// A search under way.
@@ -100,12 +105,18 @@ impl Load {
     fn begin(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What) {
         let id = self.new_id();
         let by_patient = self.chance.percent(60);
-        self.errands.insert(id, Errand { node, tries: 0, what, by_patient, query: None });
+        self.errands.insert(id, Errand { node, tries: 0, what, by_patient, query: None, reading: None });
         hub.after(wait, Event::Act(id, Act::Go));
     }
 
     /// Somebody hands in what the errand needs next.
     pub(super) fn go(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, id: ActId) {
+        let Some(errand) = self.errands.get(&id) else { return };
+        let guessed = guess(nodes, self.residents.as_slice(), errand, id);
+        let Some(errand) = self.errands.get_mut(&id) else { return };
+        if let Some((resident, document)) = guessed {
+            errand.what = What::Want { resident, documents: vec![document] };
+        }
         let Some(errand) = self.errands.get(&id) else { return };
         let Some(node) = nodes.get_mut(&errand.node) else { return };
         if !node.is_running() {
@@ -126,6 +137,9 @@ impl Load {
         Some(match &errand.what {
             What::Permit { resident, to, custodian, classes } => {
                 let permit = forms::permit(to.clone(), custodian.clone(), classes.clone(), now);
+                // A parent speaks for a child.
+                let by_guardian = self.residents.get(*resident)?.is_child;
+                let permit = NewPermit { by_guardian, ..permit };
                 Input::Permit(Box::new((statement(node.who, subject(resident)?), permit)))
             }
             What::Forbid { resident, to, classes } => {
@@ -147,6 +161,11 @@ impl Load {
                 treating: false,
                 break_glass: None,
             })),
+            What::Guess { .. } => return None,
+            What::Read { resident, from, .. } => {
+                let own = subject(resident)?;
+                Input::PatientQuery(Box::new(forms::question(own, *from)))
+            }
             What::Open { resident, holder, entry } => {
                 Input::Open { actor: looks(subject(resident)?), holder: holder.clone(), entry: *entry }
             }
@@ -161,10 +180,8 @@ impl Load {
         })
     }
 
-    /// Under which name a hospital has somebody.
-    fn subject(&self, node: &Node, resident: usize) -> Option<Subject> {
-        let identifier = &self.residents.get(resident)?.identifier;
-        node.ask(|machine, view| machine.patients_by_identifier(identifier, view))?.first().copied()
+    pub(super) fn subject(&self, node: &Node, resident: usize) -> Option<Subject> {
+        known_as(node, self.residents.get(resident)?)
     }
 
     fn revocation(&self, node: &Node, given: &Given) -> Option<Input> {
@@ -203,7 +220,15 @@ impl Load {
             let (envelope, asked) = (envelope.clone(), asked.clone());
             errand.query = Some(Query { envelope, asked, known, found: None });
             if let Some(node) = nodes.get_mut(&node) {
-                return self.question(hub, node, id, call);
+                return self.question(hub, node, id, (Method::Search, call));
+            }
+        }
+        if let (What::Read { token, .. }, Ok(Outcome::Call(questions))) = (&what, &outcome) {
+            let question = questions.get(*token).cloned();
+            let call = question.as_ref().map(answers::history);
+            errand.reading = question.map(|question| (question, hub.oracle.words().len() as u64));
+            if let (Some(call), Some(node)) = (call, nodes.get_mut(&node)) {
+                return self.question(hub, node, id, (Method::History, call));
             }
         }
         if let (What::Search { resident, exact }, Some(query)) = (&what, errand.query.take()) {
@@ -226,8 +251,15 @@ impl Load {
                 self.counts.wanted += documents.len() as u64;
                 self.open_later(hub, node, resident, &documents);
             }
-            (What::Open { holder, entry, .. }, Ok(Outcome::Opened(_))) => {
+            (What::Open { holder, entry, .. }, Ok(Outcome::Opened(opened))) => {
                 self.counts.opened += 1;
+                if nodes.get(&node).is_some_and(|node| !node.has_file(&opened.document)) {
+                    hub.oracle.blames(
+                        hub.now,
+                        node,
+                        "a sealed file that the journal names is not in the vault",
+                    );
+                }
                 hub.oracle.opened(hub.now, node, &holder, &entry);
             }
             (What::Draft { resident, to }, Ok(Outcome::Drafted(id))) => {
@@ -254,6 +286,10 @@ impl Load {
         answer: Option<Vec<u8>>,
     ) {
         let Some(errand) = self.errands.get_mut(&id) else { return };
+        if let What::Read { resident, token, from } = errand.what {
+            let Some(answer) = answer else { return self.again(hub, id) };
+            return self.read(hub, nodes, id, (resident, token, from), &answer);
+        }
         let (Some(answer), Some(query)) = (answer, &mut errand.query) else { return self.again(hub, id) };
         let Some(node) = nodes.get_mut(&errand.node) else { return };
         match answers::found(node.directory(), &node.code, &query.envelope, &answer) {
@@ -293,7 +329,32 @@ impl Load {
         self.want(hub, who, resident, documents);
     }
 
-    /// Every hospital searches for everybody it knows; in a large world for some of them.
+    /// What the registry answered to a patient who reads the own log: it goes on with the next page, then under the next token.
+    fn read(
+        &mut self,
+        hub: &mut Hub,
+        nodes: &BTreeMap<Who, Node>,
+        id: ActId,
+        (resident, token, from): (usize, usize, u64),
+        answer: &[u8],
+    ) {
+        let Some(Errand { node: who, reading: Some((question, words)), .. }) = self.errands.remove(&id)
+        else {
+            return;
+        };
+        let Some(node) = nodes.get(&who) else { return };
+        match answers::events(node.directory(), &question, answer) {
+            Ok((events, left_out)) => {
+                hub.oracle.reads_log(hub.now, who, (from, words), &question, (&events, &left_out));
+                let next = events.next_seq.map_or((token + 1, 0), |next| (token, next));
+                let what = What::Read { resident, token: next.0, from: next.1 };
+                self.begin(hub, Millis::new(1), who, what);
+            }
+            Err(why) => hub.oracle.disbelieved(hub.now, (who, Who::REGISTRY), &why.to_string()),
+        }
+    }
+
+    /// Every hospital searches for everybody it knows, and everybody reads the own log; in a large world some of them.
     pub(crate) fn look_for_all(&mut self, hub: &mut Hub) {
         let known = self.residents.iter().enumerate();
         let known: Vec<(usize, Who)> =
@@ -301,6 +362,13 @@ impl Load {
         let step = known.len().div_ceil(LAST_SEARCHES_MAX).max(1);
         for (wait, (resident, node)) in (1..).zip(known.into_iter().step_by(step)) {
             self.begin(hub, Millis::new(wait), node, What::Search { resident, exact: true });
+        }
+        let step = self.residents.len().div_ceil(LAST_SEARCHES_MAX).max(1);
+        for resident in (0..self.residents.len()).step_by(step) {
+            let at = self.residents.get(resident).and_then(|resident| resident.known_at.first());
+            if let Some(node) = at.copied() {
+                self.begin(hub, Millis::new(1), node, What::Read { resident, token: 0, from: 0 });
+            }
         }
     }
 
@@ -344,6 +412,31 @@ impl Load {
         self.errands.insert(id, Errand { query: None, ..errand });
         hub.after(wait, Event::Act(id, Act::Go));
     }
+}
+
+/// The document that somebody guesses, or has heard of: one of the holder's, or one that there is not.
+fn guess(
+    nodes: &BTreeMap<Who, Node>,
+    residents: &[Resident],
+    errand: &Errand,
+    id: ActId,
+) -> Option<(usize, ListedDocument)> {
+    let What::Guess { resident, holder, how } = errand.what else { return None };
+    let node = nodes.get(&holder).filter(|_| holder != errand.node)?;
+    let subject = known_as(node, residents.get(resident)?)?;
+    let (documents, _) = node.ask(|machine, view| machine.documents_of(&subject, 0, view))?;
+    let at = usize::try_from(how).ok()?.checked_rem(documents.len())?;
+    let mut listed = own_listed(&node.code, documents.get(at)?)?;
+    if how % 3 == 0 {
+        let other = hash::sha256_plain(&[&how.to_be_bytes(), &id.number().to_be_bytes()]);
+        listed.entry_id = EntryId::new(other)?;
+    }
+    Some((resident, listed))
+}
+
+/// Under which name a hospital has somebody.
+fn known_as(node: &Node, resident: &Resident) -> Option<Subject> {
+    node.ask(|machine, view| machine.patients_by_identifier(&resident.identifier, view))?.first().copied()
 }
 
 /// An outcome in one word: some of them hold what describes a patient.

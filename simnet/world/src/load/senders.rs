@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 use yiqiao_simnet::feeds::{Event as Told, System};
@@ -94,6 +94,19 @@ impl Load {
             node.message(hub, id, &sender.system, &feed.bytes);
         }
         hub.after(ACK_WAIT, Event::Act(id, Act::GiveUp));
+    }
+
+    /// Documents of an input were kept: of whom they are, the oracle is told.
+    pub(super) fn told_of(&self, hub: &mut Hub, id: ActId, entries: &[EntryId]) {
+        let sender = self.sending.get(&id).and_then(|sending| self.senders.get(sending.sender));
+        let Some((node, (_, (town, event)))) =
+            sender.and_then(|sender| Some((sender.node, sender.queue.front()?)))
+        else {
+            return;
+        };
+        if let Some(resident) = self.places.get(&(*town, event.key.patient)) {
+            hub.oracle.is_of(node, entries, *resident);
+        }
     }
 
     /// A message of an input was kept, or was not: then all of it is sent again.

@@ -10,6 +10,7 @@ use yiqiao_simnet::limits::DAY_MIN;
 use yiqiao_simnet::people::Sex;
 use yiqiao_simnet::town::Town;
 
+use super::mistakes;
 use crate::network::Who;
 use crate::region::constant;
 use crate::setup::Setup;
@@ -20,7 +21,15 @@ pub(crate) struct Resident {
     pub(crate) identifier: Identifier,
     pub(crate) name: String,
     pub(crate) health_card: String,
+    /// Phone, and the numbers under which hospitals know this person.
+    pub(crate) numbers: Vec<String>,
     pub(crate) is_female: bool,
+    /// Somebody else answers for this person.
+    pub(crate) is_child: bool,
+    /// Some hospital takes this person for another.
+    pub(crate) is_mistaken: bool,
+    /// The town, and the place in it.
+    pub(crate) place: (usize, usize),
     pub(crate) birth: (u32, u32, u32),
     pub(crate) known_at: Vec<Who>,
     /// The hospitals around.
@@ -74,10 +83,13 @@ pub(crate) fn hospital_of(who: Who) -> &'static Hospital {
 /// Everybody who has been to a hospital of the world.
 pub(crate) fn residents(setup: &Setup, towns: &[Town]) -> Vec<Resident> {
     let mut residents = Vec::new();
+    let mistakes = mistakes::of(setup, towns);
     for (number, town) in towns.iter().enumerate() {
         let all: Vec<Who> =
             HOSPITALS.iter().filter_map(|hospital| node_of(setup, number, hospital)).collect();
-        for patient in town.patients().iter().filter(|patient| !patient.visits.is_empty()) {
+        let came = town.patients().iter().enumerate().filter(|(_, patient)| !patient.visits.is_empty());
+        for (at, patient) in came {
+            let place = (number, at);
             let visits = setup.today.map_or(usize::MAX, |today| today.visits);
             let letters: BTreeSet<char> =
                 patient.visits.iter().rev().take(visits).map(|visit| visit.hospital.letter).collect();
@@ -92,7 +104,15 @@ pub(crate) fn residents(setup: &Setup, towns: &[Town]) -> Vec<Resident> {
                 identifier,
                 name: person.name.text.clone(),
                 health_card: person.health_card.clone(),
+                numbers: std::iter::once(person.phone.clone())
+                    .chain(patient.registrations.values().flat_map(|file| {
+                        std::iter::once(file.number.clone()).chain(file.provisional.clone())
+                    }))
+                    .collect(),
                 is_female: person.sex == Sex::Female,
+                is_child: person.guardian.is_some(),
+                is_mistaken: mistakes.iter().any(|mistake| mistake.people.contains(&place)),
+                place,
                 birth: (
                     u32::from(person.birth.year().unsigned_abs()),
                     part(person.birth.month()),

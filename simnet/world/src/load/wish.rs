@@ -38,6 +38,18 @@ pub(super) enum What {
         resident: usize,
         documents: Vec<ListedDocument>,
     },
+    /// A document that nobody has said is there: guessed, or known from elsewhere.
+    Guess {
+        resident: usize,
+        holder: Who,
+        how: u64,
+    },
+    /// The own log, under one of the tokens, from a place on.
+    Read {
+        resident: usize,
+        token: usize,
+        from: u64,
+    },
     Open {
         resident: usize,
         holder: Code,
@@ -94,6 +106,7 @@ impl Load {
                 (given.get(given_at)?.node, What::Revoke { given: given_at })
             }
             Kind::Search => (at, What::Search { resident, exact: false }),
+            Kind::Guess => (at, What::Guess { resident, holder: other, how: chance.below(100) }),
             Kind::PullAgain => {
                 let Seen { node, resident, documents } = seen.get(index(chance, seen.len())?)?.clone();
                 (node, What::Want { resident, documents })
@@ -123,6 +136,8 @@ impl What {
             Self::Revoke { .. } => "revoke",
             Self::Search { .. } => "search",
             Self::Want { .. } => "want",
+            Self::Guess { .. } => "guess",
+            Self::Read { .. } => "read",
             Self::Open { .. } => "open",
             Self::Draft { .. } => "draft",
             Self::Send { .. } => "send",

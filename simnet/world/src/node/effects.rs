@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use prost::Message as _;
 use yiqiao_node_core::call::{self, Begun, Lost, Outgoing, To};
 use yiqiao_node_core::fetch::{self, Broken, Stretch};
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input};
 use yiqiao_node_core::state;
-use yiqiao_proto::calls::Method;
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::calls::{Method, SubmitRequest};
 use yiqiao_proto::codes::RefusalCode;
-use yiqiao_proto::envelope::{Envelope, Kind};
+use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::lease::{FeedItem, feed_next, feed_start};
 use yiqiao_proto::time::Timestamp;
@@ -20,6 +22,7 @@ use crate::limits::{BUSY_WAIT_MAX, BUSY_WAIT_MIN, BUSY_WAITS_MAX, RANGES_AT_ONCE
 use crate::load::{ActId, Told};
 use crate::network::{CallId, Who};
 use crate::plant::Plant;
+use crate::region::{For, code};
 
 /// What came of a call: an answer, or the bytes of a refusal.
 pub(crate) type Came = Result<Vec<u8>, Vec<u8>>;
@@ -76,6 +79,8 @@ impl Node {
         if hub.has_plant(Plant::EffectLost) && self.chance.below(200) == 0 {
             return hub.note(self.who, format_args!("forgets an effect"));
         }
+        let planted = self.other_event(hub, effect);
+        let effect = planted.as_ref().unwrap_or(effect);
         let Some(running) = &self.running else { return };
         let era = running.era;
         let words = match effect {
@@ -115,6 +120,24 @@ impl Node {
         }
     }
 
+    /// What a planted fault hands in instead of an event: the first one once more, or the same as if it had happened again.
+    fn other_event(&mut self, hub: &Hub, effect: &Effect) -> Option<Effect> {
+        let Effect::Submit { ticket, words } = effect else { return None };
+        let (word, link) = words.first().filter(|(word, _)| word.kind() == Kind::AccessEvent)?;
+        let first = self.first_event.get_or_insert_with(|| word.clone()).clone();
+        let planted = if hub.has_plant(Plant::EventDropped) && self.chance.percent(20) {
+            first
+        } else if hub.has_plant(Plant::EventInvented) && self.chance.percent(20) {
+            let event =
+                AccessEvent { at: hub.now, audit_line: None, ..AccessEvent::decode(word.payload()).ok()? };
+            let key = self.region.nth_key(self.who, For::Words, self.keys.words);
+            Envelope::sign(&code(), &event, &key)
+        } else {
+            return None;
+        };
+        Some(Effect::Submit { ticket: *ticket, words: vec![(planted, *link)] })
+    }
+
     fn send(&mut self, hub: &mut Hub, era: u64, mut call: Outgoing, words: Vec<Digest>) {
         let to = match &call.to {
             To::Registry => Some(Who::REGISTRY),
@@ -130,6 +153,9 @@ impl Node {
             self.believe(hub, era, call, None, known);
             return;
         };
+        let own = |pending: &&Pending| matches!(pending, Pending::Effect { era: of, .. } if *of == era);
+        let under_way = self.running.as_ref().map_or(0, |running| running.calls.values().filter(own).count());
+        hub.oracle.calls(hub.now, self.who, under_way + 1, &words, &request);
         let id = hub.call(self.who, to, call.method, request);
         if let Some(running) = &mut self.running {
             running.calls.insert(id, Pending::Effect { era, call: Box::new(call), words, known });
@@ -166,6 +192,12 @@ impl Node {
                 }
             }
             Pending::Range(document, stretch) => self.range_came(hub, document, stretch, answer),
+            Pending::Effect { era, mut call, words, .. }
+                if self.tries_at_once(hub, &call, answer.as_ref()) =>
+            {
+                call.request = SubmitRequest::default().encode_to_vec();
+                self.send(hub, era, *call, words);
+            }
             Pending::Effect { era, call, words, known } => {
                 let submits = call.method == Method::Submit;
                 let believed = self.believe(hub, era, *call, answer.as_ref(), known);
@@ -177,6 +209,11 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Whether a planted fault asks again at once for what was not answered.
+    fn tries_at_once(&self, hub: &Hub, call: &Outgoing, answer: Option<&Came>) -> bool {
+        hub.has_plant(Plant::TriedAtOnce) && call.method == Method::Submit && !matches!(answer, Some(Ok(_)))
     }
 
     /// Hands in what an answer says. Whether it is believed.

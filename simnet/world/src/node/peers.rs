@@ -33,7 +33,11 @@ impl Node {
         };
         match read {
             Ok(waiting) if matches!(*waiting.input, Input::Step(_)) && hub.has_plant(Plant::StepLost) => {
-                self.reply(hub, caller, Ok(Outcome::Done));
+                self.reply(hub, caller, &waiting.input, Ok(Outcome::Done));
+            }
+            Ok(waiting) if self.denies_unwritten(hub, &waiting.input) => {
+                let denied = refuse(RefusalCode::Nothing, "P-4");
+                self.reply(hub, caller, &waiting.input, Ok(Outcome::Refused(denied)));
             }
             Ok(waiting) => self.queue(hub, Job::Hand(waiting)),
             Err(fault) => self.refuse(hub, caller, &fault.refusal()),
@@ -44,7 +48,7 @@ impl Node {
         let asker = self.asker(caller)?;
         let input = peer::read(self.directory(), &asker, method, request)?;
         if let Input::Asked(request) = &input {
-            hub.oracle.asks(request.envelope().payload_hash(), request.word());
+            hub.oracle.asks(self.who, request.envelope().payload_hash(), request.word());
         }
         if matches!(input, Input::Notice { .. }) && self.is_planted(hub, Plant::ClockStands) {
             return Err(CallFault::Method(method));
@@ -93,8 +97,19 @@ impl Node {
         }
     }
 
+    /// Whether a planted fault denies this request without a word in the journal.
+    fn denies_unwritten(&mut self, hub: &Hub, input: &Input) -> bool {
+        hub.has_plant(Plant::DeniedUnwritten) && matches!(input, Input::Asked(_)) && self.chance.percent(30)
+    }
+
     /// Answers a member.
-    pub(super) fn reply(&mut self, hub: &mut Hub, caller: Caller, outcome: Result<Outcome, NotTaken>) {
+    pub(super) fn reply(
+        &mut self,
+        hub: &mut Hub,
+        caller: Caller,
+        input: &Input,
+        outcome: Result<Outcome, NotTaken>,
+    ) {
         if let Ok(Outcome::Released { release, .. }) = &outcome {
             hub.note(self.who, format_args!("lets go {} to {}", caller.call, caller.who));
             hub.oracle.lets_go(hub.now, self.who, release);
@@ -106,8 +121,25 @@ impl Node {
                 None => self.lacks_file(hub, caller),
             },
             Ok(Answer::Serve { .. }) => self.refuse(hub, caller, &refuse(RefusalCode::Failed, "H-1")),
-            Err(refusal) => self.refuse(hub, caller, &refusal),
+            Err(refusal) => self.denies(hub, caller, input, refusal),
         }
+    }
+
+    /// Refuses what a member asked for.
+    fn denies(&self, hub: &mut Hub, caller: Caller, input: &Input, mut refusal: Refusal) {
+        if let Input::Asked(request) = input {
+            let entry = &request.word().entry_id;
+            let is_here = || self.ask(|machine, view| machine.document(entry, view)).flatten().is_some();
+            if hub.has_plant(Plant::DenialTells) && refusal.clause == "P-4" && is_here() {
+                refusal.retry_after = Some(NEWS_WAIT);
+            }
+            if refusal.clause == "P-4" {
+                hub.oracle.answered(self.who, request.envelope().payload_hash(), false);
+            }
+            let bytes = refusal::write(&refusal).1;
+            hub.oracle.refuses(hub.now, self.who, request.word(), (&refusal, &bytes));
+        }
+        self.refuse(hub, caller, &refusal);
     }
 
     /// Serves a range, or lets it wait for the word on which it rests (P-8).
@@ -135,7 +167,12 @@ impl Node {
                     hub.at(until, Event::Later(self.who, self.starts, Later::RangeOver(caller.call)));
                 }
             }
-            Err(refusal) => self.refuse(hub, caller, &refusal),
+            Err(refusal) => {
+                if refusal.code == RefusalCode::Stopped && refusal.clause == "P-6" {
+                    hub.oracle.answered(self.who, range.request, false);
+                }
+                self.refuse(hub, caller, &refusal);
+            }
             Ok(Answer::Done(_) | Answer::Release(_)) => {
                 self.refuse(hub, caller, &refuse(RefusalCode::Failed, "H-1"));
             }

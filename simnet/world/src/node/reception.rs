@@ -66,7 +66,7 @@ impl Node {
         let control_id = read.envelope.as_ref().map(|envelope| envelope.control_id.clone());
         let control_id = control_id.filter(|id| !id.is_empty());
         let digest = hash::blake3(&[message]);
-        let (content, placed) = self.content(bytes, read);
+        let (content, placed) = self.content(hub, bytes, read);
         let slip = Slip {
             act,
             item,
@@ -108,17 +108,17 @@ impl Node {
     }
 
     /// Seals what a message brings.
-    fn content(&mut self, bytes: &[u8], item: Item) -> (Content, Vec<DocumentId>) {
+    fn content(&mut self, hub: &Hub, bytes: &[u8], item: Item) -> (Content, Vec<DocumentId>) {
         let mut placed = Vec::new();
         let content = match item.outcome {
             Ok(Understood::Documents(documents)) => {
-                let seal = |document| self.sealed(bytes, document, &mut placed);
+                let seal = |document| self.sealed(hub, bytes, document, &mut placed);
                 Content::Documents(documents.into_iter().map(seal).collect())
             }
             Ok(Understood::Events(events)) => Content::Events(events),
             Ok(Understood::Answer(_)) => Content::Answer,
             Ok(Understood::Review(review)) => {
-                let whole = self.seal(bytes.get(item.span).unwrap_or_default(), &mut placed);
+                let whole = self.seal(hub, bytes.get(item.span).unwrap_or_default(), &mut placed);
                 Content::Review(review.reason, whole)
             }
             Err(_) => Content::Refused,
@@ -128,22 +128,24 @@ impl Node {
 
     fn sealed(
         &mut self,
+        hub: &Hub,
         bytes: &[u8],
         mut document: Document,
         placed: &mut Vec<DocumentId>,
     ) -> (Document, Sealed) {
         let payload = std::mem::replace(&mut document.payload, Payload::Embedded(Vec::new()));
         let sealed = match &payload {
-            Payload::Message(range) => self.seal(bytes.get(range.clone()).unwrap_or_default(), placed),
-            Payload::Embedded(plain) => self.seal(plain, placed),
+            Payload::Message(range) => self.seal(hub, bytes.get(range.clone()).unwrap_or_default(), placed),
+            Payload::Embedded(plain) => self.seal(hub, plain, placed),
             // No feed of the generator names content that came before.
-            Payload::Deposited(_) => self.seal(&[], placed),
+            Payload::Deposited(_) => self.seal(hub, &[], placed),
         };
         (document, sealed)
     }
 
-    fn seal(&mut self, plain: &[u8], placed: &mut Vec<DocumentId>) -> Sealed {
-        let sealed = self.vault.seal(plain, &mut self.fountain);
+    fn seal(&mut self, hub: &Hub, plain: &[u8], placed: &mut Vec<DocumentId>) -> Sealed {
+        let is_planted = hub.has_plant(Plant::SealedTwice) && self.chance.percent(5);
+        let sealed = self.vault.seal(plain, &mut self.fountain, is_planted);
         placed.push(sealed.document);
         sealed
     }
@@ -151,10 +153,12 @@ impl Node {
     /// The sender is told what became of a message, and sealed files that nothing refers to are removed.
     pub(super) fn acknowledge(&mut self, hub: &mut Hub, mut slip: Slip, outcome: Result<Outcome, NotTaken>) {
         let (act, item, of) = (slip.act, slip.item, slip.of);
+        let mut entries = Vec::new();
         let kept = match outcome {
             Ok(Outcome::Received(answered)) => {
                 answered.unused.iter().for_each(|unused| self.vault.remove(unused));
                 hub.oracle.acknowledged(hub.now, self.who, slip.name(), &answered.entries);
+                entries = answered.entries;
                 true
             }
             Err(NotTaken::Refused(refused @ (Refused::NoPatient | Refused::OtherPerson))) => {
@@ -167,7 +171,7 @@ impl Node {
                 std::mem::take(&mut slip.placed).iter().for_each(|file| self.vault.remove(file));
                 let whole = slip.bytes.get(slip.span.clone()).unwrap_or_default().to_vec();
                 let mut placed = Vec::new();
-                let content = Content::Review(reason, self.seal(&whole, &mut placed));
+                let content = Content::Review(reason, self.seal(hub, &whole, &mut placed));
                 return self.hand_received(hub, Slip { placed, ..slip }, content);
             }
             Ok(_) | Err(_) => {
@@ -176,6 +180,6 @@ impl Node {
             }
         };
         hub.note(self.who, format_args!("message {act} {} {kept}", slip.system));
-        hub.told.push_back((act, Told::Message { item, of, kept }));
+        hub.told.push_back((act, Told::Message { item, of, kept, entries }));
     }
 }

@@ -1,7 +1,6 @@
 //! The sealed files of a node, in memory. A file is durable before the journal speaks of it; one that is coming in from
-//! another holder grows chunk by chunk, and a crash may take chunks or the beginning of it.
-//!
-//! Not here: files that a crash leaves without a word in the journal, which the service sweeps away.
+//! another holder grows chunk by chunk, and a crash may take chunks or the beginning of it. What a crash left without a word
+//! in the journal is swept away at the next start.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +34,8 @@ impl Vault {
         Self { at_rest, whole: BTreeMap::new(), coming: BTreeMap::new() }
     }
 
-    /// Seals a document under a new key.
-    pub(super) fn seal(&mut self, plain: &[u8], fountain: &mut Fountain) -> Sealed {
+    /// Seals a document under a new key; a planted fault then writes another one down.
+    pub(super) fn seal(&mut self, plain: &[u8], fountain: &mut Fountain, is_planted: bool) -> Sealed {
         let key: DocumentKey = fountain.bytes().into();
         let header = Header::new(&key, plain.len() as u64, &mut fountain.entropy());
         let header = header.expect("documents of the feeds are short");
@@ -52,6 +51,7 @@ impl Vault {
         let (header, hashes, document) = sealer.finish();
         let map = Map::new(document, &header.to_bytes(), hashes).expect("the file was sealed just now");
         self.whole.insert(document, File { map, chunks });
+        let key = if is_planted { fountain.bytes().into() } else { key };
         let wrapped_key = self.at_rest.seal(document.as_bytes(), key.as_slice(), &mut fountain.entropy());
         Sealed { document, size: plain.len() as u64, wrapped_key }
     }
@@ -59,6 +59,12 @@ impl Vault {
     pub(super) fn remove(&mut self, document: &DocumentId) {
         self.whole.remove(document);
         self.coming.remove(document);
+    }
+
+    /// Keeps what is in use, whole or coming.
+    pub(super) fn sweep(&mut self, is_used: impl Fn(&DocumentId) -> bool) {
+        self.whole.retain(|file, _| is_used(file));
+        self.coming.retain(|file, _| is_used(file));
     }
 
     pub(super) fn has(&self, document: &DocumentId) -> bool {

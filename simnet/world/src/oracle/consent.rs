@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use yiqiao_node_core::answers::Logged;
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Word as _};
-use yiqiao_proto::id::{Code, Digest, EntryId};
+use yiqiao_proto::id::{Code, Digest, EntryId, Subject};
 use yiqiao_proto::release::{Asker, PullRequest, Release};
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 
 use super::Oracle;
-use super::model::{Model, Standing};
+use super::model::Standing;
 use crate::limits::{CALL_WAIT, REVOKED_WITHIN};
 use crate::network::Who;
 
@@ -37,18 +37,10 @@ struct Case {
     tokens: Vec<Token>,
 }
 
-impl Case {
-    /// By what is known of the patient now: since the release there may be another epoch.
-    fn tokens(&self, model: &Model, standing: &Standing) -> Vec<Token> {
-        let stated = model.tokens(&self.holder, &standing.entry.subject);
-        let tokens: BTreeSet<Token> = self.tokens.iter().copied().chain(stated).collect();
-        tokens.into_iter().collect()
-    }
-}
-
 impl Oracle {
     /// A member asks a holder.
-    pub(crate) fn asks(&mut self, hash: Digest, request: &PullRequest) {
+    pub(crate) fn asks(&mut self, holder: Who, hash: Digest, request: &PullRequest) {
+        self.came(holder, hash, request);
         self.releases.asked.insert(hash, request.asker.clone());
     }
 
@@ -60,7 +52,8 @@ impl Oracle {
         let Some(asker) = self.releases.asked.get(&terms.request).cloned() else {
             return self.blames(now, holder, "a release answers no request");
         };
-        let tokens = terms.heads.iter().map(|(token, _)| *token).collect();
+        let tokens: Vec<Token> = terms.heads.iter().map(|(token, _)| *token).collect();
+        self.goes_under(now, holder, (&terms.holder, &terms.entry_id), &tokens);
         let case = Case { asker, holder: terms.holder.clone(), entry: terms.entry_id, tokens };
         if let Some(recipient) = self.region.who(&terms.recipient) {
             self.releases.came.insert((recipient, terms.holder, terms.entry_id), case.clone());
@@ -68,6 +61,7 @@ impl Oracle {
         self.may_flow(now, holder, &terms.recipient);
         self.judge(now, holder, &case, REVOKED_WITHIN, "let go");
         self.measure_late(now, &case);
+        self.answered(holder, terms.request, true);
         self.releases.released.insert((holder, terms.request), (terms.recipient, case));
     }
 
@@ -119,8 +113,10 @@ impl Oracle {
                 asker: asker.clone(),
                 holder: word.publisher.clone(),
                 entry: word.entry_id,
-                tokens: self.log.model.tokens(&word.publisher, &word.subject),
+                tokens: self.stated(&word.publisher, &word.subject),
             };
+            let tokens = self.log.model.tokens(&word.publisher, &word.subject);
+            self.goes_under(now, who, (&case.holder, &case.entry), &tokens);
             // It was permitted when the registry answered: between asking and now.
             self.judge(now, who, &case, CALL_WAIT, "found");
         }
@@ -130,15 +126,27 @@ impl Oracle {
     fn measure_late(&mut self, now: Timestamp, case: &Case) {
         let (model, policy) = (&self.log.model, &self.region.directory.list().policy);
         let Some(standing) = model.entry(&case.holder, &case.entry) else { return };
-        let late = model.denied_for(
-            standing,
-            &case.tokens(model, standing),
-            &case.asker,
-            policy,
-            (now, REVOKED_WITHIN),
-        );
+        let tokens = self.tokens_of(case, standing);
+        let late = model.denied_for(standing, &tokens, &case.asker, policy, (now, REVOKED_WITHIN));
         if let Some(late) = late {
             self.measured.late.add(late);
+        }
+    }
+
+    /// By what is known of the patient now: since the release there may be another epoch.
+    fn tokens_of(&self, case: &Case, standing: &Standing) -> Vec<Token> {
+        let stated = self.stated(&case.holder, &standing.entry.subject);
+        let tokens: BTreeSet<Token> = case.tokens.iter().copied().chain(stated).collect();
+        tokens.into_iter().collect()
+    }
+
+    /// The tokens of a subject: by its newest statement, or by any if older ones may be shown in its place.
+    pub(super) fn stated(&self, publisher: &Code, subject: &Subject) -> Vec<Token> {
+        let model = &self.log.model;
+        if self.is_forged() {
+            model.tokens_ever(publisher, subject)
+        } else {
+            model.tokens(publisher, subject)
         }
     }
 
@@ -146,7 +154,7 @@ impl Oracle {
         let model = &self.log.model;
         let policy = &self.region.directory.list().policy;
         let permitted = model.entry(&case.holder, &case.entry).is_some_and(|standing| {
-            let tokens = case.tokens(model, standing);
+            let tokens = self.tokens_of(case, standing);
             if self.is_forged() {
                 // What a holder has withdrawn it knows by itself.
                 let is_holder = self.region.who(&case.holder) == Some(who);

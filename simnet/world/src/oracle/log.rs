@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::calls::{Call, SubmitAnswer};
-use yiqiao_proto::directive::{Act, Directive};
+use yiqiao_proto::directive::{Act, Directive, PatientQuery};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Word as _};
-use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, DocumentId, EntryId};
 use yiqiao_proto::note::read_unchecked;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
 use yiqiao_registry_core::state::Kept;
 
 use super::Oracle;
@@ -103,11 +104,11 @@ impl Oracle {
         &self.log.words
     }
 
-    /// Whether a place of the log has this entry.
-    pub(super) fn is_entry(&self, seq: u64, publisher: &Code, id: &EntryId) -> bool {
+    /// Whether a place of the log has this entry, with this sealed file.
+    pub(super) fn is_entry(&self, seq: u64, publisher: &Code, id: &EntryId, document: &DocumentId) -> bool {
         let word = self.word_at(seq).filter(|word| word.signer == *publisher);
         let entry = word.and_then(|word| Entry::decode(word.envelope.payload()).ok());
-        entry.is_some_and(|entry| entry.entry_id == *id)
+        entry.is_some_and(|entry| entry.entry_id == *id && entry.document == *document)
     }
 
     /// Whether a place of the log has this directive.
@@ -117,7 +118,7 @@ impl Oracle {
         act.is_some_and(|act| act.said.id == *id)
     }
 
-    fn word_at(&self, seq: u64) -> Option<Word> {
+    pub(super) fn word_at(&self, seq: u64) -> Option<Word> {
         let (_, kept) = self.log.words.get(usize::try_from(seq).ok()?)?;
         Word::of(kept)
     }
@@ -131,4 +132,9 @@ impl Oracle {
             self.blames(now, who, &format!("a search lacks {missing} entries and has {more} too many"));
         }
     }
+}
+
+/// Of whom a patient's question is.
+pub(super) fn token_of(question: &Envelope) -> Option<Token> {
+    Act::<PatientQuery>::decode(question.payload()).ok().map(|act| act.said.patient)
 }

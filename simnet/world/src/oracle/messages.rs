@@ -103,7 +103,8 @@ impl Oracle {
                 ));
             }
             let place = document.receipt.map(|receipt| receipt.seq);
-            if place.is_some_and(|seq| !self.is_entry(seq, &node.code, entry)) {
+            node.check_file(&document)?;
+            if place.is_some_and(|seq| !self.is_entry(seq, &node.code, entry, &document.document)) {
                 return Err(format!("{}: a receipt of a document stands at another word", node.who));
             }
             let in_log = self.log.model.times(&node.code, entry);

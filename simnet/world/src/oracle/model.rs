@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_consent::scope::is_same_scope;
 use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness, decide};
+use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::Stance;
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
@@ -43,8 +44,13 @@ pub(super) struct Model {
     statements: BTreeMap<(Code, Subject), Vec<Token>>,
     /// Who was ever stated to have a token.
     stated: BTreeMap<Token, BTreeSet<(Code, Subject)>>,
+    /// Every token that was ever stated of a subject.
+    ever_stated: BTreeMap<(Code, Subject), BTreeSet<Token>>,
     entries: BTreeMap<(Code, EntryId), Standing>,
     of_subject: BTreeMap<(Code, Subject), BTreeSet<EntryId>>,
+    /// Places of access events, by patient and by who said them.
+    events: BTreeMap<Token, Vec<u64>>,
+    by_sayer: BTreeMap<Code, Vec<u64>>,
 }
 
 /// An entry as it stands.
@@ -84,6 +90,7 @@ impl Model {
             for token in &statement.tokens {
                 self.stated.entry(*token).or_default().insert(name.clone());
             }
+            self.ever_stated.entry(name.clone()).or_default().extend(&statement.tokens);
             self.statements.insert(name, statement.tokens);
         } else if kind == Kind::Directive {
             let act = Act::<Directive>::decode(payload).ok()?;
@@ -91,6 +98,10 @@ impl Model {
             self.direct(now, act, &word.opening);
         } else if kind == Kind::Revocation {
             self.revoke(now, &Act::<Revocation>::decode(payload).ok()?, &word.opening);
+        } else if kind == Kind::AccessEvent {
+            let (event, seq) = (AccessEvent::decode(payload).ok()?, word.opening.seq);
+            self.events.entry(event.patient).or_default().push(seq);
+            self.by_sayer.entry(event.organisation).or_default().push(seq);
         }
         Some(())
     }
@@ -221,9 +232,30 @@ impl Model {
         self.entry(publisher, id).is_some_and(|standing| standing.ever_withdrawn)
     }
 
+    /// Where the access events of a patient stand, ascending.
+    pub(super) fn events_of(&self, patient: &Token) -> &[u64] {
+        self.events.get(patient).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Where those stand that a member said.
+    pub(super) fn said_by(&self, member: &Code) -> &[u64] {
+        self.by_sayer.get(member).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether anybody has stated a token.
+    pub(super) fn is_known(&self, token: &Token) -> bool {
+        self.stated.contains_key(token)
+    }
+
     /// The tokens of a subject, by its newest statement.
     pub(super) fn tokens(&self, publisher: &Code, subject: &Subject) -> Vec<Token> {
         self.statements.get(&(publisher.clone(), *subject)).cloned().unwrap_or_default()
+    }
+
+    /// Every token that was ever stated of a subject.
+    pub(super) fn tokens_ever(&self, publisher: &Code, subject: &Subject) -> Vec<Token> {
+        let ever = self.ever_stated.get(&(publisher.clone(), *subject));
+        ever.into_iter().flatten().copied().collect()
     }
 
     /// Whether a document of these tokens was permitted to somebody at some time not longer ago than the bound.

@@ -1,0 +1,178 @@
+//! Every release and every denial stands in the holder's audit and in the patient's log, and neither has what did not happen
+//! what patients read of the log is what it has of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiqiao_node_core::answers::{Events, LeftOut};
+use yiqiao_node_core::audit::{Act, Of, Shown};
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::codes::{AccessAct, AccessOutcome};
+use yiqiao_proto::envelope::{Envelope, Word as _};
+use yiqiao_proto::id::{Code, Digest, EntryId};
+use yiqiao_proto::release::PullRequest;
+use yiqiao_proto::time::Timestamp;
+
+use super::Oracle;
+use crate::network::Who;
+use crate::node::Node;
+
+/// What came to the holders, and what they said to it.
+#[derive(Default)]
+pub(super) struct Access {
+    /// By holder and request: who asked for which entry.
+    asked: BTreeMap<(Who, Digest), (Code, EntryId)>,
+    /// What was answered: let go, or denied at first or later.
+    told: BTreeSet<(Who, Digest, bool)>,
+}
+
+/// How often something was let go, or denied: by who asked, the entry, and whether it was let go.
+type Times = BTreeMap<(Code, EntryId, bool), usize>;
+
+impl Oracle {
+    /// A request is there.
+    pub(super) fn came(&mut self, holder: Who, hash: Digest, request: &PullRequest) {
+        let about = (request.asker.organisation.clone(), request.entry_id);
+        self.access.asked.insert((holder, hash), about);
+    }
+
+    /// A holder has said that it lets go, or that it does not.
+    pub(crate) fn answered(&mut self, holder: Who, request: Digest, is_let_go: bool) {
+        self.access.told.insert((holder, request, is_let_go));
+    }
+
+    /// What a holder has said of documents stands in its audit, and in the log of the patient.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(crate) fn check_audit(&self, node: &Node) -> Result<(), String> {
+        let (who, lines) = (node.who, audit_of(node)?);
+        let mut written = Times::new();
+        for line in lines.values().filter(|line| line.act == Act::Release) {
+            let (Some(asker), Some(entry)) = (line.counterpart.clone(), line.entry) else {
+                return Err(format!("{who}: a line of the audit does not say what went to whom"));
+            };
+            *written.entry((asker, entry, is_let_go(line.outcome))).or_default() += 1;
+        }
+        let (told, asked) = self.times(who);
+        if told.iter().any(|(about, times)| written.get(about).is_none_or(|lines| lines < times)) {
+            return Err(format!("{who}: a release or a denial is not in the audit"));
+        }
+        // A request may be denied, permitted when it comes again, and denied once more: so often as there are releases.
+        let released = |(asker, entry, _): &(Code, EntryId, bool)| {
+            written.get(&(asker.clone(), *entry, true)).copied().unwrap_or(0)
+        };
+        let at_most = |about: &(Code, EntryId, bool)| {
+            let asked = asked.get(about).copied().unwrap_or(0);
+            if about.2 { asked } else { asked + released(about) }
+        };
+        if let Some(((asker, _, is_let_go), lines)) =
+            written.iter().find(|(about, lines)| at_most(about) < **lines)
+        {
+            let what = if *is_let_go { "released" } else { "denied" };
+            return Err(format!(
+                "{who}: the audit has something for which nobody asked: {lines} times {what} to {asker}"
+            ));
+        }
+        self.check_events(node, &lines)
+    }
+
+    /// How often what was told, and how often it was asked for at most.
+    fn times(&self, holder: Who) -> (Times, Times) {
+        let (mut told, mut asked) = (Times::new(), Times::new());
+        let of_holder = |(who, _): &&(Who, Digest)| *who == holder;
+        for name in self.access.asked.keys().filter(of_holder) {
+            let Some((asker, entry)) = self.access.asked.get(name) else { continue };
+            for is_let_go in [true, false] {
+                let about = (asker.clone(), *entry, is_let_go);
+                let was_told = self.access.told.contains(&(holder, name.1, is_let_go));
+                *told.entry(about.clone()).or_default() += usize::from(was_told);
+                *asked.entry(about).or_default() += 1;
+            }
+        }
+        told.retain(|_, times| *times > 0);
+        (told, asked)
+    }
+
+    /// Each event that a node said names a line of its own that says the same; each line of a release or a denial has one.
+    fn check_events(&self, node: &Node, lines: &BTreeMap<Digest, Shown>) -> Result<(), String> {
+        let who = node.who;
+        let mut named = BTreeSet::new();
+        for seq in self.log.model.said_by(&node.code) {
+            let event = self.event_at(*seq).ok_or("an event of the log cannot be read")?;
+            let line = event.audit_line.and_then(|commitment| Some((commitment, lines.get(&commitment)?)));
+            let mut is_new = |commitment| named.insert(commitment) || event.act != AccessAct::Release;
+            if line.is_none_or(|(commitment, line)| !is_same(&event, line) || !is_new(commitment)) {
+                let act = event.act;
+                return Err(format!("{who}: the log of a patient has an event that did not happen: {act:?}"));
+            }
+        }
+        for (commitment, line) in lines.iter().filter(|(_, line)| line.act == Act::Release) {
+            let patient = |subject| node.ask(|machine, view| machine.patient(subject, view)).flatten();
+            let patient = line.subject.as_ref().and_then(patient);
+            let has_token = patient.is_some_and(|patient| !patient.tokens.is_empty());
+            if has_token && !named.contains(commitment) {
+                return Err(format!("{who}: a release or a denial is not in the log of its patient"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A patient reads the own log: from a place on, when it had so many words at least.
+    pub(crate) fn reads_log(
+        &mut self,
+        now: Timestamp,
+        who: Who,
+        (from, size): (u64, u64),
+        question: &Envelope,
+        (shown, left_out): (&Events, &[LeftOut]),
+    ) {
+        let Some(token) = super::log::token_of(question) else { return };
+        let seen: BTreeSet<u64> =
+            shown.events.iter().map(|event| event.seq).chain(left_out.iter().map(|left| left.seq)).collect();
+        let until = shown.next_seq.unwrap_or(size);
+        let known: BTreeSet<u64> = self.log.model.events_of(&token).iter().copied().collect();
+        if known.range(from..until).any(|seq| !seen.contains(seq)) {
+            self.blames(now, who, "an event is left out of what a patient reads of the log");
+        }
+        let stands = |seq: u64, word: &AccessEvent| self.event_at(seq).is_some_and(|event| event == *word);
+        let invented = shown.events.iter().any(|event| !stands(event.seq, &event.word));
+        if invented || seen.iter().any(|seq| !known.contains(seq)) {
+            self.blames(now, who, "a patient reads an event that is not in the log");
+        }
+    }
+
+    fn event_at(&self, seq: u64) -> Option<AccessEvent> {
+        AccessEvent::decode(self.word_at(seq)?.envelope.payload()).ok()
+    }
+}
+
+const fn is_let_go(outcome: AccessOutcome) -> bool {
+    matches!(outcome, AccessOutcome::Permitted)
+}
+
+/// Whether a line of the audit says what an event says: of other acts than releases it may leave out the other side.
+fn is_same(event: &AccessEvent, line: &Shown) -> bool {
+    let is_release = line.act == Act::Release;
+    is_release == (event.act == AccessAct::Release)
+        && event.outcome == line.outcome
+        && (!is_release || event.counterpart == line.counterpart)
+}
+
+/// All lines of the audit, by what events name them by; the chain of them is whole.
+fn audit_of(node: &Node) -> Result<BTreeMap<Digest, Shown>, String> {
+    let (who, mut lines, mut before) = (node.who, BTreeMap::new(), None);
+    loop {
+        let page = node.ask(|machine, view| machine.audit_lines(&Of::All, before, view));
+        let page = page.ok_or(format!("{who} does not run"))?;
+        let Some((last, _)) = page.last() else { break };
+        before = Some(*last);
+        lines.extend(page.into_iter().map(|(_, line)| (line.commitment, line)));
+    }
+    let (mut hash, mut from) = (Vec::new(), 0);
+    while from < lines.len() as u64 {
+        let walked = node.ask(|machine, view| machine.verify_audit(hash.clone(), from, view));
+        let walked = walked.ok_or(format!("{who} does not run"))?;
+        (hash, from) = walked.map_err(|broken| format!("{who}: {broken}"))?;
+    }
+    Ok(lines)
+}
