@@ -8,10 +8,11 @@ use yiqiao_journal::journal::AppendError;
 use yiqiao_journal::sim::{SimDisk, Survivors, Unsynced};
 use yiqiao_journal::view::View;
 use yiqiao_journal::{Folder, Format, Journal, Options, Position, Register};
+use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 
 use crate::hub::{Hub, Stopped};
-use crate::limits::{SAVED_EVERY, SEGMENT_BYTES_MAX};
+use crate::limits::{SAVED_EVERY, SEGMENT_BYTES_MAX, SLOWER};
 use crate::network::Who;
 
 /// A folder on a disk in memory.
@@ -20,6 +21,7 @@ pub(crate) struct Volume {
     pub(crate) disk: SimDisk,
     format: Format,
     chance: Chance,
+    slow_until: Timestamp,
     /// The index as it was last written, if the process that kept it is gone.
     saved: Option<Index>,
     /// Bytes of the medium that are no longer what was written: file, place, and what they were flipped by.
@@ -67,7 +69,7 @@ impl Volume {
         let disk = SimDisk::new();
         let format = Format::new(kind, 1, "0.1.0");
         Folder::create(Arc::new(disk.clone()), &format, id).expect("an empty disk takes a folder");
-        Self { disk, format, chance, saved: None, rotten: Vec::new() }
+        Self { disk, format, chance, slow_until: Timestamp::MIN, saved: None, rotten: Vec::new() }
     }
 
     /// A copy as it is now, on a disk of its own.
@@ -76,13 +78,37 @@ impl Volume {
         for name in self.disk.names() {
             disk.put(&name, &self.disk.bytes(&name).unwrap_or_default());
         }
-        Self { disk, format: self.format, chance, saved: None, rotten: Vec::new() }
+        Self {
+            chance,
+            disk,
+            format: self.format,
+            slow_until: Timestamp::MIN,
+            saved: None,
+            rotten: Vec::new(),
+        }
     }
 
     /// The same disk, for a second process: it forgets who holds it.
     pub(crate) fn shared(&self, chance: Chance) -> Self {
         self.disk.forget_lock();
-        Self { disk: self.disk.clone(), format: self.format, chance, saved: None, rotten: Vec::new() }
+        Self {
+            disk: self.disk.clone(),
+            format: self.format,
+            chance,
+            slow_until: self.slow_until,
+            saved: None,
+            rotten: Vec::new(),
+        }
+    }
+
+    /// Every sync takes far longer for a while.
+    pub(crate) fn is_slow(&mut self, until: Timestamp) {
+        self.slow_until = self.slow_until.max(until);
+    }
+
+    /// How long a sync takes now that takes so long otherwise.
+    pub(crate) fn sync_takes(&self, now: Timestamp, wait: Millis) -> Millis {
+        if now < self.slow_until { Millis::new(wait.get() * SLOWER) } else { wait }
     }
 
     /// The power goes: what was synced stays, and a drawn part of the rest.

@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     Reset,
     /// A process stands still, or its ways are slow.
     Pause,
-    /// A disk is full, or fails a sync.
+    /// A disk is full, or slow, or fails a sync.
     Disk,
     /// A byte of a disk is not what was written any more.
     Rot,
@@ -49,6 +49,8 @@ pub(crate) enum Blow {
     Pause(Who, Millis),
     Room(Who, Option<u64>),
     FailSync(Who, u64),
+    /// A disk is slow.
+    Slow(Who, Millis),
     Rot(Who),
     Clock(Who, i64),
     /// For how long it stands still, and whose calls still come to it afterwards.
@@ -137,6 +139,7 @@ impl Faults {
                 hub.after(seconds(chance, 60), Event::Fault(Fault::Room(who)));
                 Blow::Room(who, Some(chance.below(3_000)))
             }
+            Fault::Disk if chance.percent(50) => Blow::Slow(who, seconds(chance, 60)),
             Fault::Disk => Blow::FailSync(who, chance.below(6)),
             Fault::Clock if who == Who::REGISTRY => Blow::Clock(who, chance.between(-3_000, 3_000)),
             Fault::Clock if chance.percent(50) => Blow::Clock(who, chance.between(-3_000, 3_000)),

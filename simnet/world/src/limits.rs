@@ -75,6 +75,8 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 18;
 pub(crate) const SAVED_EVERY: u64 = 24;
 /// The longest that a batch waits for a disk that is in order.
 pub(crate) const SYNC_MS_MAX: i64 = 8;
+/// So many times longer does it take on a slow disk.
+pub(crate) const SLOWER: u64 = 300;
 /// How soon a process that could not start is started again.
 pub(crate) const START_AGAIN: Millis = Millis::from_secs(5);
 

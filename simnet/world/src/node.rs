@@ -42,10 +42,8 @@ use ledger::Ledger;
 use reception::Slip;
 use vault::Vault;
 
-/// How long a clock that is to stand still runs.
-const STANDS_AFTER: Millis = Millis::from_secs(240);
-/// The same where it is to have let go something before.
-const UNREAD_AFTER: Millis = Millis::from_secs(900);
+/// How long a clock runs that a planted fault lets stand: the holder has let go something by then.
+const STANDS_AFTER: Millis = Millis::from_secs(900);
 
 /// A node's computer, and the process on it if it runs.
 pub(crate) struct Node {
@@ -318,7 +316,8 @@ impl Node {
             }
         }
         if !batch.is_empty() {
-            self.busy_until = hub.now + Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
+            let wait = Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
+            self.busy_until = hub.now + self.volume.sync_takes(hub.now, wait);
         }
         self.handle(hub, batch)?;
         let again = self.running.as_mut().map(|running| std::mem::take(&mut running.again));
@@ -348,14 +347,10 @@ impl Node {
 
     /// The time at which a planted fault lets the clock stand, if it does by now.
     fn stands(&self, hub: &Hub) -> Option<Timestamp> {
-        let plants = [
-            (Plant::ClockStands, STANDS_AFTER),
-            (Plant::ListUnread, UNREAD_AFTER),
-            (Plant::LeaseKept, UNREAD_AFTER),
-        ];
-        let (_, after) = plants.into_iter().find(|(plant, _)| self.is_planted(hub, *plant))?;
-        let from = self.began + after;
-        (hub.now > from).then_some(from)
+        let plants = [Plant::ClockStands, Plant::ListUnread, Plant::LeaseKept];
+        let is_planted = plants.into_iter().any(|plant| self.is_planted(hub, plant));
+        let from = self.began + STANDS_AFTER;
+        (is_planted && hub.now > from).then_some(from)
     }
 
     /// Whether the first node is to do something wrong.

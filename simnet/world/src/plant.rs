@@ -58,11 +58,13 @@ pub enum Plant {
     SealedTwice,
     /// Nodes sweep sealed files away that are in use.
     SweptBlindly,
+    /// Nodes take two whom a register merges for one although their identifiers differ, as if a person had said so.
+    MergeBelieved,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -89,6 +91,7 @@ impl Plant {
         Self::TriedAtOnce,
         Self::SealedTwice,
         Self::SweptBlindly,
+        Self::MergeBelieved,
     ];
 
     /// Its name on the command line.
@@ -120,6 +123,7 @@ impl Plant {
             Self::TriedAtOnce => "tried-at-once",
             Self::SealedTwice => "sealed-twice",
             Self::SweptBlindly => "swept-blindly",
+            Self::MergeBelieved => "merge-believed",
         }
     }
 }

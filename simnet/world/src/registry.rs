@@ -244,7 +244,8 @@ impl Registry {
         }
         let taken = running.inbox.len().min(BATCH_MAX);
         let batch: Vec<Job> = running.inbox.drain(..taken).collect();
-        self.busy_until = hub.now + Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
+        let wait = Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
+        self.busy_until = hub.now + self.volume.sync_takes(hub.now, wait);
         running.last = running.last.max(self.clock.wall(hub.now));
         let grown = self.handle(hub, batch)?;
         let Some(running) = &mut self.running else { return Ok(()) };

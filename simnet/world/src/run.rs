@@ -450,6 +450,11 @@ impl World {
                 hub.note(who, format_args!("disk fails a sync"));
                 self.disk(who).fail_sync_after(successes);
             }
+            Blow::Slow(who, length) => {
+                hub.note(who, format_args!("disk is slow for {length}"));
+                let until = hub.now + length;
+                self.volume(who).is_slow(until);
+            }
             Blow::Rot(who) => self.rot(who),
             Blow::Takeover(length, of) => self.take_over(length, of),
             Blow::Clock(who, offset) => {
@@ -487,6 +492,7 @@ impl World {
                 hub.at(until, Event::Fault(Fault::Room(who)));
                 self.disk(who).set_room(Some(0));
             }
+            Happening::Slow => self.volume(who).is_slow(until),
             Happening::FailSync => self.disk(who).fail_sync_after(0),
             Happening::Rot => self.rot(who),
             Happening::Takeover => self.take_over(Millis::from_secs(minutes * 60), who),
@@ -502,6 +508,12 @@ impl World {
             }
             Happening::List => plan(hub, Millis::new(0), sign(Change::Nothing)),
             Happening::RevokeAll => self.load.revoke_all(hub),
+            Happening::PermitAll => self.load.permit_all(hub),
+            Happening::LookAll => self.load.look_all(hub),
+            Happening::PullAll => self.load.pull_all(hub),
+            Happening::Deaf => hub.network.cut(Who::REGISTRY, who, until),
+            // It is among the mistakes of the load.
+            Happening::Merge => {}
         }
     }
 

@@ -96,6 +96,8 @@ pub enum Happening {
     Split,
     /// A disk is full.
     Full,
+    /// A disk is slow.
+    Slow,
     /// A disk fails a sync.
     FailSync,
     /// A byte of a disk rots.
@@ -108,8 +110,18 @@ pub enum Happening {
     Rotate,
     /// A list without a change.
     List,
-    /// Everything that patients have said at desks is taken back.
+    /// Everything that patients have said at desks is taken back, within a minute.
     RevokeAll,
+    /// Everybody permits everything to every hospital around, within a minute.
+    PermitAll,
+    /// Every hospital searches for everybody it knows, within a minute.
+    LookAll,
+    /// What anybody has found is pulled, within a minute, if it is not here.
+    PullAll,
+    /// What the registry says does not reach a hospital.
+    Deaf,
+    /// The register of a hospital merges two people who are not one.
+    Merge,
 }
 
 /// Why there is no such world.
@@ -207,7 +219,7 @@ pub struct Rates {
     pub resets: u64,
     /// The same for processes that stand still, or whose ways are slow.
     pub pauses: u64,
-    /// The same for disks that are full or fail a sync.
+    /// The same for disks that are full or slow, or fail a sync.
     pub disks: u64,
     /// The same for bytes of a disk that rot.
     pub rot: u64,

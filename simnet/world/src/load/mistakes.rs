@@ -4,11 +4,12 @@
 //! Not here: what is checked of it: the oracle's account of whose document is whose; a merge from a number of which the hospital
 //! has not heard: then it is the kept one's, by the hospital's own word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use yiqiao_intake::facts::Understood;
 use yiqiao_intake::intake::{self, Door};
+use yiqiao_node_core::machine::Input;
 use yiqiao_proto::id::Subject;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::feeds::{Case, System, Trigger, hl7v2};
@@ -22,9 +23,10 @@ use crate::hub::{Event, Hub};
 use crate::limits::MISTAKES_MAX;
 use crate::network::Who;
 use crate::node::Node;
+use crate::plant::Plant;
 use crate::randomness::{Part, stream};
 use crate::region::constant;
-use crate::setup::Setup;
+use crate::setup::{Happening, Setup};
 
 /// How long a desk waits with a merge of which it does not know both.
 const LATER: Millis = Millis::from_secs(60);
@@ -39,19 +41,28 @@ pub(crate) struct Mistake {
     message: Vec<u8>,
 }
 
-/// All mistakes of a world: in half of the towns there are some.
+/// All mistakes of a world: in half of the towns there are some, and those that are written.
 pub(super) fn of(setup: &Setup, towns: &[Town]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for (number, town) in towns.iter().enumerate() {
         let mut chance = stream(setup.seed, Part::Mistakes, number as u64);
         let pairs = pairs(setup, number, town);
         let count = if chance.percent(50) { chance.below(1 + MISTAKES_MAX) } else { 0 };
+        let mut mistaken = Vec::new();
         for _ in 0..count {
             let at = Millis::new(chance.below(setup.minutes * 40_000));
-            if pairs.is_empty() {
-                continue;
+            if !pairs.is_empty() {
+                mistaken.push((at, *chance.pick(&pairs)));
             }
-            let (node, letter, one, other) = *chance.pick(&pairs);
+        }
+        for scripted in setup.script.iter().filter(|scripted| scripted.what == Happening::Merge) {
+            let at = Millis::from_secs(scripted.minute * 60);
+            let there = pairs.iter().filter(|(node, ..)| node.0 == scripted.who);
+            let pair = there
+                .max_by_key(|(_, _, one, other)| [*one, *other].map(|at| known_at(setup, number, town, at)));
+            mistaken.extend(pair.map(|pair| (at, *pair)));
+        }
+        for (at, (node, letter, one, other)) in mistaken {
             let message = message(town, letter, (one, other));
             let people = [(number, one), (number, other)];
             mistakes.extend(message.map(|message| Mistake { node, people, at, message }));
@@ -87,6 +98,14 @@ fn pairs(setup: &Setup, number: usize, town: &Town) -> Vec<(Who, char, usize, us
         }
     }
     pairs
+}
+
+/// How many hospitals of the world somebody has been to.
+fn known_at(setup: &Setup, number: usize, town: &Town, at: usize) -> usize {
+    let visits = town.patients().get(at).map(|patient| patient.visits.as_slice()).unwrap_or_default();
+    let nodes: BTreeSet<Who> =
+        visits.iter().filter_map(|visit| node_of(setup, number, visit.hospital)).collect();
+    nodes.len()
 }
 
 /// The message that says so (A40).
@@ -126,6 +145,9 @@ impl Load {
         }
         hub.note(mistake.node, format_args!("act {id} merges two who are not one"));
         node.message(hub, id, &constant(System::His.name()), &mistake.message);
+        if hub.has_plant(Plant::MergeBelieved) {
+            node.act(hub, id, Input::ConfirmMerge(other));
+        }
         self.counts.mistakes += 1;
     }
 }

@@ -1,6 +1,6 @@
 //! What one person does, step by step: hands something in, waits for what comes of it, tries again a few times, goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::answers::Found;
 use yiqiao_node_core::desk::NewPermit;
@@ -19,7 +19,7 @@ use yiqiao_proto::referral::after;
 use yiqiao_proto::time::Millis;
 
 use super::forms::{self, form, listed, own_listed, patient, staff, statement};
-use super::wish::What;
+use super::wish::{Then, What};
 use super::{Act, ActId, Kind, Load, Resident};
 use crate::hub::{Event, Hub};
 use crate::limits::{LAST_SEARCHES_MAX, TRIES_MAX};
@@ -95,16 +95,59 @@ impl Load {
 
     /// Everything that was said at desks is taken back within a minute.
     pub(crate) fn revoke_all(&mut self, hub: &mut Hub) {
-        for given in 0..self.given.len() {
+        let revoke = |(at, given): (usize, &Given)| (given.node, What::Revoke { given: at });
+        let wishes = self.given.iter().enumerate().map(revoke).collect();
+        self.begin_all(hub, wishes);
+    }
+
+    /// Everybody permits everything to every hospital around within a minute, at the last that knows them.
+    pub(crate) fn permit_all(&mut self, hub: &mut Hub) {
+        let mut wishes = Vec::new();
+        for (resident, of) in self.residents.iter().enumerate() {
+            let Some(at) = of.known_at.last() else { continue };
+            for near in &of.near {
+                let to = super::code_of(usize::from(near.0).saturating_sub(1));
+                let classes = BTreeSet::new();
+                wishes.push((*at, What::Permit { resident, to, custodian: None, classes }));
+            }
+        }
+        self.begin_all(hub, wishes);
+    }
+
+    /// Every hospital searches for everybody it knows within a minute.
+    pub(crate) fn look_all(&mut self, hub: &mut Hub) {
+        let mut wishes = Vec::new();
+        for (resident, of) in self.residents.iter().enumerate() {
+            let search = |node: &Who| (*node, What::Search { resident, then: Then::Note });
+            wishes.extend(of.known_at.iter().map(search));
+        }
+        self.begin_all(hub, wishes);
+    }
+
+    /// What anybody has found is pulled within a minute, if it is not here.
+    pub(crate) fn pull_all(&mut self, hub: &mut Hub) {
+        let want = |Seen { node, resident, documents }: &Seen| {
+            (*node, What::Want { resident: *resident, documents: documents.clone() })
+        };
+        let wishes = self.seen.iter().map(want).collect();
+        self.begin_all(hub, wishes);
+    }
+
+    /// All of this within a minute; it is the patients who look.
+    fn begin_all(&mut self, hub: &mut Hub, wishes: Vec<(Who, What)>) {
+        for (node, what) in wishes {
             let wait = Millis::new(self.chance.below(60_000));
-            let Some(node) = self.given.get(given).map(|given| given.node) else { return };
-            self.begin(hub, wait, node, What::Revoke { given });
+            self.begin_by(hub, wait, node, what, true);
         }
     }
 
     fn begin(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What) {
-        let id = self.new_id();
         let by_patient = self.chance.percent(60);
+        self.begin_by(hub, wait, node, what, by_patient);
+    }
+
+    fn begin_by(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What, by_patient: bool) {
+        let id = self.new_id();
         self.errands.insert(id, Errand { node, tries: 0, what, by_patient, query: None, reading: None });
         hub.after(wait, Event::Act(id, Act::Go));
     }
@@ -147,9 +190,9 @@ impl Load {
                 Input::Forbid(Box::new((statement(node.who, subject(resident)?), forbid)))
             }
             What::Revoke { given } => self.revocation(node, self.given.get(*given)?)?,
-            What::Search { resident, exact } => {
+            What::Search { resident, then } => {
                 let own = subject(resident)?;
-                let actor = if *exact { patient(own) } else { looks(own) };
+                let actor = if *then == Then::Compare { patient(own) } else { looks(own) };
                 Input::Search(Box::new(forms::search(actor, own)))
             }
             What::Want { resident, documents } => Input::Want(Box::new(Want {
@@ -231,11 +274,11 @@ impl Load {
                 return self.question(hub, node, id, (Method::History, call));
             }
         }
-        if let (What::Search { resident, exact }, Some(query)) = (&what, errand.query.take()) {
-            let (resident, exact) = (*resident, *exact);
+        if let (What::Search { resident, then }, Some(query)) = (&what, errand.query.take()) {
+            let (resident, then) = (*resident, *then);
             self.errands.remove(&id);
             if outcome == Ok(Outcome::Done) {
-                self.searched(hub, node, id, &query, (resident, exact));
+                self.searched(hub, node, id, &query, (resident, then));
             }
             return;
         }
@@ -313,11 +356,11 @@ impl Load {
         who: Who,
         id: ActId,
         query: &Query,
-        (resident, exact): (usize, bool),
+        (resident, then): (usize, Then),
     ) {
         let Some(found) = &query.found else { return };
         hub.oracle.takes_tree(hub.now, who, query.known, found.checkpoint);
-        if exact {
+        if then == Then::Compare {
             let left_out = usize::from(hub.has_plant(Plant::EntryLeftOut));
             let ids = found.entries.iter().skip(left_out).map(|entry| entry.word.entry_id).collect();
             return hub.oracle.finds(hub.now, who, &query.envelope, &ids);
@@ -326,7 +369,7 @@ impl Load {
         hub.note(who, format_args!("act {id} finds {}", found.entries.len()));
         self.counts.searches += 1;
         let documents: Vec<_> = found.entries.iter().map(|entry| listed(&entry.word)).collect();
-        self.want(hub, who, resident, documents);
+        self.want(hub, (who, resident), documents, then);
     }
 
     /// What the registry answered to a patient who reads the own log: it goes on with the next page, then under the next token.
@@ -361,7 +404,7 @@ impl Load {
             known.flat_map(|(at, resident)| resident.known_at.iter().map(move |who| (at, *who))).collect();
         let step = known.len().div_ceil(LAST_SEARCHES_MAX).max(1);
         for (wait, (resident, node)) in (1..).zip(known.into_iter().step_by(step)) {
-            self.begin(hub, Millis::new(wait), node, What::Search { resident, exact: true });
+            self.begin(hub, Millis::new(wait), node, What::Search { resident, then: Then::Compare });
         }
         let step = self.residents.len().div_ceil(LAST_SEARCHES_MAX).max(1);
         for resident in (0..self.residents.len()).step_by(step) {
@@ -372,13 +415,19 @@ impl Load {
         }
     }
 
-    fn want(&mut self, hub: &mut Hub, node: Who, resident: usize, mut documents: Vec<ListedDocument>) {
+    fn want(
+        &mut self,
+        hub: &mut Hub,
+        (node, resident): (Who, usize),
+        mut documents: Vec<ListedDocument>,
+        then: Then,
+    ) {
         documents.truncate(FORM_DOCUMENTS_MAX);
         if documents.is_empty() {
             return;
         }
         self.seen.push(Seen { node, resident, documents: documents.clone() });
-        if self.chance.percent(60) {
+        if then == Then::Pull && self.chance.percent(60) {
             self.begin(hub, Millis::new(3_000), node, What::Want { resident, documents });
         }
     }

@@ -29,10 +29,9 @@ pub(super) enum What {
     Revoke {
         given: usize,
     },
-    /// A search; at the end one that is compared with what must be found.
     Search {
         resident: usize,
-        exact: bool,
+        then: Then,
     },
     Want {
         resident: usize,
@@ -73,6 +72,17 @@ pub(super) enum What {
     },
 }
 
+/// What is done with what a search finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It is noted, and most of the time pulled.
+    Pull,
+    /// It is noted only.
+    Note,
+    /// It is compared with what must be found.
+    Compare,
+}
+
 impl Load {
     /// Who wants what, and where.
     pub(super) fn draw(&mut self, kind: Kind) -> Option<(Who, What)> {
@@ -105,7 +115,7 @@ impl Load {
                 let given_at = index(chance, given.len())?;
                 (given.get(given_at)?.node, What::Revoke { given: given_at })
             }
-            Kind::Search => (at, What::Search { resident, exact: false }),
+            Kind::Search => (at, What::Search { resident, then: Then::Pull }),
             Kind::Guess => (at, What::Guess { resident, holder: other, how: chance.below(100) }),
             Kind::PullAgain => {
                 let Seen { node, resident, documents } = seen.get(index(chance, seen.len())?)?.clone();

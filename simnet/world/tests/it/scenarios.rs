@@ -16,7 +16,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
 }
 
-fn written(name: &str) -> Setup {
+pub(crate) fn written(name: &str) -> Setup {
     let text = fs::read_to_string(folder().join(format!("{name}.toml"))).unwrap();
     Scenario::read(&text).unwrap().setup().unwrap()
 }
@@ -103,6 +103,18 @@ fn f8_l10_a_registry_that_was_succeeded_does_nothing_more() {
 #[test]
 fn c6_a_mass_revocation_holds() {
     assert!(shortly("mass-revocation").counts.revocations > 0);
+}
+
+#[test]
+fn f7_a_holder_that_hears_nothing_lets_go_for_a_lease_at_most() {
+    let report = holds("deaf-holder", &written("deaf-holder"));
+    assert!(report.measured.late.count() > 0, "{report:?}");
+}
+
+#[test]
+fn i3_two_whom_a_register_merges_wrongly_stay_two() {
+    let report = holds("wrong-merge", &written("wrong-merge"));
+    assert!(report.counts.mistakes > 0 && report.counts.opened > 0, "{report:?}");
 }
 
 #[test]
