@@ -22,6 +22,26 @@ pub struct Column<const WIDTH: usize> {
     poisoned: bool,
 }
 
+/// The items that a column had at some moment, for reading; clones are cheap.
+#[derive(Clone, Debug)]
+pub struct ColumnView<const WIDTH: usize> {
+    file: Arc<dyn File>,
+    len: u64,
+}
+
+impl<const WIDTH: usize> ColumnView<WIDTH> {
+    /// The item with this number, or `None` beyond the end.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    pub fn get(&self, index: u64) -> Result<Option<[u8; WIDTH]>, DiskError> {
+        if index >= self.len {
+            return Ok(None);
+        }
+        read(&*self.file, index)
+    }
+}
+
 /// Why an operation of a column failed.
 #[derive(Debug, Error)]
 pub enum ColumnError {
@@ -74,9 +94,7 @@ impl<const WIDTH: usize> Column<WIDTH> {
     /// If the device refuses.
     pub fn get(&self, index: u64) -> Result<Option<[u8; WIDTH]>, DiskError> {
         let Some(held) = index.checked_sub(self.written) else {
-            let mut item = [0; WIDTH];
-            let read = self.file.read_at(index * Self::BYTES, &mut item)?;
-            return Ok((read == WIDTH).then_some(item));
+            return read(&*self.file, index);
         };
         let (items, _) = self.held.as_chunks::<WIDTH>();
         Ok(usize::try_from(held).ok().and_then(|held| items.get(held).copied()))
@@ -134,6 +152,19 @@ impl<const WIDTH: usize> Column<WIDTH> {
         Ok(())
     }
 
+    /// Writes what is held back, not yet durably, and gives what there is then, to be read by other threads. Items that are
+    /// truncated later are not there any more.
+    ///
+    /// # Errors
+    /// If the disk is full or refuses, or a sync failed before: nothing is lost by that.
+    pub fn view(&mut self) -> Result<ColumnView<WIDTH>, ColumnError> {
+        self.check()?;
+        if !self.held.is_empty() {
+            self.write()?;
+        }
+        Ok(ColumnView { file: Arc::clone(&self.file), len: self.written })
+    }
+
     fn check(&self) -> Result<(), ColumnError> {
         if self.poisoned { Err(ColumnError::Poisoned) } else { Ok(()) }
     }
@@ -144,6 +175,12 @@ impl<const WIDTH: usize> Column<WIDTH> {
         self.held.clear();
         Ok(())
     }
+}
+
+fn read<const WIDTH: usize>(file: &dyn File, index: u64) -> Result<Option<[u8; WIDTH]>, DiskError> {
+    let mut item = [0; WIDTH];
+    let read = file.read_at(index * Column::<WIDTH>::BYTES, &mut item)?;
+    Ok((read == WIDTH).then_some(item))
 }
 
 #[cfg(test)]
@@ -189,6 +226,18 @@ mod tests {
         column.extend(&items[..2]).unwrap();
         column.sync().unwrap();
         assert_holds(&column, 2);
+    }
+
+    #[test]
+    fn a_view_has_what_there_was_while_the_column_grows() {
+        let mut column = open(&SimDisk::new());
+        column.extend(&[item(0), item(1)]).unwrap();
+        let view = column.view().unwrap();
+        column.push(&item(2)).unwrap();
+        assert_eq!(view.get(1).unwrap(), Some(item(1)));
+        assert_eq!(view.get(2).unwrap(), None);
+        assert_holds(&column, 3);
+        assert_eq!(column.view().unwrap().get(2).unwrap(), Some(item(2)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::codes::KeyUse;
+use crate::codes::{KeyUse, MemberRole};
 use crate::decode::DecodeError;
 use crate::envelope::{Envelope, EnvelopeError, Kind, Said, Word};
 use crate::id::{Code, Digest, KeyId};
@@ -94,6 +94,16 @@ impl Directory {
     /// The member to which a libp2p identity belongs, unless it is suspended.
     pub fn member_at(&self, peer_id: &[u8]) -> Option<&Member> {
         self.0.list.members.get(*self.0.peers.get(peer_id)?)
+    }
+
+    /// The registry's keys that sign checkpoints now.
+    pub fn checkpoint_keys(&self) -> Vec<PublicKey> {
+        let registries =
+            self.0.list.members.iter().filter(|member| member.roles.contains(&MemberRole::Registry));
+        let keys = registries.filter(|member| !member.suspended).flat_map(|member| &member.signing_keys);
+        keys.filter(|key| key.for_use == KeyUse::Checkpoint && key.state == KeyState::Valid)
+            .map(|key| key.key)
+            .collect()
     }
 
     /// The key to which to seal for a member that is not suspended: its last valid one (M-4, M-7).

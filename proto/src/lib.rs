@@ -7,7 +7,7 @@
 //! | signatures, who may sign what | [`suite`], [`envelope`], [`member`], [`directory`] |
 //! | patients without names | [`person`], [`token`] |
 //! | the index | [`entry`], [`search`] |
-//! | the log and its proofs | [`log`], [`tree`], [`note`] |
+//! | the log and its proofs | [`log`], [`tree`], [`tile`], [`note`] |
 //! | documents on the way | [`sealed`], [`release`] |
 //! | consent: what was said, and that it is known | [`directive`], [`proof`], [`passkey`], [`head`], [`lease`] |
 //! | referrals and what their steps say, access events | [`referral`], [`form`], [`access`] |
@@ -41,6 +41,7 @@ pub mod release;
 pub mod sealed;
 pub mod search;
 pub mod suite;
+pub mod tile;
 pub mod time;
 pub mod token;
 pub mod tree;

@@ -11,6 +11,9 @@ use crate::limits::NOTE_BYTES_MAX;
 use crate::suite::{PublicKey, SecretKey, Suite};
 use crate::tree::Hash;
 
+/// What signed notes call Ed25519.
+const ED25519: u8 = 1;
+
 /// A tree of the log that the registry has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -20,6 +23,12 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root over them.
     pub root: Hash,
+}
+
+/// A log's key as witnesses and monitors are configured with it: name, short name of the key, algorithm and key.
+pub fn verifier_key(origin: &str, key: &PublicKey) -> String {
+    let typed = [&[ED25519][..], key.as_bytes()].concat();
+    format!("{origin}+{}+{}", hex::encode(key_hash(origin, key)), STANDARD.encode(typed))
 }
 
 /// The name of a log: `yiqiao/<region>/<log id>`.
@@ -115,7 +124,7 @@ fn is_by(line: &str, name: &str, key: &PublicKey, text: &[u8]) -> bool {
 /// The key's short name in a note: SHA-256(name ‖ \n ‖ algorithm ‖ public key), first 4 bytes; algorithm 1 is Ed25519.
 fn key_hash(name: &str, key: &PublicKey) -> [u8; 4] {
     let algorithm = match key.suite() {
-        Suite::International => 1,
+        Suite::International => ED25519,
         Suite::Simulation => 0xff,
     };
     let digest = hash::sha256_plain(&[name.as_bytes(), b"\n", &[algorithm], key.as_bytes()]);

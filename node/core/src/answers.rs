@@ -28,7 +28,6 @@ use yiqiao_proto::token::Token;
 
 use crate::call::Unbelieved;
 use crate::machine::Checkpoint;
-use crate::receipts::checkpoint_keys;
 
 /// A word that stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +126,7 @@ pub fn found(
     let registry = directory.member(&signer).is_some_and(|it| it.roles.contains(&MemberRole::Registry));
     require(registry && answer.query == query.payload_hash(), "the registry's word on this query (Q-2)")?;
     let origin = note::origin(directory.region(), &directory.list().log_id);
-    let tree = note::Checkpoint::open(&answer.checkpoint, &origin, &checkpoint_keys(directory))?;
+    let tree = note::Checkpoint::open(&answer.checkpoint, &origin, &directory.checkpoint_keys())?;
     let page = answer.entries.len() <= asked.count as usize
         && answer.entries.iter().all(|entry| (asked.from_seq..tree.size).contains(&entry.seq));
     require(page, "a page of the log up to its checkpoint (Q-3)")?;

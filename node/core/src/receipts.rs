@@ -1,15 +1,12 @@
 //! Receipts of the registry, checked against its checkpoint key (L-7). Not here: whether the log has gone back (L-11), which the
 //! machine decides by what it has kept.
 
-use yiqiao_proto::codes::{KeyUse, MemberRole};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::limits::PROOF_HASHES_MAX;
 use yiqiao_proto::log::Opening;
-use yiqiao_proto::member::KeyState;
 use yiqiao_proto::note::{self, NoteError};
-use yiqiao_proto::suite::PublicKey;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, verify_inclusion};
 use yiqiao_proto::wire::calls::Receipt as ReceiptWire;
@@ -56,7 +53,7 @@ pub(crate) fn check(
         return Err(ReceiptFault::SeveralCheckpoints);
     }
     let origin = note::origin(directory.region(), &directory.list().log_id);
-    let tree = note::Checkpoint::open(&first.checkpoint, &origin, &checkpoint_keys(directory))?;
+    let tree = note::Checkpoint::open(&first.checkpoint, &origin, &directory.checkpoint_keys())?;
     let one = |(word, receipt)| check_one(directory, word, receipt, &tree);
     let checked = words.iter().zip(receipts).map(one).collect::<Result<_, _>>()?;
     let root = Digest::new(tree.root).ok_or(ReceiptFault::Field("checkpoint"))?;
@@ -101,16 +98,6 @@ fn in_the_log(word: &Envelope, receipt: &ReceiptWire) -> Result<Envelope, Receip
     if same { Ok(earlier) } else { Err(ReceiptFault::OtherWord) }
 }
 
-/// The registry's keys that sign checkpoints now.
-pub(crate) fn checkpoint_keys(directory: &Directory) -> Vec<PublicKey> {
-    let registries =
-        directory.list().members.iter().filter(|member| member.roles.contains(&MemberRole::Registry));
-    let keys = registries.filter(|member| !member.suspended).flat_map(|member| &member.signing_keys);
-    keys.filter(|key| key.for_use == KeyUse::Checkpoint && key.state == KeyState::Valid)
-        .map(|key| key.key)
-        .collect()
-}
-
 fn bytes_32(bytes: &[u8]) -> Option<[u8; 32]> {
     bytes.try_into().ok()
 }
@@ -119,10 +106,10 @@ fn bytes_32(bytes: &[u8]) -> Option<[u8; 32]> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use yiqiao_proto::codes::{DefaultRule, WithdrawalReason};
+    use yiqiao_proto::codes::{DefaultRule, KeyUse, MemberRole, WithdrawalReason};
     use yiqiao_proto::entry::Withdrawal;
     use yiqiao_proto::id::{Code, EntryId, Subject};
-    use yiqiao_proto::member::{Member, MemberList, Policy, SigningKey};
+    use yiqiao_proto::member::{KeyState, Member, MemberList, Policy, SigningKey};
     use yiqiao_proto::suite::{SecretKey, Suite};
     use yiqiao_proto::time::Millis;
 

@@ -15,8 +15,9 @@ use yiqiao_proto::id::Code;
 
 use crate::config::Config;
 use crate::desk;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LogView};
 use crate::open_times::OpenTimes;
+use crate::public_log::{self, PublicLog};
 use crate::sequencer::LogStatus;
 use crate::volume::{Facts, Zone, turns};
 use crate::web::{self, Office};
@@ -34,6 +35,7 @@ pub(crate) struct Front {
 pub(crate) struct Running {
     pub(crate) directory: watch::Receiver<Directory>,
     pub(crate) log: watch::Receiver<LogStatus>,
+    pub(crate) views: watch::Receiver<LogView>,
     pub(crate) link: Link,
 }
 
@@ -60,8 +62,9 @@ impl Front {
         tasks.spawn(identity.clone().sweep());
         tasks.spawn(facts.open.clone().keep_noting(identity.clock.clone()));
         tasks.spawn(desk::serve(socket, identity.clone()));
-        let Running { directory, log, link } = running;
-        let router = web::router(Office { identity, directory, log, link, facts, code });
+        let Running { directory, log, views, link } = running;
+        let office = web::router(Office { identity, directory, log, link, facts, code });
+        let router = public_log::router(PublicLog::new(views)).merge(office);
         tasks.spawn(async move {
             http::serve(listener, http::standard(router, &http), std::future::pending()).await;
         });

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use prost::Message;
 use yiqiao_host::index::{Applied, Index, IndexError, IndexReader};
 use yiqiao_host::keys;
-use yiqiao_journal::column::ColumnError;
+use yiqiao_journal::column::{ColumnError, ColumnView};
 use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
 use yiqiao_journal::register::RegisterError;
-use yiqiao_journal::{Column, DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register};
+use yiqiao_journal::{
+    Column, DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register, View as JournalView,
+};
 use yiqiao_proto::id::Code;
-use yiqiao_proto::log::Opening;
+use yiqiao_proto::log::{Leaf, Opening};
 use yiqiao_proto::note::{Checkpoint, origin};
 use yiqiao_proto::suite::SecretKey;
 use yiqiao_proto::time::Timestamp;
@@ -46,11 +48,44 @@ pub(crate) struct Ledger {
     key: SecretKey,
     origin: String,
     region: Code,
+    log_id: Code,
     /// Words in the journal.
     size: u64,
     /// What the newest durable checkpoint says.
     root: Hash,
     note: Vec<u8>,
+}
+
+/// The log under a durable checkpoint, to be read beside the thread that changes it; clones are cheap.
+#[derive(Clone)]
+pub(crate) struct LogView {
+    pub(crate) log_id: Code,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    /// The checkpoint, as a signed note.
+    pub(crate) note: Arc<[u8]>,
+    region: Code,
+    journal: JournalView,
+    leaves: ColumnView<8>,
+    tree: ColumnView<32>,
+}
+
+impl LogView {
+    /// The leaf of a word.
+    pub(crate) fn leaf(&self, seq: u64) -> Result<Leaf, LedgerError> {
+        let at = self.leaves.get(seq)?.ok_or(LedgerError::TreeDamaged)?;
+        let bytes = self.journal.read(Position::new(u64::from_be_bytes(at)));
+        match read_record(&bytes.map_err(|_| LedgerError::TreeDamaged)?)? {
+            Kind::Kept(kept) => leaf_of(&kept, &self.region).ok_or(LedgerError::Record),
+            Kind::Tally(_) => Err(LedgerError::TreeDamaged),
+        }
+    }
+}
+
+impl Stored for LogView {
+    fn hash(&self, index: u64) -> Option<Hash> {
+        self.tree.get(index).ok().flatten()
+    }
 }
 
 /// Why the state cannot be opened or changed.
@@ -148,6 +183,7 @@ impl Ledger {
             key,
             origin: origin(region, log_id),
             region: region.clone(),
+            log_id: log_id.clone(),
             size: 0,
             root: tree::empty_root(),
             note: last.note.clone(),
@@ -273,6 +309,20 @@ impl Ledger {
             }
         }
         self.sign_checkpoint()
+    }
+
+    /// The log under its newest checkpoint.
+    pub(crate) fn view(&mut self) -> Result<LogView, LedgerError> {
+        Ok(LogView {
+            log_id: self.log_id.clone(),
+            size: self.size,
+            root: self.root,
+            note: self.note.as_slice().into(),
+            region: self.region.clone(),
+            journal: self.journal.view(),
+            leaves: self.leaves.view()?,
+            tree: self.tree.view()?,
+        })
     }
 
     /// Brings the index to what a batch has written. Answers may go out only after this.

@@ -28,6 +28,9 @@ pub(crate) const VOLUMES_AT_ONCE_MAX: usize = 2;
 /// In an export, counts of something about patients below this are not told.
 pub(crate) const SMALL_COUNT: u64 = 5;
 
+/// Tiles of the log that are cut at once.
+pub(crate) const TILES_AT_ONCE_MAX: usize = 4;
+
 /// How often it is written down that the log is open.
 pub(crate) const OPEN_NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Spans of time in which the log was open that are remembered: one for each start of the process.

@@ -8,6 +8,7 @@ mod front;
 mod ledger;
 mod limits;
 mod open_times;
+mod public_log;
 mod region;
 mod sequencer;
 mod serve;

@@ -20,6 +20,7 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, KeyId};
 use yiqiao_proto::member::{KeyState, Member, MemberList, Policy, SigningKey, Transport};
+use yiqiao_proto::note;
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 use yiqiao_proto::time::Millis;
 use zeroize::Zeroizing;
@@ -452,6 +453,9 @@ pub(crate) fn show(show: &Show) -> anyhow::Result<()> {
             lines.extend(keys_of(member));
         }
     }
+    let origin = note::origin(newest.region(), &newest.list().log_id);
+    let followed = newest.checkpoint_keys().into_iter();
+    lines.extend(followed.map(|key| format!("log {}", note::verifier_key(&origin, &key))));
     say(&lines.join("\n"))
 }
 

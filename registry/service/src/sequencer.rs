@@ -11,7 +11,7 @@ use yiqiao_registry_core::machine::{Handled, Input, Machine, Outcome, Refused, S
 use yiqiao_registry_core::state::{self, Fault, View};
 
 use crate::feeds::Feeds;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, LogView};
 use crate::limits::{BATCH_MAX, ROUNDS_MAX};
 
 /// An input, and where its answer goes.
@@ -39,6 +39,8 @@ pub(crate) struct Announced {
     pub(crate) directory: watch::Sender<Directory>,
     /// How the log is.
     pub(crate) log: watch::Sender<LogStatus>,
+    /// The log itself, as far as it is durable.
+    pub(crate) view: watch::Sender<LogView>,
     /// That feeds have grown.
     pub(crate) feeds: Feeds,
 }
@@ -110,8 +112,13 @@ impl Sequencer {
         Ok(())
     }
 
-    fn announce(&self, now: Timestamp, grown: bool) {
+    fn announce(&mut self, now: Timestamp, grown: bool) {
         if grown {
+            match self.ledger.view() {
+                Ok(view) => drop(self.announced.view.send_replace(view)),
+                // What was published before stays so until the disk has room again.
+                Err(error) => tracing::warn!(%error, "the newest checkpoint is not published yet"),
+            }
             self.announced.log.send_modify(|log| {
                 log.words = self.ledger.size();
                 log.checkpoint_at = now;

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::door::Door;
 use crate::feeds::Feeds;
 use crate::front::{self, Front, Running};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, LogView};
 use crate::limits::{LISTS_EVERY, QUEUE_MAX};
 use crate::region::{self, CHECKPOINT, LEASE, TRANSPORT, WORDS, secret};
 use crate::sequencer::{Announced, Job, LogStatus, Sequencer};
@@ -62,7 +62,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let front = Front::open(&config, &code, &ledger)?;
 
     let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-    let (announced, directories, log) = announced(&directory, &ledger, term);
+    let (announced, Heard { directories, log, views }) = announced(&directory, &mut ledger, term)?;
     let feeds = announced.feeds.clone();
     let sequencer = Sequencer::new(machine, ledger, Clock::system(), announced);
     let mut sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
@@ -83,7 +83,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (link, link_task) = Link::start(link, rosters, Arc::new(door)).await?;
     tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "members can connect");
 
-    front.start(&mut tasks, listener, Running { directory: directories, log, link: link.clone() });
+    front.start(&mut tasks, listener, Running { directory: directories, log, views, link: link.clone() });
     let ended = tokio::select! {
         () = stop_signal() => None,
         ended = &mut sequencer => Some(ended?),
@@ -137,16 +137,25 @@ impl Secrets {
     }
 }
 
+/// Where what the sequencer tells is heard.
+struct Heard {
+    directories: watch::Receiver<Directory>,
+    log: watch::Receiver<LogStatus>,
+    views: watch::Receiver<LogView>,
+}
+
 /// What the sequencer tells, and where it is heard.
 fn announced(
     directory: &Directory,
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     term: u64,
-) -> (Announced, watch::Receiver<Directory>, watch::Receiver<LogStatus>) {
-    let log = LogStatus { words: ledger.size(), term, checkpoint_at: Clock::system().now(), trouble: None };
+) -> Result<(Announced, Heard), LedgerError> {
+    let status =
+        LogStatus { words: ledger.size(), term, checkpoint_at: Clock::system().now(), trouble: None };
     let (directory, directories) = watch::channel(directory.clone());
-    let (log, logs) = watch::channel(log);
-    (Announced { directory, log, feeds: Feeds::default() }, directories, logs)
+    let ((log, logs), (view, views)) = (watch::channel(status), watch::channel(ledger.view()?));
+    let announced = Announced { directory, log, view, feeds: Feeds::default() };
+    Ok((announced, Heard { directories, log: logs, views }))
 }
 
 /// What the log said when it was brought up, or when it ended; unfit files are removed, since the next start makes them again.

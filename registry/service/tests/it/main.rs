@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod disk;
 mod member;
+mod public_log;
 mod rig;
 mod story;
 mod volume;
