@@ -218,9 +218,10 @@ pub(crate) fn records(
     tokens: &[Token],
     asked_at: Timestamp,
 ) -> Result<Vec<(Token, Option<Known>)>, Fault> {
+    let taken_back = feed::taken_back(tokens, view)?;
     let (mut records, mut gone) = (Vec::new(), Vec::new());
     for token in tokens {
-        let known = record_of(machine, view, token, asked_at)?;
+        let known = record_of(machine, view, token, (&taken_back, asked_at))?;
         records.push((
             *token,
             known.map(|(known, taken_back)| {
@@ -240,13 +241,13 @@ pub(crate) fn records(
     Ok(records)
 }
 
-/// What is in force for a token, and the permits that members told to be taken back; none if it is not known, or cannot be
-/// read (C-2, F-5).
+/// What is in force for a token, and the permits that were taken back here, or of which members told it; none if it is not
+/// known, or cannot be read (C-2, F-5).
 fn record_of(
     machine: &Machine,
     view: &View,
     token: &Token,
-    asked_at: Timestamp,
+    (taken_back, asked_at): (&BTreeSet<DirectiveId>, Timestamp),
 ) -> Result<Option<(Known, Vec<Directive>)>, Fault> {
     let notices = feed::notices(token, asked_at, view)?;
     let Some(change) = feed::head_of(token, &machine.directory.list().log_id, view)? else { return Ok(None) };
@@ -262,7 +263,11 @@ fn record_of(
     if !missing.is_empty() {
         return Err(Fault::Missing { keys: missing });
     }
-    let mut gone = Vec::new();
+    let is_gone =
+        |act: &InForce| act.directive.stance == Stance::Permit && taken_back.contains(&act.directive.id);
+    let mut gone: Vec<_> =
+        in_force.iter().filter(|act| is_gone(act)).map(|act| act.directive.clone()).collect();
+    in_force.retain(|act| !is_gone(act));
     for notice in &notices {
         gone.extend(heed(notice, token, &mut in_force)?);
     }

@@ -3,13 +3,15 @@
 //! The feed is read all the time: the registry keeps the call until there is something new. Leases are asked for beside it. Not
 //! here: decisions.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::codes::Stance;
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::envelope::{Envelope, Kind, Verified, Word};
-use yiqiao_proto::id::{Code, Digest, Nonce};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, Nonce};
 use yiqiao_proto::lease::{Change, FeedItem, HeadChange, Lease, feed_next, feed_start};
 use yiqiao_proto::limits::FEED_COUNT_MAX;
 use yiqiao_proto::log::Opening;
@@ -564,11 +566,12 @@ pub(crate) fn apply_noticed(noticed: &kept::Noticed, at: i64, view: &mut View) -
         Act::<Revocation>::decode(envelope.payload()).map_err(|_| damaged())?.said.patient
     };
     let slot = state::notices(&token);
-    let mut notices = living(&view.get(&slot)?, at);
+    let known = view.get(&slot)?;
+    let mut notices = living(&known, at);
     // Acts of this node come without being asked: those before are on its feed by now.
     notices.drain(..notices.len().saturating_sub(2 * NOTICES_MAX));
     notices.push(kept::Notice { envelope: noticed.envelope.clone(), at });
-    view.put(&slot, &state::Notices { notices });
+    view.put(&slot, &state::Notices { notices, ..known });
     Ok(())
 }
 
@@ -580,4 +583,17 @@ pub(crate) fn notices(token: &Token, asked_at: Timestamp, view: &View) -> Result
     let known = view.get(&state::notices(token))?;
     let read = |notice: &kept::Notice| Envelope::decode(&notice.envelope).map_err(|_| damaged());
     known.notices.iter().filter(fresh).map(read).collect()
+}
+
+/// The directives that were taken back here under any of a patient's tokens (F-9).
+pub(crate) fn taken_back(tokens: &[Token], view: &View) -> Result<BTreeSet<DirectiveId>, Fault> {
+    let slots: Vec<_> = tokens.iter().map(state::notices).collect();
+    view.need(&slots)?;
+    let mut found = BTreeSet::new();
+    for slot in &slots {
+        for act in view.get(slot)?.taken_back {
+            found.insert(act.directive.try_into().ok().and_then(DirectiveId::new).ok_or_else(damaged)?);
+        }
+    }
+    Ok(found)
 }

@@ -58,6 +58,9 @@ pub const FEED_EVERY: Millis = Millis::new(500);
 pub const NOTICE_LIFE: Millis = Millis::from_secs(600);
 /// Acts that members told of one token, within that time.
 pub const NOTICES_MAX: usize = 16;
+/// Directives of one token that are known to have been taken back here, the last ones: as many as can be in force of what members
+/// attest (C-12).
+pub const TAKEN_BACK_MAX: usize = 256;
 
 /// Directives of one token that are in force no longer and are kept, the last of them.
 pub const ENDED_MAX: usize = 64;

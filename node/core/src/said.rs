@@ -9,7 +9,7 @@ use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{KeyUse, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
-use yiqiao_proto::envelope::{self as signed, Envelope, Kind};
+use yiqiao_proto::envelope::{self as signed, Envelope, Kind, Word as _};
 use yiqiao_proto::id::DirectiveId;
 use yiqiao_proto::referral::ReferralStep;
 use yiqiao_proto::release::{Delivery, PullRequest, Release};
@@ -17,10 +17,10 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::apply::change_ledger;
 use crate::landing::{self, Tree};
-use crate::limits::{BACKOFF_MAX, LOOKS_MAX, PAGE_MAX, SAYING_MAX, SOON_MAX};
+use crate::limits::{BACKOFF_MAX, LOOKS_MAX, PAGE_MAX, SAYING_MAX, SOON_MAX, TAKEN_BACK_MAX};
 use crate::machine::{Checkpoint, Effect, Machine, Outcome, Receipt, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
-use crate::state::kept;
+use crate::state::kept::{self, TakenBack};
 use crate::state::{self, Body, Exchange, Fault, Lane, View, Word, WordRef, damaged};
 
 /// Places that one settled word clears from the front of its queue.
@@ -324,6 +324,26 @@ pub(crate) fn apply_said(said: &kept::Said, at: i64, view: &mut View) -> Result<
     view.put(&state::word_place(lane, word.place), &WordRef { number });
     view.put(&state::word(number), &word);
     view.put(&state::exchange(), &exchange);
+    change_taken_back(&envelope, view, |known, directive| {
+        known.push(TakenBack { directive, word: number });
+        known.drain(..known.len().saturating_sub(TAKEN_BACK_MAX));
+    })
+}
+
+/// If a word takes a directive back, what is kept of that changes (F-9).
+fn change_taken_back(
+    envelope: &Envelope,
+    view: &mut View,
+    change: impl FnOnce(&mut Vec<TakenBack>, Vec<u8>),
+) -> Result<(), Fault> {
+    if envelope.kind() != Kind::Revocation {
+        return Ok(());
+    }
+    let said = Act::<Revocation>::decode(envelope.payload()).map_err(|_| damaged())?.said;
+    let slot = state::notices(&said.patient);
+    let mut notices = view.get(&slot)?;
+    change(&mut notices.taken_back, said.directive.as_bytes().to_vec());
+    view.put(&slot, &notices);
     Ok(())
 }
 
@@ -335,7 +355,11 @@ pub(crate) fn apply_settled(settled: &kept::Settled, view: &mut View) -> Result<
     word.receipt = settled.receipt;
     word.code = settled.code;
     word.clause.clone_from(&settled.clause);
-    word.envelope.clear();
+    let envelope = std::mem::take(&mut word.envelope);
+    if settled.receipt.is_none() {
+        let refused = Envelope::decode(&envelope).map_err(|_| damaged())?;
+        change_taken_back(&refused, view, |known, _| known.retain(|act| act.word != settled.number))?;
+    }
     view.put(&slot, &word);
     view.put(&state::word_place(lane, word.place), &WordRef::default());
     let mut exchange = view.get(&state::exchange())?;

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use yiqiao_intake::patient::{IdKind, Identifier};
+use yiqiao_node_core::ask::{self, WordState};
 use yiqiao_node_core::consent::Known;
 use yiqiao_node_core::feed::ToldAct;
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
+use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{RefusalCode, RevocationReason, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified};
@@ -89,6 +91,48 @@ fn f9_what_a_member_tells_denies_at_once_until_a_newer_feed_does_not_hold_it() {
     let request = story.request();
     assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
     story.live(60_000);
+    let request = story.request();
+    assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+}
+
+#[test]
+fn f9_what_was_taken_back_here_stays_so_whatever_the_feed_holds() {
+    let mut story = Story::with_document();
+    let directive = story.permit();
+    let request = story.request();
+    assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+    story.live(3_000);
+    // The registry takes it, and then goes back to how it was before.
+    let before = story.registry.copy();
+    let revocation = story.revocation(directive);
+    let Outcome::Said(words) = story.act(&revocation) else { panic!("it is recorded") };
+    for effect in story.node.due().unwrap() {
+        let answer = story.registry.answer(story.node.now, &effect);
+        story.node.handle(&answer).unwrap().unwrap();
+    }
+    story.registry = before;
+    let stands = story.node.ask(|_, view| ask::word(words[0], view));
+    assert!(matches!(stands, Some(WordState::Stands(_))), "{stands:?}");
+    for _ in 0..2 {
+        story.live(700_000);
+        assert!(lease_ends(&story).is_some());
+        let request = story.request();
+        assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
+        story.node.rebuild();
+    }
+}
+
+#[test]
+fn f9_a_revocation_that_the_registry_refuses_counts_as_long_as_one_that_was_told() {
+    let mut story = Story::with_document();
+    let directive = story.permit();
+    story.registry.refuse =
+        vec![Some(Refusal { code: RefusalCode::OverLimit, clause: "C-12", retry_after: None })];
+    let revocation = story.revocation(directive);
+    assert!(matches!(story.act(&revocation), Outcome::Said(_)));
+    let request = story.request();
+    assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Nothing);
+    story.live(700_000);
     let request = story.request();
     assert!(matches!(story.ask(&request), Outcome::Released { .. }));
 }

@@ -178,6 +178,24 @@ impl Registry {
         }
     }
 
+    /// Another one that has the same log as this one now.
+    pub(crate) fn copy(&self) -> Self {
+        let keys = registry::Keys { words: key(REGISTRY), lease: key(REGISTRY + 2) };
+        let (directory, size) = (self.directory.clone(), self.journal.len() as u64);
+        Self {
+            machine: registry::Machine::new(code("registry"), directory.clone(), keys, 1, size),
+            store: self.store.clone(),
+            journal: self.journal.clone(),
+            entropy: Entropy::new([8; 32]),
+            directory,
+            handed: self.handed.clone(),
+            hashes: self.hashes.clone(),
+            refuse: Vec::new(),
+            heard: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Carries out an effect of a node and gives the answer as its input.
     pub(crate) fn answer(&mut self, now: Timestamp, effect: &Effect) -> Input {
         self.answer_to(now, &code("hospital"), effect)

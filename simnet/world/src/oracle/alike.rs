@@ -57,7 +57,7 @@ impl Oracle {
         model.entry(code, &request.entry_id).is_some_and(|standing| {
             let tokens = self.stated(code, &standing.entry.subject);
             if self.is_forged() {
-                return model.was_ever_permitted(standing, &tokens, &request.asker, policy, now);
+                return model.was_ever_permitted(standing, &tokens, &request.asker, policy, (now, None));
             }
             model.was_permitted(standing, &tokens, &request.asker, policy, (now, REVOKED_WITHIN))
         })

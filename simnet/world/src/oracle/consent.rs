@@ -159,7 +159,10 @@ impl Oracle {
                 // What a holder has withdrawn it knows by itself.
                 let is_holder = self.region.who(&case.holder) == Some(who);
                 let withdrawn = standing.withdrawn.is_some_and(|at| is_holder && at + within < now);
-                return !withdrawn && model.was_ever_permitted(standing, &tokens, &case.asker, policy, now);
+                // So it does what it has recorded to be taken back.
+                let own = is_holder.then_some((&case.holder, within));
+                return !withdrawn
+                    && model.was_ever_permitted(standing, &tokens, &case.asker, policy, (now, own));
             }
             model.was_permitted(standing, &tokens, &case.asker, policy, (now, within))
         });

@@ -41,6 +41,8 @@ pub(super) struct Model {
     said: BTreeSet<(DirectiveId, Code, Token)>,
     /// What was taken back along with a permit under another token (C-10).
     along: BTreeSet<(Token, DirectiveId)>,
+    /// Who took which directive back, under which token, and when.
+    taken_back: BTreeMap<(Code, Token, DirectiveId), Timestamp>,
     statements: BTreeMap<(Code, Subject), Vec<Token>>,
     /// Who was ever stated to have a token.
     stated: BTreeMap<Token, BTreeSet<(Code, Subject)>>,
@@ -97,7 +99,10 @@ impl Model {
             self.said.insert((act.said.id, word.signer.clone(), act.said.patient));
             self.direct(now, act, &word.opening);
         } else if kind == Kind::Revocation {
-            self.revoke(now, &Act::<Revocation>::decode(payload).ok()?, &word.opening);
+            let act = Act::<Revocation>::decode(payload).ok()?;
+            let name = (word.signer.clone(), act.said.patient, act.said.directive);
+            self.taken_back.entry(name).or_insert(now);
+            self.revoke(now, &act, &word.opening);
         } else if kind == Kind::AccessEvent {
             let (event, seq) = (AccessEvent::decode(payload).ok()?, word.opening.seq);
             self.events.entry(event.patient).or_default().push(seq);
@@ -280,15 +285,23 @@ impl Model {
         })
     }
 
-    /// Whether some permit, or the region's default rule, ever let a document of these tokens go to somebody.
+    /// Whether some permit, or the region's default rule, ever let a document of these tokens go to somebody; of those that were
+    /// taken back at the member that lets it go, only within the bound (F-9).
     pub(super) fn was_ever_permitted(
         &self,
         standing: &Standing,
         tokens: &[Token],
         asker: &Asker,
         policy: &Policy,
-        now: Timestamp,
+        (now, of): (Timestamp, Option<(&Code, Millis)>),
     ) -> bool {
+        let is_over = |id: DirectiveId| {
+            let taken_back = |(by, within): (&Code, Millis)| {
+                let at = |token: &Token| self.taken_back.get(&(by.clone(), *token, id));
+                tokens.iter().filter_map(at).any(|at| *at + within < now)
+            };
+            of.is_some_and(taken_back)
+        };
         let none = |token: &Token| (*token, Record::default());
         let permits = |with: Option<(Token, Record)>| {
             let mut records: BTreeMap<Token, Record> = tokens.iter().map(none).collect();
@@ -296,7 +309,8 @@ impl Model {
             self.permits(standing, &records.into_iter().collect::<Vec<_>>(), asker, policy, now)
         };
         let said = tokens.iter().filter_map(|token| Some((token, self.permits.get(token)?)));
-        let mut alone = said.flat_map(|(token, all)| all.iter().map(move |one| (*token, one.clone())));
+        let alone = said.flat_map(|(token, all)| all.iter().map(move |one| (*token, one.clone())));
+        let mut alone = alone.filter(|(_, one)| !is_over(one.directive.id));
         permits(None)
             || alone.any(|(token, one)| permits(Some((token, Record::told(one.version, vec![one])))))
     }
