@@ -33,15 +33,6 @@ impl<T> Slot<T> {
     }
 }
 
-/// A code as a part of a key: 32 bytes.
-pub fn fixed(code: &Code) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.iter_mut().zip(code.as_str().bytes()) {
-        *to = from;
-    }
-    bytes
-}
-
 /// The code in a part of a key; `None` if it is none.
 pub fn unfixed(part: &[u8]) -> Option<Code> {
     let code = part.split(|byte| *byte == 0).next()?;

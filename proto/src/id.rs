@@ -5,9 +5,10 @@ use core::fmt;
 use crate::decode::DecodeError;
 use crate::limits::CODE_BYTES_MAX;
 
-/// A code that people and configuration files write: `[a-z0-9][a-z0-9-]{0,31}`.
+/// A code that people and configuration files write: `[a-z0-9][a-z0-9-]{0,31}`. It stands in its place, without an
+/// allocation: zeros follow the text, so that codes sort as their texts do.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(String);
+pub struct Code([u8; CODE_BYTES_MAX]);
 
 /// A text is not a [`Code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,31 +22,39 @@ impl Code {
     ///
     /// # Errors
     /// [`CodeError`] if it does not have the form of one.
-    pub fn new(text: impl Into<String>) -> Result<Self, CodeError> {
-        let text = text.into();
+    pub fn new(text: impl AsRef<str>) -> Result<Self, CodeError> {
+        let text = text.as_ref();
         let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let good = !text.is_empty()
-            && text.len() <= CODE_BYTES_MAX
-            && text.bytes().all(known)
-            && !text.starts_with('-');
-        if good { Ok(Self(text)) } else { Err(CodeError) }
+        let good = !text.is_empty() && text.bytes().all(known) && !text.starts_with('-');
+        let mut bytes = [0; CODE_BYTES_MAX];
+        match bytes.get_mut(..text.len()).filter(|_| good) {
+            Some(into) => into.copy_from_slice(text.as_bytes()),
+            None => return Err(CodeError),
+        }
+        Ok(Self(bytes))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
+        let text = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
+        core::str::from_utf8(text).expect("a code is ASCII")
+    }
+
+    /// The text, and zeros after it: how it stands in keys that sort by it.
+    pub const fn padded(&self) -> &[u8; CODE_BYTES_MAX] {
         &self.0
     }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -155,6 +164,14 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_sort_as_their_texts_do() {
+        let texts = ["0", "a", "a-", "a-b", "a0", "ab", "b", "hospital-10", "hospital-9"];
+        let codes = texts.map(|text| Code::new(text).unwrap());
+        assert!(codes.is_sorted() && texts.is_sorted());
+        assert_eq!(codes.each_ref().map(Code::as_str), texts);
+    }
 
     #[test]
     fn a_code_has_its_form() {

@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use yiqiao_journal::view::fixed;
 pub use yiqiao_journal::view::{Fault, Slot, View};
 use yiqiao_proto::envelope::payload_hash;
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Nonce, ReferralId, Subject};
@@ -142,7 +141,7 @@ pub fn control(tag: &Digest) -> Slot<Control> {
 
 /// What became of a system's messages.
 pub fn counters(system: &Code) -> Slot<Counters> {
-    Slot::new(Table::Counters as u8, &[&fixed(system)])
+    Slot::new(Table::Counters as u8, &[system.padded()])
 }
 
 /// Who has a number.
@@ -282,12 +281,12 @@ pub fn request(hash: &Digest) -> Slot<Request> {
 
 /// The request in which a member used a nonce.
 pub fn nonce(member: &Code, nonce: &Nonce) -> Slot<RequestRef> {
-    Slot::new(Table::Nonce as u8, &[&fixed(member), nonce.as_bytes()])
+    Slot::new(Table::Nonce as u8, &[member.padded(), nonce.as_bytes()])
 }
 
 /// How much a member asks.
 pub fn asker(member: &Code) -> Slot<Asker> {
-    Slot::new(Table::Asker as u8, &[&fixed(member)])
+    Slot::new(Table::Asker as u8, &[member.padded()])
 }
 
 /// Releases of a subject.

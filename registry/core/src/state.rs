@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use yiqiao_journal::view::unfixed;
 pub use yiqiao_journal::view::{Fault, Slot, View};
-use yiqiao_journal::view::{fixed, unfixed};
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
 use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId, Subject as SubjectId};
 use yiqiao_proto::token::Token;
@@ -76,22 +76,22 @@ pub fn journal(seq: u64) -> Slot<Kept> {
 
 /// Where a payload of a signer stands.
 pub fn said(signer: &Code, payload: &Digest) -> Slot<Place> {
-    Slot::new(Table::Said as u8, &[payload.as_bytes(), &fixed(signer)])
+    Slot::new(Table::Said as u8, &[payload.as_bytes(), signer.padded()])
 }
 
 /// A publisher's subject.
 pub fn subject(publisher: &Code, subject: &SubjectId) -> Slot<Subject> {
-    Slot::new(Table::Subject as u8, &[subject.as_bytes(), &fixed(publisher)])
+    Slot::new(Table::Subject as u8, &[subject.as_bytes(), publisher.padded()])
 }
 
 /// A page of a subject's chain: entries and withdrawals, by number.
 pub fn subject_page(publisher: &Code, subject: &SubjectId, page: u64) -> Slot<Page> {
-    Slot::new(Table::SubjectPage as u8, &[subject.as_bytes(), &fixed(publisher), &page.to_be_bytes()])
+    Slot::new(Table::SubjectPage as u8, &[subject.as_bytes(), publisher.padded(), &page.to_be_bytes()])
 }
 
 /// An entry.
 pub fn entry(publisher: &Code, id: &EntryId) -> Slot<EntryState> {
-    Slot::new(Table::Entry as u8, &[id.as_bytes(), &fixed(publisher)])
+    Slot::new(Table::Entry as u8, &[id.as_bytes(), publisher.padded()])
 }
 
 /// What is in force for a patient.
@@ -138,7 +138,7 @@ pub fn act_tokens(id: &DirectiveId) -> Slot<ActTokens> {
 
 /// A member's feed.
 pub fn feed(member: &Code) -> Slot<Feed> {
-    Slot::new(Table::Feed as u8, &[&fixed(member)])
+    Slot::new(Table::Feed as u8, &[member.padded()])
 }
 
 /// The members whose feeds were written, as far as inputs were handled.
@@ -148,17 +148,17 @@ pub fn feeds_written(view: &View) -> BTreeSet<Code> {
 
 /// A page of the sizes of a feed's items.
 pub fn feed_sizes(member: &Code, page: u64) -> Slot<FeedSizes> {
-    Slot::new(Table::FeedSizes as u8, &[&fixed(member), &page.to_be_bytes()])
+    Slot::new(Table::FeedSizes as u8, &[member.padded(), &page.to_be_bytes()])
 }
 
 /// An item of a member's feed.
 pub fn feed_item(member: &Code, number: u64) -> Slot<FeedBytes> {
-    Slot::new(Table::FeedItem as u8, &[&fixed(member), &number.to_be_bytes()])
+    Slot::new(Table::FeedItem as u8, &[member.padded(), &number.to_be_bytes()])
 }
 
 /// A member's token quota.
 pub fn quota(member: &Code) -> Slot<Quota> {
-    Slot::new(Table::Quota as u8, &[&fixed(member)])
+    Slot::new(Table::Quota as u8, &[member.padded()])
 }
 
 /// What was stated about a credential, by the hash of its id.
@@ -202,16 +202,16 @@ pub fn fact(fact: &Fact) -> Slot<Count> {
         code(fact.purpose.map(Purpose::number)),
         code(fact.class.map(DocumentClass::number)),
     ];
-    let counterpart = fact.counterpart.as_ref().map(fixed).unwrap_or_default();
+    let counterpart = fact.counterpart.as_ref().map(|code| *code.padded()).unwrap_or_default();
     Slot::new(
         Table::Fact as u8,
-        &[&fact.hour.to_be_bytes(), &fixed(&fact.organisation), &counterpart, &codes],
+        &[&fact.hour.to_be_bytes(), fact.organisation.padded(), &counterpart, &codes],
     )
 }
 
 /// The first event of a patient's act that was counted.
 pub fn counted(organisation: &Code, audit_line: &Digest) -> Slot<Place> {
-    Slot::new(Table::Counted as u8, &[audit_line.as_bytes(), &fixed(organisation)])
+    Slot::new(Table::Counted as u8, &[audit_line.as_bytes(), organisation.padded()])
 }
 
 /// Reads a fact back from its key.
