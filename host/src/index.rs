@@ -18,7 +18,7 @@ use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Raised whenever what a journal leads to in the index changes.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// After so many commits one is made durable, which bounds the replay after a crash.
 const COMMITS_PER_SYNC: u32 = 256;
 const CACHE_BYTES: usize = 256 << 20;
@@ -117,13 +117,13 @@ impl Index {
         self.reader.range(from, to, most)
     }
 
-    /// Writes values, and how far the journal is applied with them: all or nothing.
+    /// Writes and removes values, and how far the journal is applied with them: all or nothing.
     ///
     /// # Errors
     /// [`IndexError::Failed`] if it cannot be written.
     pub fn commit(
         &mut self,
-        written: &BTreeMap<Vec<u8>, Vec<u8>>,
+        written: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
         applied: Applied,
     ) -> Result<(), IndexError> {
         self.unsynced += 1;
@@ -141,7 +141,7 @@ impl Index {
 
     fn write(
         &mut self,
-        written: &BTreeMap<Vec<u8>, Vec<u8>>,
+        written: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
         applied: Applied,
         sync: bool,
     ) -> Result<(), IndexError> {
@@ -151,9 +151,12 @@ impl Index {
         {
             let mut table = write.open_table(STATE).map_err(|error| self.failed(&error))?;
             for (key, value) in written {
-                table
-                    .insert(key.as_slice(), seal(key, value).as_slice())
-                    .map_err(|error| self.failed(&error))?;
+                let key = key.as_slice();
+                let done = match value {
+                    Some(value) => table.insert(key, seal(key, value).as_slice()).map(drop),
+                    None => table.remove(key).map(drop),
+                };
+                done.map_err(|error| self.failed(&error))?;
             }
             let mut meta = write.open_table(META).map_err(|error| self.failed(&error))?;
             let applied = [applied.position.to_be_bytes(), applied.words.to_be_bytes()];
@@ -300,7 +303,7 @@ mod tests {
     fn filled(folder: &Path) -> Applied {
         let (mut index, _) = Index::open(folder, &ID).unwrap();
         let values =
-            (0..500_u32).map(|n| (n.to_be_bytes().to_vec(), vec![n.to_be_bytes()[3]; 100])).collect();
+            (0..500_u32).map(|n| (n.to_be_bytes().to_vec(), Some(vec![n.to_be_bytes()[3]; 100]))).collect();
         let applied = Applied { position: 900, words: 500 };
         index.commit(&values, applied).unwrap();
         index.sync(applied).unwrap();
@@ -337,8 +340,10 @@ mod tests {
         };
         assert_eq!((count(7), count(1000)), (7, 500));
         applied.words += 1;
-        index.commit(&BTreeMap::from([(vec![1], vec![1])]), applied).unwrap();
+        index.commit(&BTreeMap::from([(vec![1], Some(vec![1]))]), applied).unwrap();
         assert_eq!(count(1000), 501);
+        index.commit(&BTreeMap::from([(vec![1], None), (vec![2], None)]), applied).unwrap();
+        assert_eq!((count(1000), index.load(&[vec![1]]).unwrap()), (500, vec![None]));
     }
 
     #[test]

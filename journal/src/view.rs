@@ -33,6 +33,12 @@ impl<T> Slot<T> {
     }
 }
 
+impl<T: Message + Default> Slot<T> {
+    fn read(&self, bytes: &[u8]) -> Result<T, Fault> {
+        T::decode(bytes).map_err(|_| Fault::Damaged { key: self.key.clone() })
+    }
+}
+
 /// The code in a part of a key; `None` if it is none.
 pub fn unfixed(part: &[u8]) -> Option<Code> {
     let code = part.split(|byte| *byte == 0).next()?;
@@ -56,13 +62,16 @@ pub enum Fault {
     },
 }
 
+/// Values by their keys; none where there is no value, or none any more.
+pub type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// What was loaded, and what was written on top of it: by the inputs before, and by the input at hand.
 #[derive(Clone, Debug)]
 pub struct View {
     region: Code,
-    loaded: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    written: BTreeMap<Vec<u8>, Vec<u8>>,
-    at_hand: BTreeMap<Vec<u8>, Vec<u8>>,
+    loaded: Values,
+    written: Values,
+    at_hand: Values,
 }
 
 impl View {
@@ -81,21 +90,27 @@ impl View {
         self.loaded.insert(key, value);
     }
 
-    /// The value of a slot, or nothing if there never was one.
+    /// The value of a slot, or nothing if there is none.
     ///
     /// # Errors
     /// [`Fault`] if it is not loaded, or damaged.
     pub fn find<T: Message + Default>(&self, slot: &Slot<T>) -> Result<Option<T>, Fault> {
         let key = &slot.key;
-        let written = self.at_hand.get(key).or_else(|| self.written.get(key)).map(Some);
-        let bytes = written.or_else(|| self.loaded.get(key).map(Option::as_ref));
+        let bytes =
+            [&self.at_hand, &self.written, &self.loaded].into_iter().find_map(|values| values.get(key));
         let bytes = bytes.ok_or_else(|| Fault::Missing { keys: vec![key.clone()] })?;
-        let read =
-            |bytes: &Vec<u8>| T::decode(bytes.as_slice()).map_err(|_| Fault::Damaged { key: key.clone() });
-        bytes.map(read).transpose()
+        bytes.as_ref().map(|bytes| slot.read(bytes)).transpose()
     }
 
-    /// The value of a slot; the empty one if there never was one.
+    /// What the input at hand has written to a slot, if anything.
+    ///
+    /// # Errors
+    /// [`Fault`] if it is damaged.
+    pub fn at_hand<T: Message + Default>(&self, slot: &Slot<T>) -> Result<Option<T>, Fault> {
+        self.at_hand.get(&slot.key).and_then(Option::as_ref).map(|bytes| slot.read(bytes)).transpose()
+    }
+
+    /// The value of a slot; the empty one if there is none.
     ///
     /// # Errors
     /// [`Fault`] if it is not loaded, or damaged.
@@ -108,16 +123,24 @@ impl View {
     /// # Errors
     /// [`Fault::Missing`] naming all that are not loaded.
     pub fn need<T>(&self, slots: &[Slot<T>]) -> Result<(), Fault> {
-        let known = |key: &Vec<u8>| {
-            self.at_hand.contains_key(key) || self.written.contains_key(key) || self.loaded.contains_key(key)
-        };
-        let keys: Vec<_> = slots.iter().map(|slot| slot.key.clone()).filter(|key| !known(key)).collect();
+        let keys: Vec<_> =
+            slots.iter().map(|slot| &slot.key).filter(|key| !self.knows(key)).cloned().collect();
         if keys.is_empty() { Ok(()) } else { Err(Fault::Missing { keys }) }
+    }
+
+    /// Whether a key is loaded, or was written.
+    pub fn knows(&self, key: &[u8]) -> bool {
+        self.at_hand.contains_key(key) || self.written.contains_key(key) || self.loaded.contains_key(key)
     }
 
     /// Writes a value for the input at hand.
     pub fn put<T: Message>(&mut self, slot: &Slot<T>, value: &T) {
-        self.at_hand.insert(slot.key.clone(), value.encode_to_vec());
+        self.at_hand.insert(slot.key.clone(), Some(value.encode_to_vec()));
+    }
+
+    /// Removes a value, for the input at hand.
+    pub fn remove<T>(&mut self, slot: &Slot<T>) {
+        self.at_hand.insert(slot.key.clone(), None);
     }
 
     /// The input at hand was handled: what it wrote stays.
@@ -136,8 +159,8 @@ impl View {
         from.map(|(key, _)| key.as_slice()).take_while(move |key| key.first() == Some(&table))
     }
 
-    /// All that inputs wrote, to be committed all or nothing.
-    pub fn into_written(self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    /// All that inputs wrote and removed, to be committed all or nothing.
+    pub fn into_written(self) -> Values {
         self.written
     }
 }

@@ -333,7 +333,7 @@ pub(crate) fn settle(
         view.put(&state::errands(), &errands);
         return Ok(errands.tail);
     }
-    view.put(&state::errand(place), &kept::Errand::default());
+    view.remove(&state::errand(place));
     let until = errands.tail.min(errands.head + CLEAR_MAX);
     // In stretches, so that many that are over in one step take no more rounds than one.
     let loaded = errands.tail.min(until.next_multiple_of(STRETCH));

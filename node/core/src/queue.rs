@@ -28,7 +28,7 @@ pub(crate) fn settle(subject: &Subject, at: i64, view: &mut View) -> Result<(), 
         let queued = Queued { subject: subject.as_bytes().to_vec(), since: at };
         view.put(&state::queue(chain.queued), &queued);
     } else {
-        view.put(&state::queue(chain.queued), &Queued::default());
+        view.remove(&state::queue(chain.queued));
         chain.queued = 0;
         change_ledger(view, |ledger| ledger.subjects_waiting = ledger.subjects_waiting.saturating_sub(1))?;
         clear_front(view)?;

@@ -361,7 +361,7 @@ pub(crate) fn apply_settled(settled: &kept::Settled, view: &mut View) -> Result<
         change_taken_back(&refused, view, |known, _| known.retain(|act| act.word != settled.number))?;
     }
     view.put(&slot, &word);
-    view.put(&state::word_place(lane, word.place), &WordRef::default());
+    view.remove(&state::word_place(lane, word.place));
     let mut exchange = view.get(&state::exchange())?;
     if settled.receipt.is_none() {
         exchange.refused_words += 1;

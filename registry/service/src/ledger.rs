@@ -3,7 +3,6 @@
 //! Order is everything (L-5): words into the journal, durable; their hashes into the tree; a checkpoint signed over them,
 //! durable; the index; and only then does anybody see a receipt.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use yiqiao_host::keys;
 use yiqiao_journal::column::{ColumnError, ColumnView};
 use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
 use yiqiao_journal::register::RegisterError;
+use yiqiao_journal::view::Values;
 use yiqiao_journal::{
     Column, DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register, View as JournalView,
 };
@@ -481,7 +481,7 @@ fn read_record(bytes: &[u8]) -> Result<Kind, LedgerError> {
 }
 
 /// What a view has written, without the words, which stand in the journal.
-fn for_index(view: View) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn for_index(view: View) -> Values {
     let mut written = view.into_written();
     written.retain(|key, _| key.first() != Some(&(Table::Journal as u8)));
     written

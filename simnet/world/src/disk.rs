@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use yiqiao_journal::journal::AppendError;
 use yiqiao_journal::sim::{SimDisk, Survivors, Unsynced};
-use yiqiao_journal::view::View;
+use yiqiao_journal::view::{Values, View};
 use yiqiao_journal::{Folder, Format, Journal, Options, Position, Register};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
@@ -45,10 +45,18 @@ pub(crate) enum NotKept {
     Stopped(Stopped),
 }
 
+/// A key of an index. It is compared by its first bytes, which stand in place; only where these are the same, the rest is
+/// looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    head: u128,
+    bytes: Vec<u8>,
+}
+
 /// The index of a process, and how many records and words of the journal it holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    entries: BTreeMap<Key, Vec<u8>>,
     pub(crate) records: usize,
     pub(crate) words: u64,
     /// How it was when it was last written to the disk, if it ever was.
@@ -61,7 +69,7 @@ pub(crate) struct Index {
 struct Saved {
     records: usize,
     words: u64,
-    before: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    before: BTreeMap<Key, Option<Vec<u8>>>,
 }
 
 impl Volume {
@@ -225,23 +233,31 @@ impl From<AppendError> for NotKept {
     }
 }
 
+impl Key {
+    fn new(bytes: Vec<u8>) -> Self {
+        let mut head = [0; 16];
+        head.iter_mut().zip(&bytes).for_each(|(into, byte)| *into = *byte);
+        Self { head: u128::from_be_bytes(head), bytes }
+    }
+}
+
 impl Index {
     pub(crate) fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {
-        for key in keys {
+        for key in keys.into_iter().map(Key::new) {
             let value = self.entries.get(&key).cloned();
-            view.load(key, value);
+            view.load(key.bytes, value);
         }
     }
 
     /// Takes in what a batch of so many records and words has written.
-    pub(crate) fn commit(&mut self, written: BTreeMap<Vec<u8>, Vec<u8>>, records: usize, words: u64) {
-        for (key, value) in written {
+    pub(crate) fn commit(&mut self, written: Values, records: usize, words: u64) {
+        for (key, value) in written.into_iter().map(|(key, value)| (Key::new(key), value)) {
             match &mut self.saved {
                 Some(saved) if !saved.before.contains_key(&key) => {
-                    let before = self.entries.insert(key.clone(), value);
+                    let before = replace(&mut self.entries, key.clone(), value);
                     saved.before.insert(key, before);
                 }
-                Some(_) | None => drop(self.entries.insert(key, value)),
+                Some(_) | None => drop(replace(&mut self.entries, key, value)),
             }
         }
         self.records += records;
@@ -257,12 +273,16 @@ impl Index {
     fn into_saved(mut self) -> Option<Self> {
         let Saved { records, words, before } = self.saved.take()?;
         for (key, value) in before {
-            match value {
-                Some(value) => drop(self.entries.insert(key, value)),
-                None => drop(self.entries.remove(&key)),
-            }
+            replace(&mut self.entries, key, value);
         }
         Some(Self { records, words, entries: self.entries, ..Self::default() })
+    }
+}
+
+fn replace(entries: &mut BTreeMap<Key, Vec<u8>>, key: Key, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    match value {
+        Some(value) => entries.insert(key, value),
+        None => entries.remove(&key),
     }
 }
 
@@ -274,8 +294,10 @@ mod tests {
     fn an_index_goes_back_to_how_it_was_when_it_was_last_written() {
         let (mut index, mut written) = (Index::default(), None);
         for batch in 1..=80_u8 {
-            let values = [(vec![batch % 7], vec![batch]), (vec![100, batch], vec![1])];
-            index.commit(values.into(), 1, 2);
+            let gone = (batch > 9).then_some(batch % 9);
+            let values = [(vec![batch % 7], Some(vec![batch])), (vec![100, batch], Some(vec![1]))];
+            let values = values.into_iter().chain(gone.map(|gone| (vec![100, gone], None)));
+            index.commit(values.collect(), 1, 2);
             if u64::from(batch).is_multiple_of(SAVED_EVERY) {
                 written = Some((index.entries.clone(), index.records, index.words));
             }

@@ -7,6 +7,7 @@ use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_node_core::open::Denial;
 use yiqiao_node_core::receive::Want;
 use yiqiao_node_core::sight::NoSight;
+use yiqiao_node_core::state::Table;
 use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, PersonRole, Purpose, ReferralAct, RefusalCode, WithdrawalReason,
 };
@@ -65,6 +66,25 @@ fn p7_a2_a_walk_in_patients_documents_come_by_permit_and_open_while_the_holder_i
     };
     assert_eq!(named(&delivered), named(&released));
     assert_eq!(trio.events("clinic", AccessAct::Opening).len(), 1);
+}
+
+#[test]
+fn a_place_in_a_queue_is_gone_once_what_stood_there_is_done() {
+    let mut trio = Trio::with_patient();
+    let permit = trio.permit();
+    walk_in(&mut trio);
+    trio.revoke(permit);
+    trio.live(5_000);
+    assert_eq!(trio.stages(), [Stage::Erased, Stage::Erased]);
+    for name in ["hospital", "clinic"] {
+        let tables = [Table::Queue, Table::WordPlace, Table::Errand].map(|table| table as u8);
+        let places = trio.node(name).index().keys().filter(|key| tables.contains(&key[0])).count();
+        assert_eq!(places, 0, "{name}");
+        assert!(
+            trio.node(name).index().keys().any(|key| key[0] == Table::Word as u8),
+            "{name} said something"
+        );
+    }
 }
 
 #[test]

@@ -310,7 +310,7 @@ impl Registry {
         loop {
             match self.machine.handle(now, input, &mut self.entropy, &mut view) {
                 Ok(handled) => {
-                    self.store.extend(view.into_written());
+                    crate::rig::commit(view, &mut self.store);
                     for record in handled.records {
                         if let ToKeep::Word(kept, _) = record {
                             self.grow(&kept);

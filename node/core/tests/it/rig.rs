@@ -66,6 +66,16 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct PowerCut;
 
+/// What a store makes of what a view has written.
+pub(crate) fn commit(view: View, store: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+    for (key, value) in view.into_written() {
+        match value {
+            Some(value) => drop(store.insert(key, value)),
+            None => drop(store.remove(&key)),
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn new(list: &MemberList) -> Self {
         Self::of(list, ("hospital", HOSPITAL))
@@ -121,7 +131,7 @@ impl Node {
                     Err(fault) => panic!("{fault}"),
                 }
             }
-            self.store.extend(view.into_written());
+            commit(view, &mut self.store);
         }
     }
 
@@ -156,7 +166,7 @@ impl Node {
                         self.journal.truncate(if self.keeps_batches { before } else { cut });
                         return Err(PowerCut);
                     }
-                    self.store.extend(view.into_written());
+                    commit(view, &mut self.store);
                     return Ok(Ok(handled));
                 }
                 Err(Stop::Refused(refused)) => return Ok(Err(refused)),

@@ -297,7 +297,7 @@ impl Rig {
     }
 
     /// All that an input which is not handled must leave as it was.
-    fn footprint(&self, view: &View) -> (BTreeMap<Vec<u8>, Vec<u8>>, u64, u64) {
+    fn footprint(&self, view: &View) -> (yiqiao_journal::view::Values, u64, u64) {
         let mut view = view.clone();
         view.keep();
         (view.into_written(), self.machine.next_seq(), self.directory().list().version)
@@ -328,8 +328,8 @@ impl Rig {
     fn commit(&mut self, view: View) {
         for (key, value) in view.into_written() {
             match place_of(&key) {
-                Some(seq) => assert_eq!(value, self.words[seq].0.encode_to_vec()),
-                None => drop(self.stored.insert(key, value)),
+                Some(seq) => assert_eq!(value, Some(self.words[seq].0.encode_to_vec())),
+                None => drop(self.stored.insert(key, value.unwrap())),
             }
         }
     }
@@ -344,7 +344,7 @@ impl Rig {
             rebuild(&mut machine, &record, &mut view);
         }
         let rebuilt = view.into_written();
-        let differs = |key: &&Vec<u8>| rebuilt.get(*key) != self.stored.get(*key);
+        let differs = |key: &&Vec<u8>| rebuilt.get(*key).and_then(Option::as_ref) != self.stored.get(*key);
         let first = rebuilt.keys().chain(self.stored.keys()).find(differs);
         assert_eq!(first, None, "a value is another one after the rebuild");
         assert_eq!(machine.next_seq(), self.machine.next_seq());
