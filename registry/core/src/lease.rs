@@ -71,7 +71,8 @@ fn chain_of(feed: &Feed, member: &Code, view: &View) -> Result<Digest, Fault> {
 pub(crate) fn lease(work: &Work<'_>, asked: &LeaseAsked) -> Result<Envelope, Stop> {
     let machine = work.machine;
     let feed = work.view.get(&state::feed(&asked.member))?;
-    let known = chain_at(work, &asked.member, &feed, asked.feed_number)?;
+    let chain = chain_of(&feed, &asked.member, work.view)?;
+    let known = chain_at(work, &asked.member, (feed.number, chain), asked.feed_number)?;
     if asked.term > machine.term || known != Some(asked.feed_chain) {
         return Err(refuse(RefusalCode::OutOfOrder, "F-7"));
     }
@@ -81,7 +82,7 @@ pub(crate) fn lease(work: &Work<'_>, asked: &LeaseAsked) -> Result<Envelope, Sto
         nonce: asked.nonce,
         term: machine.term,
         feed_number: feed.number,
-        feed_chain: chain_of(&feed, &asked.member, work.view)?,
+        feed_chain: chain,
         list_version: list.version,
         list_hash: machine.directory.payload_hash(),
         log_id: list.log_id.clone(),
@@ -90,12 +91,20 @@ pub(crate) fn lease(work: &Work<'_>, asked: &LeaseAsked) -> Result<Envelope, Sto
     Ok(Envelope::sign(machine.directory.region(), &lease, &machine.keys.lease))
 }
 
-/// The chain after an item of a feed; none if the feed does not reach so far.
-fn chain_at(work: &Work<'_>, member: &Code, feed: &Feed, number: u64) -> Result<Option<Digest>, Stop> {
+/// The chain after an item of a feed that ends like this; none if the feed does not reach so far.
+fn chain_at(
+    work: &Work<'_>,
+    member: &Code,
+    (last, chain): (u64, Digest),
+    number: u64,
+) -> Result<Option<Digest>, Stop> {
+    if number == last {
+        return Ok(Some(chain));
+    }
     if number == 0 {
         return Ok(Some(feed_start(work.view.region(), member)));
     }
-    if number > feed.number {
+    if number > last {
         return Ok(None);
     }
     let item = work.view.get(&state::feed_item(member, number))?;

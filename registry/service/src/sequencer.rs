@@ -82,6 +82,8 @@ impl Sequencer {
         let now = self.now();
         let mark = self.machine.mark();
         let mut view = View::new(self.machine.directory().region().clone());
+        let first: Vec<_> = batch.iter().filter_map(|job| job.input.first_key()).collect();
+        self.ledger.load(&first, &mut view)?;
         let mut records = Vec::new();
         let mut handled = Vec::with_capacity(batch.len());
         for job in batch {

@@ -268,6 +268,7 @@ impl Registry {
             running.ledger.confirm_term().map_err(Stopped::Ended)?;
         }
         let (mark, mut view) = (running.machine.mark(), View::new(code()));
+        running.ledger.load(batch.iter().filter_map(|job| job.input.first_key()).collect(), &mut view);
         let mut records = Vec::new();
         let mut handled = Vec::with_capacity(batch.len());
         for job in batch {
