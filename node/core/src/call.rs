@@ -3,6 +3,8 @@
 //! Not here: how bytes travel, and when a call counts as lost, which the driver says; searches and questions of patients:
 //! [`crate::answers`]; documents range by range: [`crate::fetch`].
 
+use std::sync::Arc;
+
 use prost::Message;
 use yiqiao_proto::calls::{
     self, ActNotice, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest, LeaseAnswer,
@@ -248,7 +250,7 @@ impl Outgoing {
             // The machine checks that they follow (F-3).
             Asked::Feed => Input::Fed { ticket, items: read::<FeedAnswer>(bytes)?.items },
             // The machine checks what it says (F-7).
-            Asked::Lease => Input::Leased { ticket, lease: Box::new(lease(directory, bytes)?) },
+            Asked::Lease => Input::Leased { ticket, lease: Arc::new(lease(directory, bytes)?) },
             Asked::Release => return release(ticket, directory, own, bytes),
             Asked::Done => {
                 let Done {} = read(bytes)?;

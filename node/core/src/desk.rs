@@ -274,7 +274,7 @@ fn attest(
     events: &[Envelope],
     narrows: bool,
 ) -> Result<Outcome, Stop> {
-    let first = work.view.get(&state::exchange())?.words + 1;
+    let first = work.exchange()?.words + 1;
     let told = if narrows { stopped_by(work, by, acts)? } else { BTreeSet::new() };
     let bytes = |words: &[Envelope]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
     let data = work.machine.keys.at_rest.seal(CONTEXT, &witness.kept.encode_to_vec(), work.entropy);

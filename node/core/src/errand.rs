@@ -3,7 +3,7 @@
 //! An errand has a durable place until it is over; when it is due next is in memory only, so that after a restart every
 //! one is looked at again. One call at a time for each errand. Not here: what an errand does: `receive`, `referral`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::id::{Code, Digest};
@@ -25,16 +25,23 @@ const STRETCH: u64 = 64;
 /// What is in memory only.
 #[derive(Debug, Default)]
 pub(crate) struct Errands {
-    /// The newest place.
-    pub(crate) tail: u64,
+    /// How far they are.
+    pub(crate) kept: kept::Errands,
     /// The place that was looked at last.
     cursor: u64,
     /// Places before it that are to be looked at again.
-    due: BTreeMap<u64, Pause>,
+    due: Due,
     /// Places whose next call has no room at its member before another has landed.
     waiting: BTreeMap<u64, (Code, Pause)>,
     /// Tokens whose heads have changed, and how far their copies were looked at.
     heads: VecDeque<(Digest, u64)>,
+}
+
+/// Places that are to be looked at again, also by when.
+#[derive(Debug, Default)]
+struct Due {
+    pauses: BTreeMap<u64, Pause>,
+    times: BTreeSet<(Timestamp, u64)>,
 }
 
 /// What handling one input changes here, once it is handled.
@@ -62,30 +69,25 @@ pub(crate) enum Next {
 
 impl Errands {
     pub(crate) fn from(errands: kept::Errands) -> Self {
-        Self { cursor: errands.head, tail: errands.tail, ..Self::default() }
+        Self { cursor: errands.head, kept: errands, ..Self::default() }
     }
 
     pub(crate) fn next_wakeup(&self, under_way: usize) -> Option<Timestamp> {
         if under_way >= ERRANDS_MAX {
             return None;
         }
-        let further = self.cursor < self.tail && self.has_room();
+        let further = self.cursor < self.kept.tail && self.has_room();
         let free = under_way == 0 && !self.waiting.is_empty();
         let at_once = further || free || !self.heads.is_empty();
-        let first = self.due.values().map(|pause| pause.until().unwrap_or(Timestamp::MIN)).min();
-        if at_once { Some(Timestamp::MIN) } else { first }
+        if at_once { Some(Timestamp::MIN) } else { self.due.first() }
     }
 
     /// `room` is what is left once the input at hand is handled.
-    pub(crate) fn take(&mut self, turn: Turn, errands: kept::Errands, room: impl FnOnce() -> Room) {
-        self.tail = errands.tail;
+    pub(crate) fn take(&mut self, turn: Turn, room: impl FnOnce() -> Room) {
         self.cursor = turn.cursor.unwrap_or(self.cursor);
         for (place, pause) in turn.due {
             self.waiting.remove(&place);
-            match pause {
-                Some(pause) => self.due.insert(place, pause),
-                None => self.due.remove(&place),
-            };
+            self.due.put(place, pause);
         }
         for (place, member, pause) in turn.waiting {
             self.waiting.insert(place, (member, pause));
@@ -105,7 +107,7 @@ impl Errands {
         if self.heads.len() > CHANGED_HEADS_MAX {
             // Too many to remember: all errands are looked at again instead.
             self.heads.clear();
-            self.cursor = errands.head;
+            self.cursor = self.kept.head;
         }
     }
 }
@@ -113,7 +115,7 @@ impl Errands {
 impl Errands {
     /// Whether more errands may be in memory.
     fn has_room(&self) -> bool {
-        self.due.len() + self.waiting.len() < DUE_MAX
+        self.due.pauses.len() + self.waiting.len() < DUE_MAX
     }
 
     /// A call has landed: as many of those who wait are looked at as there is room for, of the members with the fewest calls
@@ -127,8 +129,31 @@ impl Errands {
                 return;
             }
             self.waiting.remove(&place);
-            self.due.insert(place, pause);
+            self.due.put(place, Some(pause));
         }
+    }
+}
+
+impl Due {
+    fn put(&mut self, place: u64, pause: Option<Pause>) {
+        let time = |pause: Pause| (pause.until().unwrap_or(Timestamp::MIN), place);
+        if let Some(before) = self.pauses.remove(&place) {
+            self.times.remove(&time(before));
+        }
+        if let Some(pause) = pause {
+            self.pauses.insert(place, pause);
+            self.times.insert(time(pause));
+        }
+    }
+
+    /// When the first of them is due.
+    fn first(&self) -> Option<Timestamp> {
+        self.times.first().map(|(time, _)| *time)
+    }
+
+    /// The places that are due by now, in order.
+    fn by(&self, now: Timestamp) -> BTreeSet<u64> {
+        self.times.range(..=(now, u64::MAX)).map(|(_, place)| *place).collect()
     }
 }
 
@@ -141,6 +166,9 @@ pub(crate) const fn is_of(call: &Call) -> bool {
 pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<(), Stop> {
     walk_heads(work)?;
     let places = places(work)?;
+    if places.is_empty() {
+        return Ok(());
+    }
     let slots: Vec<_> = places.iter().map(|place| state::errand(*place)).collect();
     work.view.need(&slots)?;
     let errands = slots.iter().map(|slot| work.view.get(slot)).collect::<Result<Vec<_>, _>>()?;
@@ -174,15 +202,15 @@ fn places(work: &mut Work<'_>) -> Result<Vec<u64>, Fault> {
     if Room::of(&work.machine.outbox).total == 0 {
         return Ok(Vec::new());
     }
-    let due = errands.due.iter().filter(|(_, pause)| pause.is_over(work.now)).map(|(place, _)| *place);
+    let due = errands.due.by(work.now).into_iter();
     // Without a call that could land all who wait may go on.
     let free = work.machine.outbox.count(is_of) == 0;
     let waiting = errands.waiting.keys().filter(|_| free).copied();
     let mut places: Vec<u64> = due.chain(waiting).take(ERRAND_LOOKS_MAX).collect();
     if errands.has_room() {
-        let tail = work.view.get(&state::errands())?.tail;
+        let tail = work.view.at_hand(&state::errands())?.unwrap_or(errands.kept).tail;
         let end = tail.min(errands.cursor + (ERRAND_LOOKS_MAX - places.len()) as u64);
-        places.extend((errands.cursor + 1..=end).filter(|place| !errands.due.contains_key(place)));
+        places.extend((errands.cursor + 1..=end).filter(|place| !errands.due.pauses.contains_key(place)));
         work.errands.cursor = Some(end.max(errands.cursor));
     }
     Ok(places)
@@ -206,7 +234,7 @@ fn look(work: &mut Work<'_>, place: u64, errand: &kept::Errand, room: &mut Room)
         Next::Call(member, effect) => {
             let errands = &work.machine.errands;
             let waited = errands.waiting.get(&place).map(|(_, pause)| *pause);
-            let pause = errands.due.get(&place).copied().or(waited).unwrap_or_default();
+            let pause = errands.due.pauses.get(&place).copied().or(waited).unwrap_or_default();
             if room.take(&member) {
                 let ticket = begin(work, Call::Errand { place, member, pause });
                 work.effects.push(effect(ticket));
@@ -277,7 +305,7 @@ pub(crate) fn head_changed(work: &mut Work<'_>, token: &Digest) {
 
 /// All waiting is over: the clock was set.
 pub(crate) fn clock_jumped(work: &mut Work<'_>) {
-    let due = work.machine.errands.due.keys();
+    let due = work.machine.errands.due.pauses.keys();
     work.errands.due.extend(due.map(|place| (*place, Some(Pause::default()))));
 }
 
@@ -362,12 +390,12 @@ mod tests {
         }
         let of_member = BTreeMap::from([(code("slow"), 7), (code("busy"), ERRANDS_OF_MEMBER_MAX)]);
         let turn = Turn { landed: true, ..Turn::default() };
-        errands.take(turn, kept::Errands::default(), || Room { total: 1, of_member: of_member.clone() });
-        assert_eq!(errands.due.keys().collect::<Vec<_>>(), [&4]);
+        errands.take(turn, || Room { total: 1, of_member: of_member.clone() });
+        assert_eq!(errands.due.pauses.keys().collect::<Vec<_>>(), [&4]);
         let turn = Turn { landed: true, ..Turn::default() };
-        errands.take(turn, kept::Errands::default(), || Room { total: 9, of_member });
+        errands.take(turn, || Room { total: 9, of_member });
         assert_eq!(
-            errands.due.keys().collect::<Vec<_>>(),
+            errands.due.pauses.keys().collect::<Vec<_>>(),
             [&1, &4, &5],
             "and no more of any than it may have"
         );

@@ -4,6 +4,7 @@
 //! here: decisions.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prost::Message;
 use yiqiao_proto::calls::Refusal;
@@ -12,7 +13,7 @@ use yiqiao_proto::codes::Stance;
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::envelope::{Envelope, Kind, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, DirectiveId, Nonce};
-use yiqiao_proto::lease::{Change, FeedItem, HeadChange, Lease, feed_next, feed_start};
+use yiqiao_proto::lease::{Change, FeedItem, HeadChange, Lease, feed_next};
 use yiqiao_proto::limits::FEED_COUNT_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::time::Timestamp;
@@ -43,10 +44,15 @@ pub(crate) struct Watch {
 /// A lease, and when it was asked for by this node's own time (F-6).
 #[derive(Clone, Debug)]
 struct Held {
-    lease: Lease,
+    lease: Arc<Verified<Lease>>,
     asked_at: Timestamp,
     ticket: u64,
-    hash: Digest,
+}
+
+impl Held {
+    fn word(&self) -> &Lease {
+        self.lease.word()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -104,8 +110,8 @@ impl Machine {
     /// When the lease is renewed: at half of its length.
     fn renewal(&self) -> Timestamp {
         let list = self.directory.list();
-        match self.watch.lease.as_ref().filter(|held| held.lease.list_version >= list.version) {
-            Some(held) => ends_at(self, held) - half(held.lease.duration),
+        match self.watch.lease.as_ref().filter(|held| held.word().list_version >= list.version) {
+            Some(held) => ends_at(self, held) - half(held.word().duration),
             None => Timestamp::MIN,
         }
     }
@@ -116,7 +122,7 @@ fn half(length: yiqiao_proto::time::Millis) -> yiqiao_proto::time::Millis {
 }
 
 fn ends_at(machine: &Machine, held: &Held) -> Timestamp {
-    held.asked_at + held.lease.duration.min(machine.directory.list().policy.lease)
+    held.asked_at + held.word().duration.min(machine.directory.list().policy.lease)
 }
 
 /// The lease, if it counts: it has not ended, its feed is applied, and its member list is the one in force (F-7).
@@ -125,18 +131,21 @@ pub(crate) fn standing(machine: &Machine, now: Timestamp) -> Option<Standing> {
     let (list, ends_at) = (machine.directory.list(), ends_at(machine, held));
     let counts = now < ends_at
         && now >= held.asked_at
-        && held.lease.log_id == list.log_id
-        && held.lease.list_version == list.version
-        && held.lease.list_hash == machine.directory.payload_hash()
-        && place(machine, &machine.exchange).ok()?.0 >= held.lease.feed_number;
-    counts.then_some(Standing { asked_at: held.asked_at, ends_at, hash: held.hash })
+        && held.word().log_id == list.log_id
+        && held.word().list_version == list.version
+        && held.word().list_hash == machine.directory.payload_hash()
+        && place(machine, &machine.exchange).ok()?.0 >= held.word().feed_number;
+    counts.then_some(Standing {
+        asked_at: held.asked_at,
+        ends_at,
+        hash: held.lease.envelope().payload_hash(),
+    })
 }
 
 /// Number and chain of the last item that was applied, in the log that counts: a new log has a new feed (L-9).
 fn place(machine: &Machine, exchange: &Exchange) -> Result<(u64, Digest), Fault> {
-    let start = feed_start(machine.directory.region(), &machine.config.organisation);
     if exchange.log_id != machine.directory.list().log_id.as_str() || exchange.feed_number == 0 {
-        return Ok((0, start));
+        return Ok((0, machine.feed_start));
     }
     Ok((exchange.feed_number, read_digest(&exchange.feed_chain)?))
 }
@@ -170,19 +179,18 @@ pub(crate) fn send(work: &mut Work<'_>) -> Result<(), Fault> {
 }
 
 fn ask_lease(work: &mut Work<'_>) -> Result<u64, Fault> {
-    let exchange = work.view.get(&state::exchange())?;
-    let (feed_number, feed_chain) = place(work.machine, &exchange)?;
+    let (feed_number, feed_chain) = place(work.machine, &*work.exchange()?)?;
     let nonce = Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?;
     let (ticket, at) = (begin(work, Call::Lease), work.now);
     let list_version = work.machine.directory.list().version;
     watch(work).asked = Some(Asked { ticket, nonce, at, feed_number, list_version });
-    let term = term(work.machine, &exchange);
+    let term = term(work.machine, &*work.exchange()?);
     work.effects.push(Effect::AskLease { ticket, nonce, term, feed_number, feed_chain });
     Ok(ticket)
 }
 
 fn read_feed(work: &mut Work<'_>) -> Result<u64, Fault> {
-    let (after, _) = place(work.machine, &work.view.get(&state::exchange())?)?;
+    let (after, _) = place(work.machine, &*work.exchange()?)?;
     let ticket = begin(work, Call::Feed);
     watch(work).read_at = Some(work.now);
     work.effects.push(Effect::ReadFeed { ticket, after, wait: FEED_WAIT });
@@ -198,7 +206,7 @@ pub(crate) fn catch_up(work: &mut Work<'_>, after: u64) -> Result<Outcome, Stop>
     if let Some(held) = held {
         let (applied, _) = place(machine, &machine.exchange)?;
         return Ok(match under_way(|call| matches!(call, Call::Feed)) {
-            Some(ticket) if applied < held.lease.feed_number => Outcome::Waiting(ticket),
+            Some(ticket) if applied < held.word().feed_number => Outcome::Waiting(ticket),
             Some(_) | None => Outcome::Done,
         });
     }
@@ -213,12 +221,16 @@ pub(crate) fn catch_up(work: &mut Work<'_>, after: u64) -> Result<Outcome, Stop>
 }
 
 /// A lease has come. One that does not fit is as good as none.
-pub(crate) fn leased(work: &mut Work<'_>, ticket: u64, lease: &Verified<Lease>) -> Result<Outcome, Stop> {
+pub(crate) fn leased(
+    work: &mut Work<'_>,
+    ticket: u64,
+    lease: &Arc<Verified<Lease>>,
+) -> Result<Outcome, Stop> {
     if landed(work, ticket).is_none() {
         return Ok(Outcome::Done);
     }
     let asked = watch(work).asked.take().filter(|asked| asked.ticket == ticket);
-    let exchange = work.view.get(&state::exchange())?;
+    let exchange = work.exchange()?;
     let Some(asked) = asked.filter(|asked| asked.nonce == lease.word().nonce) else {
         return Ok(Outcome::Done);
     };
@@ -235,15 +247,14 @@ pub(crate) fn leased(work: &mut Work<'_>, ticket: u64, lease: &Verified<Lease>) 
         pause(work, None);
         return Ok(Outcome::OtherLog);
     }
-    let word = lease.word().clone();
+    let word = lease.word();
     if word.term > term(work.machine, &exchange) || word.list_version > exchange.list {
         let (log_id, list) = (word.log_id.to_string(), word.list_version);
         work.keep(Body::Termed(kept::Termed { log_id, term: word.term, list }))?;
     }
     let behind = word.feed_number > place(work.machine, &exchange)?.0;
-    let hash = lease.envelope().payload_hash();
     let watch = watch(work);
-    watch.lease = Some(Held { lease: word, asked_at: asked.at, ticket, hash });
+    watch.lease = Some(Held { lease: lease.clone(), asked_at: asked.at, ticket });
     let is_back = std::mem::take(&mut watch.pause).until().is_some();
     if behind {
         watch.read_at = None;
@@ -276,7 +287,7 @@ pub(crate) fn fed(work: &mut Work<'_>, ticket: u64, items: &[Vec<u8>]) -> Result
     if landed(work, ticket).is_none() {
         return Ok(Outcome::Done);
     }
-    let before = place(work.machine, &work.view.get(&state::exchange())?)?;
+    let before = place(work.machine, &*work.exchange()?)?;
     let items = items.get(..items.len().min(FEED_COUNT_MAX as usize)).unwrap_or_default();
     let (taken, (number, _)) = continuing(work, before, items);
     let watch = watch(work);
@@ -324,7 +335,7 @@ fn continuing(work: &Work<'_>, before: (u64, Digest), items: &[Vec<u8>]) -> (Vec
         };
         let after = (item.number, feed_next(&at.1, bytes));
         let other =
-            held.is_some_and(|held| held.lease.feed_number == after.0 && held.lease.feed_chain != after.1);
+            held.is_some_and(|held| held.word().feed_number == after.0 && held.word().feed_chain != after.1);
         if other {
             break;
         }

@@ -1,5 +1,7 @@
 //! What comes to the machine: from systems, staff, patients, other members, the registry, and time.
 
+use std::sync::Arc;
+
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{ReferralAct, WithdrawalReason};
 use yiqiao_proto::envelope::{Envelope, Verified};
@@ -90,7 +92,7 @@ pub enum Input {
         /// The ticket of the effect.
         ticket: u64,
         /// The lease.
-        lease: Box<Verified<Lease>>,
+        lease: Arc<Verified<Lease>>,
     },
     /// What is known of consent is to be brought up to a time after the call of a ticket ([`crate::machine::Machine::last_call`]).
     CatchUp {

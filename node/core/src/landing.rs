@@ -97,8 +97,9 @@ pub(crate) fn tree_of(work: &Work<'_>, asked: &KnownLog, checkpoint: &Checkpoint
     if asked.log_id.as_str() != log_id {
         return Ok(Tree::Former);
     }
-    let known = work.view.get(&state::ledger())?.checkpoint.filter(|known| known.log_id == log_id);
-    let other = known.as_ref().is_some_and(|known| {
+    let ledger = work.ledger()?;
+    let known = ledger.checkpoint.as_ref().filter(|known| known.log_id == log_id);
+    let other = known.is_some_and(|known| {
         checkpoint.size < asked.tree_size.min(known.size)
             || (checkpoint.size == known.size && known.root != checkpoint.root.as_bytes())
     });

@@ -5,13 +5,15 @@
 //! nothing is acknowledged or sent before it is durable. Every effect is answered by exactly one input with its ticket,
 //! a lost answer by [`Input::Failed`]; after a restart all that was under way is begun again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use yiqiao_proto::codes::KeyUse;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::{Code, KeyId};
+use yiqiao_proto::id::{Code, Digest, KeyId};
+use yiqiao_proto::lease::feed_start;
 use yiqiao_proto::member::{KeyState, Member, SealingKey};
 use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::SecretKey;
@@ -45,6 +47,8 @@ pub struct Machine {
     pub(crate) saying: Saying,
     pub(crate) watch: Watch,
     pub(crate) errands: Errands,
+    /// Where its feed starts (F-2).
+    pub(crate) feed_start: Digest,
 }
 
 /// What a hospital has decided.
@@ -132,6 +136,7 @@ pub struct Handled {
 impl Machine {
     /// The machine of a node whose journal is empty or is to be read through; `directory` is the first list (M-3).
     pub fn new(config: Config, keys: Keys, directory: Directory) -> Self {
+        let feed_start = feed_start(directory.region(), &config.organisation);
         Self {
             config,
             keys,
@@ -142,6 +147,7 @@ impl Machine {
             saying: Saying::default(),
             watch: Watch::default(),
             errands: Errands::default(),
+            feed_start,
         }
     }
 
@@ -238,24 +244,30 @@ impl Machine {
             errands: errand::Turn::default(),
         };
         let outcome = work.handle(input).and_then(|outcome| {
-            let exchange = work.view.get(&state::exchange())?;
-            Ok((outcome, work.view.get(&state::ledger())?, exchange, work.view.get(&state::errands())?))
+            let exchange = work.view.at_hand(&state::exchange())?;
+            let errands = work.view.at_hand(&state::errands())?;
+            Ok((outcome, work.view.at_hand(&state::ledger())?, exchange, errands))
         });
         let Work { records, effects, mut turn, errands, .. } = work;
         match outcome {
             Ok((outcome, ledger, exchange, kept)) => {
                 view.keep();
-                self.saying = turn.saying.take().unwrap_or_else(|| std::mem::take(&mut self.saying));
-                self.watch = turn.watch.take().unwrap_or_else(|| std::mem::take(&mut self.watch));
+                put(&mut self.saying, turn.saying.take());
+                put(&mut self.watch, turn.watch.take());
                 self.outbox.take(turn);
-                self.errands.take(errands, kept, || errand::Room::of(&self.outbox));
-                self.ledger = ledger;
-                self.exchange = exchange;
+                put(&mut self.errands.kept, kept);
+                self.errands.take(errands, || errand::Room::of(&self.outbox));
+                put(&mut self.ledger, ledger);
+                put(&mut self.exchange, exchange);
                 self.take_list(input);
                 Ok(Handled { records, outcome, effects })
             }
-            Err(stop) => {
+            Err(mut stop) => {
                 view.forget();
+                if let Stop::Fault(Fault::Missing { keys }) = &mut stop {
+                    // Loaded with the first that an input lacks, they spare it a round for each.
+                    keys.extend(state::of_every_change().into_iter().filter(|key| !view.knows(key)));
+                }
                 Err(stop)
             }
         }
@@ -300,6 +312,12 @@ impl Machine {
     }
 }
 
+fn put<T>(into: &mut T, changed: Option<T>) {
+    if let Some(changed) = changed {
+        *into = changed;
+    }
+}
+
 /// The handling of one input.
 pub(crate) struct Work<'a> {
     pub(crate) machine: &'a Machine,
@@ -313,7 +331,7 @@ pub(crate) struct Work<'a> {
     pub(crate) errands: errand::Turn,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     fn handle(&mut self, input: &Input) -> Result<Outcome, Stop> {
         match input {
             Input::Received(received) => intake::receive(self, received).map(Outcome::Received),
@@ -368,6 +386,16 @@ impl Work<'_> {
             Input::Look { actor, subject, act } => audit::look(self, actor, subject.as_ref(), *act),
             Input::Wakeup => outbox::wakeup(self),
         }
+    }
+
+    /// What there is one of, as this input has left it so far: the machine has what it did not change.
+    pub(crate) fn ledger(&self) -> Result<Cow<'a, Ledger>, Fault> {
+        Ok(self.view.at_hand(&state::ledger())?.map_or(Cow::Borrowed(&self.machine.ledger), Cow::Owned))
+    }
+
+    /// The same for consent and exchange.
+    pub(crate) fn exchange(&self) -> Result<Cow<'a, Exchange>, Fault> {
+        Ok(self.view.at_hand(&state::exchange())?.map_or(Cow::Borrowed(&self.machine.exchange), Cow::Owned))
     }
 
     /// Does what follows from a record, and keeps it for the journal.

@@ -253,9 +253,12 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
     }
     let fed = outbox.evaluating.is_over(work.now);
     work.turn.fed = fed;
-    let mut walk = Walk::of(work, fed);
-    let places = walk.places(work)?;
+    let places = places(work, fed)?;
+    if places.is_empty() {
+        return Ok(Outcome::Done);
+    }
     load_ahead(work, &places)?;
+    let mut walk = Walk::of(work, fed);
     for place in places {
         walk.look(work, place)?;
     }
@@ -265,7 +268,7 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
 
 /// After the token epochs have changed, some more patients get new statements (T-7).
 fn sweep(work: &mut Work<'_>) -> Result<(), Fault> {
-    let ledger = work.view.get(&state::ledger())?;
+    let ledger = work.ledger()?;
     if ledger.swept < ledger.subjects {
         let to = ledger.subjects.min(ledger.swept + SWEEP_STEP);
         work.keep(Body::Swept(kept::Swept { to }))?;
@@ -288,6 +291,20 @@ fn load_ahead(work: &Work<'_>, places: &[u64]) -> Result<(), Fault> {
     tokens::load_ahead(work.machine, work.view, &subjects)
 }
 
+/// The places to look at: those of before first, then the next ones.
+fn places(work: &Work<'_>, fed: bool) -> Result<Vec<u64>, Fault> {
+    let tail = work.ledger()?.queue_tail;
+    let outbox = &work.machine.outbox;
+    let starved = if fed { Some(&outbox.starved) } else { None };
+    let mut places: Vec<u64> = outbox.again.iter().chain(starved.into_iter().flatten()).copied().collect();
+    places.truncate(LOOKS_MAX);
+    let end = tail.min(outbox.cursor + (LOOKS_MAX - places.len()) as u64);
+    if outbox.starved.len() < STARVED_MAX {
+        places.extend(outbox.cursor + 1..=end);
+    }
+    Ok(places)
+}
+
 /// One walk over the queue.
 struct Walk {
     busy: BTreeSet<u64>,
@@ -307,21 +324,6 @@ impl Walk {
     fn of(work: &Work<'_>, fed: bool) -> Self {
         let outbox = &work.machine.outbox;
         Self { busy: outbox.busy(), room: outbox.room(), fed, wanted: BTreeMap::new() }
-    }
-
-    /// The places to look at: those of before first, then the next ones.
-    fn places(&self, work: &Work<'_>) -> Result<Vec<u64>, Fault> {
-        let tail = work.view.get(&state::ledger())?.queue_tail;
-        let outbox = &work.machine.outbox;
-        let starved = if self.fed { Some(&outbox.starved) } else { None };
-        let mut places: Vec<u64> =
-            outbox.again.iter().chain(starved.into_iter().flatten()).copied().collect();
-        places.truncate(LOOKS_MAX);
-        let end = tail.min(outbox.cursor + (LOOKS_MAX - places.len()) as u64);
-        if outbox.starved.len() < STARVED_MAX {
-            places.extend(outbox.cursor + 1..=end);
-        }
-        Ok(places)
     }
 
     fn look(&mut self, work: &mut Work<'_>, place: u64) -> Result<(), Fault> {

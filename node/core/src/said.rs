@@ -3,7 +3,7 @@
 //! Each is kept before it is handed in, then handed in until it stands in the log or is refused for good, one in a call.
 //! What a patient says has a queue of its own, so that nothing else delays it. Not here: what the words say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::Refusal;
@@ -45,7 +45,7 @@ pub enum WordState {
 /// Keeps a word to be handed in: its number.
 pub(crate) fn say(work: &mut Work<'_>, envelope: &Envelope) -> Result<u64, Fault> {
     work.keep(Body::Said(kept::Said { envelope: envelope.as_bytes().to_vec() }))?;
-    Ok(work.view.get(&state::exchange())?.words)
+    Ok(work.exchange()?.words)
 }
 
 /// How far a word is; none if there is none of this number.
@@ -115,7 +115,10 @@ pub fn refused(after: u64, view: &View) -> Result<Vec<(u64, WordState)>, Fault> 
 
 /// What is in memory only: after a restart the queues are walked again from their fronts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Saying(BTreeMap<Lane, Walk>);
+pub(crate) struct Saying {
+    acts: Walk,
+    others: Walk,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Walk {
@@ -131,7 +134,7 @@ const LANES: [Lane; 2] = [Lane::Acts, Lane::Others];
 impl Saying {
     pub(crate) fn from(exchange: &Exchange) -> Self {
         let walk = |lane| Walk { cursor: queue(exchange, lane).head, ..Walk::default() };
-        Self(LANES.into_iter().map(|lane| (lane, walk(lane))).collect())
+        Self { acts: walk(Lane::Acts), others: walk(Lane::Others) }
     }
 
     /// When something can be handed in; `under_way` counts the calls of a queue.
@@ -140,15 +143,33 @@ impl Saying {
         exchange: &Exchange,
         under_way: impl Fn(Lane) -> usize,
     ) -> Option<Timestamp> {
-        let due = |(lane, walk): (&Lane, &Walk)| {
-            let further = walk.cursor < queue(exchange, *lane).tail || !walk.again.is_empty();
-            (further && under_way(*lane) < SAYING_MAX).then(|| walk.pause.until().unwrap_or(Timestamp::MIN))
+        let due = |lane| {
+            let walk = self.of(lane);
+            let further = walk.cursor < queue(exchange, lane).tail || !walk.again.is_empty();
+            (further && under_way(lane) < SAYING_MAX).then(|| walk.pause.until().unwrap_or(Timestamp::MIN))
         };
-        self.0.iter().filter_map(due).min()
+        LANES.into_iter().filter_map(due).min()
     }
 
-    fn walk(&mut self, lane: Lane) -> &mut Walk {
-        self.0.entry(lane).or_default()
+    const fn of(&self, lane: Lane) -> &Walk {
+        match lane {
+            Lane::Acts => &self.acts,
+            Lane::Others => &self.others,
+        }
+    }
+
+    const fn walk(&mut self, lane: Lane) -> &mut Walk {
+        match lane {
+            Lane::Acts => &mut self.acts,
+            Lane::Others => &mut self.others,
+        }
+    }
+}
+
+impl Walk {
+    /// The places to look at: those of before first, then the next ones.
+    fn places(&self, tail: u64) -> Vec<u64> {
+        self.again.iter().copied().chain(self.cursor + 1..=tail).take(LOOKS_MAX).collect()
     }
 }
 
@@ -176,19 +197,20 @@ fn saying<'a>(work: &'a mut Work<'_>) -> &'a mut Saying {
 
 /// No word waits after a failure any more.
 pub(crate) fn go_on(work: &mut Work<'_>) {
-    for walk in saying(work).0.values_mut() {
-        walk.pause = Pause::default();
+    for lane in LANES {
+        saying(work).walk(lane).pause = Pause::default();
     }
 }
 
 /// Begins to hand in what can be.
 pub(crate) fn send(work: &mut Work<'_>) -> Result<(), Fault> {
     for lane in LANES {
-        let now = work.now;
-        let under_way = work.machine.outbox.count(|call| is_of(call, lane));
-        let walk = saying(work).walk(lane).clone();
-        if walk.pause.is_over(now) {
-            send_lane(work, lane, &walk, SAYING_MAX.saturating_sub(under_way))?;
+        let saying = work.turn.saying.as_ref().unwrap_or(&work.machine.saying);
+        let walk = saying.of(lane);
+        let places = walk.places(queue(&*work.exchange()?, lane).tail);
+        if walk.pause.is_over(work.now) && !places.is_empty() {
+            let under_way = work.machine.outbox.count(|call| is_of(call, lane));
+            send_lane(work, lane, &places, SAYING_MAX.saturating_sub(under_way))?;
         }
     }
     Ok(())
@@ -199,9 +221,7 @@ pub(crate) const fn is_of(call: &Call, of: Lane) -> bool {
     matches!(call, Call::Word { lane, .. } if *lane as u8 == of as u8)
 }
 
-fn send_lane(work: &mut Work<'_>, lane: Lane, walk: &Walk, room: usize) -> Result<(), Fault> {
-    let tail = queue(&work.view.get(&state::exchange())?, lane).tail;
-    let places: Vec<u64> = walk.again.iter().copied().chain(walk.cursor + 1..=tail).take(LOOKS_MAX).collect();
+fn send_lane(work: &mut Work<'_>, lane: Lane, places: &[u64], room: usize) -> Result<(), Fault> {
     let slots: Vec<_> = places.iter().map(|place| state::word_place(lane, *place)).collect();
     work.view.need(&slots)?;
     let mut due = Vec::new();

@@ -124,9 +124,9 @@ pub fn ledger() -> Slot<Ledger> {
     Slot::new(Table::Ledger as u8, &[])
 }
 
-/// The keys that every input needs: loaded first, they spare it a round for each.
-pub fn of_every_input() -> Vec<Vec<u8>> {
-    [ledger().key(), exchange().key(), errands().key()].map(<[u8]>::to_vec).into()
+/// The keys of what there is one of, which most inputs change that lack anything.
+pub(crate) fn of_every_change() -> [Vec<u8>; 3] {
+    [ledger().key(), exchange().key(), errands().key()].map(<[u8]>::to_vec)
 }
 
 /// A message.

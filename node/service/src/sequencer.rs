@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use yiqiao_host::keys;
 use yiqiao_node_core::ask::{self, WordState};
 use yiqiao_node_core::machine::{self, Effect, Handled, Input, Machine, Outcome, Stop};
-use yiqiao_node_core::state::{self, Fault, Record, View};
+use yiqiao_node_core::state::{Fault, Record, View};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::Subject;
@@ -370,7 +370,6 @@ impl Running {
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), LedgerError> {
         let now = self.now;
         let mut view = View::new(self.with.ledger.region().clone());
-        self.with.ledger.load(&state::of_every_input(), &mut view)?;
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
         for waiting in batch {

@@ -1,7 +1,7 @@
 //! One batch of a node: handled, durable, answered, and its effects carried out, in this order.
 
 use yiqiao_node_core::machine::{Checkpoint, Effect, Handled, Input, Outcome, Stop};
-use yiqiao_node_core::state::{self, Body, Fault, Record, View};
+use yiqiao_node_core::state::{Body, Fault, Record, View};
 
 use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
@@ -57,7 +57,6 @@ impl Node {
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), NotKept> {
         let Some(running) = &mut self.running else { return Ok((Vec::new(), Vec::new())) };
         let mut view = View::new(code());
-        running.ledger.load(state::of_every_input(), &mut view);
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut taken = Vec::new();
