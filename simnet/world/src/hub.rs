@@ -295,13 +295,13 @@ impl Hub {
         if let Some(how) = how {
             self.note(packet.from, format_args!("twists {}: {how}", packet.call));
         }
-        let mut arrivals = self.network.arrivals(self.now, packet.from, packet.to);
-        let last = arrivals.pop();
-        for arrival in arrivals {
-            self.at(arrival, Event::Arrive(Box::new(packet.clone())));
-        }
-        if let Some(arrival) = last {
+        let [first, second] = self.network.arrivals(self.now, packet.from, packet.to);
+        let copy = second.map(|arrival| (arrival, Box::new(packet.clone())));
+        if let Some(arrival) = first {
             self.at(arrival, Event::Arrive(Box::new(packet)));
+        }
+        if let Some((arrival, copy)) = copy {
+            self.at(arrival, Event::Arrive(copy));
         }
     }
 }

@@ -25,6 +25,7 @@ impl fmt::Display for Who {
         match *self {
             Self::REGISTRY => f.pad("r"),
             Self::TWIN => f.pad("r'"),
+            Self(number) if f.width().is_none() => write!(f, "n{number}"),
             Self(number) => f.pad(&format!("n{number}")),
         }
     }
@@ -81,19 +82,19 @@ impl Network {
     }
 
     /// When what is sent now arrives: nothing if it is lost, two times if it comes twice.
-    pub(crate) fn arrivals(&mut self, now: Timestamp, from: Who, to: Who) -> Vec<Timestamp> {
+    pub(crate) fn arrivals(&mut self, now: Timestamp, from: Who, to: Who) -> [Option<Timestamp>; 2] {
         let rates = self.rates;
         let slow = [from, to].iter().any(|who| self.slow.get(who).is_some_and(|until| *until > now));
         let way = self.way(from, to);
         if way.cut_until > now || way.chance.below(1_000) < rates.lost {
-            return Vec::new();
+            return [None, None];
         }
-        let copies = 1 + u64::from(way.chance.below(1_000) < rates.twice);
+        let twice = way.chance.below(1_000) < rates.twice;
         let mut arrival = || {
             let on_the_way = way.latency + way.chance.below(rates.jitter + 1);
             now + Millis::new(if slow { 500 + 10 * on_the_way } else { on_the_way })
         };
-        (0..copies).map(|_| arrival()).collect()
+        [Some(arrival()), twice.then(arrival)]
     }
 
     /// The connection between two processes now.

@@ -1,7 +1,6 @@
 //! Where the world's chance comes from: a stream for each part, and fresh entropy for the machines.
 
 use yiqiao_proto::entropy::Entropy;
-use yiqiao_proto::hash;
 use yiqiao_simnet::chance::{Chance, Domain};
 
 /// What draws.
@@ -41,12 +40,16 @@ impl Fountain {
     }
 
     pub(crate) fn bytes(&mut self) -> [u8; 32] {
-        self.drawn += 1;
-        let parts = [Part::Entropy as u64, self.seed, self.index, self.drawn].map(u64::to_be_bytes);
-        hash::sha256_plain(&parts.each_ref().map(<[u8; 8]>::as_slice))
+        self.entropy().bytes()
     }
 
     pub(crate) fn entropy(&mut self) -> Entropy {
-        Entropy::new(self.bytes())
+        self.drawn += 1;
+        let mut key = [0; 32];
+        let parts = [Part::Entropy as u64, self.seed, self.index, self.drawn];
+        for (into, part) in key.chunks_exact_mut(8).zip(parts) {
+            into.copy_from_slice(&part.to_be_bytes());
+        }
+        Entropy::new(key)
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::directory::Directory;
-use yiqiao_proto::id::Code;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::TokenSecret;
 use yiqiao_registry_core::answer;
@@ -55,12 +54,12 @@ struct Running {
     is_open: bool,
     /// The last list that was handed to the machine.
     handed: Option<Directory>,
-    feeds: BTreeMap<Code, Vec<Job>>,
+    feeds: BTreeMap<Who, Vec<Job>>,
 }
 
 /// An input, and whose it is.
 struct Job {
-    input: Input,
+    input: Box<Input>,
     to: Reply,
 }
 
@@ -151,18 +150,17 @@ impl Registry {
         let Some(running) = self.running.as_ref().filter(|running| running.is_open) else {
             return hub.nobody(packet);
         };
-        let is_member = running.machine.directory().member_at(self.region.peer_id(packet.from)).is_some();
-        if !is_member && self.chance.percent(50) {
+        let directory = running.machine.directory();
+        let asker = door::asker(directory, self.region.peer_id(packet.from));
+        if asker.is_err() && self.chance.percent(50) {
             // Its connection is closed, unless the list is newer than that (M-11).
             return hub.nobody(packet);
         }
         match &packet.body {
             Carried::Call { method, request } => {
-                let directory = running.machine.directory();
-                let peer = self.region.peer_id(packet.from);
                 let mut entropy = self.fountain.entropy();
-                let asked = door::asker(directory, peer)
-                    .and_then(|asker| door::read(directory, asker, *method, request, &mut entropy));
+                let asked =
+                    asker.and_then(|asker| door::read(directory, asker, *method, request, &mut entropy));
                 match asked.map_err(Into::into).and_then(|asked| self.job(hub, caller, asked)) {
                     Ok(Some(job)) => self.queue(hub, job),
                     Ok(None) => {}
@@ -177,11 +175,11 @@ impl Registry {
     /// What is to be handled for a call.
     fn job(&self, hub: &mut Hub, caller: Caller, asked: Asked) -> Result<Option<Job>, Refused> {
         Ok(Some(match asked {
-            Asked::Machine(input) => Job { input, to: Reply::Answer(caller) },
-            Asked::Feed { input, wait } => Job { input, to: Reply::Feed(caller, hub.now + wait) },
+            Asked::Machine(input) => Job::new(input, Reply::Answer(caller)),
+            Asked::Feed { input, wait } => Job::new(input, Reply::Feed(caller, hub.now + wait)),
             Asked::Evaluate(blinded) => {
                 let input = blinded.count(&self.tokens(&blinded))?;
-                Job { input, to: Reply::Evaluated(caller, Box::new(blinded)) }
+                Job::new(input, Reply::Evaluated(caller, Box::new(blinded)))
             }
             Asked::Lists { after_version } => {
                 let newest = self.running.as_ref().map_or(0, Running::version);
@@ -216,7 +214,7 @@ impl Registry {
             let Some(directory) = running.handed.as_ref().map_or_else(first, next_of) else { return };
             running.handed = Some(directory.clone());
             let input = Input::MemberList(Box::new(directory), next);
-            self.queue(hub, Job { input, to: Reply::List(version) });
+            self.queue(hub, Job::new(input, Reply::List(version)));
         }
     }
 
@@ -261,7 +259,7 @@ impl Registry {
     }
 
     /// Handled, durable, answered, in this order. Which feeds have grown.
-    fn handle(&mut self, hub: &mut Hub, batch: Vec<Job>) -> Result<Vec<Code>, Stopped> {
+    fn handle(&mut self, hub: &mut Hub, batch: Vec<Job>) -> Result<Vec<Who>, Stopped> {
         let Some(running) = &mut self.running else { return Ok(Vec::new()) };
         if !hub.has_plant(Plant::TermUnread) {
             // After all of the batch has come, before any lease of it is signed (F-8).
@@ -277,7 +275,7 @@ impl Registry {
         }
         hub.note(self.who, format_args!("batch {} kept {}", handled.len(), records.len()));
         let leases = |(job, outcome): &(Job, Result<Outcome, Refused>)| {
-            matches!(job.input, Input::Lease(_)) && outcome.is_ok()
+            matches!(*job.input, Input::Lease(_)) && outcome.is_ok()
         };
         if !records.is_empty() || handled.iter().any(leases) {
             hub.oracle.acts_in_term(hub.now, running.term);
@@ -299,7 +297,8 @@ impl Registry {
         hub.oracle.accepts(hub.now, words);
         let mut grown = Vec::new();
         if !records.is_empty() {
-            let written = state::feeds_written(&view).into_iter();
+            let written = state::feeds_written(&view);
+            let written = written.iter().filter_map(|member| self.region.who(member));
             grown = written.filter(|member| running.feeds.contains_key(member)).collect();
             let words = records.iter().filter(|record| matches!(record, ToKeep::Word(..))).count() as u64;
             running.ledger.commit(view, records.len(), words);
@@ -336,9 +335,8 @@ impl Registry {
         };
         match job.to {
             Reply::Feed(_, until) if bytes.is_empty() && hub.now < until => {
-                let Input::Feed { member, .. } = &job.input else { return Ok(()) };
                 hub.at(until, Event::Later(self.who, self.starts, Later::FeedOver(caller)));
-                running.feeds.entry(member.clone()).or_default().push(job);
+                running.feeds.entry(caller.who).or_default().push(job);
             }
             Reply::List(_) => {}
             Reply::Answer(_) | Reply::Feed(..) => hub.answer(Who::REGISTRY, caller, Ok(bytes)),
@@ -358,7 +356,7 @@ impl Registry {
             return self.look_for_lists(hub);
         }
         let (Later::FeedOver(caller), Some(running)) = (later, &mut self.running) else { return };
-        let Some(jobs) = running.feeds.get_mut(self.region.code_of(caller.who)) else { return };
+        let Some(jobs) = running.feeds.get_mut(&caller.who) else { return };
         let kept = jobs.len();
         jobs.retain(|job| job.to.caller() != Some(caller));
         if jobs.len() < kept {
@@ -406,6 +404,12 @@ impl Registry {
     /// The words in the log of a process that runs.
     pub(crate) fn words(&self) -> Option<u64> {
         self.running.as_ref().map(|running| running.machine.next_seq())
+    }
+}
+
+impl Job {
+    fn new(input: Input, to: Reply) -> Self {
+        Self { input: Box::new(input), to }
     }
 }
 

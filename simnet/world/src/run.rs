@@ -639,7 +639,7 @@ impl World {
         }
     }
 
-    fn report(self) -> io::Result<Report> {
+    fn report(mut self) -> io::Result<Report> {
         let report = Report {
             rates: self.rates,
             counts: self.load.counts,

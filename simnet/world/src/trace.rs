@@ -12,11 +12,13 @@ use std::io::{self, Write};
 use yiqiao_proto::hash::Blake3;
 use yiqiao_proto::time::Timestamp;
 
+/// How many bytes of lines are digested together.
+const BUFFER_BYTES: usize = 1 << 16;
+
 /// What is written while a run goes on.
 pub struct Trace {
     began: Timestamp,
     digest: Blake3,
-    lines: u64,
     buffer: String,
     sink: Option<Box<dyn Write>>,
     failed: Option<io::Error>,
@@ -25,29 +27,36 @@ pub struct Trace {
 impl Trace {
     /// A trace whose lines also go to `sink`, if there is one.
     pub(crate) fn new(began: Timestamp, sink: Option<Box<dyn Write>>) -> Self {
-        Self { began, digest: Blake3::default(), lines: 0, buffer: String::new(), sink, failed: None }
+        Self { began, digest: Blake3::default(), buffer: String::new(), sink, failed: None }
     }
 
     /// Writes a line.
     pub(crate) fn line(&mut self, now: Timestamp, who: impl fmt::Display, what: fmt::Arguments<'_>) {
         let ms = now.since(self.began).get();
-        self.buffer.clear();
-        let Self { buffer, digest, .. } = self;
-        if writeln!(buffer, "{ms:>9} {who:<5} {what}").is_err() {
-            return;
+        let whole = self.buffer.len();
+        if writeln!(self.buffer, "{ms:>9} {who:<5} {what}").is_err() {
+            return self.buffer.truncate(whole);
         }
-        digest.update(buffer.as_bytes());
-        self.lines += 1;
+        if self.buffer.len() >= BUFFER_BYTES || self.sink.is_some() {
+            self.flush();
+        }
+    }
+
+    /// Digests and hands on the lines since the last time: many together, which is cheaper, if nobody reads them.
+    fn flush(&mut self) {
+        self.digest.update(self.buffer.as_bytes());
         if let Some(sink) = &mut self.sink
             && let Err(error) = sink.write_all(self.buffer.as_bytes())
         {
             self.failed = Some(error);
             self.sink = None;
         }
+        self.buffer.clear();
     }
 
     /// The digest of all lines.
-    pub(crate) fn digest(&self) -> String {
+    pub(crate) fn digest(&mut self) -> String {
+        self.flush();
         self.digest.finish().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -55,7 +64,8 @@ impl Trace {
     ///
     /// # Errors
     /// What a write to the sink failed with.
-    pub(crate) fn close(self) -> io::Result<()> {
+    pub(crate) fn close(mut self) -> io::Result<()> {
+        self.flush();
         match (self.failed, self.sink) {
             (Some(error), _) => Err(error),
             (None, Some(mut sink)) => sink.flush(),

@@ -266,7 +266,7 @@ impl Node {
             running.trees.insert(*ticket, (known.tree, *checkpoint));
             *checkpoint = trusted(hub, own, *checkpoint);
         } else if let Input::Leased { lease, .. } = input {
-            hub.oracle.leased(own, lease.envelope(), known.at, known.term);
+            hub.oracle.leased(own, lease, known.at, known.term);
         } else if let Input::Fed { ticket, items } = input {
             running.fed.insert(*ticket, items.clone());
             if hub.has_plant(Plant::HoleStepped) {

@@ -20,8 +20,8 @@ impl Node {
     pub(crate) fn arrive(&mut self, hub: &mut Hub, packet: Packet) {
         let Some(running) = &self.running else { return hub.nobody(&packet) };
         let is_answer = matches!(packet.body, Carried::Answer(_));
-        let is_member = running.machine.directory().member_at(self.region.peer_id(packet.from)).is_some();
-        if !is_answer && !is_member && self.chance.percent(50) {
+        let is_member = || running.machine.directory().member_at(self.region.peer_id(packet.from)).is_some();
+        if !is_answer && !is_member() && self.chance.percent(50) {
             // Its connection is closed, unless the list is newer than that (M-11).
             return hub.nobody(&packet);
         }

@@ -1,10 +1,10 @@
 //! Nobody decides under a lease that has ended, or that goes back behind one that came before; and no process of the registry does
 //! anything in a term after the next has begun (F-6, F-7, F-8, L-10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use yiqiao_proto::envelope::{Envelope, Word as _};
-use yiqiao_proto::id::Digest;
+use yiqiao_proto::envelope::{Envelope, Verified, Word as _};
 use yiqiao_proto::lease::Lease;
 use yiqiao_proto::release::Release;
 use yiqiao_proto::time::Timestamp;
@@ -13,11 +13,14 @@ use super::Oracle;
 use crate::limits::{DRIFT_ROOM, LEASE};
 use crate::network::Who;
 
+/// So many leases of a holder are known: those before have ended, unless its clock stands, and then no other came.
+const LEASES_KNOWN: usize = 16;
+
 /// What is known of leases and terms.
 #[derive(Default)]
 pub(super) struct Leases {
-    /// By holder and hash.
-    came: BTreeMap<(Who, Digest), Came>,
+    /// The last ones of each holder.
+    came: BTreeMap<Who, VecDeque<Came>>,
     /// The newest of which each member was told.
     terms: BTreeMap<Who, u64>,
     /// The newest that has begun.
@@ -25,8 +28,8 @@ pub(super) struct Leases {
 }
 
 struct Came {
+    lease: Arc<Verified<Lease>>,
     asked_at: Timestamp,
-    term: u64,
     /// The newest term that its holder knew when it asked.
     known: u64,
 }
@@ -50,9 +53,10 @@ impl Oracle {
     }
 
     /// A lease comes that was asked for at this true time, when this term was known.
-    pub(crate) fn leased(&mut self, who: Who, lease: &Envelope, asked_at: Timestamp, known: u64) {
-        let Ok(Lease { term, .. }) = Lease::decode(lease.payload()) else { return };
-        self.leases.came.insert((who, lease.payload_hash()), Came { asked_at, term, known });
+    pub(crate) fn leased(&mut self, who: Who, lease: &Arc<Verified<Lease>>, asked_at: Timestamp, known: u64) {
+        let came = self.leases.came.entry(who).or_default();
+        came.truncate(LEASES_KNOWN - 1);
+        came.push_front(Came { lease: lease.clone(), asked_at, known });
     }
 
     /// A holder decides to release, and says under which lease.
@@ -61,11 +65,13 @@ impl Oracle {
         let Some(release) = release else {
             return self.blames(now, who, "a release cannot be read");
         };
-        let Some(came) = self.leases.came.get(&(who, release.terms.lease)) else {
-            return self.blames(now, who, "it is decided under a lease that never came");
+        let mut came = self.leases.came.get(&who).into_iter().flatten();
+        let of_release = |came: &&Came| came.lease.envelope().payload_hash() == release.terms.lease;
+        let Some(came) = came.find(of_release) else {
+            return self.blames(now, who, "it is decided under a lease that never came, or long ago");
         };
-        let (ended, back, term) =
-            (came.asked_at + LEASE + DRIFT_ROOM < now, came.term < came.known, came.term);
+        let term = came.lease.word().term;
+        let (ended, back) = (came.asked_at + LEASE + DRIFT_ROOM < now, term < came.known);
         if ended {
             self.blames(now, who, "it is decided under a lease that has ended");
         } else if back {
