@@ -323,7 +323,7 @@ impl Registry {
         };
         let bytes = match answer {
             Ok(bytes) => {
-                if matches!(job.input, Input::Search(_)) {
+                if matches!(*job.input, Input::Search(_)) {
                     hub.oracle.answers_search(hub.now, &bytes);
                 }
                 bytes
