@@ -1,8 +1,9 @@
 //! Private key files, and the one source of randomness.
 //!
 //! A file holds one 32-byte seed on one line, `yiqiao-key-1 <kind> <base64> <crc>`, so that a person sees what it is and a
-//! damaged or exchanged file is noticed. Not here: what a seed is used for, encryption at rest (the folder's file
-//! system or a hardware module does that), rotation.
+//! damaged or exchanged file is noticed; `yiqiao-key-2` if it is encrypted under a passphrase. Not here: what a seed is used for.
+
+mod lock;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -16,11 +17,15 @@ use ring::rand::{SecureRandom, SystemRandom};
 use yiqiao_proto::limits::KEYS_MAX;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::limits::KEY_FILE_BYTES_MAX;
+use crate::keys::lock::{LOCKED_BYTES, Passphrase};
+use crate::limits::{self, KEY_FILE_BYTES_MAX};
+
+pub use lock::{PASSPHRASE_FILE, Protected};
 
 const FORMAT: &str = "yiqiao-key-1";
+const LOCKED_FORMAT: &str = "yiqiao-key-2";
 const SEED_BYTES: usize = 32;
-const BASE64_CHARS: usize = 44;
+const LOCKED_CHARS: usize = LOCKED_BYTES.div_ceil(3) * 4;
 
 /// `N` fresh bytes from the operating system's generator.
 pub fn random<const N: usize>() -> [u8; N] {
@@ -122,6 +127,27 @@ pub enum KeyError {
         /// The file.
         file: PathBuf,
     },
+    /// It is encrypted, and the environment names no passphrase.
+    #[error("{} is encrypted: name the file with its passphrase in {PASSPHRASE_FILE}", file.display())]
+    Locked {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The passphrase does not open it.
+    #[error("{} is not opened by the passphrase in the file that {PASSPHRASE_FILE} names", file.display())]
+    OtherPassphrase {
+        /// The file.
+        file: PathBuf,
+    },
+    /// What should be a passphrase is none.
+    #[error(
+        "the first line of {} is no passphrase: it has {} to {} bytes",
+        file.display(), limits::PASSPHRASE_BYTES_MIN, limits::PASSPHRASE_BYTES_MAX
+    )]
+    Passphrase {
+        /// The file that should hold it.
+        file: PathBuf,
+    },
     /// The operating system refused.
     #[error("cannot use the key file {}: {source}", file.display())]
     Io {
@@ -139,6 +165,7 @@ pub enum KeyError {
 /// # Errors
 /// [`KeyError::Exists`] if the file is there, [`KeyError::Io`] if it cannot be written.
 pub fn create(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
+    let passphrase = Passphrase::of_environment()?;
     let seed = Seed::fresh();
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|source| {
@@ -149,7 +176,7 @@ pub fn create(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
             }
         })?;
     let written = file
-        .write_all(encode(kind, &seed).as_bytes())
+        .write_all(encode(kind.0, &seed, passphrase.as_ref()).as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| File::open(parent(path))?.sync_all());
     if let Err(source) = written {
@@ -177,19 +204,63 @@ pub fn load(path: &Path, kind: KeyKind) -> Result<Seed, KeyError> {
     if mode & 0o077 != 0 {
         return Err(KeyError::Shared { file: path.to_owned(), mode });
     }
+    let line = read_line(file, path)?;
+    let locked = line.starts_with(LOCKED_FORMAT);
+    let passphrase = if locked { Passphrase::of_environment()? } else { None };
+    let (found, seed) = decode(&line, passphrase.as_ref()).map_err(|fault| fault.of(path))?;
+    if found == kind.0 { Ok(seed) } else { Err(KeyError::OtherKind { file: path.to_owned(), kind }) }
+}
+
+fn read_line(file: File, path: &Path) -> Result<Zeroizing<String>, KeyError> {
     // The whole capacity at once: a buffer that grew would leave copies behind.
     let mut line = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX));
     file.take(KEY_FILE_BYTES_MAX as u64).read_to_string(&mut line).map_err(|source| {
         if source.kind() == io::ErrorKind::InvalidData {
             KeyError::Damaged { file: path.to_owned() }
         } else {
-            io_error(source)
+            KeyError::Io { file: path.to_owned(), source }
         }
     })?;
-    decode(&line, kind).map_err(|fault| match fault {
-        Fault::Damaged => KeyError::Damaged { file: path.to_owned() },
-        Fault::OtherKind => KeyError::OtherKind { file: path.to_owned(), kind },
-    })
+    Ok(line)
+}
+
+/// Encrypts all key files of a folder that are not yet, under the passphrase that the environment names. A crash leaves each of them as it
+/// was or encrypted.
+///
+/// # Errors
+/// [`KeyError`] of the first file that cannot be read or written; [`KeyError::Locked`] if the environment names no passphrase.
+pub fn protect(folder: &Path) -> Result<Protected, KeyError> {
+    let io_error = |source| KeyError::Io { file: folder.to_owned(), source };
+    let Some(passphrase) = Passphrase::of_environment()? else {
+        return Err(KeyError::Locked { file: folder.to_owned() });
+    };
+    let mut done = Protected { now: Vec::new(), before: Vec::new() };
+    let entries = std::fs::read_dir(folder).map_err(io_error)?.collect::<io::Result<Vec<_>>>();
+    let mut files: Vec<_> = entries.map_err(io_error)?.into_iter().map(|entry| entry.path()).collect();
+    files.sort_unstable();
+    for path in files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "key")) {
+        let io_error = |source| KeyError::Io { file: path.clone(), source };
+        let line = read_line(File::open(&path).map_err(io_error)?, &path)?;
+        let (kind, seed) = decode(&line, Some(&passphrase)).map_err(|fault| fault.of(&path))?;
+        if line.starts_with(LOCKED_FORMAT) {
+            done.before.push(path);
+            continue;
+        }
+        replace(&path, &encode(kind, &seed, Some(&passphrase))).map_err(io_error)?;
+        done.now.push(path);
+    }
+    Ok(done)
+}
+
+/// Puts a line in the place of a file's, whole or not at all.
+fn replace(path: &Path, line: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(line.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    File::open(parent(path))?.sync_all()
 }
 
 /// Reads the key of this kind, or makes it if there is no such file.
@@ -255,41 +326,65 @@ impl Series {
 #[derive(Debug, PartialEq, Eq)]
 enum Fault {
     Damaged,
-    OtherKind,
+    Locked,
+    OtherPassphrase,
 }
 
-fn encode(kind: KeyKind, seed: &Seed) -> Zeroizing<String> {
-    let mut base64 = Zeroizing::new([0; BASE64_CHARS]);
-    STANDARD.encode_slice(seed.expose(), base64.as_mut_slice()).expect("44 characters hold 32 bytes");
-    let base64 = str::from_utf8(base64.as_slice()).expect("base64 is ASCII");
+impl Fault {
+    fn of(self, path: &Path) -> KeyError {
+        let file = path.to_owned();
+        match self {
+            Self::Damaged => KeyError::Damaged { file },
+            Self::Locked => KeyError::Locked { file },
+            Self::OtherPassphrase => KeyError::OtherPassphrase { file },
+        }
+    }
+}
+
+fn encode(kind: &str, seed: &Seed, passphrase: Option<&Passphrase>) -> Zeroizing<String> {
     let mut line = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX));
-    for part in [FORMAT, " ", kind.0, " ", base64] {
+    let format = if passphrase.is_some() { LOCKED_FORMAT } else { FORMAT };
+    for part in [format, " ", kind] {
         line.push_str(part);
     }
+    let locked = passphrase.map(|passphrase| passphrase.lock(&line, seed));
+    let secret = locked.as_ref().map_or(seed.expose().as_slice(), <[u8; LOCKED_BYTES]>::as_slice);
+    let mut base64 = Zeroizing::new([0; LOCKED_CHARS]);
+    let written = STANDARD.encode_slice(secret, base64.as_mut_slice()).expect("there is room for either");
+    let base64 = base64.get(..written).and_then(|base64| str::from_utf8(base64).ok());
+    line.push(' ');
+    line.push_str(base64.expect("base64 is ASCII"));
     let crc = format!(" {:08x}\n", crc32c::crc32c(line.as_bytes()));
     line.push_str(&crc);
     line
 }
 
-fn decode(line: &str, kind: KeyKind) -> Result<Seed, Fault> {
+/// The kind and the seed of a line.
+fn decode<'l>(line: &'l str, passphrase: Option<&Passphrase>) -> Result<(&'l str, Seed), Fault> {
     let (signed, crc) =
         line.strip_suffix('\n').and_then(|line| line.rsplit_once(' ')).ok_or(Fault::Damaged)?;
     if crc != format!("{:08x}", crc32c::crc32c(signed.as_bytes())) {
         return Err(Fault::Damaged);
     }
-    let mut parts = signed.split(' ');
-    let (Some(FORMAT), Some(found), Some(base64), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Fault::Damaged);
-    };
-    if found != kind.0 {
-        return Err(Fault::OtherKind);
-    }
-    let mut seed = Seed([0; SEED_BYTES]);
-    match STANDARD.decode_slice_unchecked(base64, &mut seed.0) {
-        Ok(SEED_BYTES) => Ok(seed),
-        Ok(_) | Err(_) => Err(Fault::Damaged),
+    let (named, base64) = signed.rsplit_once(' ').ok_or(Fault::Damaged)?;
+    let (format, kind) = named.split_once(' ').ok_or(Fault::Damaged)?;
+    match format {
+        FORMAT => {
+            let mut seed = Seed([0; SEED_BYTES]);
+            match STANDARD.decode_slice_unchecked(base64, &mut seed.0) {
+                Ok(SEED_BYTES) => Ok((kind, seed)),
+                Ok(_) | Err(_) => Err(Fault::Damaged),
+            }
+        }
+        LOCKED_FORMAT => {
+            let mut locked = [0; LOCKED_BYTES];
+            if STANDARD.decode_slice(base64, &mut locked) != Ok(LOCKED_BYTES) {
+                return Err(Fault::Damaged);
+            }
+            let seed = passphrase.ok_or(Fault::Locked)?.unlock(named, &locked);
+            Ok((kind, seed.ok_or(Fault::OtherPassphrase)?))
+        }
+        _ => Err(Fault::Damaged),
     }
 }
 
@@ -337,12 +432,12 @@ mod tests {
 
     #[test]
     fn the_file_format_is_frozen() {
-        let line = encode(SIGNING, &Seed([7; 32]));
+        let line = encode("signing", &Seed([7; 32]), None);
         assert_eq!(
             line.as_str(),
             "yiqiao-key-1 signing BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc= c4aeb8ea\n"
         );
-        assert_eq!(decode(&line, SIGNING).unwrap().expose(), &[7; 32]);
+        assert_eq!(read(&line), Ok(("signing", [7; 32])));
     }
 
     #[test]
@@ -364,18 +459,38 @@ mod tests {
         }
     }
 
+    fn read(line: &str) -> Result<(&str, [u8; 32]), Fault> {
+        decode(line, None).map(|(kind, seed)| (kind, *seed.expose()))
+    }
+
+    #[test]
+    fn a_locked_line_is_opened_by_its_passphrase_alone() {
+        let [own, other] = ["plum blossom in the snow", "plum blossom in the sun!"].map(Passphrase::of);
+        let line = encode("signing", &Seed([7; 32]), Some(&own));
+        assert!(line.starts_with("yiqiao-key-2 signing ") && line.len() <= KEY_FILE_BYTES_MAX);
+        assert_eq!(decode(&line, Some(&own)).unwrap().1.expose(), &[7; 32]);
+        assert_eq!(decode(&line, Some(&other)).unwrap_err(), Fault::OtherPassphrase);
+        assert_eq!(read(&line), Err(Fault::Locked));
+        assert_ne!(encode("signing", &Seed([7; 32]), Some(&own)), line, "salt and nonce are fresh");
+        // Given another name, with a check sum that fits.
+        let renamed = line.replace("signing", "another");
+        let signed = renamed.trim_end().rsplit_once(' ').unwrap().0;
+        let renamed = format!("{signed} {:08x}\n", crc32c::crc32c(signed.as_bytes()));
+        assert_eq!(decode(&renamed, Some(&own)).unwrap_err(), Fault::OtherPassphrase);
+    }
+
     #[test]
     fn every_damaged_line_is_noticed() {
-        let line = encode(SIGNING, &Seed([7; 32]));
+        let line = encode("signing", &Seed([7; 32]), None);
         for length in 0..line.len() {
             let cut = line.get(..length).unwrap();
-            assert_eq!(decode(cut, SIGNING).unwrap_err(), Fault::Damaged, "cut at {length}");
+            assert_eq!(read(cut), Err(Fault::Damaged), "cut at {length}");
         }
         for at in 0..line.len() {
             let mut bytes = line.as_bytes().to_vec();
             bytes[at] ^= 1;
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(decode(&changed, SIGNING).unwrap_err(), Fault::Damaged, "changed at {at}");
+            assert_eq!(read(&changed), Err(Fault::Damaged), "changed at {at}");
         }
     }
 

@@ -6,7 +6,7 @@ use yiqiao_proto::time::Millis;
 
 /// Longest configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// Longest key file; the line itself has about 100 bytes.
+/// Longest key file; the line itself has about 100 bytes, encrypted about 160.
 pub const KEY_FILE_BYTES_MAX: usize = 256;
 /// How much of `/etc/passwd` is read to name a user.
 pub const PASSWD_BYTES_MAX: u64 = 1 << 20;
@@ -38,6 +38,15 @@ pub const NAME_CHARS_MAX: usize = 64;
 pub const ROLES_MAX: usize = 16;
 /// Departments of one account.
 pub const DEPARTMENTS_MAX: usize = 64;
+
+/// Fewest bytes of a passphrase of key files.
+pub const PASSPHRASE_BYTES_MIN: usize = 16;
+/// The same, most.
+pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+/// Memory of argon2id for a key file: about a tenth of a second, which only the start takes.
+pub const KEY_ARGON2_KIB: u32 = 64 * 1024;
+/// Passes of the same.
+pub const KEY_ARGON2_PASSES: u32 = 3;
 
 /// Fewest characters of a password.
 pub const PASSWORD_CHARS_MIN: usize = 10;

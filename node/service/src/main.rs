@@ -46,6 +46,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use yiqiao_host::accounts::commands::AccountCommand;
 use yiqiao_host::folder::keep_private;
+use yiqiao_host::keys;
 use yiqiao_node_core::answers;
 
 use crate::cli::{ClientCommand, Console, ProblemCommand, ReviewCommand};
@@ -76,6 +77,12 @@ enum Command {
         node: Node,
         /// Which key.
         key: renewal::Renewed,
+    },
+    /// Encrypts all key files of a folder under the passphrase in the file that YIQIAO_KEYS_PASSPHRASE_FILE names. Every command that uses
+    /// keys needs it from then on, and new keys are encrypted, too.
+    ProtectKeys {
+        /// The folder with the keys.
+        folder: PathBuf,
     },
     /// Runs the node until it is told to stop (Ctrl-C, SIGTERM).
     Serve {
@@ -139,6 +146,7 @@ fn run() -> anyhow::Result<()> {
     keep_private();
     match arguments.command {
         Command::Join(join) => join::join(&join),
+        Command::ProtectKeys { folder } => cli::say(&keys::protect(&folder)?.to_string()),
         Command::RenewKey { node, key } => renewal::renew(&node.config, key),
         Command::Serve { node } => serve::run(&node.config),
         Command::Status { node, json } => Console::new(&node.config)?.status(json),

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use yiqiao_host::accounts::commands::AccountCommand;
 use yiqiao_host::folder::keep_private;
+use yiqiao_host::keys;
 
 /// The registry of a regional health information exchange, and the authority's tools.
 #[derive(Parser)]
@@ -64,6 +65,12 @@ enum Command {
         #[arg(long, default_value = "region")]
         region: PathBuf,
     },
+    /// Encrypts all key files of a folder under the passphrase in the file that YIQIAO_KEYS_PASSPHRASE_FILE names. Every command that uses
+    /// keys needs it from then on, and new keys are encrypted, too.
+    ProtectKeys {
+        /// The folder with the keys.
+        folder: PathBuf,
+    },
     /// Shows the members of the newest list.
     Members(region::Show),
     /// Accounts of analysts (role `bureau`) and operators (role `operator`), in the running registry.
@@ -103,6 +110,7 @@ fn run() -> anyhow::Result<()> {
     match arguments.command {
         Command::Init(init) => region::init(&init),
         Command::Admit(admit) => region::admit(&admit),
+        Command::ProtectKeys { folder } => region::say(&keys::protect(&folder)?.to_string()),
         Command::RenewKey(renew) => region::renew(&renew),
         Command::RetireKey(retire) => region::retire(&retire),
         Command::RegistryKey(own) => region::own_key(&own),

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use yiqiao_host::keys::{self, KeyKind};
+use yiqiao_host::keys::{self, KeyKind, PASSPHRASE_FILE};
 use yiqiao_host::renewal::{KeyRequest, WantedKey};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::release::SealingSecret;
@@ -100,6 +100,43 @@ async fn m13_a_node_makes_its_next_keys_and_goes_on_with_all_that_it_has() {
     assert!(said.contains("sealing-3.key"), "{said}");
     std::fs::remove_file(keys_folder.join("sealing-3.key")).unwrap();
     node.try_start().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_encrypted_need_the_passphrase_and_nothing_else_changes() {
+    let mut node = Node::joined().await;
+    let keys_folder = node.config().with_file_name("keys");
+    let passphrase = |text: &str| {
+        let file = node.folder().join(text.split(' ').next().unwrap());
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        format!("{PASSPHRASE_FILE}={}", file.display())
+    };
+    let [right, wrong, short] =
+        ["plum blossom in the snow\n", "other blossom in the snow\n", "short"].map(passphrase);
+    let protect = |variable: &str| {
+        let (name, value) = variable.split_once('=').unwrap();
+        let mut command = std::process::Command::new(crate::node());
+        command.arg("protect-keys").arg(&keys_folder).env(name, value).output().unwrap()
+    };
+    let too_short = text(&protect(&short).stderr);
+    assert!(too_short.contains("is no passphrase: it has 16 to 1024 bytes"), "{too_short}");
+    let said = text(&protect(&right).stdout);
+    assert_eq!(said.matches("encrypted ").count(), 4, "{said}");
+    for file in std::fs::read_dir(&keys_folder).unwrap().map(Result::unwrap) {
+        let line = std::fs::read_to_string(file.path()).unwrap();
+        assert!(line.starts_with("yiqiao-key-2 "), "{}", file.path().display());
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(text(&protect(&right).stdout).matches("is encrypted already").count(), 4);
+    assert!(text(&protect(&wrong).stderr).contains("is not opened by the passphrase"));
+    let said = node.try_start().await.unwrap_err();
+    assert!(said.contains("is encrypted: name the file with its passphrase in"), "{said}");
+    node.wrap(&["env", &wrong]);
+    assert!(node.try_start().await.unwrap_err().contains("is not opened by the passphrase"));
+    node.wrap(&["env", &right]);
+    node.start().await;
+    node.connected().await;
 }
 
 /// What of a folder other users of the machine may look at.
