@@ -27,7 +27,7 @@ pub enum Method {
     Consent = 7,
     /// Reads the access events of one patient.
     History = 8,
-    /// Asks for proofs.
+    /// Asks for the newest checkpoint, and for proofs that it continues earlier ones.
     Proof = 9,
     /// Reads back what the asking member itself has published about a subject.
     Links = 10,
@@ -37,6 +37,8 @@ pub enum Method {
     Step = 21,
     /// Tells a holder or recipient a consent act directly.
     ActNotice = 22,
+    /// Compares the newest checkpoints that both sides know.
+    Compare = 23,
 }
 
 impl TryFrom<u16> for Method {
@@ -59,6 +61,7 @@ impl TryFrom<u16> for Method {
             M::Release,
             M::Step,
             M::ActNotice,
+            M::Compare,
         ];
         all.into_iter().find(|method| *method as u16 == number).ok_or(number)
     }
@@ -116,6 +119,7 @@ calls! {
     RangeRequest = "range_request",
     StepRequest = "step_request",
     ActNotice = "act_notice",
+    CheckpointNotice = "checkpoint_notice",
     Done = "done",
 }
 

@@ -109,6 +109,8 @@ pub const FORM_IDENTIFIERS_MAX: usize = 2;
 pub const NOTE_BYTES_MAX: usize = 16 * 1024;
 /// Hashes of one proof: the height of a tree of 2^63 leaves.
 pub const PROOF_HASHES_MAX: usize = 63;
+/// Trees of which one call asks that they are the beginning of the newest.
+pub const PROOFS_MAX: usize = 32;
 
 const _: () = assert!(RANGE_CHUNKS_MAX as u64 * CHUNK_BYTES as u64 <= CALL_BYTES_MAX as u64);
 const _: () = assert!(ENVELOPE_BYTES_MAX < CALL_BYTES_MAX);

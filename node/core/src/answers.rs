@@ -17,17 +17,17 @@ use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Code, Digest};
+use yiqiao_proto::id::Code;
 use yiqiao_proto::lease::{AcceptedAct, HeadChange, Told};
 use yiqiao_proto::limits::{DIRECTIVES_MAX, SEARCH_COUNT_MAX};
 use yiqiao_proto::log::Opening;
-use yiqiao_proto::note;
 use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
 use crate::call::Unbelieved;
 use crate::machine::Checkpoint;
+use crate::receipts;
 
 /// A word that stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,14 +125,11 @@ pub fn found(
     let (answer, signer, _) = answer.meant_for(own)?.into_parts();
     let registry = directory.member(&signer).is_some_and(|it| it.roles.contains(&MemberRole::Registry));
     require(registry && answer.query == query.payload_hash(), "the registry's word on this query (Q-2)")?;
-    let origin = note::origin(directory.region(), &directory.list().log_id);
-    let tree = note::Checkpoint::open(&answer.checkpoint, &origin, &directory.checkpoint_keys())?;
+    let checkpoint = receipts::open(directory, &answer.checkpoint)?;
     let page = answer.entries.len() <= asked.count as usize
-        && answer.entries.iter().all(|entry| (asked.from_seq..tree.size).contains(&entry.seq));
+        && answer.entries.iter().all(|entry| (asked.from_seq..checkpoint.size).contains(&entry.seq));
     require(page, "a page of the log up to its checkpoint (Q-3)")?;
     let (entries, left_out) = all(directory, answer.entries)?;
-    let root = Digest::new(tree.root).ok_or(Unbelieved::OtherAnswer("the root of a tree (L-5)"))?;
-    let checkpoint = Checkpoint { size: tree.size, root };
     Ok((Found { entries, next_seq: answer.next_seq, checkpoint }, left_out))
 }
 

@@ -11,7 +11,9 @@ use crate::state::{
     self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
     VaultUse, Version, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
-use crate::{audit, copy, deposit, desk, draft, feed, holder, queue, register, said, sight, step, words};
+use crate::{
+    audit, compare, copy, deposit, desk, draft, feed, holder, queue, register, said, sight, step, words,
+};
 
 /// Does what follows from a record.
 pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
@@ -61,6 +63,8 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Assigned(assigned) => step::apply_assigned(assigned, view),
         Body::Deposited(deposited) => deposit::apply(deposited, at, view),
         Body::CopyTied(tied) => copy::apply_tied(tied, view),
+        Body::Proved(checkpoint) => compare::apply_proved(checkpoint, view),
+        Body::Contradicted(contradiction) => compare::apply_contradicted(contradiction, view),
         Body::Seen(checkpoint) => change_ledger(view, |ledger| ledger.checkpoint = Some(checkpoint.clone())),
     }
 }

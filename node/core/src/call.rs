@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    self, ActNotice, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest, LeaseAnswer,
-    LeaseRequest, LinksAnswer, LinksRequest, Method, Refusal, ReleaseAnswer, ReleaseRequest, StepRequest,
-    SubmitAnswer, SubmitRequest,
+    self, ActNotice, CheckpointNotice, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest,
+    LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, Method, ProofRequest, Refusal, ReleaseAnswer,
+    ReleaseRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -72,6 +72,8 @@ enum Asked {
     OwnWords { subject: Subject },
     Feed,
     Lease,
+    Proof { sizes: usize },
+    Checkpoint { member: Code },
     Release,
     Done,
 }
@@ -164,6 +166,16 @@ pub fn begin(effect: &Effect, directory: &Directory, entropy: &mut Entropy) -> B
             };
             call(registry, Method::Lease, &request, *ticket, Asked::Lease)
         }
+        Effect::AskProof { ticket, sizes } => {
+            let (request, asked) =
+                (ProofRequest { sizes: sizes.clone() }, Asked::Proof { sizes: sizes.len() });
+            call(registry, Method::Proof, &request, *ticket, asked)
+        }
+        Effect::Compare { ticket, member, checkpoint } => {
+            let request = CheckpointNotice { checkpoint: checkpoint.clone() };
+            let asked = Asked::Checkpoint { member: member.clone() };
+            call(To::Member(member.clone()), Method::Compare, &request, *ticket, asked)
+        }
         Effect::TellAct { member, act } => {
             let request = ActNotice { envelope: act.as_bytes().to_vec() };
             call(To::Member(member.clone()), Method::ActNotice, &request, None, Asked::Done)
@@ -251,6 +263,15 @@ impl Outgoing {
             Asked::Feed => Input::Fed { ticket, items: read::<FeedAnswer>(bytes)?.items },
             // The machine checks what it says (F-7).
             Asked::Lease => Input::Leased { ticket, lease: Arc::new(lease(directory, bytes)?) },
+            Asked::Proof { sizes } => {
+                let (checkpoint, proofs) = receipts::proofs(directory, sizes, &read(bytes)?)?;
+                Input::Proved { ticket, checkpoint, proofs }
+            }
+            Asked::Checkpoint { member } => {
+                let CheckpointNotice { checkpoint } = read(bytes)?;
+                let checkpoint = receipts::shown(directory, &checkpoint)?;
+                Input::Shown { ticket: Some(ticket), member, checkpoint }
+            }
             Asked::Release => return release(ticket, directory, own, bytes),
             Asked::Done => {
                 let Done {} = read(bytes)?;

@@ -14,6 +14,7 @@ use yiqiao_proto::release::{PullRequest, Release};
 use yiqiao_proto::sealed::Header;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
+use yiqiao_proto::tree::Hash;
 
 use crate::actor::Actor;
 use crate::audit;
@@ -231,6 +232,26 @@ pub enum Input {
         /// The ticket of the effect.
         ticket: u64,
     },
+    /// The newest checkpoint of the log, and for each size that was asked for the hashes that prove it to be the beginning
+    /// (L-13); the driver has checked the signature.
+    Proved {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// The checkpoint.
+        checkpoint: Checkpoint,
+        /// In the order of the sizes.
+        proofs: Vec<Vec<Hash>>,
+    },
+    /// A member shows the newest checkpoint that it knows of the log that counts, if it knows one (L-13); the driver has
+    /// checked the registry's signature.
+    Shown {
+        /// The ticket of the effect to which this is the answer; none if the member began.
+        ticket: Option<u64>,
+        /// The member.
+        member: Code,
+        /// The checkpoint.
+        checkpoint: Option<Checkpoint>,
+    },
     /// The tokens of a patient are wanted, whether or not it has documents here.
     Tokens(Subject),
     /// Somebody looks at a patient, or looked for one and found nobody: only the audit hears of it.
@@ -256,9 +277,11 @@ impl Input {
             | Self::Failed { ticket, .. }
             | Self::Fed { ticket, .. }
             | Self::Leased { ticket, .. }
+            | Self::Proved { ticket, .. }
             | Self::ReleaseCame { ticket, .. }
             | Self::Fetched { ticket }
             | Self::Told { ticket } => Some(*ticket),
+            Self::Shown { ticket, .. } => *ticket,
             Self::Received(_)
             | Self::Deposit(_)
             | Self::Withdraw { .. }
@@ -331,10 +354,12 @@ pub struct KnownLog {
 }
 
 /// A signed tree of the log that counts (L-5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Number of leaves.
     pub size: u64,
     /// The root over them.
     pub root: Digest,
+    /// The note that says so, with its signatures.
+    pub note: Vec<u8>,
 }

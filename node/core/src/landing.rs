@@ -7,6 +7,7 @@ use yiqiao_proto::id::{Digest, Subject};
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::Token;
 
+use crate::compare;
 use crate::errand;
 use crate::feed;
 use crate::machine::{Checkpoint, Effect, KnownLog, Outcome, Receipt, StatementRead, Stop, Work};
@@ -46,9 +47,13 @@ pub(crate) fn receipted(
         Call::Statement { place, subject } => (place, subject, 1, None),
         Call::Items { place, subject, receipted, count } => (place, subject, count, Some(receipted)),
         Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint),
-        Call::Evaluate { .. } | Call::OwnWords { .. } | Call::Feed | Call::Lease | Call::Errand { .. } => {
-            return Ok(Outcome::Done);
-        }
+        Call::Evaluate { .. }
+        | Call::OwnWords { .. }
+        | Call::Feed
+        | Call::Lease
+        | Call::Prove { .. }
+        | Call::Compare
+        | Call::Errand { .. } => return Ok(Outcome::Done),
     };
     work.turn.again.push(place);
     let chain = work.view.get(&state::chain(&subject))?;
@@ -92,11 +97,12 @@ impl Tree {
 }
 
 /// `asked` is what was known of the log when the registry was asked.
-pub(crate) fn tree_of(work: &Work<'_>, asked: &KnownLog, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
+pub(crate) fn tree_of(work: &mut Work<'_>, asked: &KnownLog, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
     let log_id = work.machine.directory.list().log_id.as_str();
     if asked.log_id.as_str() != log_id {
         return Ok(Tree::Former);
     }
+    compare::hear(work, checkpoint, None)?;
     let ledger = work.ledger()?;
     let known = ledger.checkpoint.as_ref().filter(|known| known.log_id == log_id);
     let other = known.is_some_and(|known| {
@@ -110,7 +116,7 @@ pub(crate) fn tree_of(work: &Work<'_>, asked: &KnownLog, checkpoint: &Checkpoint
         return Ok(Tree::Same);
     }
     let (log_id, root) = (log_id.to_owned(), checkpoint.root.as_bytes().to_vec());
-    Ok(Tree::Newer(kept::Checkpoint { log_id, size: checkpoint.size, root }))
+    Ok(Tree::Newer(kept::Checkpoint { log_id, size: checkpoint.size, root, note: Vec::new() }))
 }
 
 /// A search was answered at a tree. What it found counts if this is done.
@@ -202,6 +208,11 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
         }
         Call::Word { .. } => return said::failed(work, &flight, refusal),
         Call::Feed | Call::Lease => return Ok(feed::failed(work, ticket, refusal)),
+        Call::Prove { .. } => {
+            compare::failed(work, refusal);
+            return Ok(Outcome::Done);
+        }
+        Call::Compare => return Ok(Outcome::Done),
         Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),
         Call::Items { place, subject, .. } | Call::Statement { place, subject } => (place, subject, true),
         Call::OwnWords { place, subject } => (place, subject, false),

@@ -29,6 +29,7 @@ pub mod audit;
 pub mod boxes;
 pub mod call;
 pub mod coding;
+pub mod compare;
 pub mod consent;
 pub mod copy;
 mod credential;

@@ -25,6 +25,14 @@ pub const FLIGHTS_MAX: usize = 8;
 pub const LOOKS_MAX: usize = 64;
 /// Errands that one wakeup looks at: each may be a copy to erase, and who opens a document meanwhile waits for them all.
 pub const ERRAND_LOOKS_MAX: usize = 8;
+/// Checkpoints that wait, in memory, for the proof that a newer one continues them.
+pub const HEARD_MAX: usize = 31;
+/// How often the registry is asked for such proofs, if there is something to prove.
+pub const PROVE_EVERY: Millis = Millis::from_secs(60);
+/// How often checkpoints are compared with a member with whom there is something to do.
+pub const COMPARE_EVERY: Millis = Millis::from_secs(60);
+/// Contradictions of the registry that are kept: one is enough.
+pub const CONTRADICTIONS_MAX: usize = 8;
 /// Subjects that wait, in memory, for the day on which tokens may be asked for again.
 pub const STARVED_MAX: usize = 65_536;
 /// Patients looked at in one step after the token epochs have changed.
@@ -94,3 +102,4 @@ const _: () = assert!(REQUEST_LIFE.get() <= yiqiao_proto::limits::REQUEST_LIFE_M
 const _: () = assert!(RECHECK_SOON.get() < REQUEST_LIFE.get());
 const _: () = assert!(BACKOFF_MIN.get() < SOON_MAX.get() && SOON_MAX.get() < BACKOFF_MAX.get());
 const _: () = assert!(BACKOFF_MIN.get() < BACKOFF_MAX.get() && BACKOFF_MAX.get() < RETRY_AFTER_MAX.get());
+const _: () = assert!(HEARD_MAX < yiqiao_proto::limits::PROOFS_MAX);

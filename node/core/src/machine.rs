@@ -22,6 +22,7 @@ use yiqiao_proto::time::Timestamp;
 use crate::apply::{apply, apply_change};
 use crate::at_rest::AtRest;
 use crate::coding::Coding;
+use crate::compare::Comparing;
 use crate::desk::Wish;
 use crate::errand::Errands;
 use crate::feed::Watch;
@@ -32,8 +33,8 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, deposit, desk, draft, errand, feed, holder, intake, landing, open, outbox, receive, referral,
-    said, staff, step, tokens,
+    audit, compare, deposit, desk, draft, errand, feed, holder, intake, landing, open, outbox, receive,
+    referral, said, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -46,6 +47,7 @@ pub struct Machine {
     pub(crate) exchange: Exchange,
     pub(crate) saying: Saying,
     pub(crate) watch: Watch,
+    pub(crate) comparing: Comparing,
     pub(crate) errands: Errands,
     /// Where its feed starts (F-2).
     pub(crate) feed_start: Digest,
@@ -146,6 +148,7 @@ impl Machine {
             exchange: Exchange::default(),
             saying: Saying::default(),
             watch: Watch::default(),
+            comparing: Comparing::default(),
             errands: Errands::default(),
             feed_start,
         }
@@ -174,6 +177,7 @@ impl Machine {
         self.outbox = Outbox::from(self.ledger.queue_head);
         self.saying = Saying::from(&self.exchange);
         self.watch = Watch::default();
+        self.comparing = Comparing::default();
     }
 
     /// The ticket of the newest call that was begun.
@@ -216,7 +220,8 @@ impl Machine {
         let under_way = |lane| self.outbox.count(|call| said::is_of(call, lane));
         let words = self.saying.next_wakeup(&self.exchange, under_way);
         let errands = self.errands.next_wakeup(self.outbox.count(errand::is_of));
-        let all = [self.outbox.next_wakeup(&self.ledger), words, self.next_watch(), errands];
+        let all =
+            [self.outbox.next_wakeup(&self.ledger), words, self.next_watch(), self.next_proof(), errands];
         all.into_iter().flatten().min()
     }
 
@@ -244,6 +249,7 @@ impl Machine {
             errands: errand::Turn::default(),
         };
         let outcome = work.handle(input).and_then(|outcome| {
+            compare::meet(&mut work)?;
             let exchange = work.view.at_hand(&state::exchange())?;
             let errands = work.view.at_hand(&state::errands())?;
             Ok((outcome, work.view.at_hand(&state::ledger())?, exchange, errands))
@@ -253,6 +259,7 @@ impl Machine {
             Ok((outcome, ledger, exchange, kept)) => {
                 view.keep();
                 put(&mut self.saying, turn.saying.take());
+                put(&mut self.comparing, turn.comparing.take());
                 put(&mut self.watch, turn.watch.take());
                 self.outbox.take(turn);
                 put(&mut self.errands.kept, kept);
@@ -382,6 +389,12 @@ impl<'a> Work<'a> {
             }
             Input::Step(step) => step::told(self, step),
             Input::Told { ticket } => referral::told(self, *ticket),
+            Input::Proved { ticket, checkpoint, proofs } => {
+                compare::proofs(self, *ticket, checkpoint, proofs)
+            }
+            Input::Shown { ticket, member, checkpoint } => {
+                compare::shown(self, *ticket, member, checkpoint.as_ref())
+            }
             Input::Tokens(subject) => tokens::ask(self, subject),
             Input::Look { actor, subject, act } => audit::look(self, actor, subject.as_ref(), *act),
             Input::Wakeup => outbox::wakeup(self),

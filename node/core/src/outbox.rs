@@ -13,6 +13,7 @@ use yiqiao_proto::limits::{EVALUATION_MAX, SUBMISSION_MAX};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::{Millis, Timestamp};
 
+use crate::compare::{self, Comparing};
 use crate::errand;
 use crate::feed::{self, Watch};
 use crate::limits::{
@@ -82,6 +83,11 @@ pub(crate) enum Call {
     },
     Feed,
     Lease,
+    /// Which trees are to be proved to be the beginning of the newest.
+    Prove {
+        sizes: Vec<u64>,
+    },
+    Compare,
     Errand {
         place: u64,
         member: Code,
@@ -96,7 +102,12 @@ impl Call {
             Self::Evaluate { .. } | Self::Statement { .. } | Self::Items { .. } | Self::OwnWords { .. } => {
                 true
             }
-            Self::Word { .. } | Self::Feed | Self::Lease | Self::Errand { .. } => false,
+            Self::Word { .. }
+            | Self::Feed
+            | Self::Lease
+            | Self::Prove { .. }
+            | Self::Compare
+            | Self::Errand { .. } => false,
         }
     }
 }
@@ -122,6 +133,7 @@ pub(crate) struct Turn {
     pub(crate) evaluating: Option<Pause>,
     pub(crate) saying: Option<Saying>,
     pub(crate) watch: Option<Watch>,
+    pub(crate) comparing: Option<Comparing>,
 }
 
 impl Outbox {
@@ -199,7 +211,12 @@ impl Outbox {
             Call::Statement { place, .. } | Call::Items { place, .. } | Call::OwnWords { place, .. } => {
                 vec![*place]
             }
-            Call::Word { .. } | Call::Feed | Call::Lease | Call::Errand { .. } => Vec::new(),
+            Call::Word { .. }
+            | Call::Feed
+            | Call::Lease
+            | Call::Prove { .. }
+            | Call::Compare
+            | Call::Errand { .. } => Vec::new(),
         };
         self.flights.values().flat_map(places).collect()
     }
@@ -245,6 +262,7 @@ impl Pause {
 pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
     said::send(work)?;
     feed::send(work)?;
+    compare::send(work)?;
     errand::wakeup(work)?;
     sweep(work)?;
     let outbox = &work.machine.outbox;

@@ -85,6 +85,22 @@ pub enum Effect {
         /// The step.
         step: Envelope,
     },
+    /// Asks the registry for its newest checkpoint, and that trees of these sizes are its beginning (L-13).
+    AskProof {
+        /// Names the answer.
+        ticket: u64,
+        /// The sizes.
+        sizes: Vec<u64>,
+    },
+    /// Shows a member the newest checkpoint known here: answered by [`crate::machine::Input::Shown`] (L-13).
+    Compare {
+        /// Names the answer.
+        ticket: u64,
+        /// Whom.
+        member: Code,
+        /// The signed note; empty if none is known.
+        checkpoint: Vec<u8>,
+    },
     /// Asks the registry for this node's feed (F-3).
     ReadFeed {
         /// Names the answer.
@@ -169,6 +185,8 @@ pub enum Outcome {
     Drafted(ReferralId),
     /// No identifier of the form is the patient's: the same input again, once staff have made sure.
     Doubtful,
+    /// The newest checkpoint known here, a signed note; empty if none is (L-13).
+    Newest(Vec<u8>),
     /// The tokens of a patient, ascending.
     Tokens(Vec<Token>),
     /// Tokens are being asked for: the same input again, once the call of this ticket has landed.

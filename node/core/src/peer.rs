@@ -5,7 +5,8 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    ActNotice, Call, Done, Method, RangeRequest, Refusal, ReleaseAnswer, ReleaseRequest, StepRequest,
+    ActNotice, Call, CheckpointNotice, Done, Method, RangeRequest, Refusal, ReleaseAnswer, ReleaseRequest,
+    StepRequest,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -17,6 +18,7 @@ use yiqiao_proto::sealed::Map;
 use crate::feed::ToldAct;
 use crate::holder::Range;
 use crate::machine::{Input, Outcome, Refused};
+use crate::receipts::{self, ReceiptFault};
 
 /// Why a call is not taken in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,9 @@ pub enum CallFault {
     /// The word in the call is not believed.
     #[error("the word in the call is not believed: {0}")]
     Word(EnvelopeError),
+    /// The checkpoint in the call is not the registry's.
+    #[error("the checkpoint in the call is not believed: {0}")]
+    Checkpoint(ReceiptFault),
     /// The word in the call is not the caller's.
     #[error("the word in the call is not its caller's (M-11)")]
     OtherSigner,
@@ -94,6 +99,11 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
             Ok(Input::Step(Box::new(own_word(directory, asker, &envelope)?)))
         }
         Method::ActNotice => act_notice(directory, asker, request),
+        Method::Compare => {
+            let CheckpointNotice { checkpoint } = read_call(request)?;
+            let checkpoint = receipts::shown(directory, &checkpoint).map_err(CallFault::Checkpoint)?;
+            Ok(Input::Shown { ticket: None, member: asker.clone(), checkpoint })
+        }
         Method::Submit
         | Method::Evaluate
         | Method::Search
@@ -125,6 +135,8 @@ pub fn reply(outcome: Outcome) -> Option<Result<Reply, Refusal>> {
         Ok(Reply::Release(LetGo { document, release, wrapped_key }))
     } else if let Outcome::Serve { document, first_chunk, chunks } = outcome {
         Ok(Reply::Serve { document, first_chunk, chunks })
+    } else if let Outcome::Newest(checkpoint) = outcome {
+        Ok(Reply::Done(CheckpointNotice { checkpoint }.encode_to_vec()))
     } else if outcome == Outcome::Done {
         Ok(Reply::Done(Done {}.encode_to_vec()))
     } else {
@@ -163,6 +175,7 @@ impl CallFault {
             Self::Request(_) => refuse(RefusalCode::Malformed, "W-4"),
             Self::Envelope(_) => refuse(RefusalCode::Malformed, "E-1"),
             Self::Word(_) => refuse(RefusalCode::BadSignature, "E-2"),
+            Self::Checkpoint(_) => refuse(RefusalCode::BadSignature, "L-5"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Receipts of the registry, checked against its checkpoint key (L-7). Not here: whether the log has gone back (L-11), which the
 //! machine decides by what it has kept.
 
+use yiqiao_proto::calls::ProofAnswer;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Digest;
@@ -52,19 +53,17 @@ pub(crate) fn check(
     if receipts.iter().any(|receipt| receipt.checkpoint != first.checkpoint) {
         return Err(ReceiptFault::SeveralCheckpoints);
     }
-    let origin = note::origin(directory.region(), &directory.list().log_id);
-    let tree = note::Checkpoint::open(&first.checkpoint, &origin, &directory.checkpoint_keys())?;
+    let tree = open(directory, &first.checkpoint)?;
     let one = |(word, receipt)| check_one(directory, word, receipt, &tree);
     let checked = words.iter().zip(receipts).map(one).collect::<Result<_, _>>()?;
-    let root = Digest::new(tree.root).ok_or(ReceiptFault::Field("checkpoint"))?;
-    Ok((checked, Checkpoint { size: tree.size, root }))
+    Ok((checked, tree))
 }
 
 fn check_one(
     directory: &Directory,
     word: &Envelope,
     receipt: &ReceiptWire,
-    tree: &note::Checkpoint,
+    tree: &Checkpoint,
 ) -> Result<Receipt, ReceiptFault> {
     let stands = in_the_log(word, receipt)?;
     let accepted_at =
@@ -82,7 +81,7 @@ fn check_one(
     let path: Option<Vec<tree::Hash>> = receipt.path.iter().map(|hash| bytes_32(hash)).collect();
     let path = path.ok_or(ReceiptFault::Field("path"))?;
     let leaf = opening.leaf(directory.region(), stands.kind()).hash();
-    if !verify_inclusion(&path, receipt.seq, leaf, tree.size, &tree.root) {
+    if !verify_inclusion(&path, receipt.seq, leaf, tree.size, tree.root.as_bytes()) {
         return Err(ReceiptFault::Path);
     }
     Ok(Receipt { seq: receipt.seq, term: receipt.term, accepted_at })
@@ -96,6 +95,42 @@ fn in_the_log(word: &Envelope, receipt: &ReceiptWire) -> Result<Envelope, Receip
     let earlier = Envelope::decode(&receipt.envelope).map_err(|_| ReceiptFault::Field("envelope"))?;
     let same = earlier.kind() == word.kind() && earlier.payload_hash() == word.payload_hash();
     if same { Ok(earlier) } else { Err(ReceiptFault::OtherWord) }
+}
+
+/// The newest checkpoint of the log that counts, and the proofs that came with it (L-13): one for each tree that was asked for.
+pub(crate) fn proofs(
+    directory: &Directory,
+    sizes: usize,
+    answer: &ProofAnswer,
+) -> Result<(Checkpoint, Vec<Vec<tree::Hash>>), ReceiptFault> {
+    let checkpoint = open(directory, &answer.checkpoint)?;
+    let proof = |hashes: &Vec<u8>| {
+        let (proof, rest) = hashes.as_chunks::<32>();
+        (rest.is_empty() && proof.len() <= PROOF_HASHES_MAX).then(|| proof.to_vec())
+    };
+    let proofs: Option<Vec<_>> = answer.consistency.iter().map(proof).collect();
+    let proofs = proofs.filter(|proofs| proofs.len() == sizes);
+    Ok((checkpoint, proofs.ok_or(ReceiptFault::Field("consistency"))?))
+}
+
+/// The checkpoint that a member shows, if it shows one of the log that counts: lists reach members one after the other (L-9).
+pub(crate) fn shown(directory: &Directory, note: &[u8]) -> Result<Option<Checkpoint>, ReceiptFault> {
+    if note.is_empty() {
+        return Ok(None);
+    }
+    match open(directory, note) {
+        Ok(checkpoint) => Ok(Some(checkpoint)),
+        Err(ReceiptFault::Note(NoteError::OtherLog { .. })) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A checkpoint that the registry has signed, of the log that counts.
+pub(crate) fn open(directory: &Directory, note: &[u8]) -> Result<Checkpoint, ReceiptFault> {
+    let origin = note::origin(directory.region(), &directory.list().log_id);
+    let tree = note::Checkpoint::open(note, &origin, &directory.checkpoint_keys())?;
+    let root = Digest::new(tree.root).ok_or(ReceiptFault::Field("checkpoint"))?;
+    Ok(Checkpoint { size: tree.size, root, note: note.to_vec() })
 }
 
 fn bytes_32(bytes: &[u8]) -> Option<[u8; 32]> {

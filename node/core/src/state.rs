@@ -117,6 +117,8 @@ pub enum Table {
     Credential = 54,
     /// Directives that are in force no longer, by token.
     Ended = 55,
+    /// What is known of the log's growth.
+    Compared = 56,
 }
 
 /// What there is one of.
@@ -227,6 +229,11 @@ pub fn deposit(id: &Digest) -> Slot<kept::Deposit> {
 /// The newest member list.
 pub fn members() -> Slot<kept::Members> {
     Slot::new(Table::Members as u8, &[])
+}
+
+/// What is known of the log's growth.
+pub fn compared() -> Slot<kept::Compared> {
+    Slot::new(Table::Compared as u8, &[])
 }
 
 /// What there is one of for consent and exchange.

@@ -9,6 +9,7 @@ use yiqiao_host::accounts::Code as ClientId;
 use yiqiao_host::accounts::commands::{self, AccountAnswer, AccountRequest};
 use yiqiao_host::clients::Scope;
 use yiqiao_node_core::ask::{self, ReviewState};
+use yiqiao_node_core::compare::Contradiction;
 use yiqiao_node_core::intake::Holder;
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::register::Named;
@@ -145,6 +146,12 @@ pub(crate) struct ExchangeLine {
     pub(crate) feed_stopped_after: Option<u64>,
     /// The registry has shown another log since this process started (L-11).
     pub(crate) other_log: bool,
+    /// The size of the log up to which the registry has proved to this node that it only grew (L-13).
+    #[serde(default)]
+    pub(crate) proved: Option<u64>,
+    /// Checkpoints of the registry that contradict each other, for whoever is to judge that.
+    #[serde(default)]
+    pub(crate) contradictions: Vec<ContradictionLine>,
     /// What patients said and the registry has not taken.
     pub(crate) acts_waiting: u64,
     /// Events, releases and deliveries that it has not taken.
@@ -153,6 +160,16 @@ pub(crate) struct ExchangeLine {
     pub(crate) words_refused: u64,
     /// Documents that are being fetched.
     pub(crate) fetching: u64,
+}
+
+/// Two checkpoints that the registry has signed, and of which neither continues the other (L-13): signed notes, as they came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContradictionLine {
+    pub(crate) at: String,
+    pub(crate) first: String,
+    pub(crate) second: String,
+    /// The member that was shown the first one, if it was not this node.
+    pub(crate) member: Option<String>,
 }
 
 /// What became of a system's messages.
@@ -254,6 +271,7 @@ async fn status(app: &App) -> Result<Status, String> {
             registers: machine.registers(view)?,
             lease_ends: machine.lease_ends(at),
             feed_number: machine.feed_number(),
+            compared: machine.compared(view)?,
             member_list: directory.list().version,
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
         })
@@ -291,6 +309,7 @@ struct Standing {
     registers: Vec<Named>,
     lease_ends: Option<Timestamp>,
     feed_number: u64,
+    compared: (Option<u64>, Vec<Contradiction>),
     counters: Vec<(String, Counters)>,
     member_list: u64,
     is_member: bool,
@@ -303,10 +322,22 @@ fn exchange(app: &App, standing: &Standing) -> ExchangeLine {
         feed_number: standing.feed_number,
         feed_stopped_after: alarms.feed_stopped_after,
         other_log: alarms.other_log,
+        proved: standing.compared.0,
+        contradictions: standing.compared.1.iter().map(|found| contradiction(app, found)).collect(),
         acts_waiting: standing.waiting.acts,
         events_waiting: standing.waiting.others,
         words_refused: standing.waiting.refused,
         fetching: count(app.fetcher.count()),
+    }
+}
+
+fn contradiction(app: &App, found: &Contradiction) -> ContradictionLine {
+    let note = |note: &[u8]| String::from_utf8_lossy(note).into_owned();
+    ContradictionLine {
+        at: app.reception.zone().show(found.at),
+        first: note(&found.first),
+        second: note(&found.second),
+        member: found.member.as_ref().map(Code::to_string),
     }
 }
 

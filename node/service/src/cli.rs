@@ -256,6 +256,14 @@ fn status_text(status: &Status) -> String {
             "ALARM         the feed does not go on after item {after}: tell the registry's operator (F-3)"
         )
     }));
+    lines.extend(exchange.contradictions.iter().map(|found| {
+        let also = found.member.as_ref().map(|member| format!(", one of them shown to {member}"));
+        format!(
+            "ALARM         the registry has signed two logs (L-13), found {}{}: `status --json` has both checkpoints",
+            found.at,
+            also.unwrap_or_default()
+        )
+    }));
     if exchange.other_log {
         lines.push("ALARM         the registry has shown another log: tell its operator (L-11)".to_owned());
     }

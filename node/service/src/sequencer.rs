@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use yiqiao_host::keys;
 use yiqiao_node_core::ask::{self, WordState};
 use yiqiao_node_core::machine::{self, Effect, Handled, Input, Machine, Outcome, Stop};
-use yiqiao_node_core::state::{Fault, Record, View};
+use yiqiao_node_core::state::{Body, Fault, Record, View};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::Subject;
@@ -385,6 +385,11 @@ impl Running {
         // Only what is kept changes the index.
         if !records.is_empty() {
             self.with.ledger.append(&records)?;
+            if records.iter().any(|record| matches!(record.record, Some(Body::Contradicted(_)))) {
+                tracing::error!(
+                    "the registry has signed two logs: `yiqiao-node status` has the proof (L-13)"
+                );
+            }
             self.with.ledger.commit(view)?;
         }
         Ok((outcomes, effects))

@@ -285,6 +285,7 @@ mod w2_calls {
         range_request: RangeRequest;
         step_request: StepRequest;
         act_notice: ActNotice;
+        checkpoint_notice: CheckpointNotice;
         done: Done;
     }
 }

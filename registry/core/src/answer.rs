@@ -5,8 +5,8 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    ConsentAnswer, Done, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer, Refusal,
-    SearchReply, SubmitAnswer,
+    ConsentAnswer, Done, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer, ProofAnswer,
+    Refusal, SearchReply, SubmitAnswer,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -95,6 +95,10 @@ pub fn answer<S: Stored + ?Sized>(
             let statement = statement.and_then(|kept| kept.opening);
             LinksAnswer { links: links.into_iter().map(link).collect(), statement }.encode_to_vec()
         }
+        Outcome::Prove(sizes) => {
+            let consistency = sizes.iter().map(|size| log.continues(*size)).collect::<Result<_, _>>()?;
+            ProofAnswer { checkpoint: log.note.to_vec(), consistency }.encode_to_vec()
+        }
         Outcome::Evaluate => Done {}.encode_to_vec(),
     };
     let fits = answer.len() <= CALL_BYTES_MAX;
@@ -152,6 +156,18 @@ fn receipt<S: Stored + ?Sized>(
 }
 
 impl<S: Stored + ?Sized> Log<'_, S> {
+    /// Proves that the tree of an older size is the beginning of the checkpoint's; nothing for a size beyond it. As below, a
+    /// proof that leads elsewhere is never given.
+    fn continues(&self, older: u64) -> Result<Vec<u8>, ProofError> {
+        if older > self.size {
+            return Ok(Vec::new());
+        }
+        let proof = tree::prove_consistency(self.hashes, older, self.size)?;
+        let root = tree::root(self.hashes, older)?;
+        let leads = tree::verify_consistency(&proof, older, &root, self.size, &self.root);
+        if leads { Ok(proof.concat()) } else { Err(ProofError::LeadsElsewhere { seq: older }) }
+    }
+
     /// Proves that a word stands under the checkpoint. Stored hashes have no checksums, so the proof is checked: one that
     /// leads elsewhere is never given (L-7).
     fn prove(&self, opening: &Opening, region: &Code) -> Result<Vec<Hash>, ProofError> {

@@ -4,7 +4,7 @@
 
 use yiqiao_proto::calls::{
     Call, ConsentRequest, EvaluateRequest, FeedRequest, HistoryRequest, LeaseRequest, LinksRequest,
-    MembersRequest, Method, SearchRequest, SubmitRequest,
+    MembersRequest, Method, ProofRequest, SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
 use yiqiao_proto::decode::DecodeError;
@@ -14,7 +14,7 @@ use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::Link;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, Nonce, Subject};
-use yiqiao_proto::limits::{FEED_WAIT_MS_MAX, SUBMISSION_MAX};
+use yiqiao_proto::limits::{FEED_WAIT_MS_MAX, PROOFS_MAX, SUBMISSION_MAX};
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::wire::calls::Submitted;
 
@@ -102,7 +102,14 @@ pub fn read(
             let subject = Subject::read("links_request.subject", &subject).map_err(CallFault::Subject)?;
             Input::Links { member: member(), subject, from_number }
         }
-        Method::Proof | Method::Release | Method::Step | Method::ActNotice => {
+        Method::Proof => {
+            let ProofRequest { sizes } = call(request)?;
+            if sizes.len() > PROOFS_MAX {
+                return Err(CallFault::Proofs { sizes: sizes.len() });
+            }
+            Input::Prove { member: member(), sizes }
+        }
+        Method::Release | Method::Step | Method::ActNotice | Method::Compare => {
             return Err(CallFault::Method { number: method as u16 });
         }
     }))
@@ -164,6 +171,12 @@ pub enum CallFault {
     /// A patient's question in the call of another question.
     #[error("a patient's question came in the call of another one (A-4)")]
     OtherQuestion,
+    /// Too many proofs at once.
+    #[error("{sizes} proofs are asked for at once, more than {PROOFS_MAX} (L-13)")]
+    Proofs {
+        /// How many.
+        sizes: usize,
+    },
     /// The lease that is asked for cannot be given to anybody.
     #[error("the request for a lease cannot be read: {0}")]
     Lease(#[source] DecodeError),
@@ -183,6 +196,7 @@ impl CallFault {
             Self::Call(_) | Self::Word(EnvelopeError::Decode(_)) => (Malformed, "W-2"),
             Self::MayNotSubmit { .. } | Self::Word(EnvelopeError::Signer(_)) => (NotMember, "E-5"),
             Self::Count { .. } => (OverLimit, "N-5"),
+            Self::Proofs { .. } => (OverLimit, "L-13"),
             Self::Mixed => (Malformed, "N-5"),
             Self::Place(_) => (Malformed, "N-2"),
             Self::NotKept { .. } => (Malformed, "L-1"),

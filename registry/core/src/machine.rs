@@ -71,6 +71,13 @@ pub enum Input {
         /// From which number on.
         from_number: u64,
     },
+    /// That trees of these sizes are the beginning of the newest (L-13).
+    Prove {
+        /// The member that asks.
+        member: Code,
+        /// The sizes.
+        sizes: Vec<u64>,
+    },
     /// How many elements may be evaluated (T-5).
     Evaluate {
         /// The member.
@@ -92,6 +99,7 @@ impl Input {
             | Self::Search(_)
             | Self::PatientQuery(_)
             | Self::Links { .. }
+            | Self::Prove { .. }
             | Self::Evaluate { .. }
             | Self::MemberList(..) => return None,
         };
@@ -121,6 +129,8 @@ pub enum Outcome {
         /// Its newest identity statement.
         statement: Option<Kept>,
     },
+    /// Trees of these sizes are to be proved to be the beginning of the newest.
+    Prove(Vec<u64>),
     /// The elements may be evaluated.
     Evaluate,
 }
@@ -312,6 +322,7 @@ impl Work<'_> {
                 let links = index::links(self, member, subject, *from_number)?;
                 Ok(Outcome::Links { links, statement: index::statement(self, member, subject)? })
             }
+            Input::Prove { sizes, .. } => Ok(Outcome::Prove(sizes.clone())),
             Input::Evaluate { member, elements } => take::tally(self, member, *elements),
             Input::MemberList(directory, envelope) => {
                 let taken = take::member_list(self, directory, envelope)?;
@@ -326,9 +337,10 @@ impl Work<'_> {
             Input::Search(query) => query.signer(),
             Input::PatientQuery(query) => query.signer(),
             Input::Lease(asked) => &asked.member,
-            Input::Feed { member, .. } | Input::Links { member, .. } | Input::Evaluate { member, .. } => {
-                member
-            }
+            Input::Feed { member, .. }
+            | Input::Links { member, .. }
+            | Input::Prove { member, .. }
+            | Input::Evaluate { member, .. } => member,
             // Of words each is looked at before it gets its place.
             Input::Submit(_) | Input::MemberList(..) => return Ok(()),
         };

@@ -30,6 +30,8 @@ pub struct Measured {
     pub late: Times,
     /// From the answer to who sent a document until it can be found.
     pub findable: Times,
+    /// How often a member found that the registry's checkpoints contradict each other (L-13).
+    pub contradictions: u64,
     /// What the registry did in each hour.
     pub hours: Vec<Hour>,
     /// Traffic of each method, there and back.
@@ -239,6 +241,7 @@ fn name_of(method: u16) -> &'static str {
         Ok(Method::Release) => "release",
         Ok(Method::Step) => "step",
         Ok(Method::ActNotice) => "notice",
+        Ok(Method::Compare) => "compare",
         Err(0) => "pull",
         Err(_) => "unknown",
     }

@@ -69,6 +69,8 @@ export interface Region {
     connected: boolean;
     /** Consent is known to be complete until then; nothing flows without it (F-6). */
     leaseUntil: string | null;
+    /** When it was found that the registry signed two logs that contradict each other (L-13). */
+    contradictedAt: string | null;
   };
   /** Patients and words of which something can be sent and was not yet; what stays in the hospital does not count. */
   outbox: { waiting: number; oldest: string | null };

@@ -4,7 +4,7 @@ import { Alert } from 'antd';
 import { createContext, useContext, type ReactNode } from 'react';
 import { region as call } from '../api/calls';
 import type { Region } from '../api/types';
-import { ago } from '../shared/format';
+import { ago, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
@@ -40,6 +40,13 @@ export const departmentsOf = ({ departments, me, members }: Region, at = me.code
 
 /** Whether documents of others flow now: nothing does without a lease (F-7). */
 export const flows = (region: Region) => region.registry.connected && region.registry.leaseUntil !== null;
+
+/** That the registry was found to have rewritten its log: nobody's fault here, and everybody's concern. */
+export function ContradictedBanner() {
+  const { registry } = useRegion();
+  if (registry.contradictedAt === null) return null;
+  return <Alert className="contradicted" type="error" showIcon banner title={S.contradicted.title} description={S.contradicted.text(dateTime(registry.contradictedAt))} />;
+}
 
 /** One sentence on what does and does not work while the registry is away. */
 export function AwayBanner() {

@@ -14,7 +14,7 @@ import { Patients } from './patients';
 import { ReferralEditor } from './referral-editor';
 import { ReferralView } from './referral';
 import { Referrals } from './referrals';
-import { AwayBanner, WithRegion } from './region';
+import { AwayBanner, ContradictedBanner, WithRegion } from './region';
 import { T } from './texts';
 
 /** Where somebody begins: who has no patients of their own begins with the work that waits. */
@@ -31,6 +31,7 @@ export function Shell() {
         <Layout>
           <Navigation at={sectionOf(route, home)} />
           <div className="content">
+            <ContradictedBanner />
             <AwayBanner />
             <Main route={route} home={home} />
           </div>

@@ -1,6 +1,7 @@
 //! The node's machine on a store in memory: alone, against the real registry's machine, and through crashes.
 
 mod calls;
+mod compare;
 mod consent;
 mod copies;
 mod costs;

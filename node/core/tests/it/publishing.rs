@@ -6,6 +6,7 @@ use yiqiao_intake::facts::Status;
 use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::ask::{self, Depth, Problem};
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input, KnownLog, Outcome, Receipt, Refused};
+use yiqiao_node_core::state::{Body, Record};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{DocumentClass, RefusalCode, WithdrawalReason};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link};
@@ -339,11 +340,16 @@ fn l11_receipts_at_a_smaller_tree_are_not_taken() {
     let root = Digest::new(hash::sha256_plain(&[b"other"])).unwrap();
     for size in [1, 2] {
         let receipts = vec![Receipt { seq: 2, term: 1, accepted_at: at(0) }];
-        let input = Input::Receipted { ticket: *ticket, receipts, checkpoint: Checkpoint { size, root } };
+        let input = Input::Receipted {
+            ticket: *ticket,
+            receipts,
+            checkpoint: Checkpoint { size, root, note: Vec::new() },
+        };
         let handled = node.handle(&input).unwrap().unwrap();
         let expected = if size == 1 { Outcome::OtherLog } else { Outcome::Done };
         assert_eq!(handled.outcome, expected, "a ticket is answered once");
-        assert!(handled.records.is_empty());
+        let is_alarm = |record: &Record| matches!(record.record, Some(Body::Contradicted(_)));
+        assert!(handled.records.iter().all(is_alarm), "nothing is taken (L-13)");
     }
     node.publish(&mut registry);
     assert_eq!(registry.entries().len(), 2);
@@ -387,7 +393,8 @@ fn l11_what_a_search_finds_at_a_smaller_tree_or_another_one_does_not_count() {
     let root = |of: u8| Digest::new(hash::sha256_plain(&[&[of]])).unwrap();
     let mut searched = |tree_size, size, of| {
         let asked = KnownLog { log_id: list(100).log_id, tree_size };
-        let input = Input::Searched { asked, checkpoint: Checkpoint { size, root: root(of) } };
+        let input =
+            Input::Searched { asked, checkpoint: Checkpoint { size, root: root(of), note: Vec::new() } };
         node.handle(&input).unwrap().unwrap().outcome
     };
     assert_eq!(searched(0, 100, 1), Outcome::Done);
@@ -402,7 +409,7 @@ fn l11_what_a_search_finds_at_a_smaller_tree_or_another_one_does_not_count() {
     let effects = node.due().unwrap();
     let [Effect::Submit { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     let receipts = vec![Receipt { seq: 2, term: 1, accepted_at: at(0) }];
-    let checkpoint = Checkpoint { size: 108, root: root(1) };
+    let checkpoint = Checkpoint { size: 108, root: root(1), note: Vec::new() };
     let handled = node.handle(&Input::Receipted { ticket: *ticket, receipts, checkpoint }).unwrap().unwrap();
     assert_eq!(handled.outcome, Outcome::OtherLog, "the tree of a search is known from then on, too");
 }

@@ -46,6 +46,11 @@ pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::new(Suite::International, &[seed; 32])
 }
 
+/// The key with which the registry signs checkpoints.
+pub(crate) fn checkpoint_key() -> SecretKey {
+    key(REGISTRY + 1)
+}
+
 pub(crate) fn token_secret(epoch: u32) -> TokenSecret {
     TokenSecret::new(epoch, &[70 + u8::try_from(epoch).unwrap(); 32]).unwrap()
 }
@@ -271,11 +276,23 @@ impl Registry {
         }
     }
 
+    /// Makes the tree anew as if the word at this place had been another one.
+    pub(crate) fn rewrite(&mut self, seq: u64) {
+        let leaves: Vec<tree::Hash> = (0..self.journal.len() as u64)
+            .map(|at| self.hashes[usize::try_from(tree::stored_index(0, at)).unwrap()])
+            .collect();
+        self.hashes.clear();
+        for (at, leaf) in (0..).zip(leaves) {
+            let leaf = if at == seq { [7; 32] } else { leaf };
+            self.hashes.extend(tree::append(self.hashes.as_slice(), at, leaf).unwrap());
+        }
+    }
+
     fn bytes(&self, outcome: Outcome) -> Result<Vec<u8>, registry::Refused> {
         let (size, hashes) = (self.journal.len() as u64, self.hashes.as_slice());
         let root = tree::root(hashes, size).unwrap();
         let origin = note::origin(&code("demo"), &self.directory.list().log_id);
-        let note = note::Checkpoint { origin, size, root }.sign(&key(REGISTRY + 1));
+        let note = note::Checkpoint { origin, size, root }.sign(&checkpoint_key());
         let log = answer::Log { hashes, size, root, note: &note };
         answer::answer(outcome, &self.machine, &log).unwrap()
     }

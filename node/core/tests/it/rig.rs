@@ -212,10 +212,12 @@ impl Node {
         Sealed { document, size, wrapped_key }
     }
 
-    /// Does what is due now: the effects, but for feed and lease, which have no answer here.
+    /// Does what is due now: the effects, but for feed, lease and proofs, which have no answer here.
     pub(crate) fn due(&mut self) -> Result<Vec<Effect>, PowerCut> {
         let mut effects = self.all_due()?;
-        effects.retain(|effect| !matches!(effect, Effect::ReadFeed { .. } | Effect::AskLease { .. }));
+        effects.retain(|effect| {
+            !matches!(effect, Effect::ReadFeed { .. } | Effect::AskLease { .. } | Effect::AskProof { .. })
+        });
         Ok(effects)
     }
 

@@ -76,7 +76,12 @@ impl Story {
             self.told.push((member.clone(), act.clone()));
             return Ok(Vec::new());
         }
-        let answer = self.registry.answer(self.node.now, effect);
+        let answer = if let Effect::Compare { ticket, .. } = effect {
+            // The other members are not there.
+            Input::Failed { ticket: *ticket, refusal: None }
+        } else {
+            self.registry.answer(self.node.now, effect)
+        };
         let handled = self.node.handle(&answer)?.unwrap();
         self.outcomes.push(handled.outcome);
         Ok(handled.effects)

@@ -160,9 +160,10 @@ impl Trio {
             Effect::ReadFeed { ticket, .. } if self.deaf.contains(name) => {
                 Some(Input::Failed { ticket: *ticket, refusal: None })
             }
-            Effect::AskRelease { .. } | Effect::TellStep { .. } | Effect::TellAct { .. } => {
-                self.call(name, effect)
-            }
+            Effect::AskRelease { .. }
+            | Effect::TellStep { .. }
+            | Effect::TellAct { .. }
+            | Effect::Compare { .. } => self.call(name, effect),
             Effect::Fetch { ticket, holder, request, document } => {
                 let fetched = self.fetch(name, holder, request, *document);
                 Some(fetch::ended(*ticket, fetched))
@@ -175,6 +176,7 @@ impl Trio {
             | Effect::Submit { .. }
             | Effect::OwnWords { .. }
             | Effect::ReadFeed { .. }
+            | Effect::AskProof { .. }
             | Effect::AskLease { .. } => Some(self.registry.answer_to(self.now, &code(name), effect)),
         }
     }

@@ -46,6 +46,8 @@ struct Member {
 struct Registry {
     connected: bool,
     lease_until: Option<String>,
+    /// When it was found that the registry signed two logs (L-13).
+    contradicted_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +60,7 @@ struct Outbox {
 struct Standing {
     departments: Vec<Named>,
     lease_ends: Option<Timestamp>,
+    contradicted_at: Option<Timestamp>,
     waiting: u64,
     oldest: Option<Timestamp>,
 }
@@ -86,6 +89,7 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
         registry: Registry {
             connected: front.app.registry.is_connected(),
             lease_until: standing.lease_ends.map(|at| front.time(at)),
+            contradicted_at: standing.contradicted_at.map(|at| front.time(at)),
         },
         outbox: Outbox { waiting: standing.waiting, oldest: standing.oldest.map(|at| front.time(at)) },
     }))
@@ -112,6 +116,7 @@ fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, 
     Ok(Standing {
         departments: departments(machine),
         lease_ends: machine.lease_ends(now),
+        contradicted_at: machine.compared(view)?.1.first().map(|found| found.at),
         waiting: depth.subjects + words.acts + words.others,
         oldest: depth.oldest,
     })

@@ -4,10 +4,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use yiqiao_proto::calls::{
-    ActNotice, ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest,
-    HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, MembersAnswer,
-    MembersRequest, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest, SearchReply,
-    SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
+    ActNotice, CheckpointNotice, ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest,
+    FeedAnswer, FeedRequest, HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer,
+    LinksRequest, MembersAnswer, MembersRequest, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer,
+    ReleaseRequest, SearchReply, SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::wire::calls::{AcceptedAct, PublishedLink, Receipt, Submitted, accepted_act::Act};
 use yiqiao_proto::wire::words;
@@ -129,16 +129,15 @@ pub(crate) fn history_answer() -> impl Strategy<Value = HistoryAnswer> {
 }
 
 pub(crate) fn proof_request() -> impl Strategy<Value = ProofRequest> {
-    (any::<u64>(), any::<u64>()).prop_map(|(seq, older_size)| ProofRequest { seq, older_size })
+    vec(any::<u64>(), 0..4).prop_map(|sizes| ProofRequest { sizes })
 }
 
 pub(crate) fn proof_answer() -> impl Strategy<Value = ProofAnswer> {
-    (bytes(), list(), list(), bytes()).prop_map(|(leaf, inclusion, consistency, checkpoint)| ProofAnswer {
-        leaf,
-        inclusion,
-        consistency,
-        checkpoint,
-    })
+    (bytes(), list()).prop_map(|(checkpoint, consistency)| ProofAnswer { checkpoint, consistency })
+}
+
+pub(crate) fn checkpoint_notice() -> impl Strategy<Value = CheckpointNotice> {
+    bytes().prop_map(|checkpoint| CheckpointNotice { checkpoint })
 }
 
 pub(crate) fn release_answer() -> impl Strategy<Value = ReleaseAnswer> {

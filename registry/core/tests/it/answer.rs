@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use yiqiao_proto::calls::{
     Call, ConsentAnswer, Done, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer,
-    SearchReply, SubmitAnswer,
+    ProofAnswer, SearchReply, SubmitAnswer,
 };
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
@@ -19,7 +19,7 @@ use yiqiao_proto::note::{Checkpoint, origin};
 use yiqiao_proto::refusal::{RETRY_BUSY, RETRY_FAILED};
 use yiqiao_proto::search::SearchAnswer;
 use yiqiao_proto::time::{Millis, Timestamp};
-use yiqiao_proto::tree::{self, Hash, verify_inclusion};
+use yiqiao_proto::tree::{self, Hash, verify_consistency, verify_inclusion};
 use yiqiao_proto::wire::calls::{Receipt, Refused as RefusedWire};
 use yiqiao_registry_core::answer::{Log, ProofError, answer, lists, refusal};
 use yiqiao_registry_core::lease::LeaseAsked;
@@ -131,6 +131,33 @@ fn l7_l1_a_repeat_gets_the_envelope_that_stands_in_the_log() {
     assert_eq!(repeated.envelope, first.envelope().as_bytes());
     assert_eq!((repeated.seq, &repeated.salt), (taken.seq, &taken.salt));
     assert!(proves(&rig, &repeated, first.envelope()));
+}
+
+#[test]
+fn l13_the_registry_proves_that_earlier_trees_are_the_beginning_of_the_newest() {
+    let mut rig = Rig::new();
+    let mut roots = vec![tree::empty_root()];
+    for number in 1..9 {
+        let statement = rig.word("a", &Chain::new("a", number).statement(&[token(number)]));
+        rig.receipt(Submission::Identity(statement));
+        roots.push(Signed::of(&rig).root);
+    }
+    let sizes: Vec<u64> = (0..=9).collect();
+    let asked = Input::Prove { member: code("a"), sizes: sizes.clone() };
+    let answer: ProofAnswer = rig.answers(&asked);
+    let newest = rig.open(&answer.checkpoint);
+    assert_eq!((newest.size, answer.consistency.len()), (8, 10));
+    for ((size, proof), root) in sizes.iter().zip(&answer.consistency).zip(&roots) {
+        let (proof, rest) = proof.as_chunks::<32>();
+        assert!(rest.is_empty() && verify_consistency(proof, *size, root, newest.size, &newest.root));
+    }
+    assert!(answer.consistency[9].is_empty(), "of a tree that is not there yet nothing is proved");
+
+    let outcome = rig.handle(&Input::Prove { member: code("a"), sizes: vec![3] }).unwrap();
+    let mut damaged = Signed::of(&rig);
+    damaged.hashes[3][7] ^= 1;
+    let refused = damaged.answer(&rig, outcome).unwrap_err();
+    assert_eq!(refused, ProofError::LeadsElsewhere { seq: 3 }, "no proof is given from damaged hashes");
 }
 
 #[test]

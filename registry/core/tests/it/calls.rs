@@ -5,7 +5,7 @@
 use prost::Message;
 use yiqiao_proto::calls::{
     ConsentRequest, EvaluateRequest, FeedRequest, HistoryRequest, LeaseRequest, LinksRequest, MembersRequest,
-    Method, SearchRequest, SubmitRequest,
+    Method, ProofRequest, SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
@@ -96,6 +96,7 @@ pub(crate) fn plain() -> Vec<Call> {
         call("a", Method::Feed, &FeedRequest { after: 4, count: 9, wait_ms: 250 }),
         call("a", Method::Links, &LinksRequest { subject, from_number: 2 }),
         call("a", Method::Members, &MembersRequest { after_version: 1 }),
+        call("a", Method::Proof, &ProofRequest { sizes: vec![1, 300] }),
         call("a", Method::Evaluate, &EvaluateRequest { epoch: 1, blinded: vec![vec![5; 32]; 2] }),
     ]
 }
@@ -148,7 +149,10 @@ pub(crate) fn member_of(input: &Input) -> &Code {
         Input::Search(query) => query.signer(),
         Input::PatientQuery(query) => query.signer(),
         Input::Lease(asked) => &asked.member,
-        Input::Feed { member, .. } | Input::Links { member, .. } | Input::Evaluate { member, .. } => member,
+        Input::Feed { member, .. }
+        | Input::Links { member, .. }
+        | Input::Prove { member, .. }
+        | Input::Evaluate { member, .. } => member,
         Input::MemberList(..) => unreachable!("no member hands in a list"),
     }
 }

@@ -45,6 +45,7 @@ fn name_of(asked: &Asked) -> &'static str {
         Asked::Machine(Input::PatientQuery(_)) => "question",
         Asked::Machine(Input::Lease(_)) => "lease",
         Asked::Machine(Input::Links { .. }) => "links read back",
+        Asked::Machine(Input::Prove { .. }) => "proof",
         Asked::Machine(Input::Feed { .. } | Input::Evaluate { .. } | Input::MemberList(..)) => "other",
     }
 }
@@ -69,6 +70,7 @@ fn h1_what_members_send_is_read_as_they_mean_it() {
         "feed",
         "links read back",
         "lists",
+        "proof",
         "evaluate",
     ];
     assert_eq!(names, expected);
@@ -129,8 +131,8 @@ fn m7_words_of_a_member_that_was_suspended_meanwhile_are_refused() {
 #[test]
 fn h1_what_a_registry_does_not_answer_is_refused_whatever_it_holds() {
     let rig = Rig::new();
-    let own = [Method::Proof, Method::Release, Method::Step, Method::ActNotice].map(|method| method as u16);
-    for method in [0, 11, 19, 23, 256 + Method::Feed as u16, u16::MAX].into_iter().chain(own) {
+    let own = [Method::Release, Method::Step, Method::ActNotice, Method::Compare].map(|method| method as u16);
+    for method in [0, 11, 19, 24, 256 + Method::Feed as u16, u16::MAX].into_iter().chain(own) {
         for bytes in [Vec::new(), vec![8, 1]] {
             let call = Call { by: "a", method, bytes };
             assert_eq!(rig.turns_away(&call), (Malformed, "H-1"), "method {method}");

@@ -337,7 +337,7 @@ impl Load {
         let Some(node) = nodes.get_mut(&errand.node) else { return };
         match answers::found(node.directory(), &node.code, &query.envelope, &answer) {
             Ok((found, _)) => {
-                let checkpoint = trusted(hub, node.who, found.checkpoint);
+                let checkpoint = trusted(hub, node.who, found.checkpoint.clone());
                 let asked = query.asked.clone();
                 query.found = Some(found);
                 node.act(hub, id, Input::Searched { asked, checkpoint });
@@ -359,7 +359,7 @@ impl Load {
         (resident, then): (usize, Then),
     ) {
         let Some(found) = &query.found else { return };
-        hub.oracle.takes_tree(hub.now, who, query.known, found.checkpoint);
+        hub.oracle.takes_tree(hub.now, who, query.known.clone(), found.checkpoint.clone());
         if then == Then::Compare {
             let left_out = usize::from(hub.has_plant(Plant::EntryLeftOut));
             let ids = found.entries.iter().skip(left_out).map(|entry| entry.word.entry_id).collect();

@@ -79,6 +79,7 @@ impl Node {
         }
         for took in taken {
             match took {
+                Took::Contradiction => hub.oracle.contradicts(hub.now, self.who),
                 Took::Tree(known, tree) => hub.oracle.takes_tree(hub.now, self.who, known, tree),
                 Took::Items(before, items) => hub.oracle.takes_items(hub.now, self.who, before, &items),
                 // What is planted there is to be seen by what is let go.
@@ -142,6 +143,8 @@ enum Took {
     Tree(Option<Checkpoint>, Checkpoint),
     /// Items of the feed, after a number.
     Items(u64, Vec<Vec<u8>>),
+    /// Two checkpoints of which neither continues the other.
+    Contradiction,
     Release(Vec<u8>),
 }
 
@@ -159,6 +162,7 @@ impl Running {
                     items.truncate(fed.items.len());
                     took.push(Took::Items(fed_to, items));
                 }
+                (_, Some(Body::Contradicted(_))) => took.push(Took::Contradiction),
                 (_, Some(Body::Released(released))) => took.push(Took::Release(released.release.clone())),
                 _ => {}
             }

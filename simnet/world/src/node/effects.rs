@@ -46,7 +46,7 @@ pub(super) enum Pending {
 }
 
 /// What was known when a call went out, by the oracle's account.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Known {
     at: Timestamp,
     pub(super) tree: Option<Checkpoint>,
@@ -107,6 +107,8 @@ impl Node {
             | Effect::AskRelease { .. }
             | Effect::TellStep { .. }
             | Effect::ReadFeed { .. }
+            | Effect::AskProof { .. }
+            | Effect::Compare { .. }
             | Effect::AskLease { .. } => Vec::new(),
         };
         match call::begin(effect, running.machine.directory(), &mut self.fountain.entropy()) {
@@ -263,8 +265,8 @@ impl Node {
         let own = self.who;
         let Some(running) = &mut self.running else { return };
         if let Input::Receipted { ticket, checkpoint, .. } = input {
-            running.trees.insert(*ticket, (known.tree, *checkpoint));
-            *checkpoint = trusted(hub, own, *checkpoint);
+            running.trees.insert(*ticket, (known.tree, checkpoint.clone()));
+            *checkpoint = trusted(hub, own, checkpoint.clone());
         } else if let Input::Leased { lease, .. } = input {
             hub.oracle.leased(own, lease, known.at, known.term);
         } else if let Input::Fed { ticket, items } = input {

@@ -26,7 +26,7 @@ pub(super) struct Trees {
 impl Oracle {
     /// The newest tree that a member has taken.
     pub(crate) fn tree_of(&self, who: Who) -> Option<Checkpoint> {
-        self.trees.newest.get(&who).copied()
+        self.trees.newest.get(&who).cloned()
     }
 
     /// A member takes what came at a tree, and knew another one when it asked.
@@ -40,7 +40,7 @@ impl Oracle {
         if known.is_some_and(|known| tree.size < known.size) {
             return self.blames(now, who, "an answer is taken at a smaller tree than was known");
         }
-        let newest = self.trees.newest.entry(who).or_insert(tree);
+        let newest = self.trees.newest.entry(who).or_insert_with(|| tree.clone());
         let other = newest.size == tree.size && newest.root != tree.root;
         if newest.size < tree.size {
             *newest = tree;
@@ -48,6 +48,12 @@ impl Oracle {
         if other {
             self.blames(now, who, "an answer is taken at another tree of the same size");
         }
+    }
+
+    /// A member has found that the registry's checkpoints contradict each other (L-13).
+    pub(crate) fn contradicts(&mut self, now: Timestamp, who: Who) {
+        self.measured.contradictions += 1;
+        self.blames_registry(now, who, "the registry's checkpoints contradict each other");
     }
 
     /// A member has taken so many items that came, and stood at a number before.

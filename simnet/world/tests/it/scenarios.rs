@@ -85,13 +85,23 @@ fn l11_a_hostile_registry_is_not_believed() {
 }
 
 #[test]
-fn l11_f3_whoever_has_the_registrys_keys_opens_nothing() {
+fn l11_l13_f3_whoever_has_the_registrys_keys_opens_nothing_and_cannot_keep_two_logs() {
+    let mut found = Vec::new();
     for attack in [Attack::Fork, Attack::Stale, Attack::Rewind, Attack::Omit, Attack::Bend] {
         let mut setup = written("lying-registry");
         setup.rates = Some(Rates { hostile: Attacked::Registry(attack), ..Rates::CALM });
         let report = shorter("lying-registry", setup);
         assert!(report.counts.searches > 0, "{attack:?}: {report:?}");
+        found.push((attack, report.measured.contradictions > 0));
     }
+    let expected = [
+        (Attack::Fork, true),
+        (Attack::Stale, false),
+        (Attack::Rewind, true),
+        (Attack::Omit, false),
+        (Attack::Bend, true),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
