@@ -11,8 +11,9 @@ use crate::limits::NOTE_BYTES_MAX;
 use crate::suite::{PublicKey, SecretKey, Suite};
 use crate::tree::Hash;
 
-/// What signed notes call Ed25519.
+/// What signed notes call Ed25519, and cosignatures by it.
 const ED25519: u8 = 1;
+const COSIGNATURE: u8 = 4;
 
 /// A tree of the log that the registry has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,65 @@ impl Checkpoint {
     }
 }
 
+/// What a witness is asked to cosign (C2SP `tlog-witness`): a note, and the proof that its tree continues the one of `older`
+/// leaves.
+pub fn add_checkpoint(older: u64, proof: &[Hash], note: &[u8]) -> Vec<u8> {
+    let lines: String = proof.iter().map(|hash| format!("{}\n", STANDARD.encode(hash))).collect();
+    [format!("old {older}\n{lines}\n").as_bytes(), note].concat()
+}
+
+/// The key of a witness, whose cosignatures say when it had seen that the log only grew (C2SP `tlog-cosignature`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CosignerKey {
+    name: String,
+    key: PublicKey,
+}
+
+impl CosignerKey {
+    /// Reads a verifier key: name, short name of the key in hexadecimal digits, base64 of algorithm and key.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if it is none of an Ed25519 cosigner.
+    pub fn parse(text: &str) -> Result<Self, DecodeError> {
+        let rule = "a verifier key of a cosigner: name+hash+base64 of 4 and an Ed25519 key";
+        let invalid = || DecodeError::Invalid { field: "witness.key", rule };
+        let mut parts = text.splitn(3, '+');
+        let (name, id, typed) = (parts.next(), parts.next(), parts.next());
+        let typed = STANDARD.decode(typed.ok_or_else(invalid)?).map_err(|_| invalid())?;
+        let (algorithm, key) = typed.split_first().ok_or_else(invalid)?;
+        let key = PublicKey::new(Suite::International, key).map_err(|_| invalid())?;
+        let name = name.filter(|name| !name.is_empty() && !name.contains(char::is_whitespace));
+        let found = Self { name: name.ok_or_else(invalid)?.to_owned(), key };
+        let fits = *algorithm == COSIGNATURE && id == Some(hex::encode(found.id()).as_str());
+        if fits { Ok(found) } else { Err(invalid()) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The first of these signature lines that is this witness's cosignature of a note; others, of whomever, are passed over.
+    pub fn line_of(&self, note: &[u8], lines: &str) -> Option<String> {
+        let (text, _) = std::str::from_utf8(note).ok()?.split_once("\n\n")?;
+        let line = lines.lines().find(|line| self.cosigns(text, line))?;
+        Some(format!("{line}\n"))
+    }
+
+    fn cosigns(&self, text: &str, line: &str) -> bool {
+        let Some((id, blob)) = signature_of(line, &self.name) else { return false };
+        let Some((time, signature)) = blob.split_first_chunk::<8>() else { return false };
+        let time = u64::from_be_bytes(*time);
+        let signed = format!("cosignature/v1\ntime {time}\n{text}\n");
+        let is_time = time > 0 && i64::try_from(time).is_ok();
+        id == self.id() && is_time && self.key.verify(signed.as_bytes(), signature)
+    }
+
+    fn id(&self) -> [u8; 4] {
+        short_name(&self.name, COSIGNATURE, &self.key)
+    }
+}
+
 /// What a note says, without looking at its signatures: for a note that was checked before.
 ///
 /// # Errors
@@ -114,11 +174,16 @@ fn read_text(text: &str) -> Result<Checkpoint, DecodeError> {
 }
 
 fn is_by(line: &str, name: &str, key: &PublicKey, text: &[u8]) -> bool {
-    let blob = line.strip_prefix("\u{2014} ").and_then(|rest| rest.split_once(' '));
-    let Some((_, blob)) = blob.filter(|(signer, _)| *signer == name) else { return false };
-    let Ok(blob) = STANDARD.decode(blob) else { return false };
-    blob.split_first_chunk::<4>()
-        .is_some_and(|(hash, signature)| *hash == key_hash(name, key) && key.verify(text, signature))
+    signature_of(line, name)
+        .is_some_and(|(id, signature)| id == key_hash(name, key) && key.verify(text, &signature))
+}
+
+/// The short name of the key and the signature in a signature line, if it is of this name.
+fn signature_of(line: &str, name: &str) -> Option<([u8; 4], Vec<u8>)> {
+    let (signer, blob) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let blob = STANDARD.decode(blob).ok().filter(|_| signer == name)?;
+    let (id, signature) = blob.split_first_chunk::<4>()?;
+    Some((*id, signature.to_vec()))
 }
 
 /// The key's short name in a note: SHA-256(name ‖ \n ‖ algorithm ‖ public key), first 4 bytes; algorithm 1 is Ed25519.
@@ -127,6 +192,10 @@ fn key_hash(name: &str, key: &PublicKey) -> [u8; 4] {
         Suite::International => ED25519,
         Suite::Simulation => 0xff,
     };
+    short_name(name, algorithm, key)
+}
+
+fn short_name(name: &str, algorithm: u8, key: &PublicKey) -> [u8; 4] {
     let digest = hash::sha256_plain(&[name.as_bytes(), b"\n", &[algorithm], key.as_bytes()]);
     let (short, _) = digest.split_first_chunk::<4>().expect("a digest has 32 bytes");
     *short
@@ -161,6 +230,57 @@ mod tests {
         assert!(lines[4].starts_with("\u{2014} yiqiao/demo/log-1 "), "{}", lines[4]);
         let keys = [key(2).public(), key(1).public()];
         assert_eq!(Checkpoint::open(&note, "yiqiao/demo/log-1", &keys), Ok(checkpoint()));
+    }
+
+    /// A cosignature as the specification describes it, word for word.
+    fn cosigned(note: &[u8], time: u64, key: &SecretKey) -> String {
+        let text = String::from_utf8(note.to_vec()).unwrap();
+        let (text, _) = text.split_once("\n\n").unwrap();
+        let signature = key.sign(format!("cosignature/v1\ntime {time}\n{text}\n").as_bytes());
+        let digest = hash::sha256_plain(&[b"witness.example/w1\n\x04", key.public().as_bytes()]);
+        let blob = [&digest[..4], &time.to_be_bytes(), &signature].concat();
+        format!("\u{2014} witness.example/w1 {}\n", STANDARD.encode(blob))
+    }
+
+    fn cosigner(key: &SecretKey) -> String {
+        let digest = hash::sha256_plain(&[b"witness.example/w1\n\x04", key.public().as_bytes()]);
+        let typed = [&[4][..], key.public().as_bytes()].concat();
+        format!("witness.example/w1+{}+{}", hex::encode(&digest[..4]), STANDARD.encode(typed))
+    }
+
+    #[test]
+    fn l14_a_witnesss_own_cosignature_of_this_very_note_counts_and_nothing_else() {
+        let witness = CosignerKey::parse(&cosigner(&key(5))).unwrap();
+        let (note, other) =
+            (checkpoint().sign(&key(1)), Checkpoint { size: 13, ..checkpoint() }.sign(&key(1)));
+        let good = cosigned(&note, 1_679_315_147, &key(5));
+        assert_eq!(witness.line_of(&note, &format!("\u{2014} somebody AAAA\n{good}")), Some(good.clone()));
+        for bad in [
+            cosigned(&other, 1_679_315_147, &key(5)),
+            cosigned(&note, 1_679_315_147, &key(6)),
+            cosigned(&note, 0, &key(5)),
+            cosigned(&note, u64::MAX, &key(5)),
+            good.replace("w1", "w2"),
+            good.replacen("\u{2014} ", "- ", 1),
+            String::new(),
+        ] {
+            assert_eq!(witness.line_of(&note, &bad), None, "{bad}");
+        }
+        // A checkpoint stays one under a cosignature.
+        let served = [note, good.into_bytes()].concat();
+        assert!(Checkpoint::open(&served, "yiqiao/demo/log-1", &[key(1).public()]).is_ok());
+    }
+
+    #[test]
+    fn l14_a_verifier_key_that_is_not_of_a_cosigner_is_refused() {
+        let good = cosigner(&key(5));
+        assert_eq!(CosignerKey::parse(&good).unwrap().name(), "witness.example/w1");
+        let log = verifier_key("witness.example/w1", &key(5).public());
+        let other_id = good.replacen('+', "+0", 1);
+        let cut: String = good.chars().take(good.len() - 5).collect();
+        for bad in ["", "w1", "w1+00000000", &log, &other_id, &cut, &good.replace('/', " ")] {
+            assert!(CosignerKey::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

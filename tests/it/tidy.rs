@@ -35,6 +35,7 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`[http]`", "host/src/http/guard.rs", "pub struct HttpConfig {"),
     ("`[log]`", "host/src/telemetry.rs", "pub struct LogConfig {"),
     ("`registry.toml`", "registry/service/src/config.rs", "pub(crate) struct Config {"),
+    ("`[[witness]]`", "registry/service/src/witness.rs", "pub(crate) struct WitnessConfig {"),
 ];
 
 fn root() -> PathBuf {

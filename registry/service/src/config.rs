@@ -5,6 +5,8 @@ use yiqiao_host::config::ConfigPath;
 use yiqiao_host::http::HttpConfig;
 use yiqiao_host::telemetry::LogConfig;
 
+use crate::witness::WitnessConfig;
+
 /// What `registry.toml` says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,9 @@ pub(crate) struct Config {
     /// The region's time zone, by its IANA name: days of the figures are days there.
     #[serde(default = "default_zone")]
     pub(crate) zone: String,
+    /// Who cosigns checkpoints.
+    #[serde(default)]
+    pub(crate) witness: Vec<WitnessConfig>,
     /// Logging.
     #[serde(default)]
     pub(crate) log: LogConfig,
@@ -53,12 +58,13 @@ pub(crate) struct ConfigFile<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::witness;
 
     #[test]
     fn the_example_of_the_documentation_is_taken() {
         let text = include_str!("../../../docs/configuration.md");
         let example = text.split("```toml\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
         let config: Config = toml::from_str(example).unwrap();
-        assert_eq!(config.http.hosts.len(), 1);
+        assert_eq!((config.http.hosts.len(), witness::read(&config.witness).unwrap().len()), (1, 1));
     }
 }

@@ -21,6 +21,7 @@ use crate::public_log::{self, PublicLog};
 use crate::sequencer::LogStatus;
 use crate::volume::{Facts, Zone, turns};
 use crate::web::{self, Office};
+use crate::witness::{self, Witness};
 
 /// What is opened before the log is handed to its thread.
 pub(crate) struct Front {
@@ -29,6 +30,7 @@ pub(crate) struct Front {
     identity: Identity,
     facts: Facts,
     socket: AdminSocket,
+    witnesses: Vec<Witness>,
 }
 
 /// What is known once the log runs.
@@ -53,18 +55,21 @@ impl Front {
             turns: turns(),
         };
         let socket = AdminSocket::bind(&data.join(SOCKET))?;
-        Ok(Self { code: code.clone(), http: config.http.clone(), identity, facts, socket })
+        let witnesses = witness::read(&config.witness)?;
+        Ok(Self { code: code.clone(), http: config.http.clone(), identity, facts, socket, witnesses })
     }
 
     /// Serves, in tasks that end when they are dropped.
     pub(crate) fn start(self, tasks: &mut JoinSet<()>, listener: TcpListener, running: Running) {
-        let Self { code, http, identity, facts, socket } = self;
+        let Self { code, http, identity, facts, socket, witnesses } = self;
         tasks.spawn(identity.clone().sweep());
         tasks.spawn(facts.open.clone().keep_noting(identity.clock.clone()));
         tasks.spawn(desk::serve(socket, identity.clone()));
         let Running { directory, log, views, link } = running;
         let office = web::router(Office { identity, directory, log, link, facts, code });
-        let router = public_log::router(PublicLog::new(views)).merge(office);
+        let (cosigned, asking) = witness::begin(witnesses, views.clone());
+        tasks.spawn(asking);
+        let router = public_log::router(PublicLog::new(views, cosigned)).merge(office);
         tasks.spawn(async move {
             http::serve(listener, http::standard(router, &http), std::future::pending()).await;
         });

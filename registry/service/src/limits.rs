@@ -31,6 +31,17 @@ pub(crate) const SMALL_COUNT: u64 = 5;
 /// Tiles of the log that are cut at once.
 pub(crate) const TILES_AT_ONCE_MAX: usize = 4;
 
+/// Witnesses of one registry.
+pub(crate) const WITNESSES_MAX: usize = 16;
+/// How often witnesses are asked at most.
+pub(crate) const COSIGNED_EVERY: Duration = Duration::from_secs(1);
+/// How long a witness may take: as long the checkpoint that is served waits for it.
+pub(crate) const WITNESS_WAIT: Duration = Duration::from_secs(5);
+/// How long a witness that failed is not asked.
+pub(crate) const WITNESS_REST: Duration = Duration::from_secs(30);
+/// Longest answer of a witness.
+pub(crate) const COSIGNATURES_BYTES_MAX: u64 = 16 << 10;
+
 /// How often it is written down that the log is open.
 pub(crate) const OPEN_NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Spans of time in which the log was open that are remembered: one for each start of the process.

@@ -15,6 +15,7 @@ mod serve;
 mod tokens;
 mod volume;
 mod web;
+mod witness;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -17,17 +17,19 @@ use yiqiao_proto::tile::{self, Content, Tile};
 
 use crate::ledger::{LedgerError, LogView};
 use crate::limits::TILES_AT_ONCE_MAX;
+use crate::witness::Cosigned;
 
 /// The log as it was published last; clones share it.
 #[derive(Clone)]
 pub(crate) struct PublicLog {
     views: watch::Receiver<LogView>,
+    cosigned: Cosigned,
     turns: Arc<Semaphore>,
 }
 
 impl PublicLog {
-    pub(crate) fn new(views: watch::Receiver<LogView>) -> Self {
-        Self { views, turns: Arc::new(Semaphore::new(TILES_AT_ONCE_MAX)) }
+    pub(crate) fn new(views: watch::Receiver<LogView>, cosigned: Cosigned) -> Self {
+        Self { views, cosigned, turns: Arc::new(Semaphore::new(TILES_AT_ONCE_MAX)) }
     }
 }
 
@@ -44,8 +46,10 @@ async fn checkpoint(State(log): State<PublicLog>, Path(id): Path<String>) -> Res
     if view.log_id.as_str() != id {
         return Err(Problem::new(&kind::NOT_FOUND));
     }
+    // With witnesses it is the newest of which they were asked, seconds behind the log.
+    let note = log.cosigned.borrow().clone().unwrap_or(view.note);
     let about = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
-    Ok((about, view.note.to_vec()).into_response())
+    Ok((about, note.to_vec()).into_response())
 }
 
 async fn one_tile(

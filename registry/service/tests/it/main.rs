@@ -11,6 +11,7 @@ mod rig;
 mod story;
 mod volume;
 mod web;
+mod witness;
 mod words;
 
 /// The program under test.

@@ -17,27 +17,27 @@ use crate::rig::{Region, text, until};
 use crate::words::{Chain, some_token};
 
 /// What came back.
-struct Fetched {
-    status: u16,
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
     head: String,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A monitor: knows where the log is, and its key.
-struct Monitor {
+pub(crate) struct Monitor {
     port: u16,
-    key: String,
+    pub(crate) key: String,
 }
 
 impl Monitor {
     /// What the operator hands to whoever wants to follow the log.
-    fn new(region: &Region) -> Self {
+    pub(crate) fn new(region: &Region) -> Self {
         let said = text(&region.command("members", &[]).stdout);
         let key = said.lines().find_map(|line| line.strip_prefix("log ")).unwrap().to_owned();
         Self { port: region.http(), key }
     }
 
-    fn fetch(&self, path: &str) -> Fetched {
+    pub(crate) fn fetch(&self, path: &str) -> Fetched {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let port = self.port;
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
