@@ -13,6 +13,8 @@ use crate::pages::{Person, RESIDENT_ID, fed};
 use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
 
+/// The log, which everybody may follow (L-12): that there is a log, and how long it is, is no secret.
+const LOG: &[&str] = &["/log/{log}/checkpoint", "/log/{log}/tile/{*tile}"];
 /// Open to everybody.
 const OPEN: [&str; 2] = ["/healthz", "/fhir/metadata"];
 /// Where somebody signs in: method, address, what a stranger may send there.
@@ -139,6 +141,7 @@ async fn methods(port: &Port, path: &str) -> BTreeSet<String> {
 fn expected(method: &str, path: &str, takes: bool) -> &'static [u16] {
     match (method, path) {
         _ if !takes => &[405],
+        ("GET" | "HEAD", log) if LOG.contains(&log) => &[200, 404],
         ("GET" | "HEAD", open) if OPEN.contains(&open) => &[200],
         // Who has no session has none afterwards.
         ("DELETE", "/api/session") => &[204],
@@ -159,7 +162,7 @@ async fn all_is_closed(port: &Port, there: &BTreeMap<&str, String>, secrets: &[&
             let answer = ask(port, method, &real, &stranger).await;
             let of = format!("{method} {route} {stranger}: {} {}", answer.status, answer.text());
             assert!(expected(method, route, takes.contains(method)).contains(&answer.status), "{of}");
-            if real != none {
+            if real != none && !LOG.contains(&route.as_str()) {
                 let other = ask(port, method, &none, &stranger).await;
                 assert_eq!((answer.status, answer.text()), (other.status, other.text()), "{of}");
             }
@@ -220,7 +223,13 @@ async fn without_a_login_only_health_statements_and_pages_are_open_on_every_port
     assert_eq!(told, ["live", "ready", "version"]);
 
     let registry = Port { http: node.region.http, routes: self::routes("registry/service/src") };
-    all_is_closed(&registry, &BTreeMap::new(), &["桥州市人民医院", "0571-00000000"]).await;
+    let log = [("log", "log-1".to_owned()), ("*tile", "entries/000.p/1".to_owned())];
+    let log: BTreeMap<&str, String> = log.into_iter().collect();
+    for route in LOG {
+        let path = filled(route, |name| log[name].clone());
+        assert_eq!(ask(&registry, "GET", &path, "").await.status, 200, "{path}");
+    }
+    all_is_closed(&registry, &log, &["桥州市人民医院", "0571-00000000"]).await;
     pages_are_open(&registry, &["/"]).await;
 }
 

@@ -39,7 +39,7 @@ use crate::wire;
 const LONG: usize = 35 * CHUNK_BYTES as usize;
 
 /// What a hospital's systems sent about somebody, and one document of them made long; all of it published.
-async fn fill(node: &Node) {
+pub(crate) async fn fill(node: &Node) {
     let token = node.token("emr").await;
     let mut line = node.mllp().await;
     let mut padding = LONG;

@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod contradiction;
 mod crash;
 mod damage;
 mod deposits;
