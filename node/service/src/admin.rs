@@ -18,6 +18,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Timestamp;
 
 use crate::app::App;
+use crate::audit::{self, Walked};
 use crate::limits::LISTED_MAX;
 use crate::names::{name_of, remark_names};
 use crate::reception::Beside;
@@ -42,6 +43,10 @@ pub(crate) enum Whose {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
     Status,
+    /// Walks on in the audit.
+    VerifyAudit {
+        walked: Walked,
+    },
     Reviews {
         after: u64,
     },
@@ -89,6 +94,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "kebab-case", untagged)]
 pub(crate) enum Reply {
     Status(Box<Status>),
+    Audit { audit: Walked },
     Reviews { reviews: Vec<ReviewLine> },
     Review { review: ReviewLine },
     Original { bytes: String, chunks: u64 },
@@ -121,6 +127,9 @@ pub(crate) struct Status {
     pub(crate) open_reviews: u64,
     pub(crate) open_problems: u64,
     pub(crate) free_bytes: u64,
+    /// The first line of the audit that was found not to be the one that was written.
+    #[serde(default)]
+    pub(crate) audit_broken: Option<u64>,
     /// Registers of patient numbers that messages name and the configuration does not.
     #[serde(default)]
     pub(crate) registers: Vec<RegisterLine>,
@@ -224,6 +233,7 @@ impl From<AccountRequest> for Request {
 pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> {
     match request {
         Request::Status => status(&app).await.map(|status| Reply::Status(Box::new(status))),
+        Request::VerifyAudit { walked } => verify_audit(&app, walked).await,
         Request::Reviews { after } => reviews(&app, after).await,
         Request::Review { number } => {
             Ok(Reply::Review { review: review_line(&app, &review(&app, number).await?) })
@@ -252,6 +262,11 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
 async fn hand(app: &App, input: Input) -> Result<Reply, String> {
     app.inbox.hand(input).await.map_err(sentence)?;
     Ok(Reply::Done { done: true })
+}
+
+async fn verify_audit(app: &App, walked: Walked) -> Result<Reply, String> {
+    let walked = audit::walk(&app.inbox, walked).await.map_err(sentence)?;
+    Ok(Reply::Audit { audit: walked.map_err(sentence)? })
 }
 
 async fn status(app: &App) -> Result<Status, String> {
@@ -297,6 +312,7 @@ async fn status(app: &App) -> Result<Status, String> {
         open_reviews: count(open_reviews(app, 0, LISTED_MAX).await?.len()),
         open_problems: count(open_problems(app, 0, LISTED_MAX).await?.len()),
         free_bytes: app.vault.free_bytes().map_err(sentence)?,
+        audit_broken: app.audit_broken.borrow().map(|broken| broken.0),
         registers: registers.into_iter().filter(|register| !register.configured).map(register_line).collect(),
         systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
     })

@@ -8,6 +8,7 @@ use yiqiao_host::clients::{Clients, Systems};
 use yiqiao_host::clock::Clock;
 use yiqiao_host::link::Link;
 use yiqiao_host::sessions::Identity;
+use yiqiao_node_core::audit::Broken;
 use yiqiao_proto::id::Code;
 
 use crate::config::Departments;
@@ -39,6 +40,8 @@ pub(crate) struct App {
     pub(crate) fetcher: Fetcher,
     /// What an operator should look at.
     pub(crate) alarms: watch::Receiver<Alarms>,
+    /// The line at which the audit breaks, if it was found to.
+    pub(crate) audit_broken: watch::Receiver<Option<Broken>>,
     /// Staff who sign in.
     pub(crate) identity: Identity,
     /// Systems that sign in.

@@ -15,6 +15,7 @@ use yiqiao_host::config;
 
 use crate::admin::{ClientLine, ProblemLine, RegisterLine, Reply, Request, ReviewLine, Status, Whose};
 use crate::api::intake::SCOPE;
+use crate::audit::Walked;
 use crate::config::Config;
 
 /// What can be done with messages that are kept for a person.
@@ -66,6 +67,13 @@ pub(crate) enum ProblemCommand {
     },
 }
 
+/// What can be done with the audit.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Walks all lines: fails at the first that is not the one that was written.
+    Verify,
+}
+
 /// What can be done with systems that sign in.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
@@ -115,6 +123,15 @@ impl Console {
     pub(crate) fn status(&self, json: bool) -> anyhow::Result<()> {
         let Reply::Status(status) = self.ask(&Request::Status)? else { return other() };
         say(&if json { serde_json::to_string_pretty(&status)? } else { status_text(&status) })
+    }
+
+    pub(crate) fn audit(&self, AuditCommand::Verify: &AuditCommand) -> anyhow::Result<()> {
+        let mut walked = Walked::default();
+        while !walked.whole {
+            let Reply::Audit { audit } = self.ask(&Request::VerifyAudit { walked })? else { return other() };
+            walked = audit;
+        }
+        say(&format!("{} lines of the audit, each the one that was written", walked.lines))
     }
 
     pub(crate) fn review(&self, command: &ReviewCommand) -> anyhow::Result<()> {
@@ -263,6 +280,9 @@ fn status_text(status: &Status) -> String {
             found.at,
             also.unwrap_or_default()
         )
+    }));
+    lines.extend(status.audit_broken.iter().map(|line| {
+        format!("ALARM         line {line} of the audit was changed or is gone (A-3): keep the data folder as it is")
     }));
     if exchange.other_log {
         lines.push("ALARM         the registry has shown another log: tell its operator (L-11)".to_owned());

@@ -5,6 +5,11 @@ use std::time::Duration;
 use yiqiao_node_core::limits::ERRANDS_MAX;
 use yiqiao_proto::time::Millis;
 
+/// Pages of the audit that are walked in one go.
+pub(crate) const AUDIT_PAGES: usize = 16;
+/// Pause between two of them at the start: there is other work.
+pub(crate) const AUDIT_PAUSE: Duration = Duration::from_millis(20);
+
 /// Inputs and questions that wait for the machine; beyond them callers are told to come again.
 pub(crate) const QUEUE_MAX: usize = 1_024;
 /// Inputs of one batch: one write to the disk for all.

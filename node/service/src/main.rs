@@ -14,6 +14,7 @@
 mod admin;
 mod api;
 mod app;
+mod audit;
 mod cli;
 mod clock;
 mod config;
@@ -49,7 +50,7 @@ use yiqiao_host::folder::keep_private;
 use yiqiao_host::keys;
 use yiqiao_node_core::answers;
 
-use crate::cli::{ClientCommand, Console, ProblemCommand, ReviewCommand};
+use crate::cli::{AuditCommand, ClientCommand, Console, ProblemCommand, ReviewCommand};
 
 /// The node of a hospital in a regional health information exchange.
 #[derive(Parser)]
@@ -111,6 +112,13 @@ enum Command {
         #[command(subcommand)]
         command: ProblemCommand,
     },
+    /// The record of who did what with whose record.
+    Audit {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Accounts of staff.
     Account {
         #[command(flatten)]
@@ -152,6 +160,7 @@ fn run() -> anyhow::Result<()> {
         Command::Status { node, json } => Console::new(&node.config)?.status(json),
         Command::Review { node, command } => Console::new(&node.config)?.review(&command),
         Command::Problems { node, command } => Console::new(&node.config)?.problem(&command),
+        Command::Audit { node, command } => Console::new(&node.config)?.audit(&command),
         Command::Account { node, command } => Console::new(&node.config)?.account(command),
         Command::Client { node, command } => Console::new(&node.config)?.client(command),
     }

@@ -21,6 +21,7 @@ use yiqiao_host::sessions::Identity;
 use yiqiao_host::store::Store;
 use yiqiao_host::{config, keys, telemetry};
 use yiqiao_node_core::at_rest::AtRest;
+use yiqiao_node_core::audit::Broken;
 use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
@@ -45,7 +46,7 @@ use crate::renewal::Held;
 use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
 use crate::sweep::{sweep, sweep_copies};
 use crate::vault::Vault;
-use crate::{admin, api, fhir};
+use crate::{admin, api, audit, fhir};
 
 /// Makes a machine that has seen nothing.
 type Fresh = Box<dyn Fn() -> Machine + Send>;
@@ -94,7 +95,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
     let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone);
     let (alarms, alarmed) = watch::channel(Alarms::default());
-    let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed };
+    let (broken, audit_broken) = watch::channel(None);
+    let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed, audit_broken };
     let app = app(&config, &first, parts)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
@@ -119,6 +121,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
     let mut tasks = background(&app, directories, roster, list_named);
+    tasks.spawn(audit::check(app.inbox.clone(), broken));
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
         tasks.spawn(Mllp { door, listener, reception, clock }.serve());
@@ -229,6 +232,7 @@ struct Parts {
     link: Link,
     fetcher: Fetcher,
     alarms: watch::Receiver<Alarms>,
+    audit_broken: watch::Receiver<Option<Broken>>,
 }
 
 fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> {
@@ -246,10 +250,23 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
         departments: config.member_departments()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
-    let Parts { inbox, vault, reception, registry, link, fetcher, alarms } = parts;
+    let Parts { inbox, vault, reception, registry, link, fetcher, alarms, audit_broken } = parts;
     let deposits = Deposits::new(inbox.clone(), Arc::clone(&vault));
     let member = Arc::new(member);
-    Ok(App { member, inbox, vault, reception, deposits, registry, link, fetcher, alarms, identity, systems })
+    Ok(App {
+        member,
+        inbox,
+        vault,
+        reception,
+        deposits,
+        registry,
+        link,
+        fetcher,
+        alarms,
+        audit_broken,
+        identity,
+        systems,
+    })
 }
 
 /// What goes on beside the doors.

@@ -7,6 +7,7 @@
     reason = "what cannot happen here fails the test"
 )]
 
+mod audit;
 mod commands;
 mod contradiction;
 mod crash;
