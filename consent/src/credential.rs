@@ -18,17 +18,18 @@ pub struct Stated {
     pub statement: CredentialStatement,
 }
 
-/// Whether a passkey that stood for this patient signed the challenge: of each voucher counts what it stated last before this
-/// place, by the policy in force.
+/// Whether a passkey that stood for this patient signed the act with this hash: of each voucher counts what it stated last before
+/// this place, by the policy in force.
 pub fn is_proved(
     assertion: &PasskeyAssertion,
-    challenge: &Digest,
+    act: &Digest,
     patient: &Token,
     stated: &[Stated],
     before: u64,
     policy: &Policy,
 ) -> bool {
     let Some(party) = RelyingParty::of(policy) else { return false };
+    let Some(challenge) = assertion.challenge_over(act) else { return false };
     let mut newest: BTreeMap<&Code, &Stated> = BTreeMap::new();
     for stated in stated.iter().filter(|stated| stated.seq < before) {
         let last = newest.entry(&stated.statement.voucher).or_insert(stated);
@@ -40,7 +41,7 @@ pub fn is_proved(
         statement.credential_id == assertion.credential_id
             && stands_for(statement, patient, policy)
             && PasskeyKey::read(statement.algorithm, &statement.public_key)
-                .and_then(|key| party.check_assertion(assertion, challenge, &key))
+                .and_then(|key| party.check_assertion(assertion, &challenge, &key))
                 .is_ok()
     })
 }

@@ -154,7 +154,7 @@ pub trait Said: Sized {
 }
 
 impl<T: Said> Act<T> {
-    /// What a passkey signs as its challenge (C-8).
+    /// Its hash: what a passkey that signs it alone has as its challenge (C-8).
     pub fn challenge(&self, region: &Code) -> Digest {
         let kind = T::KIND.number().to_be_bytes();
         hash::sha256(domain::ACT, &[region.as_str().as_bytes(), &kind, &self.bytes])

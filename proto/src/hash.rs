@@ -22,6 +22,8 @@ pub mod domain {
     pub const LINK: &str = "yiqiao/link/1";
     /// The challenge that a passkey signs (C-8).
     pub const ACT: &str = "yiqiao/act/1";
+    /// The challenge of several acts that a passkey signs at once (C-8).
+    pub const ACTS: &str = "yiqiao/acts/1";
     /// What a leaf commits to (L-3).
     pub const LEAF: &str = "yiqiao/leaf/1";
     /// The commitment of a document key (Z-2).

@@ -3,6 +3,7 @@
 use crate::codes::{CredentialAlgorithm, CredentialState, ProofKind};
 use crate::decode::{self, DecodeError, check, required};
 use crate::envelope::{Kind, Word};
+use crate::hash::{self, domain};
 use crate::id::{Code, Digest};
 use crate::limits;
 use crate::member::{read_previous, write_optional};
@@ -21,7 +22,7 @@ pub enum Proof {
     DeskWitness(DeskWitness),
 }
 
-/// A WebAuthn assertion whose challenge is the SHA-256 of the act's bytes.
+/// A WebAuthn assertion whose challenge is the hash of an act, or of several that were signed at once (C-8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasskeyAssertion {
     /// Which passkey.
@@ -32,6 +33,30 @@ pub struct PasskeyAssertion {
     pub client_data_json: Vec<u8>,
     /// The signature over both.
     pub signature: Vec<u8>,
+    /// The hashes of all acts that it signs, ascending; empty if it signs one.
+    pub acts: Vec<Digest>,
+}
+
+impl PasskeyAssertion {
+    /// What it has to have signed to prove an act with this hash: the act, or all that were signed at once, the act among
+    /// them (C-8). None if it is of other acts.
+    pub fn challenge_over(&self, act: &Digest) -> Option<Digest> {
+        match self.acts.as_slice() {
+            [] => Some(*act),
+            acts => acts.contains(act).then(|| challenge_of(acts)),
+        }
+    }
+}
+
+/// What a passkey signs for acts with these hashes, which are ascending: of one, the hash itself (C-8).
+pub fn challenge_of(acts: &[Digest]) -> Digest {
+    match acts {
+        [act] => *act,
+        acts => {
+            let parts: Vec<&[u8]> = acts.iter().map(|act| act.as_bytes().as_slice()).collect();
+            hash::sha256(domain::ACTS, &parts)
+        }
+    }
 }
 
 /// A member says that the patient was logged in.
@@ -85,6 +110,7 @@ impl Proof {
                 authenticator_data: part("passkey.authenticator_data", wire.authenticator_data)?,
                 client_data_json: part("passkey.client_data_json", wire.client_data_json)?,
                 signature: part("passkey.signature", wire.signature)?,
+                acts: read_acts(&wire.acts)?,
             }),
             P::Login(wire) => Self::AttestedLogin(AttestedLogin {
                 organisation: decode::code("login.organisation", wire.organisation)?,
@@ -108,6 +134,7 @@ impl Proof {
                 authenticator_data: passkey.authenticator_data.clone(),
                 client_data_json: passkey.client_data_json.clone(),
                 signature: passkey.signature.clone(),
+                acts: passkey.acts.iter().map(|act| act.as_bytes().to_vec()).collect(),
             }),
             Self::AttestedLogin(login) => P::Login(wire::AttestedLogin {
                 organisation: login.organisation.to_string(),
@@ -123,6 +150,16 @@ impl Proof {
         };
         wire::Proof { proof: Some(proof) }
     }
+}
+
+/// An act that is signed alone names none.
+fn read_acts(acts: &[Vec<u8>]) -> Result<Vec<Digest>, DecodeError> {
+    let field = "passkey.acts";
+    decode::at_most(field, acts.len(), limits::TOKENS_MAX)?;
+    let acts: Vec<Digest> = acts.iter().map(|act| Digest::read(field, act)).collect::<Result<_, _>>()?;
+    check(field, acts.is_sorted_by(|a, b| a < b), "ascending, none twice")?;
+    check(field, acts.len() != 1, "none or several")?;
+    Ok(acts)
 }
 
 fn part(field: &'static str, bytes: Vec<u8>) -> Result<Vec<u8>, DecodeError> {

@@ -215,6 +215,8 @@ def check_hashes():
     same("act", act, values["challenge.act"])
     challenge = sha256(parts("yiqiao/act/1", values["region"], number(5, 4), act))
     same("challenge", challenge, values["challenge"])
+    together = sorted([challenge, values["together.other"]])
+    same("challenge of acts signed at once", sha256(parts("yiqiao/acts/1", *together)), values["together"])
     salted = sha256(parts("yiqiao/salted/1", values["salted.salt"], b"staff", b"7"))
     same("salted commitment", salted, values["salted"])
 

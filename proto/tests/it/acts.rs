@@ -3,6 +3,8 @@
 use prost::Message;
 use yiqiao_proto::codes::Purpose;
 use yiqiao_proto::directive::Act;
+use yiqiao_proto::id::Digest;
+use yiqiao_proto::proof::{PasskeyAssertion, Proof, challenge_of};
 use yiqiao_proto::wire::words as wire;
 
 use crate::rules::{refusal, refused};
@@ -140,12 +142,48 @@ fn c8_an_act_needs_one_whole_proof() {
                 authenticator_data: vec![1],
                 client_data_json: vec![1],
                 signature,
+                acts: Vec::new(),
             };
             wire.proof = Some(wire::Proof { proof: Some(wire::proof::Proof::Passkey(parts)) });
         })
     };
     assert_eq!(passkey(Vec::new()), "passkey.signature is not valid: not empty");
     assert_eq!(passkey(vec![1; 1_025]), "passkey.signature has 1025 bytes, more than 1024");
+}
+
+#[test]
+fn c8_acts_that_are_signed_at_once_are_named_in_one_order() {
+    let acts = |acts: &[u8]| {
+        refusal(&samples::permit(), |wire| {
+            let Some(wire::proof::Proof::Passkey(passkey)) = &mut wire.proof.get_or_insert_default().proof
+            else {
+                unreachable!("a permit that is signed")
+            };
+            passkey.acts = acts.iter().map(|seed| vec![*seed; 32]).collect();
+        })
+    };
+    assert_eq!(acts(&[1]), "passkey.acts is not valid: none or several");
+    for unordered in [[2, 1], [1, 1]] {
+        assert_eq!(acts(&unordered), "passkey.acts is not valid: ascending, none twice");
+    }
+    assert_eq!(acts(&[1; 9]), "passkey.acts has 9 items, more than 8");
+}
+
+#[test]
+fn c8_an_assertion_over_several_acts_proves_each_of_them_and_no_other() {
+    let digest = |seed| Digest::new([seed; 32]).unwrap();
+    let Proof::Passkey(alone) = samples::permit().proof else { unreachable!("a permit that is signed") };
+    let over = |acts: &[u8]| PasskeyAssertion {
+        acts: acts.iter().map(|seed| digest(*seed)).collect(),
+        ..alone.clone()
+    };
+    assert_eq!(over(&[]).challenge_over(&digest(1)), Some(digest(1)));
+    let both = challenge_of(&[digest(1), digest(2)]);
+    assert_eq!(over(&[1, 2]).challenge_over(&digest(1)), Some(both));
+    assert_eq!(over(&[1, 2]).challenge_over(&digest(2)), Some(both));
+    assert_eq!(over(&[1, 2]).challenge_over(&digest(3)), None);
+    assert_eq!(challenge_of(&[digest(1)]), digest(1));
+    assert!([digest(1), digest(2), challenge_of(&[digest(1), digest(3)])].iter().all(|other| *other != both));
 }
 
 #[test]

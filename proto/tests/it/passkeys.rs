@@ -47,6 +47,7 @@ impl Made {
             authenticator_data: self.get("authenticator"),
             client_data_json: self.get("client_data"),
             signature: self.get(&format!("{name}.signature")),
+            acts: Vec::new(),
         }
     }
 

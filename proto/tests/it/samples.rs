@@ -136,6 +136,7 @@ fn passkey() -> Proof {
         client_data_json: br#"{"type":"webauthn.get","challenge":"","origin":"https://demo.example"}"#
             .to_vec(),
         signature: vec![0x30; 70],
+        acts: Vec::new(),
     })
 }
 

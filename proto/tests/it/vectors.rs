@@ -19,11 +19,12 @@ use yiqiao_proto::form::{
 };
 use yiqiao_proto::hash;
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::lease::{FeedItem, feed_next, feed_start};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::phi::Phi;
+use yiqiao_proto::proof::challenge_of;
 use yiqiao_proto::sealed::{DocumentKey, Header, Map, Opener, Sealer};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, Hash};
@@ -201,7 +202,8 @@ fn f2_the_chain_of_a_feed_is_as_frozen() {
 fn n2_links_ids_and_challenges_are_as_frozen() {
     let mut vectors = Vectors::new(
         "Hashes by W-7. entry_id: HMAC-SHA-256 (N-3). link: the commitment of the withdrawal in words.txt (N-2).
-         challenge: of the directive's act in words.txt (C-8). salted: a commitment under one salt to the parts
+         challenge: of the directive's act in words.txt (C-8); together: of that act and of the one with the hash `other`,
+         signed at once. salted: a commitment under one salt to the parts
          `staff` and `7` (C-8, A-3).",
     );
     vectors.add("region", "demo");
@@ -222,7 +224,11 @@ fn n2_links_ids_and_challenges_are_as_frozen() {
     vectors.add("link", link.commitment());
     let permit = samples::permit();
     vectors.add("challenge.act", &permit.bytes);
-    vectors.add("challenge", permit.challenge(&region::region()));
+    let challenge = permit.challenge(&region::region());
+    vectors.add("challenge", challenge);
+    let other = Digest::new([0xff; 32]).unwrap();
+    vectors.add("together.other", other);
+    vectors.add("together", challenge_of(&[challenge, other]));
     vectors.add("salted.salt", [0x62; 32]);
     vectors.add("salted", hash::salted(&[0x62; 32], &[b"staff", b"7"]));
     vectors.are_frozen_in("hashes.txt");

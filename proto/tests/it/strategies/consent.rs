@@ -2,7 +2,7 @@
 
 use proptest::collection::{btree_set, vec};
 use proptest::option;
-use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use yiqiao_proto::codes::{
     CredentialAlgorithm, CredentialState, DocumentClass, LegalBasis, PatientQuestion, PersonRole, Purpose,
     RevocationReason, Sensitivity, Stance,
@@ -118,9 +118,19 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn proof() -> impl Strategy<Value = Proof> {
-    let passkey = [part().boxed(), part().boxed(), part().boxed(), part().boxed()];
-    let passkey = passkey.prop_map(|[credential_id, authenticator_data, client_data_json, signature]| {
-        Proof::Passkey(PasskeyAssertion { credential_id, authenticator_data, client_data_json, signature })
+    let parts = [part().boxed(), part().boxed(), part().boxed(), part().boxed()];
+    let acts = prop_oneof![Just(0), 2..=limits::TOKENS_MAX];
+    let acts = acts.prop_flat_map(|count| btree_set(digest(), count));
+    let passkey = (parts, acts).prop_map(|(parts, acts)| {
+        let [credential_id, authenticator_data, client_data_json, signature] = parts;
+        let acts = acts.into_iter().collect();
+        Proof::Passkey(PasskeyAssertion {
+            credential_id,
+            authenticator_data,
+            client_data_json,
+            signature,
+            acts,
+        })
     });
     let login = (code(), digest(), time()).prop_map(|(organisation, account_hash, at)| {
         Proof::AttestedLogin(AttestedLogin { organisation, account_hash, at })

@@ -224,6 +224,7 @@ pub(crate) fn desk(by: &str) -> Proof {
 /// An assertion that proves nothing.
 pub(crate) fn passkey() -> Proof {
     Proof::Passkey(PasskeyAssertion {
+        acts: Vec::new(),
         credential_id: vec![0xcd; 16],
         authenticator_data: vec![0xad; 37],
         client_data_json: b"{}".to_vec(),
