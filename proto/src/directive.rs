@@ -153,11 +153,16 @@ pub trait Said: Sized {
     fn encode(&self) -> Vec<u8>;
 }
 
+/// The hash of an act by its exact bytes, before there is a proof (C-8).
+pub fn act_hash<T: Said>(region: &Code, bytes: &[u8]) -> Digest {
+    let kind = T::KIND.number().to_be_bytes();
+    hash::sha256(domain::ACT, &[region.as_str().as_bytes(), &kind, bytes])
+}
+
 impl<T: Said> Act<T> {
     /// Its hash: what a passkey that signs it alone has as its challenge (C-8).
     pub fn challenge(&self, region: &Code) -> Digest {
-        let kind = T::KIND.number().to_be_bytes();
-        hash::sha256(domain::ACT, &[region.as_str().as_bytes(), &kind, &self.bytes])
+        act_hash::<T>(region, &self.bytes)
     }
 
     /// Puts a proof to what is said.

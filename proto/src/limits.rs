@@ -133,6 +133,7 @@ const _: () = assert!(
 const _: () = assert!(FORM_DOCUMENTS_MAX + FORM_DIRECTIVES_MAX + FORM_IMPRESSIONS_MAX + 64 < CALL_FIELDS_MAX);
 const _: () = assert!(ANSWER_PAYLOAD_BYTES_MAX < PAYLOAD_BYTES_MAX);
 // An act with the largest proof fits its payload; all directives of a patient fit one feed item.
-const _: () = assert!(ACT_BYTES_MAX + 4 * ASSERTION_PART_BYTES_MAX + TOKENS_MAX * 34 + 256 < SMALL_PAYLOAD_BYTES_MAX);
+const _: () =
+    assert!(ACT_BYTES_MAX + 4 * ASSERTION_PART_BYTES_MAX + TOKENS_MAX * 34 + 256 < SMALL_PAYLOAD_BYTES_MAX);
 const _: () =
     assert!((ACT_BYTES_MAX + 4 * ASSERTION_PART_BYTES_MAX + 1_024) * DIRECTIVES_MAX < CALL_BYTES_MAX);

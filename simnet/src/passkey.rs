@@ -55,7 +55,7 @@ impl Passkey {
 
     /// What it says when it is made for a challenge (WebAuthn 7.1): client data and authenticator data.
     pub fn create(&self, challenge: &Digest) -> (Vec<u8>, Vec<u8>) {
-        let length = [0, self.credential_id.len() as u8];
+        let length = u16::try_from(self.credential_id.len()).unwrap_or(u16::MAX).to_be_bytes();
         let credential = [[0xaa; 16].as_slice(), &length, &self.credential_id, &self.cose()].concat();
         // The user is present and verified, and a credential follows; no counter.
         let authenticator_data = [&self.rp_id_hash(), [0x45, 0, 0, 0, 0].as_slice(), &credential].concat();

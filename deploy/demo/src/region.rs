@@ -161,6 +161,7 @@ impl Region {
         let folder = self.place.node(hospital.member);
         self.node_joins(hospital, ports, &mllp)?;
         self.configure(hospital)?;
+        self.passkeys(ports)?;
         let request = folder.join("join-request.toml");
         self.registry_command(&["admit", "--region", &text(&self.place.region()), &text(&request)])?;
         let running = Running {
@@ -453,6 +454,19 @@ impl Region {
             arguments.extend(["--mllp", door.as_str()]);
         }
         run(&self.program("yiqiao-node"), &arguments, None)?;
+        Ok(())
+    }
+
+    /// Patients' passkeys are of this machine, on the pages of all hospitals.
+    fn passkeys(&self, joining: Ports) -> anyhow::Result<()> {
+        let known = self.facts.hospitals.iter().map(|hospital| hospital.node.url.clone());
+        let origins: Vec<String> = known.chain([joining.url()]).collect();
+        let region = text(&self.place.region());
+        let mut arguments = vec!["passkeys", "--region", &region, "--rp-id", "localhost"];
+        for origin in &origins {
+            arguments.extend(["--origin", origin.as_str()]);
+        }
+        self.registry_command(&arguments)?;
         Ok(())
     }
 

@@ -45,6 +45,24 @@ pub struct HttpConfig {
     pub proxies: Vec<IpAddr>,
 }
 
+impl HttpConfig {
+    /// The origins of the process's pages, in the order of the hosts.
+    pub fn origins(&self) -> Vec<String> {
+        let (scheme, _) = self.scheme();
+        self.bare_hosts().iter().map(|host| format!("{scheme}://{host}")).collect()
+    }
+
+    const fn scheme(&self) -> (&'static str, &'static str) {
+        if self.https { ("https", ":443") } else { ("http", ":80") }
+    }
+
+    /// Without the port that is the scheme's own.
+    fn bare_hosts(&self) -> Vec<String> {
+        let (_, port) = self.scheme();
+        self.hosts.iter().map(|host| host.0.strip_suffix(port).unwrap_or(&host.0).to_owned()).collect()
+    }
+}
+
 /// A host name with an optional port, as it stands in a `Host` header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -103,10 +121,8 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(config: &HttpConfig) -> Self {
-        let (scheme, port) = if config.https { ("https", ":443") } else { ("http", ":80") };
-        let hosts: Vec<_> =
-            config.hosts.iter().map(|host| host.0.strip_suffix(port).unwrap_or(&host.0).to_owned()).collect();
-        let origins = hosts.iter().map(|host| format!("{scheme}://{host}")).collect();
+        let (hosts, origins) = (config.bare_hosts(), config.origins());
+        let port = config.scheme().1;
         let proxies = config.proxies.iter().map(IpAddr::to_canonical).collect();
         Self { hosts, origins, port, proxies }
     }

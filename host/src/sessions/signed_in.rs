@@ -76,6 +76,17 @@ impl Identity {
         Ok((account, cookie))
     }
 
+    /// Begins a session of an account whose owner was recognised by something else than a password: the cookie to set.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with: of a disabled account that of a wrong password.
+    pub async fn sign_in_as(&self, headers: &HeaderMap, account: &Account) -> Result<HeaderValue, Problem> {
+        if account.disabled {
+            return Err(Problem::new(&kind::REFUSED));
+        }
+        self.begin(headers, account).await
+    }
+
     /// Replaces an account's own password, ends all its sessions, and begins another one for this browser.
     ///
     /// # Errors

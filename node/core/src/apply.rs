@@ -8,11 +8,12 @@ use crate::intake::Verdict;
 use crate::limits::{HOLDERS_MAX, RETIRED_MAX};
 use crate::state::kept::{self, change};
 use crate::state::{
-    self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, SubjectRef,
-    VaultUse, Version, View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
+    self, Body, Chain, Counters, Document, Fault, Item, Message, Problem, Record, Review, VaultUse, Version,
+    View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, copy, deposit, desk, draft, feed, holder, queue, register, said, sight, step, words,
+    audit, compare, copy, deposit, desk, draft, feed, holder, passkey, queue, register, said, sight, step,
+    words,
 };
 
 /// Does what follows from a record.
@@ -48,6 +49,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Fed(fed) => feed::apply_fed(fed, at, view),
         Body::Termed(termed) => feed::apply_termed(termed, view),
         Body::Noticed(noticed) => feed::apply_noticed(noticed, at, view),
+        Body::Vouched(vouched) => passkey::apply(vouched, at, view),
         Body::Attested(attested) => desk::apply_attested(attested, at, view),
         Body::Released(released) => holder::apply_released(released, at, view),
         Body::Denied(denied) => holder::apply_denied(denied, at, view),
@@ -176,10 +178,10 @@ fn apply_person(person: &kept::Person, at: i64, view: &mut View) -> Result<(), F
             ledger.subjects += 1;
             patient.ordinal = ledger.subjects;
         })?;
-        view.put(&state::ordinal(patient.ordinal), &subject_ref(&subject));
+        view.put(&state::ordinal(patient.ordinal), &state::subject_ref(&subject));
     }
     for number in &person.numbers {
-        view.put(&state::number(&read_digest(number)?), &subject_ref(&subject));
+        view.put(&state::number(&read_digest(number)?), &state::subject_ref(&subject));
     }
     register::apply_held(&subject, &person.held, view)?;
     let changed = patient.identifiers != person.identifiers;
@@ -484,10 +486,6 @@ fn change_chain(subject: &Subject, view: &mut View, change: impl FnOnce(&mut Cha
     change(&mut chain);
     view.put(&slot, &chain);
     Ok(())
-}
-
-fn subject_ref(subject: &Subject) -> SubjectRef {
-    SubjectRef { subject: subject.as_bytes().to_vec() }
 }
 
 pub(crate) fn tag_bytes(tags: &[Digest]) -> Vec<Vec<u8>> {

@@ -97,10 +97,16 @@ pub enum Act {
     Reveal = 18,
     /// Gave a patient an account, or a new password.
     Account = 19,
+    /// Vouched for a patient's passkey.
+    Vouch = 22,
+    /// Took a passkey out.
+    Retire = 23,
+    /// Gave a patient a one-time code to enrol a passkey.
+    Enrol = 24,
 }
 
 impl Act {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 22] = [
         Self::Open,
         Self::Search,
         Self::Want,
@@ -120,6 +126,9 @@ impl Act {
         Self::View,
         Self::Reveal,
         Self::Account,
+        Self::Vouch,
+        Self::Retire,
+        Self::Enrol,
     ];
 }
 

@@ -1,13 +1,13 @@
 //! What patients say at this hospital: consent, objection, revocation, and questions about it (C-7 to C-10, A-4).
 //!
 //! One act for every token that this node has computed of the patient (C-10); the member attests it, by the patient's login or
-//! as a desk that keeps evidence (C-8). Not here: passkeys, with which patients sign for themselves.
+//! as a desk that keeps evidence (C-8). Not here: what patients sign for themselves: [`crate::passkey`].
 
 use std::collections::BTreeSet;
 
 use prost::Message;
 use yiqiao_proto::codes::{
-    AccessAct, DocumentClass, DocumentType, LegalBasis, PatientQuestion, Purpose, RevocationReason, Stance,
+    DocumentClass, DocumentType, LegalBasis, PatientQuestion, Purpose, RevocationReason, Stance,
 };
 use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Revocation, Said, What};
 use yiqiao_proto::envelope::Envelope;
@@ -19,6 +19,7 @@ use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
+use crate::act::{self, Unproved};
 use crate::actor::Actor;
 use crate::audit::{self, Line};
 use crate::consent;
@@ -30,7 +31,7 @@ use crate::outbox::known_log;
 use crate::sight::Ground;
 use crate::state::kept;
 use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_subject};
-use crate::{person, said, tokens};
+use crate::{passkey, person, said, tokens};
 
 /// What a patient permits (C-7).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub enum Wish {
     Permit(NewPermit),
     /// Stops data.
     Forbid(NewForbid),
+    /// Takes something back.
+    Revoke(NewRevocation),
 }
 
 /// A patient says something here.
@@ -103,6 +106,8 @@ pub struct NewRevocation {
     pub directives: Vec<(DirectiveId, Token)>,
     /// Why.
     pub reason: RevocationReason,
+    /// They are forbids: more may flow without them.
+    pub lifts: bool,
 }
 
 /// A patient, or staff for the patient who stands there, asks the registry for consents or events.
@@ -147,71 +152,19 @@ pub struct Search {
     pub count: u32,
 }
 
-/// Records a permit or a forbid, one for every token (C-10).
-pub(crate) fn direct(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result<Outcome, Stop> {
+/// Records what a patient says, once for every token (C-10), as this member attests it.
+pub(crate) fn say(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result<Outcome, Stop> {
     let tokens = match admit(work, by)? {
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
-    let (act, audited) = match wish {
-        Wish::Permit(_) => (AccessAct::Consent, audit::Act::Permit),
-        Wish::Forbid(_) => (AccessAct::Consent, audit::Act::Forbid),
-    };
-    let mut witness = Witness::of(work, by);
-    let (mut acts, mut events) = (Vec::new(), Vec::new());
-    let audit_line = audit::audit(work, &line(by, audited))?;
-    // One act under every token: by its id they are known to be of one patient when it is taken back (C-10).
-    let id = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
-    for token in tokens {
-        let directive = wish.directive(id, token);
-        let directive = Directive { head_version: shown(work, by, &token)?, ..directive };
-        Directive::decode(&directive.encode()).map_err(Refused::Act)?;
-        let event = Event {
-            counterpart: directive.grantee.organisation.clone(),
-            role: by.actor.role(),
-            head_version: directive.head_version,
-            directive: Some(directive.id),
-            referral: directive.grantee.referral,
-            audit_line: Some(audit_line),
-            ..Event::done(act, token, "C-7")
-        };
-        events.push(event::signed(work, event));
-        acts.push(witness.sign(work, directive));
+    let by_login = matches!(by.actor, Actor::Patient { .. });
+    if by_login && wish.widens() && passkey::has_enrolled(work, &by.subject)? {
+        return Err(Refused::Unsigned.into());
     }
-    attest(work, by, &witness, &acts, &events, matches!(wish, Wish::Forbid(_)))
-}
-
-/// Takes directives back (C-6).
-pub(crate) fn revoke(work: &mut Work<'_>, by: &Statement, wish: &NewRevocation) -> Result<Outcome, Stop> {
-    let tokens = match admit(work, by)? {
-        Ok(tokens) => tokens,
-        Err(ticket) => return Ok(Outcome::Waiting(ticket)),
-    };
-    if wish.directives.is_empty() || wish.directives.iter().any(|(_, token)| !tokens.contains(token)) {
-        return Err(Refused::OtherToken.into());
-    }
-    let mut witness = Witness::of(work, by);
-    let (mut acts, mut events) = (Vec::new(), Vec::new());
-    let audit_line = audit::audit(work, &line(by, audit::Act::Revoke))?;
-    for (directive, token) in &wish.directives {
-        let revocation = Revocation {
-            directive: *directive,
-            patient: *token,
-            reason: wish.reason,
-            head_version: shown(work, by, token)?,
-            at: work.now,
-        };
-        let event = Event {
-            role: by.actor.role(),
-            head_version: revocation.head_version,
-            directive: Some(*directive),
-            audit_line: Some(audit_line),
-            ..Event::done(AccessAct::Revocation, *token, "C-6")
-        };
-        events.push(event::signed(work, event));
-        acts.push(witness.sign(work, revocation));
-    }
-    attest(work, by, &witness, &acts, &events, true)
+    let witness = witness(work, by);
+    let acts = act::of_wish(work, by, wish, &tokens)?;
+    record(work, by, &acts, witness)
 }
 
 /// The tokens of the patient, if somebody who may does so; or the ticket of an evaluation.
@@ -230,7 +183,7 @@ fn searches(ground: Ground) -> bool {
 }
 
 /// Only who sees the patient. Tokens that are missing are asked for.
-fn tokens_for(
+pub(crate) fn tokens_for(
     work: &mut Work<'_>,
     actor: &Actor,
     subject: &Subject,
@@ -244,7 +197,7 @@ fn tokens_for(
     Ok(tokens)
 }
 
-fn ground(
+pub(crate) fn ground(
     work: &Work<'_>,
     actor: &Actor,
     subject: &Subject,
@@ -259,26 +212,36 @@ fn line(by: &Statement, act: audit::Act) -> Line {
 }
 
 /// The version that the patient saw (C-11).
-fn shown(work: &Work<'_>, by: &Statement, token: &Token) -> Result<u64, Fault> {
+pub(crate) fn shown(work: &Work<'_>, by: &Statement, token: &Token) -> Result<u64, Fault> {
     let shown = by.heads.iter().find(|(of, _)| of == token).map(|(_, version)| *version);
     let told = feed::head_of(token, &work.machine.directory.list().log_id, work.view)?;
     Ok(shown.unwrap_or_else(|| told.map_or(0, |told| told.head.version)))
 }
 
-/// Keeps acts with what they rest on, to be handed in. What narrows counts here at once, and is told to whom it stops.
-fn attest(
+/// Keeps acts under their proof with what it rests on, to be handed in. What narrows counts here at once, and is told to whom it
+/// stops.
+pub(crate) fn record(
     work: &mut Work<'_>,
     by: &Statement,
-    witness: &Witness,
-    acts: &[Envelope],
-    events: &[Envelope],
-    narrows: bool,
+    acts: &[Unproved],
+    (proof, rests_on): (Proof, kept::Attestation),
 ) -> Result<Outcome, Stop> {
+    let (audited, narrows) = match acts.first() {
+        Some(Unproved::Directive(directive)) if directive.stance == Stance::Permit => {
+            (audit::Act::Permit, false)
+        }
+        Some(Unproved::Directive(_)) => (audit::Act::Forbid, true),
+        Some(Unproved::Revocation(_)) | None => (audit::Act::Revoke, true),
+    };
+    let audit_line = Some(audit::audit(work, &line(by, audited))?);
+    let events: Vec<Envelope> =
+        acts.iter().map(|act| event::signed(work, Event { audit_line, ..act.event(by) })).collect();
+    let acts: Vec<Envelope> = acts.iter().map(|act| act.prove(work.machine, proof.clone())).collect();
     let first = work.exchange()?.words + 1;
-    let told = if narrows { stopped_by(work, by, acts)? } else { BTreeSet::new() };
+    let told = if narrows { stopped_by(work, by, &acts)? } else { BTreeSet::new() };
     let bytes = |words: &[Envelope]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
-    let data = work.machine.keys.at_rest.seal(CONTEXT, &witness.kept.encode_to_vec(), work.entropy);
-    work.keep(Body::Attested(kept::Attested { acts: bytes(acts), events: bytes(events), data }))?;
+    let data = work.machine.keys.at_rest.seal(CONTEXT, &rests_on.encode_to_vec(), work.entropy);
+    work.keep(Body::Attested(kept::Attested { acts: bytes(&acts), events: bytes(&events), data }))?;
     for act in acts.iter().filter(|_| narrows) {
         feed::notice(work, act)?;
         for member in &told {
@@ -289,7 +252,7 @@ fn attest(
 }
 
 /// What attestations are sealed for.
-const CONTEXT: &[u8] = b"attestation";
+pub(crate) const CONTEXT: &[u8] = b"attestation";
 
 /// Members that this node knows to have or to get data of the patient (F-9): recipients of its releases, and those that the
 /// directive names.
@@ -338,9 +301,20 @@ impl<T: Said> ReadFrom for Act<T> {
 }
 
 impl Wish {
-    fn directive(&self, id: DirectiveId, patient: Token) -> Directive {
+    /// Whether more may flow because of it.
+    const fn widens(&self) -> bool {
+        match self {
+            Self::Permit(_) => true,
+            Self::Forbid(_) => false,
+            Self::Revoke(revocation) => revocation.lifts,
+        }
+    }
+
+    /// The directive that it is under a token; none of a revocation.
+    pub(crate) fn directive(&self, id: DirectiveId, patient: Token) -> Option<Directive> {
         match self.clone() {
-            Self::Permit(permit) => Directive {
+            Self::Revoke(_) => None,
+            Self::Permit(permit) => Some(Directive {
                 id,
                 patient,
                 stance: Stance::Permit,
@@ -358,8 +332,8 @@ impl Wish {
                     LegalBasis::SeparateConsent
                 },
                 head_version: 0,
-            },
-            Self::Forbid(forbid) => Directive {
+            }),
+            Self::Forbid(forbid) => Some(Directive {
                 id,
                 patient,
                 stance: Stance::Forbid,
@@ -373,51 +347,39 @@ impl Wish {
                 existence_visible: false,
                 basis: LegalBasis::Objection,
                 head_version: 0,
-            },
+            }),
         }
     }
 }
 
-/// Who stands for it that the patient said it, and what opens the commitments (C-8).
-struct Witness {
-    proof: Proof,
-    kept: kept::Attestation,
-}
-
-impl Witness {
-    fn of(work: &mut Work<'_>, by: &Statement) -> Self {
-        let (login_salt, evidence_salt): ([u8; 32], [u8; 32]) = (work.entropy.bytes(), work.entropy.bytes());
-        let organisation = work.machine.config.organisation.clone();
-        let login = hash::salted(&login_salt, &[by.actor.login().as_bytes()]);
-        let proof = match &by.actor {
-            Actor::Patient { .. } => {
-                Proof::AttestedLogin(AttestedLogin { organisation, account_hash: login, at: work.now })
-            }
-            Actor::Staff(_) | Actor::System(_) | Actor::Node => Proof::DeskWitness(DeskWitness {
-                organisation,
-                staff_hash: login,
-                evidence_hash: hash::salted(&evidence_salt, &[&by.evidence]),
-                at: work.now,
-            }),
-        };
-        let name = match &by.actor {
-            Actor::Staff(staff) => staff.name.expose().clone(),
-            Actor::Patient { .. } | Actor::System(_) | Actor::Node => String::new(),
-        };
-        let kept = kept::Attestation {
-            login: by.actor.login().to_owned(),
-            name,
-            login_salt: login_salt.to_vec(),
-            evidence: by.evidence.clone(),
-            evidence_salt: evidence_salt.to_vec(),
-        };
-        Self { proof, kept }
-    }
-
-    fn sign<T: Said>(&mut self, work: &Work<'_>, said: T) -> Envelope {
-        let act = Act::new(said, self.proof.clone());
-        Envelope::sign(work.machine.directory.region(), &act, work.machine.signing_key())
-    }
+/// This member stands for it that the patient said it; and what opens the commitments (C-8).
+fn witness(work: &mut Work<'_>, by: &Statement) -> (Proof, kept::Attestation) {
+    let (login_salt, evidence_salt): ([u8; 32], [u8; 32]) = (work.entropy.bytes(), work.entropy.bytes());
+    let organisation = work.machine.config.organisation.clone();
+    let login = hash::salted(&login_salt, &[by.actor.login().as_bytes()]);
+    let proof = match &by.actor {
+        Actor::Patient { .. } => {
+            Proof::AttestedLogin(AttestedLogin { organisation, account_hash: login, at: work.now })
+        }
+        Actor::Staff(_) | Actor::System(_) | Actor::Node => Proof::DeskWitness(DeskWitness {
+            organisation,
+            staff_hash: login,
+            evidence_hash: hash::salted(&evidence_salt, &[&by.evidence]),
+            at: work.now,
+        }),
+    };
+    let name = match &by.actor {
+        Actor::Staff(staff) => staff.name.expose().clone(),
+        Actor::Patient { .. } | Actor::System(_) | Actor::Node => String::new(),
+    };
+    let rests_on = kept::Attestation {
+        login: by.actor.login().to_owned(),
+        name,
+        login_salt: login_salt.to_vec(),
+        evidence: by.evidence.clone(),
+        evidence_salt: evidence_salt.to_vec(),
+    };
+    (proof, rests_on)
 }
 
 /// Asks the registry for what it keeps of the patient: a query for every token.
@@ -432,7 +394,7 @@ pub(crate) fn question(work: &mut Work<'_>, asked: &Question) -> Result<Outcome,
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
-    let mut witness = Witness::of(work, &by);
+    let (proof, _) = witness(work, &by);
     let mut queries = Vec::new();
     for patient in tokens {
         let query = PatientQuery {
@@ -444,7 +406,8 @@ pub(crate) fn question(work: &mut Work<'_>, asked: &Question) -> Result<Outcome,
             at: work.now,
         };
         PatientQuery::decode(&query.encode()).map_err(Refused::Act)?;
-        queries.push(witness.sign(work, query));
+        let query = Act::new(query, proof.clone());
+        queries.push(Envelope::sign(work.machine.directory.region(), &query, work.machine.signing_key()));
     }
     audit::audit(work, &line(&by, audit::Act::LookUp))?;
     Ok(Outcome::Call(queries))

@@ -19,10 +19,11 @@ use yiqiao_proto::tree::Hash;
 use crate::actor::Actor;
 use crate::audit;
 use crate::deposit::Deposit;
-use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement};
+use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement, Wish};
 use crate::feed::ToldAct;
 use crate::holder::Range;
 use crate::intake::Received;
+use crate::passkey::{Signed, Vouching};
 use crate::receive::Want;
 use crate::state::kept;
 
@@ -115,6 +116,21 @@ pub enum Input {
     Forbid(Box<(Statement, NewForbid)>),
     /// A patient takes a directive back.
     Revoke(Box<(Statement, NewRevocation)>),
+    /// A desk vouches for a patient's passkey.
+    Vouch(Box<Vouching>),
+    /// A desk, or the patient, takes a passkey out for good.
+    Retire {
+        /// Who.
+        actor: Actor,
+        /// The patient.
+        subject: Subject,
+        /// The credential id.
+        credential_id: Vec<u8>,
+    },
+    /// A patient is about to sign something.
+    Prepare(Box<(Statement, Wish)>),
+    /// A patient has signed what was prepared.
+    Sign(Box<Signed>),
     /// A patient asks what the registry keeps.
     PatientQuery(Box<Question>),
     /// Somebody looks for documents in the region.
@@ -295,6 +311,10 @@ impl Input {
             | Self::Permit(_)
             | Self::Forbid(_)
             | Self::Revoke(_)
+            | Self::Vouch(_)
+            | Self::Retire { .. }
+            | Self::Prepare(_)
+            | Self::Sign(_)
             | Self::PatientQuery(_)
             | Self::Search(_)
             | Self::Searched { .. }

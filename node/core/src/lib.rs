@@ -7,7 +7,8 @@
 //! | what becomes of a message; content that comes before; patients; their numbers; codes of the index | [`intake`], [`deposit`], `person`, `visit`, [`register`], [`coding`], [`remark`] |
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
 //! | what staff decide, and the member list | `staff` |
-//! | what patients say here, and how words are handed in | [`desk`], [`said`], `tokens`, [`actor`] |
+//! | what patients say here, and how words are handed in | [`desk`], [`act`], [`said`], `tokens`, [`actor`] |
+//! | passkeys that this hospital vouches for, and what they sign | [`passkey`] |
 //! | what is known of consent, for how long, and what follows from it | [`feed`], [`consent`], `credential`, [`ended`] |
 //! | what is let go to others | [`holder`] |
 //! | what comes from others, and may be opened | [`receive`], [`copy`], [`open`] |
@@ -20,6 +21,7 @@
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
 
+pub mod act;
 pub mod actor;
 pub mod answers;
 mod apply;
@@ -52,6 +54,7 @@ pub mod machine;
 pub mod open;
 mod outbox;
 mod output;
+pub mod passkey;
 pub mod peer;
 mod person;
 mod queue;

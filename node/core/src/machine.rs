@@ -33,8 +33,8 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, compare, deposit, desk, draft, errand, feed, holder, intake, landing, open, outbox, receive,
-    referral, said, staff, step, tokens,
+    audit, compare, deposit, desk, draft, errand, feed, holder, intake, landing, open, outbox, passkey,
+    receive, referral, said, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -361,9 +361,15 @@ impl<'a> Work<'a> {
             Input::CatchUp { after } => feed::catch_up(self, *after),
             Input::ClockJumped => Ok(feed::clock_jumped(self)),
             Input::Notice { act, .. } => feed::noticed(self, act),
-            Input::Permit(said) => desk::direct(self, &said.0, &Wish::Permit(said.1.clone())),
-            Input::Forbid(said) => desk::direct(self, &said.0, &Wish::Forbid(said.1.clone())),
-            Input::Revoke(said) => desk::revoke(self, &said.0, &said.1),
+            Input::Permit(said) => desk::say(self, &said.0, &Wish::Permit(said.1.clone())),
+            Input::Forbid(said) => desk::say(self, &said.0, &Wish::Forbid(said.1.clone())),
+            Input::Revoke(said) => desk::say(self, &said.0, &Wish::Revoke(said.1.clone())),
+            Input::Vouch(vouching) => passkey::vouch(self, vouching),
+            Input::Retire { actor, subject, credential_id } => {
+                passkey::retire(self, actor, subject, credential_id)
+            }
+            Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
+            Input::Sign(signed) => passkey::sign(self, signed),
             Input::PatientQuery(question) => desk::question(self, question),
             Input::Search(search) => desk::search(self, search),
             Input::Searched { asked, checkpoint } => landing::searched(self, asked, checkpoint),

@@ -6,6 +6,7 @@ use yiqiao_proto::directory::ListError;
 use yiqiao_proto::entry::Link;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, Digest, DocumentId, Nonce, ReferralId, Subject};
+use yiqiao_proto::passkey::PasskeyError;
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::token::Token;
@@ -13,6 +14,7 @@ use yiqiao_proto::token::Token;
 use crate::input::KnownLog;
 use crate::intake::Answered;
 use crate::open::{Denial, Opened};
+use crate::passkey::Prepared;
 use crate::said::WordState;
 
 /// What the driver does once all is durable.
@@ -148,6 +150,8 @@ pub enum Outcome {
     },
     /// Words were kept and are being handed in: their numbers.
     Said(Vec<u64>),
+    /// What a patient is about to sign.
+    Prepared(Box<Prepared>),
     /// To be asked of the registry: each its own call.
     Call(Vec<Envelope>),
     /// A search, to be asked of the registry; what it finds counts once [`crate::machine::Input::Searched`] is done.
@@ -242,6 +246,35 @@ pub enum Refused {
         crate::limits::EVIDENCE_BYTES_MAX
     )]
     Evidence,
+    /// The region has no passkeys, or this hospital may not vouch for any.
+    #[error(
+        "the region's list has no domain for passkeys, or does not name this hospital as a voucher (C-9)"
+    )]
+    NoPasskeys,
+    /// There is a passkey with this credential id here.
+    #[error("this passkey was enrolled before")]
+    PasskeyKnown,
+    /// This hospital has vouched for no such passkey of the patient.
+    #[error("no passkey of this patient has this credential id")]
+    PasskeyUnknown,
+    /// The registry has not taken it yet.
+    #[error("the registry has not taken what was stated of the passkey yet: try again soon")]
+    PasskeyWaiting,
+    /// It was taken out.
+    #[error("the passkey was revoked")]
+    PasskeyRevoked,
+    /// Too many were enrolled.
+    #[error("{} passkeys of this patient were enrolled here: no more are taken", crate::limits::PASSKEYS_MAX)]
+    TooManyPasskeys,
+    /// The patient has none that could sign.
+    #[error("the patient has no passkey that stands")]
+    NoPasskey,
+    /// A permit of somebody who has enrolled a passkey came with a login alone.
+    #[error("who has enrolled a passkey signs what permits, or says it at a desk")]
+    Unsigned,
+    /// What a passkey signed proves nothing.
+    #[error(transparent)]
+    Passkey(PasskeyError),
     /// A word that cannot be said.
     #[error(transparent)]
     Act(DecodeError),

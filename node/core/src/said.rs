@@ -11,6 +11,7 @@ use yiqiao_proto::codes::{KeyUse, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::envelope::{self as signed, Envelope, Kind, Word as _};
 use yiqiao_proto::id::DirectiveId;
+use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_proto::referral::ReferralStep;
 use yiqiao_proto::release::{Delivery, PullRequest, Release};
 use yiqiao_proto::time::Timestamp;
@@ -255,6 +256,7 @@ pub(crate) fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
         return Some(envelope);
     }
     again::<Act<Directive>>(machine, &envelope)
+        .or_else(|| again::<CredentialStatement>(machine, &envelope))
         .or_else(|| again::<Act<Revocation>>(machine, &envelope))
         .or_else(|| again::<AccessEvent>(machine, &envelope))
         .or_else(|| again::<Release>(machine, &envelope))
@@ -326,7 +328,8 @@ fn settle(work: &mut Work<'_>, settled: kept::Settled) -> Result<Outcome, Stop> 
 /// What follows from a word that is to be handed in.
 pub(crate) fn apply_said(said: &kept::Said, at: i64, view: &mut View) -> Result<(), Fault> {
     let envelope = Envelope::decode(&said.envelope).map_err(|_| damaged())?;
-    let is_act = matches!(envelope.kind(), Kind::Directive | Kind::Revocation);
+    // Who has lost a passkey waits for its end as for a revocation.
+    let is_act = matches!(envelope.kind(), Kind::Directive | Kind::Revocation | Kind::CredentialStatement);
     let lane = if is_act { Lane::Acts } else { Lane::Others };
     let mut exchange = view.get(&state::exchange())?;
     exchange.words += 1;

@@ -119,6 +119,10 @@ pub enum Table {
     Ended = 55,
     /// What is known of the log's growth.
     Compared = 56,
+    /// Passkeys of a patient.
+    Passkeys = 60,
+    /// Patients by their passkeys.
+    PasskeyHolder = 61,
 }
 
 /// What there is one of.
@@ -266,6 +270,16 @@ pub fn credential(id: &[u8]) -> Slot<Credentials> {
     Slot::new(Table::Credential as u8, &[payload_hash(id).as_bytes()])
 }
 
+/// The passkeys of a patient that this node vouched for.
+pub fn passkeys(subject: &Subject) -> Slot<kept::Passkeys> {
+    Slot::new(Table::Passkeys as u8, &[subject.as_bytes()])
+}
+
+/// Whose passkey this node vouched for, by its credential id.
+pub fn passkey_holder(id: &[u8]) -> Slot<SubjectRef> {
+    Slot::new(Table::PasskeyHolder as u8, &[payload_hash(id).as_bytes()])
+}
+
 /// What the feed told of a token once, and is in force no longer.
 pub fn ended(token: &Token) -> Slot<Ended> {
     Slot::new(Table::Ended as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
@@ -391,6 +405,10 @@ readers! {
     read_entry_id -> EntryId;
     read_document_id -> DocumentId;
     read_referral_id -> ReferralId;
+}
+
+pub(crate) fn subject_ref(subject: &Subject) -> SubjectRef {
+    SubjectRef { subject: subject.as_bytes().to_vec() }
 }
 
 pub(crate) fn read_token(token: &words::Token) -> Result<Token, Fault> {

@@ -7,6 +7,8 @@ mod audit;
 mod completeness;
 mod consents;
 mod documents;
+mod enrolling;
+mod enrolments;
 mod faults;
 mod fetching;
 mod filing;
@@ -19,6 +21,7 @@ mod limits;
 mod new_consent;
 mod notice;
 mod parse;
+mod passkeys;
 mod patients;
 mod person;
 mod prefill;
@@ -31,6 +34,9 @@ mod referral_shown;
 mod referrals;
 mod region;
 mod rendering;
+mod signing;
+mod signing_in;
+mod webauthn;
 mod words;
 
 use axum::Router;
@@ -72,6 +78,10 @@ fn people(app: &App) -> Router {
         .merge(fetching::router())
         .merge(reading::router())
         .merge(consents::router())
+        .merge(signing::router())
+        .merge(passkeys::router())
+        .merge(enrolling::router())
+        .merge(signing_in::router())
         .merge(notice::router())
         .merge(history::router())
         .merge(referrals::router())

@@ -56,6 +56,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// Whether it is reached by TLS.
     pub(crate) https: bool,
+    /// The origins of its pages.
+    pub(crate) origins: Vec<String>,
     /// Systems that deliver through doors without a login.
     pub(crate) doors: Vec<Code>,
     /// What other members call their departments.

@@ -246,6 +246,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
         code: config.organisation()?,
         name: config.name.clone(),
         https: config.http.https,
+        origins: config.http.origins(),
         doors,
         departments: config.member_departments()?,
     };

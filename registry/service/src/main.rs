@@ -10,6 +10,7 @@ mod limits;
 mod open_times;
 mod public_log;
 mod region;
+mod relying;
 mod sequencer;
 mod serve;
 mod tokens;
@@ -60,6 +61,8 @@ enum Command {
     },
     /// Signs a new member list with a member suspended, or restored.
     Suspend(region::Suspend),
+    /// Signs a new member list that says for which domain patients' passkeys sign, on which pages, and who vouches for them.
+    Passkeys(relying::Passkeys),
     /// Signs a new member list that begins a new log: once after an older copy of the log was restored, before the registry is started.
     NewLog {
         /// The region's folder.
@@ -118,6 +121,7 @@ fn run() -> anyhow::Result<()> {
         Command::RotateAuthority { region } => region::rotate_authority(&region),
         Command::TokenEpoch { region } => region::token_epoch(&region),
         Command::Suspend(suspend) => region::suspend(&suspend),
+        Command::Passkeys(passkeys) => relying::passkeys(&passkeys),
         Command::NewLog { region } => region::new_log(&region),
         Command::Members(show) => region::show(&show),
         Command::Account { config, command } => desk::account(&config, command),

@@ -421,7 +421,7 @@ pub(crate) fn new_log(region_folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Signs the next list with a change.
-fn change(
+pub(crate) fn change(
     region_folder: &Path,
     change: impl FnOnce(&mut MemberList) -> anyhow::Result<()>,
 ) -> anyhow::Result<PathBuf> {
@@ -438,7 +438,7 @@ fn change(
     sign_list(&lists, &list, &authority)
 }
 
-fn say_signed(file: &Path) -> anyhow::Result<()> {
+pub(crate) fn say_signed(file: &Path) -> anyhow::Result<()> {
     say(&format!("signed {}; a running registry takes it within seconds", file.display()))
 }
 

@@ -8,6 +8,7 @@ mod costs;
 mod crashes;
 mod deposits;
 mod ended;
+mod enrolment;
 mod feed;
 mod flows;
 mod holder;

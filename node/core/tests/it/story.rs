@@ -143,6 +143,7 @@ impl Story {
         let wish = NewRevocation {
             directives: vec![(directive, self.token())],
             reason: RevocationReason::PatientWish,
+            lifts: false,
         };
         Input::Revoke(Box::new((self.statement(), wish)))
     }

@@ -307,8 +307,11 @@ impl Trio {
 
     pub(crate) fn revocation(&self, directive: yiqiao_proto::id::DirectiveId) -> Input {
         let token = self.nodes["hospital"].patient("p").unwrap().tokens[0];
-        let wish =
-            NewRevocation { directives: vec![(directive, token)], reason: RevocationReason::PatientWish };
+        let wish = NewRevocation {
+            directives: vec![(directive, token)],
+            reason: RevocationReason::PatientWish,
+            lifts: false,
+        };
         Input::Revoke(Box::new((self.statement(), wish)))
     }
 

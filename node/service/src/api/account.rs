@@ -8,13 +8,14 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use serde::Serialize;
 use yiqiao_host::accounts::commands::one_time;
-use yiqiao_host::accounts::{AccountError, Login, Profile};
+use yiqiao_host::accounts::{Account, AccountError, Login, Profile};
 use yiqiao_host::http::{Json, Problem, kind, method_not_allowed};
 use yiqiao_host::keys;
 use yiqiao_node_core::audit::Act;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Subject;
 
+use crate::api::faults::NOT_SEEN;
 use crate::api::front::{Acting, Front, PATIENT, subject};
 use crate::api::person::family_name;
 
@@ -65,24 +66,46 @@ fn drawn() -> Login {
     format!("p{number:08}").parse().expect("a letter and digits are a login name")
 }
 
-/// A new account, or a new password of the one that there is. The account holds the family name only: accounts are not
-/// encrypted.
+/// A new account, or a new password of the one that there is.
 async fn set(front: &Front, login: &Login, name: &str, password: &str) -> Result<(), Problem> {
     let identity = &front.app.identity;
-    let password = || password.to_owned().into();
-    if identity.accounts.find(login)?.is_some() {
-        identity.accounts.set_password(front.now(), login.clone(), password(), true).await?;
-        identity.end_all(login.clone()).await?;
+    if identity.accounts.find(login)?.is_none() {
+        create(front, login, name, password).await?;
         return Ok(());
     }
+    identity.accounts.set_password(front.now(), login.clone(), password.to_owned().into(), true).await?;
+    identity.end_all(login.clone()).await?;
+    Ok(())
+}
+
+/// It holds the family name only: accounts are not encrypted.
+async fn create(front: &Front, login: &Login, name: &str, password: &str) -> Result<Account, Problem> {
     let role = PATIENT.parse().expect("letters are a code");
     let profile = Profile {
         display_name: family_name(name),
         roles: BTreeSet::from([role]),
         departments: BTreeSet::new(),
     };
-    identity.accounts.create(front.now(), login.clone(), profile, password()).await?;
-    Ok(())
+    let accounts = &front.app.identity.accounts;
+    Ok(accounts.create(front.now(), login.clone(), profile, password.to_owned().into()).await?)
+}
+
+/// The account of a patient who is known by a passkey. It has a password that nobody has seen, until a desk gives one; a one-time password
+/// that was not used yet opens it no longer.
+pub(super) async fn by_passkey(front: &Front, subject: Subject) -> Result<Account, Problem> {
+    let patient = front.app.inbox.ask(move |machine, view| machine.patient(&subject, view)).await?;
+    let patient = patient.ok_or_else(|| Problem::new(&NOT_SEEN))?;
+    let login = bind(front, &subject).await?;
+    let accounts = &front.app.identity.accounts;
+    let account = match accounts.find(&login)? {
+        Some(account) => account,
+        None => create(front, &login, &patient.data.expose().name, &one_time(&login)).await?,
+    };
+    if !account.must_change_password {
+        return Ok(account);
+    }
+    let unseen = one_time(&login).to_string().into();
+    Ok(accounts.set_password(front.now(), login, unseen, false).await?)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Front {
         Ok(settled)
     }
 
-    async fn stands(&self, number: u64, wait: Duration) -> Result<Timestamp, Problem> {
+    pub(super) async fn stands(&self, number: u64, wait: Duration) -> Result<Timestamp, Problem> {
         match self.app.inbox.settled(number, wait).await? {
             Some(WordState::Stands(receipt)) => {
                 Ok(Timestamp::from_unix_ms(receipt.accepted_at).unwrap_or_default())

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
-use yiqiao_node_core::desk::{NewRevocation, Statement};
+use yiqiao_node_core::desk::{NewRevocation, Statement, Wish};
 use yiqiao_node_core::ended::{End, Ended};
 use yiqiao_node_core::machine::Input;
 use yiqiao_proto::codes::{RevocationReason, Stance};
@@ -95,15 +95,15 @@ struct ShownGrantee {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Recorded {
+pub(super) struct Recorded {
     ids: Vec<String>,
     accepted_at: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Revoke {
-    reason: String,
+pub(super) struct Revoke {
+    pub(super) reason: String,
 }
 
 async fn list_at_desk(
@@ -240,6 +240,23 @@ impl Front {
         subject: Subject,
         new: NewConsent,
     ) -> Result<Json<Recorded>, Problem> {
+        let (statement, wish) = self.wish(actor, subject, &new).await?;
+        let input = match wish {
+            Wish::Permit(permit) => Input::Permit(Box::new((statement, permit))),
+            Wish::Forbid(forbid) => Input::Forbid(Box::new((statement, forbid))),
+            Wish::Revoke(revocation) => Input::Revoke(Box::new((statement, revocation))),
+        };
+        let settled = self.say(input).await?;
+        Ok(Json(self.recorded(&settled)))
+    }
+
+    /// What is to be recorded.
+    pub(super) async fn wish(
+        &self,
+        actor: Actor,
+        subject: Subject,
+        new: &NewConsent,
+    ) -> Result<(Statement, Wish), Problem> {
         if new.notice.version != VERSION {
             return Err(Problem::new(&NOTICE));
         }
@@ -247,15 +264,14 @@ impl Front {
         let stance = parse::code("stance", Stance::ALL, &new.stance)?;
         let terms = new.read(self.now())?;
         let mut statement = Statement { actor, subject, evidence, heads: Vec::new() };
-        let input = match stance {
+        let wish = match stance {
             Stance::Permit => {
                 statement.heads = self.heads(&statement.actor, subject).await;
-                Input::Permit(Box::new((statement, terms.permit(self)?)))
+                Wish::Permit(terms.permit(self)?)
             }
-            Stance::Forbid => Input::Forbid(Box::new((statement, terms.forbid(self)?))),
+            Stance::Forbid => Wish::Forbid(terms.forbid(self)?),
         };
-        let settled = self.say(input).await?;
-        Ok(Json(self.recorded(&settled)))
+        Ok((statement, wish))
     }
 
     /// The heads that a permit has to know (C-11). With the registry away the permit waits, and is judged when it comes.
@@ -271,6 +287,20 @@ impl Front {
         id: &str,
         revoke: &Revoke,
     ) -> Result<Json<Recorded>, Problem> {
+        let (statement, revocation, _) = self.revocation(actor, subject, id, revoke).await?;
+        let ids = revocation.directives.iter().map(|(id, _)| *id).collect();
+        let settled = self.say(Input::Revoke(Box::new((statement, revocation)))).await?;
+        Ok(Json(self.recorded(&Settled { ids, ..settled })))
+    }
+
+    /// What is to be taken back: the consent of which this is an id, under each token; and one of its directives.
+    pub(super) async fn revocation(
+        &self,
+        actor: &Actor,
+        subject: Subject,
+        id: &str,
+        revoke: &Revoke,
+    ) -> Result<(Statement, NewRevocation, Directive), Problem> {
         let id = DirectiveId::from_hex(id).ok_or_else(|| Problem::new(&NOT_SEEN))?;
         let reason = parse::code("reason", RevocationReason::ALL, &revoke.reason)?;
         let answers = self.consents(actor, subject).await?;
@@ -278,15 +308,15 @@ impl Front {
         let is_meant = |group: &Group| group.acts.iter().any(|act| act.word.said.id == id);
         let group = grouped(all(answers)).into_iter().find(is_meant);
         let group = group.ok_or_else(|| Problem::new(&NOT_SEEN))?;
-        let directives = group.acts.iter().map(|act| (act.word.said.id, act.word.said.patient)).collect();
-        let revocation = NewRevocation { directives, reason };
+        let said = group.acts.iter().map(|act| &act.word.said);
+        let directives = said.clone().map(|directive| (directive.id, directive.patient)).collect();
+        let shown = said.clone().next().ok_or_else(|| Problem::new(&NOT_SEEN))?;
+        let lifts = shown.stance == Stance::Forbid;
         let statement = Statement { actor: actor.clone(), subject, evidence: Vec::new(), heads };
-        let settled = self.say(Input::Revoke(Box::new((statement, revocation)))).await?;
-        let ids = group.acts.iter().map(|act| act.word.said.id).collect();
-        Ok(Json(self.recorded(&Settled { ids, ..settled })))
+        Ok((statement, NewRevocation { directives, reason, lifts }, shown.clone()))
     }
 
-    fn recorded(&self, settled: &Settled) -> Recorded {
+    pub(super) fn recorded(&self, settled: &Settled) -> Recorded {
         Recorded {
             ids: settled.ids.iter().map(DirectiveId::to_string).collect(),
             accepted_at: self.time(settled.accepted_at),

@@ -8,6 +8,7 @@ use yiqiao_node_core::open::Denial;
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
+use yiqiao_proto::passkey::PasskeyError;
 use yiqiao_proto::time::Millis;
 
 use crate::members::CallFailed;
@@ -110,6 +111,50 @@ kinds! {
     NO_MEMBER UNPROCESSABLE_ENTITY "no-member" "No current hospital of the region has this code."
         "对方医院目前不能接收转诊或资料，请选择其他医院。"
         "The other hospital cannot take referrals now. Please choose another one."
+    /// No passkeys here.
+    NO_PASSKEYS CONFLICT "no-passkeys" "There are no passkeys of this region here."
+        "本地区还没有启用通行密钥，或者本院的页面地址、作证资格没有登记。请联系信息科。"
+        "The region has no passkeys, or this hospital's page or voucher's right is not listed. Please contact hospital IT."
+    /// A one-time code that opens nothing.
+    ENROLMENT_OVER NOT_FOUND "enrolment-over" "The one-time code opens nothing."
+        "一次性码不对，或者已经用过、已经过期。请核对；仍然不行的，请窗口重新发码。"
+        "The one-time code is wrong, was used, or is over. Please ask the desk for another one."
+    /// Enrolled before.
+    PASSKEY_KNOWN CONFLICT "passkey-known" "The passkey was enrolled before."
+        "这个通行密钥已经登记过，可以直接使用。要再登记一个，请换一台设备。"
+        "This passkey was enrolled before. Use it, or enrol another one on another device."
+    /// Nobody is known by it.
+    PASSKEY_UNKNOWN FORBIDDEN "passkey-unknown" "The passkey is not one of this patient's."
+        "这个通行密钥没有在本院为您登记过。请换一个，或到窗口登记。"
+        "This passkey was not enrolled for you here. Please use another one, or enrol it at the desk."
+    /// Taken out.
+    PASSKEY_REVOKED FORBIDDEN "passkey-revoked" "The passkey was revoked."
+        "这个通行密钥已经停用。请用其他通行密钥，或到窗口重新登记。"
+        "This passkey was revoked. Please use another one, or enrol one at the desk."
+    /// Not in the log yet.
+    PASSKEY_WAITING SERVICE_UNAVAILABLE "passkey-waiting" "The registry has not taken the passkey yet."
+        "区域登记平台还没有确认这个通行密钥，请稍后再试。"
+        "The registry has not confirmed this passkey yet. Please try again later."
+    /// Too many.
+    PASSKEYS_FULL CONFLICT "passkeys-full" "No more passkeys of this patient are taken."
+        "这位患者在本院登记过的通行密钥已达上限，不能再登记。"
+        "This patient has enrolled as many passkeys here as can be."
+    /// None that could sign.
+    NO_PASSKEY CONFLICT "no-passkey" "The patient has no passkey that stands."
+        "您还没有可以使用的通行密钥。请到窗口登记。"
+        "You have no passkey yet. Please enrol one at the desk."
+    /// A login alone does not permit any more.
+    UNSIGNED CONFLICT "unsigned" "A passkey has to sign it."
+        "您登记过通行密钥，放宽授权要用通行密钥确认。设备不在身边的，请带证件到窗口办理。"
+        "You have enrolled a passkey: what permits more is confirmed by it, or at the desk."
+    /// A signature that proves nothing.
+    PASSKEY_FAILED FORBIDDEN "passkey-failed" "What the passkey signed proves nothing."
+        "通行密钥没有通过验证，没有登记任何内容。请重试；再次出现的，请到窗口办理。"
+        "The passkey could not be verified; nothing was recorded. Please try again, or go to the desk."
+    /// Too late, or another one was begun.
+    CHALLENGE_OVER CONFLICT "challenge-over" "The challenge is over."
+        "确认已超时，或者在别处又开始了一次，没有登记任何内容。请重新操作。"
+        "This took too long, or was begun again elsewhere; nothing was recorded. Please start again."
     /// A byte range that there is not.
     RANGE RANGE_NOT_SATISFIABLE "range" "The document has no such bytes."
         "请求的范围超出文件长度。" "The requested range is not in the document."
@@ -130,7 +175,7 @@ impl From<NotTaken> for Problem {
     }
 }
 
-fn of_refused(refused: &Refused) -> Problem {
+pub(super) fn of_refused(refused: &Refused) -> Problem {
     match refused {
         Refused::UnknownPatient
         | Refused::NotSeen
@@ -151,6 +196,15 @@ fn of_refused(refused: &Refused) -> Problem {
         Refused::FiledBefore => Problem::new(&FILED_BEFORE),
         Refused::NumberTaken => Problem::new(&NUMBER_TAKEN),
         Refused::NoSuchMember => Problem::new(&NO_MEMBER),
+        Refused::NoPasskeys => Problem::new(&NO_PASSKEYS),
+        Refused::PasskeyKnown => Problem::new(&PASSKEY_KNOWN),
+        Refused::PasskeyUnknown => Problem::new(&PASSKEY_UNKNOWN),
+        Refused::PasskeyRevoked => Problem::new(&PASSKEY_REVOKED),
+        Refused::PasskeyWaiting => Problem::new(&PASSKEY_WAITING).retry_after(AGAIN),
+        Refused::TooManyPasskeys => Problem::new(&PASSKEYS_FULL),
+        Refused::NoPasskey => Problem::new(&NO_PASSKEY),
+        Refused::Unsigned => Problem::new(&UNSIGNED),
+        Refused::Passkey(error) => of_passkey(*error),
         Refused::NoPatient
         | Refused::OtherPerson
         | Refused::DepositFiled
@@ -161,6 +215,12 @@ fn of_refused(refused: &Refused) -> Problem {
         | Refused::NotDoubtful
         | Refused::List(_) => Problem::internal(refused),
     }
+}
+
+/// What a passkey signed and made, and does not prove. Another challenge is one of an earlier try.
+pub(super) fn of_passkey(error: PasskeyError) -> Problem {
+    let kind = if error == PasskeyError::Challenge { &CHALLENGE_OVER } else { &PASSKEY_FAILED };
+    Problem::new(kind).detail(error.to_string())
 }
 
 /// A word that cannot be said because of what was typed.

@@ -15,15 +15,20 @@ use yiqiao_host::sessions::{Identity, SignedIn};
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::audit::Act;
 use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::passkey::Prepared;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::form::ListedDocument;
 use yiqiao_proto::id::{Code, EntryId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
+use crate::api::enrolments::Enrolments;
 use crate::api::faults::{NOT_SEEN, unfit};
-use crate::api::limits::{OPENING_LIFE, OPENINGS_MAX, SEARCH_LIFE, SEARCHES_MAX};
+use crate::api::limits::{
+    CHALLENGE_LIFE, OPENING_LIFE, OPENINGS_MAX, SEARCH_LIFE, SEARCHES_MAX, SIGNINGS_MAX,
+};
 use crate::api::recent::Recent;
+use crate::api::webauthn::Challenges;
 use crate::app::App;
 
 /// The role of accounts of patients.
@@ -51,6 +56,12 @@ pub(super) struct Front {
     pub(super) looks: Arc<Recent<(String, Subject), ()>>,
     /// What a login found when it last searched for a patient's documents.
     pub(super) searches: Arc<Recent<(String, Subject), Listed>>,
+    /// Passkeys that are being enrolled.
+    pub(super) enrolments: Arc<Enrolments>,
+    /// Challenges to sign in by passkeys.
+    pub(super) challenges: Arc<Challenges>,
+    /// What an account is about to sign.
+    pub(super) signings: Arc<Recent<String, Prepared>>,
 }
 
 /// A code and its name, for people.
@@ -89,6 +100,9 @@ impl Front {
             openings: Arc::new(Recent::new(OPENINGS_MAX, OPENING_LIFE)),
             looks: Arc::new(Recent::new(OPENINGS_MAX, OPENING_LIFE)),
             searches: Arc::new(Recent::new(SEARCHES_MAX, SEARCH_LIFE)),
+            enrolments: Arc::new(Enrolments::new()),
+            challenges: Arc::new(Challenges::new()),
+            signings: Arc::new(Recent::new(SIGNINGS_MAX, CHALLENGE_LIFE)),
         }
     }
 

@@ -30,6 +30,25 @@ pub(super) const OPENINGS_MAX: usize = 4_096;
 /// How long an opening holds for the bytes of the same document.
 pub(super) const OPENING_LIFE: Millis = Millis::from_secs(600);
 
+/// How long a challenge to sign in by a passkey, or what is to be signed, waits for an answer.
+pub(super) const CHALLENGE_LIFE: Millis = Millis::from_secs(300);
+/// Challenges that were answered and are remembered for as long.
+pub(super) const CHALLENGES_USED_MAX: usize = 65_536;
+/// Accounts that are about to sign something.
+pub(super) const SIGNINGS_MAX: usize = 4_096;
+/// How long the one-time code of an enrolment lives.
+pub(super) const ENROLMENT_LIFE: Millis = Millis::from_secs(600);
+/// Wrong codes that one enrolment takes.
+pub(super) const ENROLMENT_TRIES_MAX: u32 = 5;
+/// Enrolments that are open at once: a tenth of the numbers that name one.
+pub(super) const ENROLMENTS_MAX: usize = 1_000;
+/// Those of one login of a desk.
+pub(super) const ENROLMENTS_OF_DESK_MAX: usize = 8;
+/// Wrong codes of one address, each within [`ENROLMENT_LIFE`] of the one before.
+pub(super) const WRONG_CODES_MAX: u32 = 20;
+/// Addresses of which that is counted.
+pub(super) const WRONG_CODES_KEPT_MAX: usize = 4_096;
+
 /// How long somebody waits for an act of consent to stand in the log.
 pub(super) const SETTLE_WAIT: Duration = Duration::from_secs(10);
 /// How long somebody waits for the patient's tokens.

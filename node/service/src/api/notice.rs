@@ -32,7 +32,8 @@ pub(super) fn router() -> Router<Front> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
-    organisation: String,
+    /// None: every other member, of an objection.
+    organisation: Option<String>,
     classes: Vec<String>,
     purposes: Vec<String>,
     /// Whether documents of sensitive kinds are meant too.
@@ -67,11 +68,14 @@ async fn show(
     _: SignedIn,
     Json(asked): Json<Request>,
 ) -> Result<Json<Shown>, Problem> {
-    let organisation = Code::new(asked.organisation).map_err(|_| Problem::new(&NO_MEMBER))?;
+    if asked.organisation.is_none() && !asked.purposes.is_empty() {
+        return Err(Problem::new(&NO_MEMBER));
+    }
+    let organisation = asked.organisation.map(Code::new).transpose().map_err(|_| Problem::new(&NO_MEMBER))?;
     let until = asked.valid_until.as_deref().map(|text| parse::time("validUntil", text)).transpose()?;
     let classes = parse::codes("classes", DocumentClass::ALL, &asked.classes)?;
     let purposes = parse::codes("purposes", Purpose::ALL, &asked.purposes)?;
-    let notice = front.notice(Some(&organisation), (&classes, asked.sensitive), &purposes, until)?;
+    let notice = front.notice(organisation.as_ref(), (&classes, asked.sensitive), &purposes, until)?;
     let hash = notice.hash().to_string();
     Ok(Json(Shown { version: VERSION, hash, paragraphs: notice.paragraphs() }))
 }
@@ -179,7 +183,7 @@ impl Notice {
 }
 
 /// `2026-12-01T00:00:00+08:00` as people write an end: midnight is the end of the day before.
-fn day_and_time(iso: &str) -> String {
+pub(super) fn day_and_time(iso: &str) -> String {
     let Some(end) = iso.get(..19).and_then(|local| local.parse::<DateTime>().ok()) else {
         return iso.to_owned();
     };

@@ -37,6 +37,12 @@ impl<K: Ord + Clone, V: Clone> Recent<K, V> {
         found.filter(|(at, _)| now.since(*at) < self.life)
     }
 
+    /// What was remembered, once.
+    pub(super) fn take(&self, now: Timestamp, key: &K) -> Option<V> {
+        let found = self.kept().remove(key);
+        found.filter(|(at, _)| now.since(*at) < self.life).map(|(_, value)| value)
+    }
+
     /// A panic while the lock is held leaves the map whole: each change is one call.
     fn kept(&self) -> MutexGuard<'_, BTreeMap<K, (Timestamp, V)>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
@@ -62,5 +68,8 @@ mod tests {
         assert_eq!(recent.get(at(110), &'b'), None);
         recent.put(at(120), 'c', 7);
         assert_eq!(recent.get(at(121), &'c'), Some((at(120), 7)));
+        assert_eq!((recent.take(at(121), &'c'), recent.take(at(121), &'c')), (Some(7), None));
+        recent.put(at(130), 'd', 8);
+        assert_eq!(recent.take(at(230), &'d'), None);
     }
 }

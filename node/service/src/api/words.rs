@@ -156,6 +156,9 @@ pub(super) fn line(act: audit::Act, other: Option<&str>) -> String {
         audit::Act::View => with("查看患者页面"),
         audit::Act::Reveal => with("查看完整号码"),
         audit::Act::Account => with("开通患者账号或重置其密码"),
+        audit::Act::Vouch => with("为患者登记通行密钥"),
+        audit::Act::Enrol => with("给患者一次性码，登记通行密钥"),
+        audit::Act::Retire => with("停用患者的通行密钥"),
     }
 }
 

@@ -125,8 +125,9 @@ pub(super) async fn update(
         let resource = consent.write(&patient, &call.site);
         return Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &call.site.url("Consent", &id)));
     }
+    let lifts = directives.iter().any(|directive| directive.stance == Stance::Forbid);
     let directives = directives.into_iter().map(|directive| (directive.id, directive.patient)).collect();
-    let revocation = NewRevocation { directives, reason };
+    let revocation = NewRevocation { directives, reason, lifts };
     let said = say(&call, Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)))).await?;
     let location = call.site.url("Consent", &id);
     if said.waits {

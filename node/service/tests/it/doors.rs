@@ -16,9 +16,9 @@ use crate::wire::{self, Answer};
 /// The log, which everybody may follow (L-12): that there is a log, and how long it is, is no secret.
 const LOG: &[&str] = &["/log/{log}/checkpoint", "/log/{log}/tile/{*tile}"];
 /// Open to everybody.
-const OPEN: [&str; 2] = ["/healthz", "/fhir/metadata"];
-/// Where somebody signs in: method, address, what a stranger may send there.
-const SIGN_IN: [(&str, &str, &str, &str); 2] = [
+const OPEN: [&str; 3] = ["/healthz", "/fhir/metadata", "/api/session/passkey"];
+/// Where somebody signs in, or comes with a one-time code: method, address, what a stranger may send there.
+const SIGN_IN: [(&str, &str, &str, &str); 5] = [
     (
         "POST",
         "/oauth2/token",
@@ -30,6 +30,20 @@ const SIGN_IN: [(&str, &str, &str, &str); 2] = [
         "/api/session",
         "application/json",
         "{\"login\": \"10215\", \"password\": \"not-the-password\"}",
+    ),
+    (
+        "POST",
+        "/api/session/passkey",
+        "application/json",
+        "{\"challenge\": \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\", \"assertion\": \
+         {\"credentialId\": \"AA\", \"authenticatorData\": \"AA\", \"clientDataJson\": \"AA\", \"signature\": \"AA\"}}",
+    ),
+    ("POST", "/api/enrolment", "application/json", "{\"code\": \"123456789012\"}"),
+    (
+        "POST",
+        "/api/enrolment/passkey",
+        "application/json",
+        "{\"code\": \"123456789012\", \"clientDataJson\": \"AA\", \"authenticatorData\": \"AA\"}",
     ),
 ];
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
@@ -147,6 +161,9 @@ fn expected(method: &str, path: &str, takes: bool) -> &'static [u16] {
         ("DELETE", "/api/session") => &[204],
         // 400 to who proves itself in two ways (RFC 6749 5.2).
         ("POST", "/oauth2/token") => &[400, 401],
+        // No such challenge, no such code.
+        ("POST", "/api/session/passkey") => &[409],
+        ("POST", "/api/enrolment" | "/api/enrolment/passkey") => &[404],
         _ => &[401],
     }
 }

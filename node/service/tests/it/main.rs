@@ -25,6 +25,7 @@ mod fhir_referrals;
 mod member;
 mod mllp;
 mod pages;
+mod passkeys;
 mod referral_form;
 mod registers;
 mod renewal;

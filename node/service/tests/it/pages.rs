@@ -57,6 +57,17 @@ impl Person {
         Self { http, cookie }
     }
 
+    /// Somebody who is not signed in.
+    pub(crate) const fn nobody(node: &Node) -> Self {
+        Self { http: node.http, cookie: String::new() }
+    }
+
+    /// Somebody whom an answer has signed in.
+    pub(crate) fn with_cookie(node: &Node, answer: &Answer) -> Self {
+        let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        Self { http: node.http, cookie }
+    }
+
     pub(crate) async fn request(&self, method: &str, path: &str, more: &str, body: &[u8]) -> Answer {
         let headers = format!("Cookie: {}\r\nOrigin: http://localhost:{}\r\n{more}", self.cookie, self.http);
         wire::try_request(self.http, method, path, &headers, body).await.unwrap()

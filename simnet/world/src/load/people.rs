@@ -233,7 +233,7 @@ impl Load {
         let patient = node.ask(|machine, view| machine.patient(&subject, view))??;
         let token = *patient.tokens.get(given.token)?;
         let reason = RevocationReason::PatientWish;
-        let wish = desk::NewRevocation { directives: vec![(directive, token)], reason };
+        let wish = desk::NewRevocation { directives: vec![(directive, token)], reason, lifts: false };
         Some(Input::Revoke(Box::new((statement(node.who, subject), wish))))
     }
 

@@ -1,0 +1,115 @@
+//! One thing that a patient says, under one token: made, put to its proof, and told as an access event (C-8, C-10).
+//!
+//! Not here: who may record it, and what it rests on: `desk`, [`crate::passkey`].
+
+use yiqiao_proto::codes::AccessAct;
+use yiqiao_proto::directive::{Act, Directive, Revocation, Said, act_hash};
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::id::{Digest, DirectiveId};
+use yiqiao_proto::proof::Proof;
+use yiqiao_proto::token::Token;
+
+use crate::desk::{Statement, Wish, shown};
+use crate::event::Event;
+use crate::machine::{Machine, Refused, Stop, Work};
+use crate::state::damaged;
+
+/// A directive or a revocation that nothing proves yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unproved {
+    /// A permit or a forbid.
+    Directive(Box<Directive>),
+    /// Takes a directive back.
+    Revocation(Revocation),
+}
+
+/// What a patient who has these tokens says, once for each of them (C-10).
+pub(crate) fn of_wish(
+    work: &mut Work<'_>,
+    by: &Statement,
+    wish: &Wish,
+    tokens: &[Token],
+) -> Result<Vec<Unproved>, Stop> {
+    if let Wish::Revoke(revocation) = wish {
+        let own = |(_, token): &(DirectiveId, Token)| tokens.contains(token);
+        if revocation.directives.is_empty() || !revocation.directives.iter().all(own) {
+            return Err(Refused::OtherToken.into());
+        }
+        let revoked = revocation.directives.iter().map(|(directive, patient)| {
+            let head_version = shown(work, by, patient)?;
+            let (patient, reason, at) = (*patient, revocation.reason, work.now);
+            let revocation = Revocation { directive: *directive, patient, reason, head_version, at };
+            Ok(Unproved::Revocation(revocation))
+        });
+        return revoked.collect();
+    }
+    // One act under every token: by its id they are known to be of one patient when it is taken back (C-10).
+    let id = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
+    let mut said = Vec::new();
+    for token in tokens {
+        let Some(directive) = wish.directive(id, *token) else { break };
+        let directive = Directive { head_version: shown(work, by, token)?, ..directive };
+        Directive::decode(&directive.encode()).map_err(Refused::Act)?;
+        said.push(Unproved::Directive(Box::new(directive)));
+    }
+    Ok(said)
+}
+
+impl Unproved {
+    /// Of whom.
+    pub const fn patient(&self) -> &Token {
+        match self {
+            Self::Directive(directive) => &directive.patient,
+            Self::Revocation(revocation) => &revocation.patient,
+        }
+    }
+
+    /// The directive that it is, or takes back.
+    pub const fn directive(&self) -> DirectiveId {
+        match self {
+            Self::Directive(directive) => directive.id,
+            Self::Revocation(revocation) => revocation.directive,
+        }
+    }
+
+    /// The hash that a passkey signs (C-8).
+    pub(crate) fn hash(&self, machine: &Machine) -> Digest {
+        let region = machine.directory.region();
+        match self {
+            Self::Directive(directive) => act_hash::<Directive>(region, &directive.encode()),
+            Self::Revocation(revocation) => act_hash::<Revocation>(region, &revocation.encode()),
+        }
+    }
+
+    /// With its proof, signed by this node.
+    pub(crate) fn prove(&self, machine: &Machine, proof: Proof) -> Envelope {
+        match self {
+            Self::Directive(directive) => sign(machine, &Act::new(Directive::clone(directive), proof)),
+            Self::Revocation(revocation) => sign(machine, &Act::new(revocation.clone(), proof)),
+        }
+    }
+
+    /// What is told of it, but for the line of the audit.
+    pub(crate) fn event(&self, by: &Statement) -> Event {
+        match self {
+            Self::Directive(directive) => Event {
+                counterpart: directive.grantee.organisation.clone(),
+                role: by.actor.role(),
+                head_version: directive.head_version,
+                directive: Some(directive.id),
+                referral: directive.grantee.referral,
+                ..Event::done(AccessAct::Consent, directive.patient, "C-7")
+            },
+            Self::Revocation(revocation) => Event {
+                role: by.actor.role(),
+                head_version: revocation.head_version,
+                directive: Some(revocation.directive),
+                ..Event::done(AccessAct::Revocation, revocation.patient, "C-6")
+            },
+        }
+    }
+}
+
+fn sign<T: Said>(machine: &Machine, act: &Act<T>) -> Envelope {
+    Envelope::sign(machine.directory.region(), act, machine.signing_key())
+}
