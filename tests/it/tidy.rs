@@ -32,6 +32,7 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`node.toml`", "node/service/src/config.rs", "pub(crate) struct Config {"),
     ("`[[door]]`", "node/service/src/config.rs", "    Mllp {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
+    ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),
     ("`[http]`", "host/src/http/guard.rs", "pub struct HttpConfig {"),
     ("`[log]`", "host/src/telemetry.rs", "pub struct LogConfig {"),
     ("`registry.toml`", "registry/service/src/config.rs", "pub(crate) struct Config {"),
@@ -99,6 +100,36 @@ fn every_clause_has_a_test_that_cites_it() {
     assert!(clauses.len() > 100, "docs/protocol.md has its clauses");
     let without: Vec<_> = clauses.difference(&cited).collect();
     assert!(without.is_empty(), "clauses without a test: {without:?}");
+}
+
+/// What a row of docs/threats.md names in its last column, and whether it says that something is accepted.
+fn threats() -> Vec<(String, bool, Vec<String>)> {
+    let text = fs::read_to_string(root().join("docs/threats.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| threat |"));
+    let read = |row: &str| {
+        let (said, shown) = row.trim_matches('|').rsplit_once(" | ").unwrap();
+        let (threat, holds) = said.split_once(" | ").unwrap();
+        let shown = shown.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        (threat.to_owned(), holds.contains("Accepted"), shown)
+    };
+    rows.map(read).collect()
+}
+
+#[test]
+fn every_threat_names_tests_that_there_are_or_says_what_is_accepted() {
+    let sources: Vec<String> =
+        files(".rs").into_iter().chain(files(".mjs")).map(|file| fs::read_to_string(file).unwrap()).collect();
+    let is_there = |name: &str| {
+        let (test, station) = (format!("fn {name}("), format!("station('{name}'"));
+        sources.iter().any(|source| source.contains(&test) || source.contains(&station))
+    };
+    let threats = threats();
+    assert!(threats.len() > 5, "docs/threats.md has its rows");
+    for (threat, accepted, shown) in threats {
+        assert!(accepted || !shown.is_empty(), "{threat}: no test, and nothing is accepted");
+        let missing: Vec<_> = shown.iter().filter(|name| !is_there(name)).collect();
+        assert!(missing.is_empty(), "{threat}: no such test: {missing:?}");
+    }
 }
 
 #[test]

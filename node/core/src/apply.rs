@@ -12,8 +12,8 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, copy, deposit, desk, draft, feed, holder, passkey, queue, register, said, sight, step,
-    words,
+    audit, compare, copy, deposit, desk, draft, feed, holder, inform, passkey, queue, register, said, sight,
+    step, words,
 };
 
 /// Does what follows from a record.
@@ -49,6 +49,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Fed(fed) => feed::apply_fed(fed, at, view),
         Body::Termed(termed) => feed::apply_termed(termed, view),
         Body::Noticed(noticed) => feed::apply_noticed(noticed, at, view),
+        Body::Informed(informed) => inform::apply_taken(informed.number, view),
         Body::Vouched(vouched) => passkey::apply(vouched, at, view),
         Body::Attested(attested) => desk::apply_attested(attested, at, view),
         Body::Released(released) => holder::apply_released(released, at, view),
@@ -334,6 +335,7 @@ fn apply_evaluated(evaluated: &kept::Evaluated, view: &mut View) -> Result<(), F
     for (tag, value) in evaluated.identifiers.iter().zip(&evaluated.values) {
         let token = yiqiao_proto::wire::words::Token { epoch: evaluated.epoch, value: value.clone() };
         view.put(&state::token(&read_digest(tag)?, evaluated.epoch), &token);
+        view.put(&state::token_tag(&read_token(&token)?), &kept::TokenTag { tag: tag.clone() });
     }
     Ok(())
 }

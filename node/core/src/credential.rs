@@ -1,15 +1,19 @@
 //! Passkeys of patients, as the feed tells of them, and whether one that signed an act speaks for its patient (C-9, C-14).
 
+use std::collections::BTreeSet;
+
 use yiqiao_consent::credential::{Stated, is_proved};
-use yiqiao_proto::codes::CredentialState;
+use yiqiao_proto::codes::{CredentialState, Stance};
 use yiqiao_proto::directive::{Act, Directive};
 use yiqiao_proto::envelope::{Envelope, Said, Verified, Word};
+use yiqiao_proto::id::Code;
 use yiqiao_proto::limits::CREDENTIAL_STATEMENTS_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::proof::{CredentialStatement, Proof};
 
 use crate::machine::Machine;
-use crate::state::{self, Fault, View, damaged};
+use crate::passkey::{Passkey, Stage};
+use crate::state::{self, Fault, View, damaged, read_subject};
 
 /// What follows from a statement that the feed told; it may tell one again. One that this program cannot read says nothing:
 /// no permit rests on it.
@@ -29,6 +33,52 @@ pub(crate) fn apply_told(opening: &Opening, log_id: &str, view: &mut View) -> Re
         view.put(&slot, &told);
     }
     Ok(())
+}
+
+impl Machine {
+    /// The members that vouch for a passkey, as far as this node knows: by what the feed told last of each, and by its own word.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn vouchers(&self, credential_id: &[u8], view: &View) -> Result<BTreeSet<Code>, Fault> {
+        let mut vouchers = told_vouchers(credential_id, self.directory.list().log_id.as_str(), view)?;
+        if let Some(holder) = view.find(&state::passkey_holder(credential_id))? {
+            let own = self.passkeys(&read_subject(&holder.subject)?, view)?;
+            let stands =
+                |own: &Passkey| own.stage == Stage::Stands && own.statement.credential_id == credential_id;
+            if own.iter().any(stands) {
+                vouchers.insert(self.config.organisation.clone());
+            }
+        }
+        Ok(vouchers)
+    }
+}
+
+/// Who vouches for a passkey by what the feed of a log told last of each.
+pub(crate) fn told_vouchers(
+    credential_id: &[u8],
+    log_id: &str,
+    view: &View,
+) -> Result<BTreeSet<Code>, Fault> {
+    let told = view.get(&state::credential(credential_id))?;
+    let mut vouchers = BTreeSet::new();
+    for opening in told.statements.into_iter().filter(|_| told.log_id == log_id) {
+        let opening = Opening::read(opening).map_err(|_| damaged())?;
+        let (_, statement) = read(&opening).ok_or_else(damaged)?;
+        // In the order of the log: the last of each stays.
+        match statement.state {
+            CredentialState::Valid => vouchers.insert(statement.voucher),
+            CredentialState::Revoked => vouchers.remove(&statement.voucher),
+        };
+    }
+    Ok(vouchers)
+}
+
+/// Whether a directive is the grantee's own word as much as the patient's: a permit by a passkey for which nobody vouches but the one
+/// organisation that gains by it.
+pub fn is_self_vouched(directive: &Directive, vouchers: &BTreeSet<Code>) -> bool {
+    let gains = directive.grantee.organisation.as_ref().filter(|_| directive.stance == Stance::Permit);
+    gains.is_some_and(|gains| vouchers.len() == 1 && vouchers.contains(gains))
 }
 
 /// Whether the proof of a directive that stands at this place of the log stands, too: of logins and desks the envelope says

@@ -23,6 +23,7 @@ use yiqiao_proto::wire::calls;
 use crate::credential;
 use crate::ended;
 use crate::errand;
+use crate::inform;
 use crate::landing::landed;
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
@@ -481,6 +482,7 @@ pub(crate) fn apply_fed(fed: &kept::Fed, at: i64, view: &mut View) -> Result<(),
         match item.told {
             Told::Head(change) => {
                 ended::apply(&change, &exchange.log_id, at, view)?;
+                inform::apply_told(&change, &exchange.log_id, at, view)?;
                 put_head(&change.patient, Some((change.head.version, bytes)), &exchange, view)?;
             }
             Told::Unreadable(patient) => put_head(&patient, None, &exchange, view)?,

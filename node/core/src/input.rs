@@ -127,6 +127,8 @@ pub enum Input {
         /// The credential id.
         credential_id: Vec<u8>,
     },
+    /// The hospital's gateway has taken over what a patient is told, by its number; or it is too old.
+    Informed(u64),
     /// A patient is about to sign something.
     Prepare(Box<(Statement, Wish)>),
     /// A patient has signed what was prepared.
@@ -313,6 +315,7 @@ impl Input {
             | Self::Revoke(_)
             | Self::Vouch(_)
             | Self::Retire { .. }
+            | Self::Informed(_)
             | Self::Prepare(_)
             | Self::Sign(_)
             | Self::PatientQuery(_)

@@ -8,8 +8,8 @@
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
 //! | what staff decide, and the member list | `staff` |
 //! | what patients say here, and how words are handed in | [`desk`], [`act`], [`said`], `tokens`, [`actor`] |
-//! | passkeys that this hospital vouches for, and what they sign | [`passkey`] |
-//! | what is known of consent, for how long, and what follows from it | [`feed`], [`consent`], `credential`, [`ended`] |
+//! | passkeys that this hospital vouches for, and what they sign; what patients are told of it | [`passkey`]; [`inform`] |
+//! | what is known of consent, for how long, and what follows from it | [`feed`], [`consent`], [`credential`], [`ended`] |
 //! | what is let go to others | [`holder`] |
 //! | what comes from others, and may be opened | [`receive`], [`copy`], [`open`] |
 //! | referrals | [`draft`], `referral`, `step`, [`boxes`] |
@@ -34,7 +34,7 @@ pub mod coding;
 pub mod compare;
 pub mod consent;
 pub mod copy;
-mod credential;
+pub mod credential;
 pub mod deposit;
 pub mod desk;
 pub mod draft;
@@ -45,6 +45,7 @@ pub mod feed;
 pub mod fetch;
 pub mod handover;
 pub mod holder;
+pub mod inform;
 mod input;
 pub mod intake;
 mod landing;

@@ -55,6 +55,8 @@ pub const EVIDENCE_BYTES_MAX: usize = 4_096;
 /// Passkeys of one patient that this node has vouched for, also those that are revoked. The registry takes sixteen statements of
 /// one member about one patient beyond revocations (C-9): half of them are for new tokens.
 pub const PASSKEYS_MAX: usize = 8;
+/// What patients are to be told and no gateway has taken: beyond that the oldest goes.
+pub const INFORMED_MAX: u64 = 10_000;
 /// Requests for documents that one member may make in a day.
 pub const REQUESTS_PER_DAY_MAX: u64 = 20_000;
 /// Recipients of one patient's documents that are told of a revocation directly.

@@ -33,8 +33,8 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, compare, deposit, desk, draft, errand, feed, holder, intake, landing, open, outbox, passkey,
-    receive, referral, said, staff, step, tokens,
+    audit, compare, deposit, desk, draft, errand, feed, holder, inform, intake, landing, open, outbox,
+    passkey, receive, referral, said, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -368,6 +368,7 @@ impl<'a> Work<'a> {
             Input::Retire { actor, subject, credential_id } => {
                 passkey::retire(self, actor, subject, credential_id)
             }
+            Input::Informed(number) => inform::taken(self, *number),
             Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
             Input::Sign(signed) => passkey::sign(self, signed),
             Input::PatientQuery(question) => desk::question(self, question),

@@ -20,6 +20,7 @@ use crate::act::{self, Unproved};
 use crate::actor::Actor;
 use crate::audit::{self, Line};
 use crate::desk::{self, CONTEXT, Statement, Wish};
+use crate::inform::{self, News};
 use crate::limits::{EVIDENCE_BYTES_MAX, PASSKEYS_MAX};
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
 use crate::person;
@@ -361,6 +362,11 @@ pub(crate) fn apply(vouched: &kept::Vouched, at: i64, view: &mut View) -> Result
     let payload = envelope.payload().to_vec();
     let slot = state::passkeys(&subject);
     let mut kept = view.get(&slot)?;
+    match (statement.number, statement.state) {
+        (1, _) => inform::add(News::Enrolled, &subject, &statement.voucher, at, view)?,
+        (_, CredentialState::Revoked) => inform::add(News::Retired, &subject, &statement.voucher, at, view)?,
+        (_, CredentialState::Valid) => {}
+    }
     let is_it = |passkey: &&mut kept::Passkey| passkey.credential_id == statement.credential_id;
     match kept.passkeys.iter_mut().find(is_it) {
         Some(known) => {

@@ -4,7 +4,7 @@ use core::fmt;
 
 pub use yiqiao_journal::view::{Fault, Slot, View};
 use yiqiao_proto::envelope::payload_hash;
-use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Nonce, ReferralId, Subject};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, ReferralId, Subject};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
 
@@ -123,6 +123,14 @@ pub enum Table {
     Passkeys = 60,
     /// Patients by their passkeys.
     PasskeyHolder = 61,
+    /// How far patients are told.
+    InformingLine = 62,
+    /// What patients are told, one by one.
+    Informing = 63,
+    /// Permits of which their patients were told.
+    Heard = 64,
+    /// Tags of identifiers by their tokens.
+    TokenTag = 65,
 }
 
 /// What there is one of.
@@ -278,6 +286,26 @@ pub fn passkeys(subject: &Subject) -> Slot<kept::Passkeys> {
 /// Whose passkey this node vouched for, by its credential id.
 pub fn passkey_holder(id: &[u8]) -> Slot<SubjectRef> {
     Slot::new(Table::PasskeyHolder as u8, &[payload_hash(id).as_bytes()])
+}
+
+/// How far patients are told.
+pub fn informing() -> Slot<kept::InformingLine> {
+    Slot::new(Table::InformingLine as u8, &[])
+}
+
+/// What a patient is told, from 1.
+pub fn message_to(number: u64) -> Slot<kept::Informing> {
+    Slot::new(Table::Informing as u8, &[&number.to_be_bytes()])
+}
+
+/// Whether a patient was told of a permit.
+pub fn heard_of(directive: &DirectiveId) -> Slot<kept::Heard> {
+    Slot::new(Table::Heard as u8, &[directive.as_bytes()])
+}
+
+/// The identifier of which this is a token.
+pub fn token_tag(token: &Token) -> Slot<kept::TokenTag> {
+    Slot::new(Table::TokenTag as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
 }
 
 /// What the feed told of a token once, and is in force no longer.

@@ -39,6 +39,8 @@ mod signing_in;
 mod webauthn;
 mod words;
 
+pub(crate) use self::person::own_number;
+
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};

@@ -1,6 +1,7 @@
 //! The node's configuration file: what it says, and what that means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, ensure};
@@ -59,9 +60,30 @@ pub(crate) struct Config {
     /// Names of other members' departments, by member and by the department's code there.
     #[serde(default)]
     pub(crate) member_departments: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where what patients are told goes.
+    #[serde(default)]
+    pub(crate) gateway: Option<GatewayConfig>,
     /// Logging.
     #[serde(default)]
     pub(crate) log: LogConfig,
+}
+
+/// The `[gateway]` table.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewayConfig {
+    /// Where each message is posted, by plain http.
+    pub(crate) url: String,
+    /// What is sent with it as a bearer token.
+    #[serde(default)]
+    pub(crate) token: Option<String>,
+}
+
+/// Without the token.
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayConfig").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// A `[[door]]` section.
@@ -142,6 +164,13 @@ impl Config {
             assigners: self.assigners().collect(),
             main_register: self.main_register.as_deref().map(assigner_of),
         })
+    }
+
+    /// The gateway for messages to patients, if there is one.
+    pub(crate) fn gateway(&self) -> anyhow::Result<Option<GatewayConfig>> {
+        let sound = self.gateway.as_ref().is_none_or(|gateway| gateway.url.starts_with("http://"));
+        ensure!(sound, "gateway.url: http://…, for this process speaks no TLS");
+        Ok(self.gateway.clone())
     }
 
     /// As intake has them, however the file writes them.

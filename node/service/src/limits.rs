@@ -100,3 +100,14 @@ pub(crate) const DOORS_MAX: usize = 64;
 
 const _: () = assert!(2 * STATEMENT_WAIT.as_secs() < yiqiao_host::limits::ANSWER_WAIT.as_secs());
 const _: () = assert!(BATCH_MAX <= QUEUE_MAX && SLICE_MAX <= BATCH_MAX);
+
+/// How often it is looked whether patients are to be told something.
+pub(crate) const GATEWAY_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long the gateway for messages to patients may take to answer.
+pub(crate) const GATEWAY_WAIT: Duration = Duration::from_secs(10);
+/// How long to wait after the first message that it did not take.
+pub(crate) const GATEWAY_PAUSE_MIN: Duration = Duration::from_secs(2);
+/// How long after many.
+pub(crate) const GATEWAY_PAUSE_MAX: Duration = Duration::from_secs(600);
+/// How old a message may become.
+pub(crate) const GATEWAY_LIFE: Millis = Millis::from_secs(7 * 24 * 3_600);

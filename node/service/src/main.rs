@@ -23,6 +23,7 @@ mod deposits;
 mod effects;
 mod fetch;
 mod fhir;
+mod gateway;
 mod join;
 mod ledger;
 mod limits;

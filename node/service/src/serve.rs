@@ -30,10 +30,11 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, Member};
 use crate::clock::MachineClock;
-use crate::config::{Config, MllpDoor};
+use crate::config::{Config, GatewayConfig, MllpDoor};
 use crate::deposits::Deposits;
 use crate::effects::{Doing, Effects};
 use crate::fetch::Fetcher;
+use crate::gateway::tell;
 use crate::join::AT_REST;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, LISTS_RETRY};
@@ -89,7 +90,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let (link, link_task) = Link::start(link, rosters, Arc::new(peers)).await?;
     tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "the link is up");
-    let code = config.organisation()?;
+    let (code, gateway) = (config.organisation()?, config.gateway()?);
     let members = Members::new(link.clone(), directories.clone());
     let registry = Registry::new(members.clone(), code.clone());
     let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
@@ -120,7 +121,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
-    let mut tasks = background(&app, directories, roster, list_named);
+    let mut tasks = background(&app, directories, roster, list_named, gateway);
     tasks.spawn(audit::check(app.inbox.clone(), broken));
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
@@ -276,12 +277,16 @@ fn background(
     directories: watch::Receiver<Directory>,
     roster: watch::Sender<Arc<Roster>>,
     newer_list: Arc<Notify>,
+    gateway: Option<GatewayConfig>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(follow_lists(app.clone(), directories.clone(), newer_list));
     tasks.spawn(follow_roster(app.link.clone(), directories, roster));
     tasks.spawn(sweep(Arc::clone(&app.vault), app.inbox.clone()));
     tasks.spawn(app.identity.clone().sweep());
+    if let Some(gateway) = gateway {
+        tasks.spawn(tell(app.clone(), gateway));
+    }
     tasks
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use yiqiao_consent::credential::{Stated, is_proved, is_voucher};
 use yiqiao_proto::codes::{CredentialState, RefusalCode};
-use yiqiao_proto::directive::{self, Act};
+use yiqiao_proto::directive::{self, Act, Directive};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::{Envelope, Said, Verified, Word, payload_hash};
 use yiqiao_proto::id::{Code, Digest};
@@ -15,6 +15,7 @@ use yiqiao_proto::passkey::PasskeyKey;
 use yiqiao_proto::proof::{CredentialStatement, Proof};
 use yiqiao_proto::token::Token;
 
+use crate::facts;
 use crate::lease::{need_feeds, push, push_to};
 use crate::limits::CREDENTIAL_STATEMENTS_OF_ONE_MAX;
 use crate::machine::{Stop, Work, refuse};
@@ -110,6 +111,20 @@ pub(crate) fn is_act_proved<T: directive::Said>(
         .collect();
     let challenge = act.challenge(directory.region());
     Ok(is_proved(assertion, &challenge, patient, &stated, before, &directory.list().policy))
+}
+
+/// What follows from a directive for the bureau: permits for whose passkey nobody else stands than who gains are counted (C-9).
+pub(crate) fn count(word: &Standing, act: &Act<Directive>, view: &mut View) -> Result<(), Fault> {
+    let Some(slot) = of_proof(&act.proof) else { return Ok(()) };
+    let mut vouchers = BTreeSet::new();
+    // In the order of the log: the last of each stays.
+    for stated in stated(view, &slot)? {
+        match stated.word.state {
+            CredentialState::Valid => vouchers.insert(stated.word.voucher),
+            CredentialState::Revoked => vouchers.remove(&stated.word.voucher),
+        };
+    }
+    facts::count_self_vouched(&act.said, &vouchers, word.opening.seq, view)
 }
 
 /// A statement that stands in the log.

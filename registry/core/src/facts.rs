@@ -5,8 +5,11 @@ use std::ops::Range;
 
 use prost::Message;
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Stance};
+use yiqiao_proto::directive::Directive;
 use yiqiao_proto::entry::Entry;
+use yiqiao_proto::envelope::payload_hash;
+use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Timestamp;
 
 use crate::state::{self, Count, Fact, Fault, Place, Table, View};
@@ -54,6 +57,40 @@ pub(crate) fn count_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
         class: Some(entry.class),
     };
     add(&fact, 1, entry.size, view)
+}
+
+/// Counts a permit for whose passkey nobody vouched by then but the organisation that gains by it: once, although it is said under
+/// each token.
+pub(crate) fn count_self_vouched(
+    directive: &Directive,
+    vouchers: &BTreeSet<Code>,
+    seq: u64,
+    view: &mut View,
+) -> Result<(), Fault> {
+    let gains = directive.grantee.organisation.as_ref().filter(|_| directive.stance == Stance::Permit);
+    let Some(gains) = gains.filter(|gains| vouchers.len() == 1 && vouchers.contains(*gains)) else {
+        return Ok(());
+    };
+    let once = state::counted(gains, &payload_hash(directive.id.as_bytes()));
+    if view.find(&once)?.is_some() {
+        return Ok(());
+    }
+    view.put(&once, &Place { seq });
+    let slot = state::self_vouched(gains);
+    let mut count = view.get(&slot)?;
+    count.events += 1;
+    view.put(&slot, &count);
+    Ok(())
+}
+
+/// The keys under which [`count`] finds how many permits of members only they vouched for.
+pub fn self_vouched_keys<'m>(members: impl IntoIterator<Item = &'m Code>) -> Vec<Vec<u8>> {
+    members.into_iter().map(|member| state::self_vouched(member).key().to_vec()).collect()
+}
+
+/// How many a stored count says; none is 0.
+pub fn count(value: Option<&[u8]>) -> u64 {
+    value.and_then(|value| Count::decode(value).ok()).map_or(0, |count| count.events)
 }
 
 /// The keys of all facts of these hours, and what ends them.

@@ -67,6 +67,8 @@ pub enum Table {
     Counted = 19,
     /// The tokens of one act.
     ActTokens = 20,
+    /// Permits for whose passkey nobody vouches but who gains, by member.
+    SelfVouched = 30,
 }
 
 /// A word of the journal.
@@ -212,6 +214,11 @@ pub fn fact(fact: &Fact) -> Slot<Count> {
 /// The first event of a patient's act that was counted.
 pub fn counted(organisation: &Code, audit_line: &Digest) -> Slot<Place> {
     Slot::new(Table::Counted as u8, &[audit_line.as_bytes(), organisation.padded()])
+}
+
+/// Permits for a member that were signed by passkeys for which nobody else vouched.
+pub fn self_vouched(member: &Code) -> Slot<Count> {
+    Slot::new(Table::SelfVouched as u8, &[&fixed(member)])
 }
 
 /// Reads a fact back from its key.

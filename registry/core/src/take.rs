@@ -258,7 +258,11 @@ pub(crate) fn apply(kept: &Kept, view: &mut View) -> Result<(), Fault> {
         Kind::Entry => index::apply_entry(&word, &word.read::<Entry>()?, view),
         Kind::Withdrawal => index::apply_withdrawal(&word, &word.read::<Withdrawal>()?, view),
         Kind::IdentityStatement => index::apply_statement(&word, &word.read::<IdentityStatement>()?, view),
-        Kind::Directive => consent::apply_directive(&word, word.read::<Act<Directive>>()?, view),
+        Kind::Directive => {
+            let act = word.read::<Act<Directive>>()?;
+            credential::count(&word, &act, view)?;
+            consent::apply_directive(&word, act, view)
+        }
         Kind::Revocation => consent::apply_revocation(&word, &word.read::<Act<Revocation>>()?, view),
         Kind::CredentialStatement => credential::apply(&word, &word.read::<CredentialStatement>()?, view),
         Kind::AccessEvent => {

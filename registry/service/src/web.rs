@@ -20,6 +20,7 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::member::Member;
 use yiqiao_proto::time::Timestamp;
+use yiqiao_registry_core::facts;
 
 use crate::sequencer::LogStatus;
 use crate::volume::{Facts, volume};
@@ -77,20 +78,28 @@ fn home(office: &Office) -> Home {
 // ---- Members ----
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct MemberLine {
     code: String,
     name: String,
     contact: String,
     roles: Vec<&'static str>,
     suspended: bool,
+    /// Permits for it that passkeys signed for which nobody else vouched.
+    self_vouched: u64,
 }
 
-async fn members(State(office): State<Office>, _: SignedIn) -> Json<Vec<MemberLine>> {
-    Json(office.directory.borrow().list().members.iter().map(line).collect())
+async fn members(State(office): State<Office>, _: SignedIn) -> Result<Json<Vec<MemberLine>>, Problem> {
+    let members = office.directory.borrow().list().members.clone();
+    let keys = facts::self_vouched_keys(members.iter().map(|member| &member.code));
+    let counts = office.facts.index.load(&keys).map_err(|error| Problem::internal(&error))?;
+    let counted = members.iter().zip(&counts);
+    Ok(Json(counted.map(|(member, count)| line(member, facts::count(count.as_deref()))).collect()))
 }
 
-fn line(member: &Member) -> MemberLine {
+fn line(member: &Member, self_vouched: u64) -> MemberLine {
     MemberLine {
+        self_vouched,
         code: member.code.to_string(),
         name: member.name.clone(),
         contact: member.contact.clone(),

@@ -4,6 +4,7 @@
 
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::desk::{NewRevocation, Statement, Wish};
+use yiqiao_node_core::inform::{self, News};
 use yiqiao_node_core::limits::PASSKEYS_MAX;
 use yiqiao_node_core::machine::{Input, Outcome, Refused};
 use yiqiao_node_core::passkey::{Prepared, Signed, Stage, Vouching};
@@ -188,6 +189,33 @@ fn c9_a_passkey_is_stated_anew_when_its_patient_has_further_tokens() {
     let numbers: Vec<u64> = statements(&story).iter().map(|statement| statement.number).collect();
     assert_eq!(numbers, [1, 2]);
     assert_eq!((directives(&story).len(), stages(&story)), (2, vec![Stage::Stands]));
+}
+
+/// What the patient is to be told, until nothing is left.
+fn informed(story: &mut Story) -> Vec<News> {
+    let mut news = Vec::new();
+    while let Some(message) = story.node.ask(|_, view| inform::next(view)) {
+        assert_eq!((message.subject, &message.member), (story.subject(), &code("hospital")));
+        news.push(message.news);
+        // Of another number nothing is taken.
+        assert_eq!(story.act(&Input::Informed(message.number + 1)), Outcome::Done);
+        assert_eq!(story.node.ask(|_, view| inform::next(view)).unwrap().number, message.number);
+        assert_eq!(story.act(&Input::Informed(message.number)), Outcome::Done);
+    }
+    news
+}
+
+#[test]
+fn a_patient_is_told_of_each_passkey_that_is_enrolled_or_taken_out() {
+    let mut story = enrolled(&passkey(1));
+    story.node.rebuild();
+    assert_eq!(informed(&mut story), [News::Enrolled]);
+    retire(&mut story, desk(), &passkey(1));
+    vouch(&mut story, &passkey(2));
+    story.node.rebuild();
+    assert_eq!(informed(&mut story), [News::Retired, News::Enrolled]);
+    story.node.rebuild();
+    assert_eq!(informed(&mut story), []);
 }
 
 #[test]

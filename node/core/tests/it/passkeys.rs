@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use yiqiao_node_core::credential::is_self_vouched;
+use yiqiao_node_core::inform::{self, News};
 use yiqiao_node_core::machine::{Effect, Input, Outcome};
 use yiqiao_proto::codes::{CredentialState, LegalBasis, Purpose, RefusalCode, Stance};
 use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, What};
@@ -17,7 +19,7 @@ use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_simnet::passkey::Passkey;
 
 use crate::feed::feed;
-use crate::region::{AUTHORITY, CLINIC, at, code, key, list};
+use crate::region::{AUTHORITY, CLINIC, HOSPITAL, at, code, key, list};
 use crate::rig::{patient, report};
 use crate::story::{Story, refusal};
 
@@ -204,4 +206,45 @@ fn c14_no_registry_makes_a_permit_that_the_patient_did_not_sign() {
         Some(0),
         "by a passkey that had been revoked before"
     );
+}
+
+#[test]
+fn c9_a_patient_is_told_once_of_a_permit_for_which_only_who_gains_vouches() {
+    let told = |story: &Story| story.node.ask(|_, view| inform::next(view));
+    let mut story = vouched();
+    let act = passkey(1).act(&code("demo"), permit(&story, 1));
+    submit(&mut story, &act);
+    let message = told(&story).unwrap();
+    assert_eq!((message.news, message.member), (News::SelfVouched, code("clinic")));
+    assert_eq!(message.subject, story.subject());
+    let vouchers = |story: &Story| {
+        let id = credential(story).credential_id;
+        story.node.ask(|machine, view| machine.vouchers(&id, view))
+    };
+    assert!(is_self_vouched(&act.said, &vouchers(&story)));
+    // Told again after something else was said, it is nothing new.
+    let forbid = Directive {
+        stance: Stance::Forbid,
+        purposes: BTreeSet::from([Purpose::Research]),
+        basis: LegalBasis::Objection,
+        ..permit(&story, 2)
+    };
+    let forbid = passkey(1).act(&code("demo"), forbid);
+    submit(&mut story, &forbid);
+    assert_eq!(story.node.decide(&Input::Informed(message.number)), Ok(()));
+    assert_eq!(told(&story), None);
+    story.node.rebuild();
+    assert_eq!(told(&story), None);
+    // Where somebody else stands for the passkey, too, nobody is alarmed.
+    let mut story = vouched();
+    let other = CredentialStatement { voucher: code("hospital"), ..credential(&story) };
+    let envelope = Envelope::sign(&code("demo"), &other, &key(HOSPITAL));
+    let effect = Effect::Submit { ticket: 0, words: vec![(envelope, None)] };
+    let put = story.registry.answer_to(story.node.now, &code("hospital"), &effect);
+    assert!(matches!(put, Input::Receipted { .. }), "{put:?}");
+    story.live(1_000);
+    submit(&mut story, &act);
+    assert_eq!((counting(&story), vouchers(&story).len()), (Some(1), 2));
+    assert!(!is_self_vouched(&act.said, &vouchers(&story)));
+    assert_eq!(told(&story), None);
 }

@@ -11,9 +11,11 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
+use yiqiao_node_core::credential::is_self_vouched;
 use yiqiao_node_core::desk::{NewRevocation, Statement, Wish};
 use yiqiao_node_core::ended::{End, Ended};
-use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::machine::{Input, Machine};
+use yiqiao_node_core::state::View;
 use yiqiao_proto::codes::{RevocationReason, Stance};
 use yiqiao_proto::directive::{Act, Directive};
 use yiqiao_proto::id::{Code, DirectiveId, Subject};
@@ -79,6 +81,10 @@ struct Consent {
     accepted_at: String,
     recorded_by: Option<Named>,
     proof: &'static str,
+    /// Who vouches for the passkey that signed it, as far as this hospital knows.
+    vouchers: Vec<Named>,
+    /// Nobody vouches for it but who gains by it.
+    self_vouched: bool,
     notice_version: String,
     basis: String,
 }
@@ -169,9 +175,25 @@ impl Front {
         let head_version = answers.iter().map(|answer| answer.head.version).max().unwrap_or(0);
         let mut groups = grouped(all(answers));
         groups.sort_by_key(|group| Reverse(group.accepted_at()));
-        let items = groups.iter().filter_map(|group| self.consent(group)).collect();
+        let mut items = Vec::new();
+        for group in &groups {
+            items.extend(self.vouched(group).await?);
+        }
         let ended = self.ended(subject, &groups).await?;
         Ok(Json(Consents { head_version, items, ended }))
+    }
+
+    /// A consent in force, with those who vouch for what signed it.
+    async fn vouched(&self, group: &Group) -> Result<Option<Consent>, Problem> {
+        let Some(act) = group.acts.first().map(|act| act.word.clone()) else { return Ok(None) };
+        let Proof::Passkey(assertion) = act.proof else { return Ok(self.consent(group)) };
+        let vouchers = move |machine: &Machine, view: &View| machine.vouchers(&assertion.credential_id, view);
+        let vouchers = self.app.inbox.ask(vouchers).await?;
+        Ok(self.consent(group).map(|consent| Consent {
+            self_vouched: is_self_vouched(&act.said, &vouchers),
+            vouchers: vouchers.iter().map(|code| self.member(code)).collect(),
+            ..consent
+        }))
     }
 
     /// What is in force under none of the patient's tokens.
@@ -229,6 +251,8 @@ impl Front {
             accepted_at: self.time(group.accepted_at()),
             recorded_by: recorded_by.map(|code| self.member(code)),
             proof: proof_name(&act.proof),
+            vouchers: Vec::new(),
+            self_vouched: false,
             notice_version: directive.notice.version.clone(),
             basis: name_of(&directive.basis),
         })

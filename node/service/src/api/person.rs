@@ -179,7 +179,7 @@ pub(super) fn family_name(name: &str) -> String {
 }
 
 /// The number under which this hospital knows the patient: of the register, else of a clinic or ward.
-fn own_number(data: &PersonData) -> Option<&PersonIdentifier> {
+pub(crate) fn own_number(data: &PersonData) -> Option<&PersonIdentifier> {
     const OWN: [u32; 3] = [4, 6, 5];
     OWN.iter().find_map(|kind| numbers(data).find(|id| id.kind == *kind))
 }

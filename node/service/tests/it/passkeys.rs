@@ -2,7 +2,11 @@
 //!
 //! The authenticator is `yiqiao_simnet::passkey`; a real browser's stands in `tests/browser`.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -216,6 +220,11 @@ async fn c14_a_patient_signs_in_and_says_things_by_the_passkey() {
     assert_eq!(recorded.status, 200, "{}", recorded.text());
     let shown = patient.get("/api/me/consents").await;
     assert_eq!((&shown["items"][0]["proof"], &shown["items"][1]), (&"passkey".into(), &Value::Null));
+    // Nobody but this hospital, which gains by it, stands for the passkey: the patient is told so.
+    assert_eq!(
+        (&shown["items"][0]["vouchers"][0]["code"], &shown["items"][0]["selfVouched"]),
+        (&"qzrm".into(), &true.into())
+    );
     let end = json!({ "revoke": { "id": shown["items"][0]["id"], "reason": "patient-wish" } });
     let says = patient.post("/api/me/signing", &end).await["says"].to_string();
     assert!(says.contains("撤回") && says.contains("桥州市人民医院"), "{says}");
@@ -285,4 +294,57 @@ async fn c9_in_a_region_without_passkeys_none_are_offered() {
     let refused = desk.send("POST", &path, &json!({ "identifiedBy": "身份证原件" })).await;
     assert_eq!(kind(&refused), "409 no-passkeys");
     assert_eq!(Person::nobody(&node).get("/api/session/passkey").await["rpId"], Value::Null);
+}
+
+/// A gateway for text messages: takes no message the first time, and gives each that it has taken.
+fn gateway() -> (u16, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (taking, taken) = mpsc::sync_channel(8);
+    std::thread::spawn(move || {
+        for (turn, line) in listener.incoming().enumerate() {
+            let mut line = BufReader::new(line.unwrap());
+            let mut head = String::new();
+            while line.read_line(&mut head).unwrap() > 2 {}
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            let mut body = vec![0; length.parse().unwrap()];
+            line.read_exact(&mut body).unwrap();
+            let status = if turn == 0 { "503 Busy" } else { "204 Taken" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            line.get_mut().write_all(answer.as_bytes()).unwrap();
+            if turn > 0 && taking.send(head + &String::from_utf8(body).unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    (port, taken)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_patients_are_told_reaches_the_hospitals_gateway_once() {
+    let (mut node, desk, subject) = with_desk().await;
+    let (port, taken) = gateway();
+    let more = format!("\n[gateway]\nurl = \"http://127.0.0.1:{port}/sms\"\ntoken = \"a-token\"\n");
+    let config = std::fs::read_to_string(node.config()).unwrap() + &more;
+    std::fs::write(node.config(), config).unwrap();
+    enrol(&node, &desk, &subject, &passkey(&node, 1)).await;
+    // It was enrolled before there was a gateway, and comes after the next start.
+    node.stop().await;
+    node.start().await;
+    node.connected().await;
+    let next = || tokio::task::block_in_place(|| taken.recv_timeout(Duration::from_secs(60)).unwrap());
+    let message = next();
+    assert!(
+        message.starts_with("POST /sms ") && message.contains("authorization: Bearer a-token"),
+        "{message}"
+    );
+    let body: Value = serde_json::from_str(message.lines().last().unwrap()).unwrap();
+    assert_eq!((&body["kind"], &body["patient"]), (&"passkey-enrolled".into(), &"00218001".into()));
+    assert!(!message.contains("陈") && !message.contains(crate::pages::RESIDENT_ID), "{message}");
+    let desk = Person::with_account(&node, "d8", "desk", None).await;
+    let path = format!("/api/patients/{subject}/passkeys");
+    let id = desk.get(&path).await["items"][0]["id"].as_str().unwrap().to_owned();
+    desk.post(&format!("{path}/{id}/retire"), &json!({})).await;
+    let message = next();
+    assert!(message.contains("passkey-retired"), "each comes once, in order: {message}");
 }

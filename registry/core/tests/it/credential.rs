@@ -9,6 +9,7 @@ use yiqiao_proto::member::KeyState;
 use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_registry_core::limits::CREDENTIAL_STATEMENTS_OF_ONE_MAX;
 use yiqiao_registry_core::machine::{ConsentAct, Input, Outcome, Refused};
+use yiqiao_registry_core::state;
 use yiqiao_registry_core::take::{Submission, Taken};
 
 use yiqiao_simnet::passkey::Passkey;
@@ -25,7 +26,7 @@ fn vouched() -> Rig {
     let (mut rig, mut chain) = (Rig::new(), Chain::new("a", 1));
     rig.state(&mut chain, &[token(1)]);
     rig.publish(&mut chain, 1);
-    state(&mut rig, &own().credential(&code("portal"), &[token(1)]));
+    vouch(&mut rig, &own().credential(&code("portal"), &[token(1)]));
     rig
 }
 
@@ -34,7 +35,7 @@ fn own() -> Passkey {
     passkey_of(1)
 }
 
-fn state(rig: &mut Rig, statement: &CredentialStatement) -> Taken {
+fn vouch(rig: &mut Rig, statement: &CredentialStatement) -> Taken {
     rig.take(Submission::Credential(rig.word(statement.voucher.as_str(), statement)))
 }
 
@@ -79,7 +80,7 @@ fn c14_a_passkey_that_is_nobodys_or_somebody_elses_proves_nothing() {
     let mut rig = vouched();
     let stranger = directive(&rig, &passkey_of(0x51), &forbid(1, token(1)));
     assert_eq!(rig.refused(stranger), NOT_PROVED);
-    state(&mut rig, &passkey_of(0x52).credential(&code("portal"), &[token(2)]));
+    vouch(&mut rig, &passkey_of(0x52).credential(&code("portal"), &[token(2)]));
     for said in [permit(1, token(1), "b"), forbid(1, token(1))] {
         let other = directive(&rig, &passkey_of(0x52), &said);
         assert_eq!(rig.refused(other), NOT_PROVED);
@@ -110,12 +111,12 @@ fn c9_a_passkey_that_is_revoked_signs_nothing_new_and_what_it_signed_stays() {
     let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     rig.take(act);
     let revoked = after(&own().credential(&code("portal"), &[token(1)]), CredentialState::Revoked);
-    state(&mut rig, &revoked);
+    vouch(&mut rig, &revoked);
     assert!(finds(&mut rig));
     let act = directive(&rig, &own(), &Directive { head_version: 1, ..forbid(2, token(1)) });
     assert_eq!(rig.refused(act), NOT_PROVED);
     // Another passkey of the patient takes it back.
-    state(&mut rig, &passkey_of(0x53).credential(&code("a"), &[token(1)]));
+    vouch(&mut rig, &passkey_of(0x53).credential(&code("a"), &[token(1)]));
     let act = revoke(&rig, &passkey_of(0x53), &revocation(1, token(1)));
     rig.take(act);
     assert!(!finds(&mut rig));
@@ -125,7 +126,7 @@ fn c9_a_passkey_that_is_revoked_signs_nothing_new_and_what_it_signed_stays() {
 fn c9_a_passkey_that_its_voucher_gives_to_another_patient_signs_for_that_one_alone() {
     let mut rig = vouched();
     let moved = after(&own().credential(&code("portal"), &[token(1)]), CredentialState::Valid);
-    state(&mut rig, &CredentialStatement { tokens: vec![token(2)], ..moved });
+    vouch(&mut rig, &CredentialStatement { tokens: vec![token(2)], ..moved });
     let act = directive(&rig, &own(), &permit(1, token(1), "b"));
     assert_eq!(rig.refused(act), NOT_PROVED);
     let act = directive(&rig, &own(), &permit(1, token(2), "b"));
@@ -203,10 +204,10 @@ fn f5_who_hears_of_a_patient_for_the_first_time_hears_of_the_passkeys_before_the
 fn c9_one_voucher_does_not_take_the_places_of_others_and_revokes_whatever_it_stated() {
     let mut rig = Rig::new();
     let mut newest = own().credential(&code("portal"), &[token(1)]);
-    state(&mut rig, &newest);
+    vouch(&mut rig, &newest);
     for _ in 1..CREDENTIAL_STATEMENTS_OF_ONE_MAX {
         newest = after(&newest, CredentialState::Valid);
-        state(&mut rig, &newest);
+        vouch(&mut rig, &newest);
     }
     let more = after(&newest, CredentialState::Valid);
     assert_eq!(refused(&mut rig, &more), (OverLimit, "C-9"));
@@ -214,8 +215,8 @@ fn c9_one_voucher_does_not_take_the_places_of_others_and_revokes_whatever_it_sta
     assert_eq!(refused(&mut rig, &elsewhere), (OverLimit, "C-9"));
     let another = passkey_of(0x54).credential(&code("portal"), &[token(1)]);
     assert_eq!(refused(&mut rig, &another), (OverLimit, "C-9"));
-    state(&mut rig, &passkey_of(0x54).credential(&code("a"), &[token(1)]));
-    state(&mut rig, &after(&newest, CredentialState::Revoked));
+    vouch(&mut rig, &passkey_of(0x54).credential(&code("a"), &[token(1)]));
+    vouch(&mut rig, &after(&newest, CredentialState::Revoked));
 }
 
 #[test]
@@ -261,18 +262,18 @@ fn c9_statements_of_a_credential_are_chained_for_each_voucher_and_revoked_for_go
     let second = after(&first, CredentialState::Valid);
     let third = after(&second, CredentialState::Revoked);
     assert_eq!(refused(&mut rig, &second), out_of_order);
-    state(&mut rig, &first);
+    vouch(&mut rig, &first);
     let other_history = Some(id(yiqiao_proto::id::Digest::new, 99));
     let forked = CredentialStatement { previous: other_history, ..second.clone() };
     assert_eq!(refused(&mut rig, &forked), out_of_order);
     let again = CredentialStatement { public_key: vec![1; 70], ..first.clone() };
     assert_eq!(refused(&mut rig, &again), out_of_order);
-    state(&mut rig, &second);
-    state(&mut rig, &third);
+    vouch(&mut rig, &second);
+    vouch(&mut rig, &third);
     assert_eq!(refused(&mut rig, &after(&third, CredentialState::Valid)), out_of_order);
     // Another credential, and another voucher of the same one, have chains of their own.
     let other = CredentialStatement { credential_id: vec![0xce; 17], ..first };
-    state(&mut rig, &other);
+    vouch(&mut rig, &other);
     rig.take(Submission::Credential(rig.word("a", &credential("a", &[token(1)]))));
 }
 
@@ -285,17 +286,51 @@ fn c9_who_holds_for_the_patient_of_either_statement_hears_of_the_next_one() {
         rig.publish(&mut chain, 1);
     }
     let first = credential("portal", &[token(1)]);
-    state(&mut rig, &first);
+    vouch(&mut rig, &first);
     assert_eq!(["a", "b", "c"].map(|member| credentials(&mut rig, member)), [1, 0, 0]);
     let moved = CredentialStatement { tokens: vec![token(2)], ..after(&first, CredentialState::Valid) };
-    state(&mut rig, &moved);
+    vouch(&mut rig, &moved);
     assert_eq!(["a", "b", "c"].map(|member| credentials(&mut rig, member)), [2, 1, 0]);
     let revoked = after(&moved, CredentialState::Revoked);
-    state(&mut rig, &revoked);
+    vouch(&mut rig, &revoked);
     assert_eq!(["a", "b", "c"].map(|member| credentials(&mut rig, member)), [2, 2, 0]);
 }
 
 /// How many credentials a member was told of.
 fn credentials(rig: &mut Rig, member: &str) -> usize {
     rig.feed(member).iter().filter(|item| matches!(item.change, Change::Credential(_))).count()
+}
+
+#[test]
+fn c9_permits_for_which_only_who_gains_vouches_are_counted_once_for_the_bureau() {
+    let counted = |rig: &Rig, member: &str| {
+        rig.find(&state::self_vouched(&code(member))).map_or(0, |count| count.events)
+    };
+    let mut rig = vouched();
+    rig.next_list(|list| list.policy.vouchers.clear());
+    let two = own().credential(&code("b"), &[token(1), token(2)]);
+    let of_portal = after(&own().credential(&code("portal"), &[token(1)]), CredentialState::Revoked);
+    let permit_to = |rig: &mut Rig, number: u64, of: u64, to: &str| {
+        let act = directive(rig, &own(), &permit(number, token(of), to));
+        rig.take(act);
+    };
+    // The portal vouches: nobody gains by its own word. Then two do, and only then b alone.
+    permit_to(&mut rig, 1, 1, "b");
+    vouch(&mut rig, &two);
+    permit_to(&mut rig, 2, 1, "b");
+    assert_eq!(counted(&rig, "b"), 0);
+    vouch(&mut rig, &of_portal);
+    permit_to(&mut rig, 3, 1, "c");
+    let said = forbid(4, token(1));
+    let act = directive(&rig, &own(), &said);
+    rig.take(act);
+    assert_eq!((counted(&rig, "b"), counted(&rig, "c")), (0, 0));
+    let said = Directive { head_version: 4, ..permit(5, token(1), "b") };
+    let act = directive(&rig, &own(), &said);
+    rig.take(act);
+    assert_eq!(counted(&rig, "b"), 1);
+    // The same under the patient's other token is the same permit.
+    permit_to(&mut rig, 5, 2, "b");
+    assert_eq!((counted(&rig, "b"), counted(&rig, "c")), (1, 0));
+    rig.assert_rebuilt();
 }

@@ -75,7 +75,7 @@ async fn members_and_status_show_who_is_there() {
     let browser = Browser::signed_in(&region, "wangli", "bureau").await;
     let _a = Member::connected(&region, "a").await;
     let members = browser.get("/api/members").await.json();
-    let expected = json!({ "code": "a", "name": "示范医院", "contact": "0571-00000000", "roles": ["custodian"], "suspended": false });
+    let expected = json!({ "code": "a", "name": "示范医院", "contact": "0571-00000000", "roles": ["custodian"], "suspended": false, "selfVouched": 0 });
     assert_eq!((members.as_array().unwrap().len(), &members[0]), (3, &expected));
 
     let status = until("the connection in the status", async || {
