@@ -10,6 +10,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { argv, exit } from 'node:process';
 import { bureau } from './bureau.mjs';
+import { passkey } from './passkey.mjs';
 import { openBrowser, Person } from './person.mjs';
 import { received, walkIn } from './received.mjs';
 import { referral } from './referral.mjs';
@@ -78,6 +79,7 @@ async function tell(stage) {
   await received(stage);
   await walkIn(stage);
   await revocation(stage);
+  await passkey(stage);
   await bureau(stage);
 }
 

@@ -14,6 +14,8 @@ export const session = {
   get: (signal?: AbortSignal) => call<Api.Session>('GET', '/api/session', undefined, signal),
   signIn: (body: Api.SignIn) => call<Api.Session>('POST', '/api/session', body),
   signOut: () => call<void>('DELETE', '/api/session'),
+  challenge: (signal?: AbortSignal) => call<Api.SignInChallenge>('GET', '/api/session/passkey', undefined, signal),
+  signInByPasskey: (body: { challenge: string; assertion: Api.Assertion }) => call<void>('POST', '/api/session/passkey', body),
   changePassword: (body: Api.PasswordChange) => call<void>('POST', '/api/session/password', body),
 };
 
@@ -50,6 +52,27 @@ export const consents = (subject: string | null) => {
     record: (body: Api.NewConsent) => call<Api.Recorded>('POST', path, body),
     revoke: (id: string, body: Api.Revoke) => call<Api.Recorded>('POST', `${path}/${encodeURIComponent(id)}/revoke`, body),
   };
+};
+
+/** Passkeys of a patient at a desk; or, without a subject, the signed-in patient's own. */
+export const passkeys = (subject: string | null) => {
+  const path = `${subject === null ? '/api/me' : patient(subject)}/passkeys`;
+  return {
+    list: (signal?: AbortSignal) => call<Api.Passkeys>('GET', path, undefined, signal),
+    begin: (body: { identifiedBy: string }) => call<Api.BegunEnrolment>('POST', path, body),
+    retire: (id: string) => call<Api.Passkeys>('POST', `${path}/${encodeURIComponent(id)}/retire`, {}),
+  };
+};
+
+/** On the patient's own device: nobody is signed in. */
+export const enrolment = {
+  open: (body: { code: string }) => call<Api.EnrolmentOptions>('POST', '/api/enrolment', body),
+  finish: (body: Api.MadePasskey) => call<void>('POST', '/api/enrolment/passkey', body),
+};
+
+export const signing = {
+  prepare: (body: Api.Wanted) => call<Api.ToSign>('POST', '/api/me/signing', body),
+  sign: (body: Api.Assertion) => call<Api.Recorded>('PUT', '/api/me/signing', body),
 };
 
 export const notice = (body: Api.NoticeRequest) => call<Api.Notice>('POST', '/api/notice', body);

@@ -57,6 +57,8 @@ export interface Member {
   suspended: boolean;
   /** Its departments, as far as this hospital's configuration names them. */
   departments: { code: string; name: string }[];
+  /** Permits for it that passkeys signed for which nobody else vouched; at the registry only. */
+  selfVouched?: number;
 }
 
 export interface Region {
@@ -221,6 +223,10 @@ export interface Consent {
   acceptedAt: string;
   recordedBy: { code: string; name: string } | null;
   proof: 'passkey' | 'attested-login' | 'desk-witness';
+  /** Who vouches for the passkey that signed it, as far as this hospital knows. */
+  vouchers: { code: string; name: string }[];
+  /** Nobody vouches for it but who gains by it. */
+  selfVouched: boolean;
   noticeVersion: string;
   basis: string;
 }
@@ -269,7 +275,8 @@ export interface Revoke {
 
 /** POST /api/notice: the printed notice before consent (PIPL articles 17, 23, 30), named by version and hash. */
 export interface NoticeRequest {
-  organisation: string;
+  /** Null: every other hospital, of an objection. */
+  organisation: string | null;
   classes: string[];
   purposes: string[];
   validUntil: string | null;
@@ -450,6 +457,86 @@ export interface PatientAccount {
   login: string;
   /** Shown once, to be handed over. */
   oneTimePassword: string;
+}
+
+// ---- Passkeys: GET/POST /api/patients/{subject}/passkeys, POST …/{id}/retire (desk); GET /api/me/passkeys, POST …/{id}/retire ----
+// Bytes are base64url without padding.
+
+export interface Passkey {
+  /** The credential id. */
+  id: string;
+  since: string;
+  voucher: { code: string; name: string };
+  stage: 'waiting' | 'stands' | 'refused' | 'revoked';
+}
+
+export interface Passkeys {
+  /** Whether one can be enrolled here. */
+  available: boolean;
+  /** Until when the code that was given last is open, if it is. */
+  openUntil: string | null;
+  /** The oldest first. */
+  items: Passkey[];
+}
+
+/** A one-time code, shown once: ten minutes, five wrong tries. */
+export interface BegunEnrolment {
+  code: string;
+  /** The patients' page with the code behind `#`. */
+  address: string;
+  expiresAt: string;
+}
+
+// ---- The patient's own device: POST /api/enrolment {code}, POST /api/enrolment/passkey; nobody is signed in ----
+
+export interface EnrolmentOptions {
+  challenge: string;
+  rpId: string;
+  hospital: string;
+  /** The family name. */
+  patient: string;
+  user: string;
+  name: string;
+  /** Passkeys that the patient has here. */
+  known: string[];
+}
+
+export interface MadePasskey {
+  code: string;
+  clientDataJson: string;
+  authenticatorData: string;
+}
+
+/** What a passkey signed. */
+export interface Assertion {
+  credentialId: string;
+  authenticatorData: string;
+  clientDataJson: string;
+  signature: string;
+}
+
+// ---- Signing in by a passkey: GET /api/session/passkey, POST with the answer ----
+
+export interface SignInChallenge {
+  challenge: string;
+  /** Null: nobody signs in by a passkey here. */
+  rpId: string | null;
+}
+
+// ---- Signing consent: POST /api/me/signing (what is to be signed), PUT (what was) ----
+
+export interface Wanted {
+  consent?: NewConsent;
+  revoke?: { id: string; reason: Revoke['reason'] };
+}
+
+export interface ToSign {
+  challenge: string;
+  rpId: string;
+  credentials: string[];
+  /** What is said by it, made from what is signed. */
+  says: { label: string; text: string }[];
+  expiresAt: string;
 }
 
 // ---- Audit, the newest first: GET /api/patients/{subject}/audit ----

@@ -50,6 +50,7 @@ function columns(connected: ReadonlySet<string>): TableColumnsType<Member> {
     { title: heads.roles, render: (_, member) => namesOf(S.memberRole, member.roles, S.none) },
     { title: heads.connection, render: (_, member) => <Connection of={member} connected={connected} /> },
     { title: heads.state, render: (_, member) => (member.suspended ? <Tooltip title={words.suspendedHelp}><Tag color="error" tabIndex={0}>{words.suspended}</Tag></Tooltip> : words.active) },
+    { title: <Tooltip title={words.selfVouchedHelp}><span tabIndex={0}>{heads.selfVouched}</span></Tooltip>, align: 'right', render: (_, { selfVouched = 0 }) => (selfVouched > 0 ? <Tag color="warning">{selfVouched}</Tag> : 0) },
     { title: heads.contact, dataIndex: 'contact' },
   ];
 }

@@ -33,9 +33,10 @@ export const T = {
 
   members: {
     title: '成员机构',
-    columns: { name: '机构', code: '代码', roles: '职能', contact: '联系方式', connection: '连接', state: '状态' },
+    columns: { name: '机构', code: '代码', roles: '职能', contact: '联系方式', connection: '连接', state: '状态', selfVouched: '自证授权' },
     connected: '在线', away: '未连接', itself: '本平台', suspended: '已暂停', active: '正常',
     suspendedHelp: '暂停的机构不能收发任何资料，已登记的索引保留。',
+    selfVouchedHelp: '患者用通行密钥签署、允许该机构查看病历，而为这把密钥作证的只有该机构自己的授权件数。患者本人会得到提示；数量异常的，请核查该机构的窗口登记。',
     counts: (connected: number, all: number) => `${connected} 家在线，共 ${all} 家`,
   },
 

@@ -14,6 +14,7 @@ import { T as S } from '../shared/texts';
 import { Access } from './access';
 import { AccountButton } from './account';
 import { Consents } from './consents';
+import { PasskeyButton } from './passkeys';
 import { RecordTimeline } from './record';
 import { Department } from './region';
 import { T } from './texts';
@@ -67,7 +68,7 @@ function PatientHeader({ patient }: { patient: Patient }) {
         <span title={`${words.birth} ${date(patient.birthDate)}`}>{age(patient.birthDate)}</span>
         <Visits patient={patient} />
         <span className="push" />
-        {has('desk', 'referral-office') && patient.findable && <AccountButton subject={patient.subject} />}
+        {has('desk', 'referral-office') && patient.findable && <><PasskeyButton subject={patient.subject} /><AccountButton subject={patient.subject} /></>}
         {patient.documents && has('doctor', 'head') && <Button type="primary" href={to(['patients', patient.subject, 'refer'])}>{words.refer}</Button>}
       </div>
       <Identifiers patient={patient} />

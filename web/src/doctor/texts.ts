@@ -65,6 +65,24 @@ export const T = {
     done: '已交给患者，关闭',
   },
 
+  passkeys: {
+    open: '通行密钥',
+    title: '患者的通行密钥',
+    none: '还没有登记',
+    since: '登记时间', voucher: '作证机构', stage: '状态',
+    identifiedBy: '已核对的证件',
+    identifiedHelp: '患者本人须在场。您核对证件后由本院为这把密钥作证，全区域据此认可患者的签名。',
+    identifiedNeeded: '请写明核对了什么证件',
+    card: '身份证原件',
+    begin: '已核对，给患者一次性码',
+    scan: '请患者用自己的手机扫码，或在患者页面输入：',
+    typed: (address: string) => `患者页面：${address}，点“我有窗口给的一次性码”。`,
+    until: (time: string) => `${time} 前有效，只能用一次，输错五次作废。`,
+    enrolled: '患者已登记好，可以使用。',
+    unavailable: '本地区还没有启用通行密钥，或者本院的页面地址没有登记。请联系信息科。',
+    retire: '停用', retireAsk: '停用后不能恢复，已签的授权仍然有效。确定停用吗？', retireYes: '确定停用',
+  },
+
   record: {
     search: '检索并获取外院资料',
     searching: '正在检索',

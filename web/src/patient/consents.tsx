@@ -1,15 +1,16 @@
 /** Who may see the record until when, in sentences; taking it back; and forbidding a hospital. */
 
 import { CheckCircleFilled, ClockCircleOutlined, StopFilled } from '@ant-design/icons';
-import { Button } from 'antd';
+import { Alert, Button } from 'antd';
 import { useState, type ReactNode } from 'react';
-import { consents } from '../api/calls';
+import { consents, passkeys } from '../api/calls';
 import type { Consent, EndedConsent, Region } from '../api/types';
 import { date, lastDay, longDate, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { Nothing, Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { Forbid } from './forbid';
+import { Permit } from './permit';
 import { RevokeSheet } from './revoke';
 import { T } from './texts';
 
@@ -18,6 +19,8 @@ const DAY_MS = 86_400_000;
 
 export function Consents({ region }: { region: Region }) {
   const loaded = useLoad('my consents', consents(null).list);
+  const keys = useLoad('my passkeys', passkeys(null).list);
+  const signs = keys.value?.items.some(({ stage }) => stage === 'stands') ?? false;
   const [revoking, setRevoking] = useState<Consent | null>(null);
   const card = (consent: Consent) => <Card key={consent.id} of={consent} region={region} revoke={() => setRevoking(consent)} />;
   return (
@@ -31,8 +34,11 @@ export function Consents({ region }: { region: Region }) {
             <Group title={words.permits}>{permits.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : permits.map(card)}</Group>
             {forbids.length > 0 && <Group title={words.forbids}>{forbids.map(card)}</Group>}
             {ended.length > 0 && <Group title={words.ended}>{ended.map((consent) => <Ended key={consent.id} of={consent} />)}</Group>}
-            <Forbid region={region} forbidden={forbids} done={loaded.reload} />
-            {revoking && <RevokeSheet of={revoking} close={() => setRevoking(null)} done={loaded.reload} />}
+            <div className="two">
+              <Permit region={region} signs={signs} done={loaded.reload} />
+              <Forbid region={region} forbidden={forbids} signs={signs} done={loaded.reload} />
+            </div>
+            {revoking && <RevokeSheet of={revoking} signs={signs} close={() => setRevoking(null)} done={loaded.reload} />}
           </>
         );
       }}
@@ -59,6 +65,7 @@ function Card({ of, region, revoke }: { of: Consent; region: Region; revoke: () 
         <dt>{words.purpose}</dt><dd>{namesOf(S.purpose, of.purposes, words.anyPurpose)}</dd>
       </dl>
       <p className="quiet">{recordedOf(of)}</p>
+      {of.selfVouched && <Alert className="failed" type="warning" showIcon title={words.selfVouched(who)} />}
       {!over && <Button block danger={permit} disabled={!region.registry.connected} onClick={revoke}>{permit ? words.revoke : words.lift}</Button>}
     </article>
   );
@@ -91,8 +98,9 @@ function untilOf({ validFrom, validUntil }: Consent): string {
   return end <= now ? words.over : words.untilDay(longDate(lastDay(validUntil)), Math.ceil((end - now) / DAY_MS));
 }
 
-function recordedOf({ proof, recordedBy, acceptedAt }: Consent): string {
+function recordedOf({ proof, recordedBy, acceptedAt, vouchers }: Consent): string {
   const day = longDate(date(acceptedAt));
+  if (proof === 'passkey') return words.signedBySelf(day, vouchers.map(({ name }) => name).join('、'));
   if (proof !== 'desk-witness' || recordedBy === null) return words.recordedBySelf(day);
   return `${words.recordedAt(recordedBy.name, day)}（${nameOf(S.proof, proof)}）`;
 }

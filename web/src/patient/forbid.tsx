@@ -1,16 +1,13 @@
-/**
- * Forbids one hospital to see the record.
- *
- * Not here: forbidding everybody at once. A forbid of all can be lifted only by passkey (C-13), which the pages do not take.
- */
+/** Forbids one hospital to see the record, or all of them; the latter by passkey only, for nothing else could lift it (C-13). */
 
 import { StopOutlined } from '@ant-design/icons';
 import { Alert, App, Button, Radio } from 'antd';
 import { useState } from 'react';
 import { consents, notice } from '../api/calls';
-import type { Consent, Region } from '../api/types';
+import type { Consent, NewConsent, Region } from '../api/types';
 import { useSubmit } from '../shared/session';
 import { BottomSheet, Effects } from './revoke';
+import { Sign } from './sign';
 import { T } from './texts';
 
 const words = T.forbid;
@@ -18,8 +15,13 @@ const words = T.forbid;
 interface Props {
   region: Region;
   forbidden: Consent[];
+  /** Whether the patient signs with a passkey. */
+  signs: boolean;
   done: () => void;
 }
+
+/** Stands for every hospital among the choices; no member has such a code. */
+const ALL = '*';
 
 export function Forbid(props: Props) {
   const [open, setOpen] = useState(false);
@@ -31,25 +33,32 @@ export function Forbid(props: Props) {
   );
 }
 
-function ForbidSheet({ region, forbidden, done, close }: Props & { close: () => void }) {
+function ForbidSheet({ region, forbidden, signs, done, close }: Props & { close: () => void }) {
   const { message } = App.useApp();
   const [organisation, setOrganisation] = useState<string | null>(null);
+  const [wanted, setWanted] = useState<NewConsent | null>(null);
   const [error, busy, run] = useSubmit();
-  const isForbidden = (code: string) => forbidden.some(({ grantee }) => grantee.organisation === code);
-  const options = region.members.filter(({ roles }) => roles.includes('custodian'))
-    .map(({ code, name }) => ({ value: code, label: isForbidden(code) ? `${name}（${words.already}）` : name, disabled: isForbidden(code) }));
+  const isForbidden = (code: string) => forbidden.some(({ grantee }) => (grantee.organisation ?? ALL) === code);
+  const hospitals = region.members.filter(({ roles }) => roles.includes('custodian')).map(({ code, name }) => ({ code, name }));
+  const choices = signs ? [...hospitals, { code: ALL, name: words.all }] : hospitals;
+  const options = choices.map(({ code, name }) => ({ value: code, label: isForbidden(code) ? `${name}（${words.already}）` : name, disabled: isForbidden(code) }));
+  const finish = () => { message.success(words.done); close(); done(); };
   const forbid = () => run(async () => {
     if (organisation === null) return;
-    await record(organisation);
-    message.success(words.done);
-    close();
-    done();
+    const consent = await forbidOf(organisation === ALL ? null : organisation);
+    if (signs) setWanted(consent);
+    else { await consents(null).record(consent); finish(); }
   });
+  if (wanted) {
+    const byLogin = async () => { await consents(null).record(wanted); };
+    return <BottomSheet title={T.sign.title} close={close}><Sign wanted={{ consent: wanted }} {...(wanted.organisation && { byLogin })} done={finish} back={() => setWanted(null)} /></BottomSheet>;
+  }
   return (
     <BottomSheet title={words.title} close={close}>
       <p>{words.help}</p>
       <Radio.Group className="hospitals" vertical aria-label={words.choose} options={options} value={organisation} onChange={(event) => setOrganisation(event.target.value)} />
-      {organisation === region.me.code && <Alert className="failed" type="warning" showIcon title={words.own(region.me.name)} />}
+      {organisation === ALL && <Alert className="failed" type="warning" showIcon title={words.allHelp} />}
+      {!signs && organisation === region.me.code && <Alert className="failed" type="warning" showIcon title={words.own(region.me.name)} />}
       <Effects of={words.effects} />
       {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
       <Button type="primary" danger block loading={busy} disabled={organisation === null} onClick={forbid}>{words.submit}</Button>
@@ -58,10 +67,9 @@ function ForbidSheet({ region, forbidden, done, close }: Props & { close: () => 
 }
 
 /** Everything, for every purpose, without end: an empty list narrows nothing (C-5). */
-async function record(organisation: string): Promise<void> {
+async function forbidOf(organisation: string | null): Promise<NewConsent> {
   const everything = { classes: [], purposes: [], sensitive: true, validUntil: null };
   const { version } = await notice({ organisation, ...everything });
-  await consents(null).record({
-    stance: 'forbid', organisation, ...everything, sensitivities: [], basis: 'objection', notice: { version }, evidence: { sheet: '', identifiedBy: '' },
-  });
+  const { sensitive: _, ...terms } = everything;
+  return { stance: 'forbid', organisation, ...terms, sensitivities: [], basis: 'objection', notice: { version }, evidence: { sheet: '', identifiedBy: '' } };
 }

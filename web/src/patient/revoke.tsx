@@ -1,25 +1,36 @@
 /** Asks before a consent is taken back, and says what that does and does not do. */
 
 import { Alert, App, Button, Drawer } from 'antd';
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { consents } from '../api/calls';
 import type { Consent } from '../api/types';
 import { useSubmit } from '../shared/session';
 import { whoOf } from './consents';
+import { Sign } from './sign';
 import { T } from './texts';
 
 const words = T.consents;
 
-export function RevokeSheet({ of, close, done }: { of: Consent; close: () => void; done: () => void }) {
+interface Props {
+  of: Consent;
+  /** Whether the patient signs with a passkey. */
+  signs: boolean;
+  close: () => void;
+  done: () => void;
+}
+
+export function RevokeSheet({ of, signs, close, done }: Props) {
   const { message } = App.useApp();
+  const [signing, setSigning] = useState(false);
   const [error, busy, run] = useSubmit();
   const permit = of.stance === 'permit';
-  const revoke = () => run(async () => {
-    await consents(null).revoke(of.id, { reason: 'patient-wish' });
-    message.success(permit ? words.done : words.lifted);
-    close();
-    done();
-  });
+  const finish = () => { message.success(permit ? words.done : words.lifted); close(); done(); };
+  const byLogin = async () => { await consents(null).revoke(of.id, { reason: 'patient-wish' }); };
+  const revoke = () => (signs ? setSigning(true) : run(async () => { await byLogin(); finish(); }));
+  if (signing) {
+    const wanted = { revoke: { id: of.id, reason: 'patient-wish' as const } };
+    return <BottomSheet title={T.sign.title} close={close}><Sign wanted={wanted} {...(permit && { byLogin })} done={finish} back={close} /></BottomSheet>;
+  }
   return (
     <BottomSheet title={permit ? words.revokeTitle(whoOf(of)) : words.liftTitle(whoOf(of))} close={close}>
       <Effects of={permit ? words.revokeEffects : words.liftEffects} />

@@ -1,6 +1,6 @@
-/** Three views and the bar at the bottom that leads to them. */
+/** The views, and the bar at the bottom that leads to them. */
 
-import { EyeOutlined, QuestionCircleOutlined, SafetyCertificateOutlined } from '@ant-design/icons';
+import { EyeOutlined, KeyOutlined, QuestionCircleOutlined, SafetyCertificateOutlined } from '@ant-design/icons';
 import { Alert, Button } from 'antd';
 import { useEffect, useRef } from 'react';
 import { region as call } from '../api/calls';
@@ -13,11 +13,13 @@ import { T as S } from '../shared/texts';
 import { Access } from './access';
 import { Consents } from './consents';
 import { Help } from './help';
+import { Passkeys } from './passkeys';
 import { T } from './texts';
 
 const TABS = [
   { key: 'consents', icon: <SafetyCertificateOutlined aria-hidden />, view: (region: Region) => <Consents region={region} /> },
   { key: 'access', icon: <EyeOutlined aria-hidden />, view: (region: Region) => <Access region={region} /> },
+  { key: 'passkeys', icon: <KeyOutlined aria-hidden />, view: () => <Passkeys /> },
   { key: 'help', icon: <QuestionCircleOutlined aria-hidden />, view: (region: Region) => <Help region={region} /> },
 ] as const;
 

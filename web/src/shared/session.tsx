@@ -1,6 +1,7 @@
 /** Who is signed in: signing in, the forced change of password, and pages that are not for everybody. */
 
-import { Alert, Button, Card, Form, Input, Result } from 'antd';
+import { KeyOutlined } from '@ant-design/icons';
+import { Alert, Button, Card, Divider, Form, Input, Result } from 'antd';
 import { createContext, useContext, useEffect, useState, type ReactNode } from 'react';
 import { session as calls } from '../api/calls';
 import { Failure, sessionEnded } from '../api/client';
@@ -10,6 +11,7 @@ import { nameOf } from './format';
 import { Failed, Waiting } from './states';
 import { T } from './texts';
 import { isKept, mayLeave, onlyOf } from './unsaved';
+import { hasPasskeys, signWith } from './webauthn';
 
 interface SignedIn {
   session: Session;
@@ -32,8 +34,18 @@ const PAGE_OF: Record<string, string> = {
   patient: './patient', bureau: './', operator: './',
 };
 
+interface Door {
+  title: string;
+  roles: string[];
+  /** Whether passkeys open it, too. */
+  byPasskey?: boolean;
+  /** What else is offered to who is not signed in. */
+  also?: ReactNode;
+  children: ReactNode;
+}
+
 /** Shows its children to somebody with one of `roles`, and signs in everybody else first. */
-export function SignedInOnly({ title, roles, children }: { title: string; roles: string[]; children: ReactNode }) {
+export function SignedInOnly({ title, roles, byPasskey = false, also, children }: Door) {
   const loaded = useLoad('session', (signal) => calls.get(signal).catch(nobody));
   useEffect(() => {
     const ended = new AbortController();
@@ -49,9 +61,10 @@ export function SignedInOnly({ title, roles, children }: { title: string; roles:
     return <Gate title={title}>{loaded.error ? <Failed error={loaded.error} retry={loaded.reload} /> : <Waiting rows={3} />}</Gate>;
   }
   const signOut = () => {
-    if (mayLeave()) void calls.signOut().finally(() => { window.location.hash = ''; loaded.reload(); });
+    // Nothing of the page is there any more when the address changes: it would ask for what nobody may see.
+    if (mayLeave()) void calls.signOut().finally(() => { loaded.put('nobody'); window.location.hash = ''; loaded.reload(); });
   };
-  if (session === 'nobody') return <Gate title={title}><SignIn done={loaded.put} /></Gate>;
+  if (session === 'nobody') return <Gate title={title}>{byPasskey && <PasskeySignIn done={loaded.reload} />}<SignIn done={loaded.put} />{also && <p className="also">{also}</p>}</Gate>;
   if (session.mustChangePassword) {
     return <Gate title={title}><ChangePassword done={loaded.reload} signOut={signOut} /></Gate>;
   }
@@ -73,6 +86,27 @@ function Gate({ title, children }: { title: string; children: ReactNode }) {
         {children}
       </Card>
     </main>
+  );
+}
+
+/** Offered where the region has passkeys and the browser, too. */
+function PasskeySignIn({ done }: { done: () => void }) {
+  const offer = useLoad('sign-in challenge', calls.challenge);
+  const [error, busy, run] = useSubmit();
+  if (!offer.value?.rpId || !hasPasskeys()) return null;
+  const signIn = () => run(async () => {
+    // Another one each time: one that was answered opens nothing any more.
+    const { challenge, rpId } = await calls.challenge();
+    if (rpId === null) return;
+    await calls.signInByPasskey({ challenge, assertion: await signWith(challenge, rpId) });
+    done();
+  });
+  return (
+    <section className="by-passkey">
+      <Button type="primary" block icon={<KeyOutlined aria-hidden />} loading={busy} onClick={signIn}>{T.signIn.byPasskey}</Button>
+      {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
+      <Divider plain>{T.signIn.or}</Divider>
+    </section>
   );
 }
 

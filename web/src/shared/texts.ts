@@ -63,6 +63,8 @@ export const T = {
     out: '退出登录',
     kept: '登录已结束，没有保存的内容还在',
     keptHelp: '由您本人重新登录后可以继续填写；换人登录则会清除。',
+    byPasskey: '用通行密钥登录',
+    or: '或者用登录名',
     wrongPage: '此页面不对您的账号开放',
     wrongPageHelp: (who: string) => `您登录的是${who}账号。请前往对应的页面，或退出后换账号登录。`,
     goTo: '前往',
@@ -97,6 +99,14 @@ export const T = {
   },
   outcome: { permitted: '允许', denied: '拒绝', failed: '失败' },
   proof: { passkey: '本人通行密钥', 'attested-login': '本人登录操作', 'desk-witness': '窗口书面登记' },
+  passkeyStage: { waiting: '等待区域平台确认', stands: '可以使用', refused: '没有登记成功', revoked: '已停用' },
+  passkey: {
+    cancelled: '没有确认（可能是取消了，或者这台设备上没有合适的通行密钥），没有登记任何内容。',
+    known: '这台设备上已经有您的通行密钥，可以直接使用。',
+    unsupported: '这个浏览器不支持通行密钥。请换用手机自带的浏览器，或更新浏览器。',
+    unsuited: '这台设备不能保存通行密钥。请先设置锁屏密码、指纹或面容，或换一台设备。',
+    address: '这个网址不能使用本地区的通行密钥。请从医院提供的网址进入。',
+  },
   memberRole: { custodian: '医疗机构', registry: '登记平台', portal: '患者门户', bureau: '卫健部门' },
 } satisfies Texts;
 
