@@ -218,7 +218,7 @@ pub fn counted(organisation: &Code, audit_line: &Digest) -> Slot<Place> {
 
 /// Permits for a member that were signed by passkeys for which nobody else vouched.
 pub fn self_vouched(member: &Code) -> Slot<Count> {
-    Slot::new(Table::SelfVouched as u8, &[&fixed(member)])
+    Slot::new(Table::SelfVouched as u8, &[member.padded()])
 }
 
 /// Reads a fact back from its key.

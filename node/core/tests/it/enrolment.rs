@@ -410,7 +410,7 @@ fn m5_a_statement_that_is_handed_in_after_its_key_was_retired_is_signed_anew() {
     hospital.signing_keys.push(SigningKey { key: public, for_use: KeyUse::Words, state: KeyState::Valid });
     story.registry.take_list(story.node.now, &next);
     story.node.decide(&Input::MemberList(signed(&next))).unwrap();
-    story.node.rekey(HOSPITAL + 7);
+    story.node.rekey(&[HOSPITAL + 7]);
     story.live(5_000);
     assert_eq!(stages(&story), [Stage::Stands]);
 }
