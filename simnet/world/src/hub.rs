@@ -81,6 +81,8 @@ pub(crate) struct Hub {
     queue: BTreeMap<(Timestamp, u64), Event>,
     numbers: u64,
     calls: u64,
+    /// Calls that were neither answered nor given up.
+    open: BTreeSet<CallId>,
     /// After how many more steps a process loses its power.
     power: BTreeMap<Who, u64>,
 }
@@ -127,6 +129,7 @@ impl Hub {
             queue: BTreeMap::new(),
             numbers: 0,
             calls: 0,
+            open: BTreeSet::new(),
             power: BTreeMap::new(),
         }
     }
@@ -276,8 +279,14 @@ impl Hub {
         self.note(who, format_args!("attacks {to} {call} {kind} {bytes}"));
     }
 
+    /// A call is answered, or given up. Whether it was neither before.
+    pub(crate) fn ends(&mut self, call: CallId) -> bool {
+        self.open.remove(&call)
+    }
+
     fn send(&mut self, from: Who, to: Who, body: Carried) -> CallId {
         self.calls += 1;
+        self.open.insert(self.calls);
         let (call, connection) = (self.calls, self.network.connection(from, to));
         if let Carried::Call { request, .. } | Carried::Pull { request } = &body {
             self.oracle.travels(self.now, (from, to), request);

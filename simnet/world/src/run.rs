@@ -245,7 +245,9 @@ impl World {
         match event {
             Event::Arrive(packet) => self.arrive(*packet),
             Event::GiveUp(who, call) => {
-                if let Some(node) = self.nodes.get_mut(&who) {
+                if self.hub.ends(call)
+                    && let Some(node) = self.nodes.get_mut(&who)
+                {
                     node.answered(&mut self.hub, call, None);
                 }
             }

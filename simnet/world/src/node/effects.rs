@@ -183,6 +183,7 @@ impl Node {
         let Some(pending) = self.running.as_mut().and_then(|running| running.calls.remove(&id)) else {
             return;
         };
+        hub.ends(id);
         match pending {
             Pending::Question(act) => {
                 hub.told.push_back((act, Told::Answer(answer.and_then(Result::ok))));
