@@ -19,7 +19,7 @@ use yiqiao_proto::proof::CredentialStatement;
 use yiqiao_simnet::passkey::Passkey;
 
 use crate::feed::feed;
-use crate::region::{AUTHORITY, CLINIC, HOSPITAL, at, code, key, list};
+use crate::region::{AUTHORITY, CLINIC, HOSPITAL, at, code, key, list, token_secret};
 use crate::rig::{patient, report};
 use crate::story::{Story, refusal};
 
@@ -247,4 +247,25 @@ fn c9_a_patient_is_told_once_of_a_permit_for_which_only_who_gains_vouches() {
     assert_eq!((counting(&story), vouchers(&story).len()), (Some(1), 2));
     assert!(!is_self_vouched(&act.said, &vouchers(&story)));
     assert_eq!(told(&story), None);
+}
+
+#[test]
+fn c10_a_permit_that_is_said_under_each_token_is_told_of_once() {
+    let mut list = list(100);
+    list.policy.rp_id = Some(RP_ID.to_owned());
+    list.policy.origins = vec![ORIGIN.to_owned()];
+    list.token_keys.push(token_secret(2).public());
+    let mut story = Story::of(&list);
+    story.node.receive(&report("1", patient("p", Some(1)), "r1"));
+    story.live(3_000);
+    let tokens = story.node.patient("p").unwrap().tokens;
+    assert_eq!(tokens.len(), 2);
+    submit(&mut story, &passkey(1).credential(&code("clinic"), &tokens));
+    for patient in tokens {
+        let said = Directive { patient, ..permit(&story, 1) };
+        submit(&mut story, &passkey(1).act(&code("demo"), said));
+    }
+    let message = story.node.ask(|_, view| inform::next(view)).unwrap();
+    assert_eq!(story.node.decide(&Input::Informed(message.number)), Ok(()));
+    assert_eq!(story.node.ask(|_, view| inform::next(view)), None);
 }
