@@ -18,7 +18,10 @@ use crate::limits::REVOKED_WITHIN;
 use crate::network::Who;
 
 /// What a holder looks at before the document, and says so.
-const BEFORE: [&str; 7] = ["E-7", "F-7", "H-2", "M-7", "P-1", "P-5", "W-2"];
+const BEFORE: [&str; 8] = ["E-7", "F-7", "H-2", "M-4", "M-7", "P-1", "P-5", "W-2"];
+/// What a holder says to who is permitted by what the log does not have yet: an entry, or the tokens of its patient. So it cannot be
+/// said from outside whether that was right.
+const NOT_IN_LOG: &str = "P-8";
 
 /// The first answers of each kind.
 #[derive(Default)]
@@ -44,7 +47,10 @@ impl Oracle {
             if first != bytes {
                 self.blames(now, holder, "one denial differs from another");
             }
-        } else if !BEFORE.contains(&refusal.clause) && !self.may_know(now, holder, request) {
+        } else if !BEFORE.contains(&refusal.clause)
+            && refusal.clause != NOT_IN_LOG
+            && !self.may_know(now, holder, request)
+        {
             let clause = refusal.clause;
             self.blames(now, holder, &format!("who is not permitted is told of a document by {clause}"));
         }
