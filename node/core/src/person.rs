@@ -52,7 +52,7 @@ pub(crate) fn of_document(
         return if known { Ok((root, Remarks::new())) } else { Err(Refused::UnknownPatient.into()) };
     }
     let at = document.date.map_or(work.now, |date| date.at).unix_ms();
-    change(work, &document.patient, (Source::Document, received.holder), |data, said| {
+    change(work, &document.patient, (Source::Document, received.holder), |data, said, _| {
         let contradicts = contradicts(data, said);
         learn(data, said, false);
         let mut remarks = Remarks::new();
@@ -71,9 +71,9 @@ pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEve
     let now = work.now;
     let by_hand = received.system.as_str() == register::DESK;
     let (subject, mut remarks) =
-        change(work, &event.patient, (Source::Register, received.holder), |data, said| {
+        change(work, &event.patient, (Source::Register, received.holder), |data, said, is_own| {
             data.by_hand = by_hand && (data.by_hand || data.as_of.is_none());
-            apply_event(data, said, event, now)
+            apply_event(data, said, event, (now, is_own))
         })?;
     if matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged) {
         for from in &event.merged_from {
@@ -84,40 +84,52 @@ pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEve
 }
 
 /// Changes what is known of a patient, who is filed if new. What can only be another person's is not taken for the holder of a number
-/// before staff have decided whom it means.
+/// before staff have decided whom it means. What is edited is told whether the number is the patient's own.
 fn change(
     work: &mut Work<'_>,
     said: &patient::Patient,
     (source, decided): (Source, Option<Holder>),
-    edit: impl FnOnce(&mut PersonData, &patient::Patient) -> Remarks,
+    edit: impl FnOnce(&mut PersonData, &patient::Patient, bool) -> Remarks,
 ) -> Result<(Subject, Remarks), Stop> {
     let primary = said.primary().ok_or(Refused::NoPatient)?;
     let tag = number_tag(work.machine, primary);
     let mut holder = by_number(work.machine, work.view, &tag)?;
-    let mut former = None;
-    if let Some(known) =
-        holder.take_if(|known| known.state.retired.is_empty() && is_another(&known.data, said))
-    {
+    let is_own = holder.as_ref().is_none_or(|known| is_own_number(work.machine, &known.data, primary));
+    let (mut former, mut added) = (None, None);
+    if let Some(known) = holder.take_if(|known| is_another(known, said, is_own)) {
         match decided {
             None => return Err(Refused::OtherPerson.into()),
-            Some(Holder::Same) => holder = Some(known),
+            Some(Holder::Same) => (holder, added) = (Some(known), Some(primary).filter(|_| !is_own)),
             Some(Holder::Another) => former = Some(give_up(work, known, primary)?),
         }
     }
     let Some(mut known) = holder else {
         let found = unfiled(work, said, source)?;
         let mut known = if former == Some(found.subject) { new_patient(work)? } else { found };
-        let remarks = edit(&mut known.data, said);
+        let remarks = edit(&mut known.data, said, true);
         put(work, &known, &[primary], &remarks)?;
         return Ok((known.subject, remarks));
     };
     let before = known.data.clone();
-    let remarks = edit(&mut known.data, said);
+    let remarks = edit(&mut known.data, said, is_own);
+    if let Some(number) = added.filter(|_| known.data.identifiers.len() < IDENTIFIERS_MAX) {
+        known.data.identifiers.push(written(number));
+    }
     let noted = remark::read(&known.state.remarks);
     if known.data != before || !remarks.is_subset(&noted) {
         put(work, &known, &[], &remarks)?;
     }
     Ok((known.subject, remarks))
+}
+
+/// Whether a patient has a number as its own, and not because the register has merged it into those of the patient.
+fn is_own_number(machine: &Machine, data: &PersonData, number: &patient::Identifier) -> bool {
+    let tag = number_tag(machine, number);
+    let own = |id: &PersonIdentifier| {
+        let register = register::name(machine, id.id_kind(), &id.assigner);
+        tag_of(machine, id.id_kind(), register, &id.value) == tag
+    };
+    matches!(number.kind, IdKind::ResidentId | IdKind::HealthCard) || data.identifiers.iter().any(own)
 }
 
 /// The number is another's from now on. Who had it is found by it still, as by one that papers carry.
@@ -134,16 +146,19 @@ fn give_up(work: &mut Work<'_>, mut known: Known, number: &patient::Identifier) 
 
 /// Whether what is said of the holder of a number can only be another person's. A correction leaves something as it was: so name and
 /// identity number must both be others, and the birth date not the same. Of a number that people gave by hand the hospital's
-/// systems have not said whose it is: two of the three that differ are enough.
-fn is_another(known: &PersonData, said: &patient::Patient) -> bool {
-    let mut stated = PersonData::default();
+/// systems have not said whose it is: two of the three that differ are enough. Neither have they of one that a register merged,
+/// perhaps before anything came under it; of two whose identity numbers differ it cannot be (I-3).
+fn is_another(known: &Known, said: &patient::Patient, is_own: bool) -> bool {
+    let (data, mut stated) = (&known.data, PersonData::default());
     learn(&mut stated, said, false);
     let (number, name, birth) =
-        (same_number(known, &stated), same_name(known, &stated), same_birth(known, &stated));
-    if known.by_hand {
-        return [number, name, birth].into_iter().filter(|same| *same == Some(false)).count() >= 2;
+        (same_number(data, &stated), same_name(data, &stated), same_birth(data, &stated));
+    let others = [number, name, birth].into_iter().filter(|same| *same == Some(false)).count();
+    if !is_own {
+        return number == Some(false) || others >= 2;
     }
-    number == Some(false) && name == Some(false) && birth != Some(true)
+    let cannot_be = number == Some(false) && name == Some(false) && birth != Some(true);
+    known.state.retired.is_empty() && (cannot_be || (data.by_hand && others >= 2))
 }
 
 /// Whether two have the same identity number or card; nothing if they cannot be compared.
@@ -512,7 +527,10 @@ fn learn(data: &mut PersonData, said: &patient::Patient, replace: bool) {
 fn learn_identifier(data: &mut PersonData, said: &patient::Identifier, replace: bool) {
     let kind = kind_number(said.kind);
     let single = matches!(said.kind, IdKind::ResidentId | IdKind::HealthCard);
-    let new = PersonIdentifier { kind, value: said.value.expose().clone(), assigner: clip(&said.assigner) };
+    let new = written(said);
+    if data.identifiers.contains(&new) {
+        return;
+    }
     let same =
         |known: &&mut PersonIdentifier| known.kind == kind && (single || known.assigner == new.assigner);
     let room = data.identifiers.len() < IDENTIFIERS_MAX;
@@ -523,15 +541,20 @@ fn learn_identifier(data: &mut PersonData, said: &patient::Identifier, replace: 
     }
 }
 
-/// An event older than the newest one only adds.
+fn written(id: &patient::Identifier) -> PersonIdentifier {
+    let (kind, value) = (kind_number(id.kind), id.value.expose().clone());
+    PersonIdentifier { kind, value, assigner: clip(&id.assigner) }
+}
+
+/// An event older than the newest one only adds, and so does one under a number that was merged into the patient's.
 fn apply_event(
     data: &mut PersonData,
     said: &patient::Patient,
     event: &PatientEvent,
-    now: Timestamp,
+    (now, is_own): (Timestamp, bool),
 ) -> Remarks {
     let at = event.date.map_or(now, |date| date.at).unix_ms();
-    let newest = data.as_of.is_none_or(|as_of| as_of <= at);
+    let newest = is_own && data.as_of.is_none_or(|as_of| as_of <= at);
     learn(data, said, newest);
     if newest {
         data.as_of = Some(at);

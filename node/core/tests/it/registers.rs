@@ -313,3 +313,73 @@ fn i5_a_patient_who_was_unknown_gets_a_name() {
     node.receive(&told("1", person("C7", "陈志远", 2, 1)));
     assert_eq!((holder(&node, "C7").0, holder(&node, "C7").1), (subject, "陈志远".to_owned()));
 }
+
+/// C9 is C7 from now on, says the register: C9 was never heard of, or has no identity number.
+fn merged(is_known: bool) -> Node {
+    let mut node = known_as(false, person("C7", "陈志远", 1, 1));
+    if is_known {
+        let mut unknown = of("QZDX", "C9", None);
+        (unknown.name, unknown.birth_date) = (None, None);
+        node.receive(&told("c9", unknown));
+    }
+    let mut event = event(Trigger::Merged, person("C7", "陈志远", 1, 1), 0);
+    event.merged_from = vec![Identifier::new(IdKind::Local, "C9", "QZDX").unwrap()];
+    node.receive(&Msg::new("a40", Says::Events(vec![event])));
+    assert_eq!(holder(&node, "C9"), holder(&node, "C7"));
+    node
+}
+
+#[test]
+fn i3_i5_what_comes_under_a_merged_number_and_is_another_persons_changes_nothing_of_the_survivor() {
+    // A brother of the same day; one without a number, whose name and birth date are others.
+    let twin = person("C9", "陈志强", 1, 2);
+    let mut brother = person("C9", "陈志强", 2, 2);
+    brother.identifiers.truncate(1);
+    for is_known in [false, true] {
+        for other in [&twin, &brother] {
+            for message in [told("1", other.clone()), report("2", other.clone(), "r1")] {
+                let mut node = merged(is_known);
+                let survivor = holder(&node, "C7");
+                assert_eq!(node.refuses(&message), Some(Refused::OtherPerson), "known: {is_known}");
+                node.receive(&Msg { holder: Some(Holder::Another), ..message });
+                let now = holder(&node, "C9");
+                assert_eq!((holder(&node, "C7"), now.1.as_str()), (survivor.clone(), "陈志强"));
+                assert_ne!(now.0, survivor.0);
+                // What comes from now on is about the new holder, and nobody is asked again.
+                node.receive(&told("3", other.clone()));
+                node.rebuild();
+                assert_eq!((holder(&node, "C7"), holder(&node, "C9").0), (survivor, now.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_under_a_merged_number_and_may_be_the_survivors_only_adds() {
+    for is_known in [false, true] {
+        let mut node = merged(is_known);
+        let survivor = holder(&node, "C7");
+        let mut said = person("C9", "陈致远", 1, 1);
+        said.phone = Some(Phi::new("11100001111".to_owned()));
+        node.receive(&told("1", said));
+        assert_eq!((holder(&node, "C9"), holder(&node, "C7")), (survivor.clone(), survivor));
+        let id = Identifier::new(IdKind::Local, "C7", "QZDX").unwrap();
+        let known = node.ask(|machine, view| machine.patient_by_number(&id, view)).unwrap();
+        assert_eq!(known.data.expose().phone, "11100001111");
+    }
+}
+
+#[test]
+fn i5_staff_may_say_that_a_merged_number_is_the_survivors_after_all() {
+    let mut node = merged(false);
+    let survivor = holder(&node, "C7").0;
+    let message = told("1", person("C9", "陈志远", 1, 2));
+    assert_eq!(node.refuses(&message), Some(Refused::OtherPerson));
+    node.receive(&Msg { holder: Some(Holder::Same), ..message });
+    assert_eq!(holder(&node, "C7"), (survivor, "陈志远".to_owned(), resident_id(1)));
+    for number in ["C9", "C7"] {
+        let again = told(number, person(number, "陈志远", 1, 2));
+        assert_eq!(node.refuses(&again), None, "nobody is asked again: {number}");
+        assert_eq!(holder(&node, number), (survivor, "陈志远".to_owned(), resident_id(2)));
+    }
+}

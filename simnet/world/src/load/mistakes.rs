@@ -1,8 +1,7 @@
 //! What desks confuse: a hospital's register merges two people who are not one, as it does with family, or with two of one name
 //! and birth date. Both have shown their identity numbers, so that the hospital can see it.
 //!
-//! Not here: what is checked of it: the oracle's account of whose document is whose; a merge from a number of which the hospital
-//! has not heard: then it is the kept one's, by the hospital's own word.
+//! Not here: what is checked of it: the oracle's account of whose document is whose.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,6 +37,8 @@ pub(crate) struct Mistake {
     /// The two, by town and place in it; the first is kept.
     pub(super) people: [(usize, usize); 2],
     at: Millis,
+    /// The hospital is to know both; otherwise it may hear of the retired number for the first time.
+    waits: bool,
     message: Vec<u8>,
 }
 
@@ -52,7 +53,7 @@ pub(super) fn of(setup: &Setup, towns: &[Town]) -> Vec<Mistake> {
         for _ in 0..count {
             let at = Millis::new(chance.below(setup.minutes * 40_000));
             if !pairs.is_empty() {
-                mistaken.push((at, *chance.pick(&pairs)));
+                mistaken.push((at, *chance.pick(&pairs), chance.percent(50)));
             }
         }
         for scripted in setup.script.iter().filter(|scripted| scripted.what == Happening::Merge) {
@@ -60,12 +61,12 @@ pub(super) fn of(setup: &Setup, towns: &[Town]) -> Vec<Mistake> {
             let there = pairs.iter().filter(|(node, ..)| node.0 == scripted.who);
             let pair = there
                 .max_by_key(|(_, _, one, other)| [*one, *other].map(|at| known_at(setup, number, town, at)));
-            mistaken.extend(pair.map(|pair| (at, *pair)));
+            mistaken.extend(pair.map(|pair| (at, *pair, true)));
         }
-        for (at, (node, letter, one, other)) in mistaken {
+        for (at, (node, letter, one, other), waits) in mistaken {
             let message = message(town, letter, (one, other));
             let people = [(number, one), (number, other)];
-            mistakes.extend(message.map(|message| Mistake { node, people, at, message }));
+            mistakes.extend(message.map(|message| Mistake { node, people, at, waits, message }));
         }
     }
     mistakes
@@ -131,21 +132,19 @@ impl Load {
         }
     }
 
-    /// The register merges two people, once the hospital knows both; it says so once more when nobody answers.
+    /// The register merges two people; if it is to wait for both, it looks again later.
     pub(super) fn mistake(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, at: usize) {
         let id = self.new_id();
         let Some(mistake) = self.mistakes.get(at).filter(|_| !self.is_over) else { return };
         let Some(node) = nodes.get_mut(&mistake.node) else { return };
-        let known = mistake.people.map(|person| self.subject(node, *self.places.get(&person)?));
-        let [Some(_), Some(other)] = known else {
-            return hub.after(LATER, Event::Act(id, Act::Mistake(at)));
-        };
-        if !names(node, &mistake.message, &other) {
+        let [one, other] = mistake.people.map(|person| self.subject(node, *self.places.get(&person)?));
+        let known = one.and(other).filter(|other| names(node, &mistake.message, other));
+        if mistake.waits && known.is_none() {
             return hub.after(LATER, Event::Act(id, Act::Mistake(at)));
         }
         hub.note(mistake.node, format_args!("act {id} merges two who are not one"));
         node.message(hub, id, &constant(System::His.name()), &mistake.message);
-        if hub.has_plant(Plant::MergeBelieved) {
+        if let Some(other) = known.filter(|_| hub.has_plant(Plant::MergeBelieved)) {
             node.act(hub, id, Input::ConfirmMerge(other));
         }
         self.counts.mistakes += 1;
