@@ -249,6 +249,12 @@ impl Index {
         }
     }
 
+    /// Whether a table has anything.
+    pub(crate) fn has(&self, table: u8) -> bool {
+        let first = Key::new(vec![table]);
+        self.entries.range(first..).next().is_some_and(|(key, _)| key.bytes.first() == Some(&table))
+    }
+
     /// Takes in what a batch of so many records and words has written.
     pub(crate) fn commit(&mut self, written: Values, records: usize, words: u64) {
         for (key, value) in written.into_iter().map(|(key, value)| (Key::new(key), value)) {

@@ -237,6 +237,7 @@ impl Node {
             (running.fetches.is_empty(), "a document is being fetched"),
             (running.news.is_empty(), "a request waits for the feed"),
             (running.ranges.is_empty(), "a range waits for a word"),
+            (!running.ledger.has_place(), "the index has a place of a queue that is empty"),
         ];
         left.into_iter().find(|(is_empty, _)| !is_empty).map(|(_, what)| what)
     }

@@ -60,11 +60,13 @@ pub enum Plant {
     SweptBlindly,
     /// Nodes take two whom a register merges for one although their identifiers differ, as if a person had said so.
     MergeBelieved,
+    /// Nodes let places of queues stand in the index when what stood there is done.
+    PlaceKept,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -92,6 +94,7 @@ impl Plant {
         Self::SealedTwice,
         Self::SweptBlindly,
         Self::MergeBelieved,
+        Self::PlaceKept,
     ];
 
     /// Its name on the command line.
@@ -124,6 +127,7 @@ impl Plant {
             Self::SealedTwice => "sealed-twice",
             Self::SweptBlindly => "swept-blindly",
             Self::MergeBelieved => "merge-believed",
+            Self::PlaceKept => "place-kept",
         }
     }
 }

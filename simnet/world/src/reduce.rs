@@ -1,4 +1,4 @@
-//! The shortest history that a failing run can be reduced to: all heals at once after the violation, then faults, lists, people and
+//! The shortest history that a failing run can be reduced to: all heals at once after the violation, then what is written, faults, lists, people and
 //! inputs are left out, half of them at first, then fewer, as long as the same thing goes wrong.
 
 use std::collections::BTreeSet;
@@ -33,6 +33,7 @@ pub fn reduce(setup: &Setup, runs_max: u64) -> Result<Option<Reduced>, RunError>
     let found = Reduced { setup: setup.clone(), report, runs: 1 };
     let mut search = Search { found, what: name_of(&violation), runs_max };
     search.heal_early(violation.at_ms)?;
+    search.leave_out_script()?;
     for part in PARTS {
         search.leave_out(part)?;
     }
@@ -68,6 +69,16 @@ impl Search {
             if self.fails(setup)? {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what is written to happen, one after the other from the last on.
+    fn leave_out_script(&mut self) -> Result<(), RunError> {
+        for at in (0..self.found.setup.script.len()).rev() {
+            let mut setup = self.found.setup.clone();
+            setup.script.remove(at);
+            self.fails(setup)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use prost::Message;
 use yiqiao_journal::Register;
 use yiqiao_node_core::machine::Machine;
-use yiqiao_node_core::state::{Fault, Record, View};
+use yiqiao_node_core::state::{Fault, Record, Table, View};
 
 use crate::disk::{Book, Index, NotKept, Volume};
 use crate::hub::{Hub, Stopped};
@@ -44,7 +44,7 @@ impl Ledger {
                     Err(fault) => return Err(fault.to_string()),
                 }
             }
-            self.commit(view, 1);
+            self.commit(view, 1, false);
         }
         Ok(records.len())
     }
@@ -79,9 +79,18 @@ impl Ledger {
         Ok(hub.step(who)?)
     }
 
-    /// Brings the index to what a batch has written.
-    pub(super) fn commit(&mut self, view: View, records: usize) {
-        self.index.commit(view.into_written(), records, 0);
+    /// Brings the index to what a batch has written; a planted fault lets stand what is to go.
+    pub(super) fn commit(&mut self, view: View, records: usize, is_planted: bool) {
+        let mut written = view.into_written();
+        if is_planted {
+            written.retain(|_, value| value.is_some());
+        }
+        self.index.commit(written, records, 0);
+    }
+
+    /// Whether a place of a queue is there.
+    pub(super) fn has_place(&self) -> bool {
+        [Table::Queue, Table::WordPlace].into_iter().any(|table| self.index.has(table as u8))
     }
 
     /// The process is gone.

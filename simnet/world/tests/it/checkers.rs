@@ -133,6 +133,11 @@ fn what_is_tried_again_without_a_wait_is_counted() {
 }
 
 #[test]
+fn a_place_of_a_queue_that_stands_for_good_is_found() {
+    fires(Plant::PlaceKept, 1, 2, "a place of a queue");
+}
+
+#[test]
 fn z3_a_document_that_is_sealed_twice_is_found() {
     fires(Plant::SealedTwice, 1, 5, "a document was sealed twice");
 }
