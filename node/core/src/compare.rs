@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::id::Code;
+use yiqiao_proto::note::{self, read_unchecked};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{Hash, verify_consistency};
 
@@ -48,6 +49,8 @@ pub struct Contradiction {
     pub member: Option<Code>,
     /// When it was found.
     pub at: Timestamp,
+    /// Whether it is of the log that counts: once the authority has begun another (L-9), it is history.
+    pub is_current: bool,
 }
 
 impl Machine {
@@ -60,6 +63,7 @@ impl Machine {
         let read = |kept: kept::Contradiction| {
             let member = (!kept.member.is_empty()).then(|| Code::new(kept.member)).transpose();
             Ok(Contradiction {
+                is_current: self.is_of_this_log(&kept.first),
                 first: kept.first,
                 second: kept.second,
                 member: member.map_err(|_| damaged())?,
@@ -68,6 +72,12 @@ impl Machine {
         };
         let contradictions = contradictions.into_iter().map(read).collect::<Result<_, Fault>>()?;
         Ok((proved.map(|proved| proved.size), contradictions))
+    }
+
+    /// Whether a note that was checked before is of the log that counts.
+    fn is_of_this_log(&self, note: &[u8]) -> bool {
+        let origin = note::origin(self.directory.region(), &self.directory.list().log_id);
+        read_unchecked(note).is_ok_and(|checkpoint| checkpoint.origin == origin)
     }
 
     /// When proofs are to be asked for; none if there is nothing to prove, or they are under way.
@@ -248,7 +258,8 @@ fn contradict(
 ) -> Result<(), Fault> {
     let known = work.view.get(&state::compared())?.contradictions;
     let is_known = known.iter().any(|known| known.first == first.note && known.second == second.note);
-    if is_known || known.len() >= CONTRADICTIONS_MAX {
+    let of_this_log = known.iter().filter(|known| work.machine.is_of_this_log(&known.first)).count();
+    if is_known || of_this_log >= CONTRADICTIONS_MAX {
         return Ok(());
     }
     work.keep(Body::Contradicted(kept::Contradiction {

@@ -31,7 +31,7 @@ pub const HEARD_MAX: usize = 31;
 pub const PROVE_EVERY: Millis = Millis::from_secs(60);
 /// How often checkpoints are compared with a member with whom there is something to do.
 pub const COMPARE_EVERY: Millis = Millis::from_secs(60);
-/// Contradictions of the registry that are kept: one is enough.
+/// Contradictions of one log that are kept: one is enough.
 pub const CONTRADICTIONS_MAX: usize = 8;
 /// Subjects that wait, in memory, for the day on which tokens may be asked for again.
 pub const STARVED_MAX: usize = 65_536;

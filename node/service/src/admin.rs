@@ -175,6 +175,8 @@ pub(crate) struct ExchangeLine {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ContradictionLine {
     pub(crate) at: String,
+    /// Whether the log that counts is meant; once the authority has begun another one (L-9), it is history.
+    pub(crate) is_current: bool,
     pub(crate) first: String,
     pub(crate) second: String,
     /// The member that was shown the first one, if it was not this node.
@@ -351,6 +353,7 @@ fn contradiction(app: &App, found: &Contradiction) -> ContradictionLine {
     let note = |note: &[u8]| String::from_utf8_lossy(note).into_owned();
     ContradictionLine {
         at: app.reception.zone().show(found.at),
+        is_current: found.is_current,
         first: note(&found.first),
         second: note(&found.second),
         member: found.member.as_ref().map(Code::to_string),

@@ -273,7 +273,7 @@ fn status_text(status: &Status) -> String {
             "ALARM         the feed does not go on after item {after}: tell the registry's operator (F-3)"
         )
     }));
-    lines.extend(exchange.contradictions.iter().map(|found| {
+    lines.extend(exchange.contradictions.iter().filter(|found| found.is_current).map(|found| {
         let also = found.member.as_ref().map(|member| format!(", one of them shown to {member}"));
         format!(
             "ALARM         the registry has signed two logs (L-13), found {}{}: `status --json` has both checkpoints",

@@ -10,7 +10,7 @@ use yiqiao_proto::calls::{Call, CheckpointNotice, Method};
 use yiqiao_proto::codes::ReferralAct;
 use yiqiao_proto::note::{self, read_unchecked};
 
-use crate::region::{checkpoint_key, code, list};
+use crate::region::{checkpoint_key, code, list, signed};
 use crate::trio::{Trio, zhao};
 
 /// What a node knows of the log: up to where it is proved, and what contradicts itself.
@@ -85,6 +85,24 @@ fn l13_another_tree_of_the_same_size_is_kept_as_a_contradiction_at_once() {
     assert_eq!(compared(&trio, "clinic").1, found, "it is kept for good");
     show(&mut trio, forged).unwrap();
     assert_eq!(compared(&trio, "clinic").1, found, "once");
+}
+
+#[test]
+fn l13_l9_a_contradiction_of_an_earlier_log_is_history_and_takes_no_room() {
+    let mut trio = talked();
+    let own = size(&show(&mut trio, Vec::new()).unwrap());
+    for root in 1..20 {
+        show(&mut trio, checkpoint(own, root, &checkpoint_key())).unwrap();
+    }
+    let found = compared(&trio, "clinic").1;
+    assert!(found.len() == 8 && found.iter().all(|found| found.is_current));
+    let mut next = trio.registry.directory.list().clone();
+    next.version += 1;
+    next.previous = Some(trio.registry.directory.payload_hash());
+    next.log_id = code("log-2");
+    trio.node("clinic").decide(&Input::MemberList(signed(&next))).unwrap();
+    let kept = compared(&trio, "clinic").1;
+    assert!(kept.len() == 8 && !kept.iter().any(|found| found.is_current));
 }
 
 #[test]

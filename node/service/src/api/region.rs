@@ -116,10 +116,16 @@ fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, 
     Ok(Standing {
         departments: departments(machine),
         lease_ends: machine.lease_ends(now),
-        contradicted_at: machine.compared(view)?.1.first().map(|found| found.at),
+        contradicted_at: first_alarm(machine, view)?,
         waiting: depth.subjects + words.acts + words.others,
         oldest: depth.oldest,
     })
+}
+
+/// When it was found that the log that counts contradicts itself.
+fn first_alarm(machine: &Machine, view: &View) -> Result<Option<Timestamp>, Fault> {
+    let (_, contradictions) = machine.compared(view)?;
+    Ok(contradictions.iter().find(|found| found.is_current).map(|found| found.at))
 }
 
 /// Departments by code; the name is the one that is not the code itself.
