@@ -15,12 +15,15 @@ use crate::load::Resident;
 
 /// Bytes at the front of a needle by which it is found: no Chinese name of two characters is shorter in UTF-8.
 const FRONT: usize = 6;
-/// Bytes by which most places are passed over.
+/// Bytes by which most of the other places are passed over.
 const BEGIN: usize = 3;
 
 /// Names and numbers of everybody.
 pub(super) struct Names {
     by_front: BTreeMap<[u8; FRONT], Vec<Vec<u8>>>,
+    /// One bit for each two bytes with which some needle begins: little enough to stay near the processor, and enough to pass over most
+    /// places.
+    pairs: Vec<u64>,
     /// One bit for each beginning that some needle has.
     begins: Vec<u64>,
 }
@@ -28,7 +31,8 @@ pub(super) struct Names {
 impl Names {
     /// Of everybody as it is written; of the first in every writing.
     pub(super) fn of(residents: &[Resident]) -> Self {
-        let mut names = Self { by_front: BTreeMap::new(), begins: vec![0; 1 << (8 * BEGIN - 6)] };
+        let bits = |bytes: usize| vec![0; 1 << (8 * bytes - 6)];
+        let mut names = Self { by_front: BTreeMap::new(), pairs: bits(2), begins: bits(BEGIN) };
         for (at, resident) in residents.iter().enumerate() {
             let own = [&resident.name, &resident.health_card, resident.identifier.value().expose()];
             for text in own.into_iter().chain(&resident.numbers) {
@@ -42,26 +46,30 @@ impl Names {
     }
 
     fn add(&mut self, name: &[u8]) {
-        let (Some(front), Some((word, bit))) = (name.first_chunk::<FRONT>(), place_of(name)) else { return };
+        let Some(front) = name.first_chunk::<FRONT>() else { return };
         let same = self.by_front.entry(*front).or_default();
         if !same.iter().any(|known| known == name) {
             same.push(name.to_vec());
         }
-        if let Some(word) = self.begins.get_mut(word) {
-            *word |= bit;
+        let [one, two, three, ..] = *front;
+        for (bits, number) in
+            [(&mut self.pairs, number(&[one, two])), (&mut self.begins, number(&[one, two, three]))]
+        {
+            if let Some(word) = bits.get_mut(number / 64) {
+                *word |= 1 << (number % 64);
+            }
         }
     }
 
     pub(super) fn are_in(&self, bytes: &[u8]) -> bool {
-        let begins = |rest: &[u8]| {
-            place_of(rest)
-                .is_some_and(|(word, bit)| self.begins.get(word).is_some_and(|word| word & bit != 0))
-        };
-        let mut places = (0..bytes.len()).filter_map(|at| bytes.get(at..)).filter(|rest| begins(rest));
-        places.any(|rest| {
-            let known = rest.first_chunk::<FRONT>().and_then(|front| self.by_front.get(front));
-            known.is_some_and(|names| names.iter().any(|name| rest.starts_with(name)))
-        })
+        let mut pairs = bytes.windows(2).enumerate().filter(|(_, pair)| is_set(&self.pairs, number(pair)));
+        pairs.any(|(at, _)| bytes.get(at..).is_some_and(|rest| self.begins_with_one(rest)))
+    }
+
+    fn begins_with_one(&self, rest: &[u8]) -> bool {
+        let begins = rest.first_chunk::<BEGIN>().is_some_and(|begin| is_set(&self.begins, number(begin)));
+        let known = rest.first_chunk::<FRONT>().filter(|_| begins).and_then(|front| self.by_front.get(front));
+        known.is_some_and(|names| names.iter().any(|name| rest.starts_with(name)))
     }
 
     pub(super) fn first(&self) -> Vec<u8> {
@@ -69,11 +77,13 @@ impl Names {
     }
 }
 
-/// The bit of a beginning.
-fn place_of(bytes: &[u8]) -> Option<(usize, u64)> {
-    let [one, two, three] = *bytes.first_chunk::<BEGIN>()?;
-    let number = usize::from(one) << 16 | usize::from(two) << 8 | usize::from(three);
-    Some((number / 64, 1 << (number % 64)))
+/// Some bytes as the number of a bit.
+fn number(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+}
+
+fn is_set(bits: &[u64], number: usize) -> bool {
+    bits.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
 }
 
 /// How a text would stand in GB18030 and UTF-16, and each of them in hexadecimal and base64.
