@@ -80,7 +80,7 @@ impl Volume {
         Self { disk, format, chance, slow_until: Timestamp::MIN, saved: None, rotten: Vec::new() }
     }
 
-    /// A copy as it is now, on a disk of its own.
+    /// A copy as it is now, with what has rotted, on a disk of its own.
     pub(crate) fn copy(&self, chance: Chance) -> Self {
         let disk = SimDisk::new();
         for name in self.disk.names() {
@@ -92,7 +92,7 @@ impl Volume {
             format: self.format,
             slow_until: Timestamp::MIN,
             saved: None,
-            rotten: Vec::new(),
+            rotten: self.rotten.clone(),
         }
     }
 
@@ -105,8 +105,16 @@ impl Volume {
             chance,
             slow_until: self.slow_until,
             saved: None,
-            rotten: Vec::new(),
+            rotten: self.rotten.clone(),
         }
+    }
+
+    /// A file as another disk has it, with what has rotted in it there.
+    pub(crate) fn take_file(&mut self, name: &str, from: &Self) {
+        let Some(bytes) = from.disk.bytes(name) else { return };
+        self.disk.put(name, &bytes);
+        self.rotten.retain(|(rotten, ..)| rotten != name);
+        self.rotten.extend(from.rotten.iter().filter(|(rotten, ..)| rotten == name).cloned());
     }
 
     /// Every sync takes far longer for a while.
@@ -295,6 +303,25 @@ fn replace(entries: &mut BTreeMap<Key, Vec<u8>>, key: Key, value: Option<Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::randomness::{Part, stream};
+
+    #[test]
+    fn a_copy_has_what_had_rotted_and_is_brought_back_by_itself() {
+        let mut volume = Volume::new("test", [1; 32], stream(1, Part::Twin, 1));
+        let bytes = |disk: &SimDisk| {
+            disk.names().into_iter().map(|name| (name.clone(), disk.bytes(&name))).collect::<Vec<_>>()
+        };
+        let whole = bytes(&volume.disk);
+        let (name, _) = (0..64).find_map(|_| volume.rot()).unwrap();
+        let mut copy = volume.copy(stream(1, Part::Twin, 2));
+        let mut taken = Volume::new("test", [1; 32], stream(1, Part::Twin, 3));
+        taken.take_file(&name, &volume);
+        for volume in [&mut volume, &mut copy, &mut taken] {
+            assert!(bytes(&volume.disk) != whole && volume.restore(), "it has rotted");
+            assert_eq!(bytes(&volume.disk), whole);
+            assert!(!volume.restore(), "once");
+        }
+    }
 
     #[test]
     fn an_index_goes_back_to_how_it_was_when_it_was_last_written() {

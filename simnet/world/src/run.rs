@@ -362,7 +362,7 @@ impl World {
     fn rewind(&mut self) {
         let number = self.twins;
         self.twins += 1;
-        let Some(copy) = self.copy.take() else {
+        let Some(mut copy) = self.copy.take() else {
             let chance = stream(self.setup.seed, Part::Twin, 2 * number);
             self.hub.note(Who::REGISTRY, format_args!("is copied"));
             self.copy = Some(self.registry.volume.copy(chance));
@@ -370,9 +370,8 @@ impl World {
         };
         self.stop(Who::REGISTRY, &Stopped::Power);
         self.hub.note(Who::REGISTRY, format_args!("goes back to a copy"));
-        let term = self.registry.volume.disk.bytes(TERM).filter(|_| number % 4 == 1);
-        if let Some(term) = term {
-            copy.disk.put(TERM, &term);
+        if number % 4 == 1 {
+            copy.take_file(TERM, &self.registry.volume);
         }
         self.registry.volume = copy;
     }
