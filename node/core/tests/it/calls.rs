@@ -16,7 +16,7 @@ use yiqiao_proto::calls::{
     ActNotice, Call, CheckpointNotice, EvaluateRequest, FeedRequest, LeaseRequest, LinksRequest, Method,
     ProofRequest, Refusal, ReleaseRequest, StepRequest, SubmitRequest,
 };
-use yiqiao_proto::codes::{PatientQuestion, Purpose, ReferralAct, RefusalCode};
+use yiqiao_proto::codes::{PatientQuestion, Purpose, RefusalCode};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::time::Millis;
@@ -27,15 +27,7 @@ use crate::trio::{Trio, zhao};
 
 /// Everything that a hospital and a clinic have asked and were answered: documents, consent, a referral, a revocation.
 fn talk() -> Trio {
-    let mut trio = Trio::with_patient();
-    let directive = trio.permit();
-    let id = trio.refer();
-    trio.live(3_000);
-    trio.file(id, false).unwrap();
-    trio.step("clinic", &zhao(), id, ReferralAct::Accept).unwrap();
-    trio.live(10_000);
-    trio.revoke(directive);
-    trio.live(61_000);
+    let mut trio = Trio::talked(10_000, 61_000);
     let subject = trio.subject("hospital");
     let own = Effect::OwnWords { ticket: 7, subject, from_number: 1 };
     trio.registry.answer_to(trio.now, &code("hospital"), &own);

@@ -7,11 +7,10 @@ use yiqiao_node_core::compare::Contradiction;
 use yiqiao_node_core::machine::{Effect, Input, Machine, Outcome};
 use yiqiao_node_core::peer::{self, CallFault};
 use yiqiao_proto::calls::{Call, CheckpointNotice, Method};
-use yiqiao_proto::codes::ReferralAct;
 use yiqiao_proto::note::{self, read_unchecked};
 
 use crate::region::{checkpoint_key, code, list, signed};
-use crate::trio::{Trio, zhao};
+use crate::trio::Trio;
 
 /// What a node knows of the log: up to where it is proved, and what contradicts itself.
 fn compared(trio: &Trio, node: &str) -> (Option<u64>, Vec<Contradiction>) {
@@ -37,23 +36,9 @@ fn show(trio: &mut Trio, checkpoint: Vec<u8>) -> Result<Vec<u8>, CallFault> {
     Ok(newest)
 }
 
-/// A referral that is on its way, a revoked consent: everybody has had to do with everybody.
-fn talked() -> Trio {
-    let mut trio = Trio::with_patient();
-    let directive = trio.permit();
-    let id = trio.refer();
-    trio.live(3_000);
-    trio.file(id, false).unwrap();
-    trio.step("clinic", &zhao(), id, ReferralAct::Accept).unwrap();
-    trio.live(130_000);
-    trio.revoke(directive);
-    trio.live(130_000);
-    trio
-}
-
 #[test]
 fn l13_what_an_honest_registry_shows_is_proved_and_contradicts_nothing() {
-    let mut trio = talked();
+    let mut trio = Trio::talked(130_000, 130_000);
     for node in ["hospital", "clinic"] {
         let (proved, contradictions) = compared(&trio, node);
         assert!(proved.unwrap() > 5 && contradictions.is_empty(), "{node}: {proved:?} {contradictions:?}");
@@ -64,7 +49,7 @@ fn l13_what_an_honest_registry_shows_is_proved_and_contradicts_nothing() {
 
 #[test]
 fn l13_members_that_have_to_do_with_each_other_compare_but_not_at_every_word() {
-    let trio = talked();
+    let trio = Trio::talked(130_000, 130_000);
     let compared = |heard: &&crate::region::Heard| matches!(heard.effect, Effect::Compare { .. });
     let shown: Vec<_> = trio.registry.heard.iter().filter(compared).collect();
     assert!((1..=4).contains(&shown.len()), "{}", shown.len());
@@ -74,7 +59,7 @@ fn l13_members_that_have_to_do_with_each_other_compare_but_not_at_every_word() {
 
 #[test]
 fn l13_another_tree_of_the_same_size_is_kept_as_a_contradiction_at_once() {
-    let mut trio = talked();
+    let mut trio = Trio::talked(130_000, 130_000);
     let own = show(&mut trio, Vec::new()).unwrap();
     let forged = checkpoint(size(&own), 7, &checkpoint_key());
     assert_eq!(show(&mut trio, forged.clone()).unwrap(), own, "what contradicts is not shown on");
@@ -89,7 +74,7 @@ fn l13_another_tree_of_the_same_size_is_kept_as_a_contradiction_at_once() {
 
 #[test]
 fn l13_l9_a_contradiction_of_an_earlier_log_is_history_and_takes_no_room() {
-    let mut trio = talked();
+    let mut trio = Trio::talked(130_000, 130_000);
     let own = size(&show(&mut trio, Vec::new()).unwrap());
     for root in 1..20 {
         show(&mut trio, checkpoint(own, root, &checkpoint_key())).unwrap();
@@ -108,7 +93,7 @@ fn l13_l9_a_contradiction_of_an_earlier_log_is_history_and_takes_no_room() {
 #[test]
 fn l13_what_a_member_was_shown_of_another_log_or_of_one_that_went_back_is_found_by_the_next_proof() {
     for (at, root) in [(3, 7), (1_000, 7)] {
-        let mut trio = talked();
+        let mut trio = Trio::talked(130_000, 130_000);
         let forged = checkpoint(at, root, &checkpoint_key());
         show(&mut trio, forged.clone()).unwrap();
         assert!(compared(&trio, "clinic").1.is_empty(), "nobody knows yet which trees belong together");
@@ -122,7 +107,7 @@ fn l13_what_a_member_was_shown_of_another_log_or_of_one_that_went_back_is_found_
 
 #[test]
 fn l13_what_the_registry_did_not_sign_is_refused_and_an_earlier_log_passed_over() {
-    let mut trio = talked();
+    let mut trio = Trio::talked(130_000, 130_000);
     let strangers = checkpoint(9, 7, &crate::region::key(1));
     assert!(matches!(show(&mut trio, strangers), Err(CallFault::Checkpoint(_))));
     let origin = note::origin(&code("demo"), &code("log-0"));
@@ -135,7 +120,7 @@ fn l13_what_the_registry_did_not_sign_is_refused_and_an_earlier_log_passed_over(
 /// The fork that a member alone cannot see (docs/simulation.md): a log of its own that is always the longer one.
 #[test]
 fn l13_a_log_that_was_rewritten_shows_although_it_is_the_longer_one() {
-    let mut trio = talked();
+    let mut trio = Trio::talked(130_000, 130_000);
     let known = compared(&trio, "clinic").0.unwrap();
     trio.registry.rewrite(2);
     let subject = trio.subject("hospital");

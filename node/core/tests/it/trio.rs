@@ -340,6 +340,21 @@ impl Trio {
         listed
     }
 
+    /// A document, a consent, a referral that was accepted, a revocation: everybody has had to do with everybody, and so many
+    /// milliseconds have passed since the acceptance and since the revocation.
+    pub(crate) fn talked(accepted: u64, revoked: u64) -> Self {
+        let mut trio = Self::with_patient();
+        let directive = trio.permit();
+        let id = trio.refer();
+        trio.live(3_000);
+        trio.file(id, false).unwrap();
+        trio.step("clinic", &zhao(), id, ReferralAct::Accept).unwrap();
+        trio.live(accepted);
+        trio.revoke(directive);
+        trio.live(revoked);
+        trio
+    }
+
     /// Wang of the hospital refers the patient to the clinic.
     pub(crate) fn refer(&mut self) -> ReferralId {
         let id = self.draft();
