@@ -261,7 +261,8 @@ impl JoinRequest {
 pub(crate) fn read_request<T: DeserializeOwned>(file: &Path) -> Result<T, JoinError> {
     let failed = |cause: String| JoinError::File { file: file.display().to_string(), cause };
     let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| failed(error.to_string()))
+    // Not the lines of the file around the place: an error is one sentence.
+    toml::from_str(&text).map_err(|error| failed(error.message().to_owned()))
 }
 
 pub(crate) fn code_in(expected: &Code, region: &str, code: &str) -> Result<Code, JoinError> {

@@ -133,6 +133,15 @@ pub enum KeyError {
         /// The file.
         file: PathBuf,
     },
+    /// The environment names no passphrase to encrypt with.
+    #[error("nothing is encrypted: name a file that holds the passphrase in {PASSPHRASE_FILE}")]
+    NoPassphrase,
+    /// There is no key file in the folder.
+    #[error("there is no key file in {}: name the folder that holds them", folder.display())]
+    NoKeys {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The passphrase does not open it.
     #[error("{} is not opened by the passphrase in the file that {PASSPHRASE_FILE} names", file.display())]
     OtherPassphrase {
@@ -228,12 +237,11 @@ fn read_line(file: File, path: &Path) -> Result<Zeroizing<String>, KeyError> {
 /// was or encrypted.
 ///
 /// # Errors
-/// [`KeyError`] of the first file that cannot be read or written; [`KeyError::Locked`] if the environment names no passphrase.
+/// [`KeyError`] of the first file that cannot be read or written; [`KeyError::NoPassphrase`] if the environment names none,
+/// [`KeyError::NoKeys`] if there is nothing to encrypt.
 pub fn protect(folder: &Path) -> Result<Protected, KeyError> {
     let io_error = |source| KeyError::Io { file: folder.to_owned(), source };
-    let Some(passphrase) = Passphrase::of_environment()? else {
-        return Err(KeyError::Locked { file: folder.to_owned() });
-    };
+    let passphrase = Passphrase::of_environment()?.ok_or(KeyError::NoPassphrase)?;
     let mut done = Protected { now: Vec::new(), before: Vec::new() };
     let entries = std::fs::read_dir(folder).map_err(io_error)?.collect::<io::Result<Vec<_>>>();
     let mut files: Vec<_> = entries.map_err(io_error)?.into_iter().map(|entry| entry.path()).collect();
@@ -249,7 +257,8 @@ pub fn protect(folder: &Path) -> Result<Protected, KeyError> {
         replace(&path, &encode(kind, &seed, Some(&passphrase))).map_err(io_error)?;
         done.now.push(path);
     }
-    Ok(done)
+    let none = done.now.is_empty() && done.before.is_empty();
+    if none { Err(KeyError::NoKeys { folder: folder.to_owned() }) } else { Ok(done) }
 }
 
 /// Puts a line in the place of a file's, whole or not at all.

@@ -306,7 +306,7 @@ pub(crate) fn retire(retire: &Retire) -> anyhow::Result<()> {
                 member.transports.retain(|transport| peer(transport) != retire.key);
                 ensure!(
                     member.transports.len() < before,
-                    "{code} has no key {}; `yiqiao-registry members --keys` lists them",
+                    "{code} has no key {}; `yiqiao-registry members --keys` lists them, and {KEY_DIGITS_MIN} digits of an id name it",
                     retire.key
                 );
                 ensure!(

@@ -114,13 +114,18 @@ async fn keys_that_are_encrypted_need_the_passphrase_and_nothing_else_changes() 
     };
     let [right, wrong, short] =
         ["plum blossom in the snow\n", "other blossom in the snow\n", "short"].map(passphrase);
-    let protect = |variable: &str| {
+    let protect_in = |folder: &Path, variable: &str| {
         let (name, value) = variable.split_once('=').unwrap();
         let mut command = std::process::Command::new(crate::node());
-        command.arg("protect-keys").arg(&keys_folder).env(name, value).output().unwrap()
+        command.arg("protect-keys").arg(folder).env(name, value).output().unwrap()
     };
+    let protect = |variable: &str| protect_in(&keys_folder, variable);
+    let elsewhere = text(&protect_in(&node.folder(), &right).stderr);
+    assert!(elsewhere.contains("there is no key file in"), "{elsewhere}");
     let too_short = text(&protect(&short).stderr);
     assert!(too_short.contains("is no passphrase: it has 16 to 1024 bytes"), "{too_short}");
+    let unnamed = text(&protect("NOTHING=").stderr);
+    assert!(unnamed.contains("nothing is encrypted: name a file"), "{unnamed}");
     let said = text(&protect(&right).stdout);
     assert_eq!(said.matches("encrypted ").count(), 4, "{said}");
     for file in std::fs::read_dir(&keys_folder).unwrap().map(Result::unwrap) {

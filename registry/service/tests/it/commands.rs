@@ -22,7 +22,9 @@ fn every_mistake_is_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let (there, nowhere) = (path(folder.path(), ""), path(folder.path(), "nowhere"));
     let none = path(folder.path(), "none.toml");
-    let cases: [(&[&str], &str); 6] = [
+    let garbage = path(folder.path(), "garbage.toml");
+    std::fs::write(&garbage, "garbage\nof two lines").unwrap();
+    let cases: [(&[&str], &str); 7] = [
         (&["init", "--region", "Demo", "--folder", &nowhere], "a code has 1 to 32 of a-z, 0-9 and '-'"),
         (
             &["init", "--region", "demo", "--folder", &there],
@@ -30,6 +32,7 @@ fn every_mistake_is_one_sentence() {
         ),
         (&["admit", "--region", &there, &none], "cannot read the request"),
         (&["renew-key", "--region", &there, &none], "cannot read the request"),
+        (&["renew-key", "--region", &there, &garbage], "cannot read the request"),
         (
             &["members", "--region", &nowhere],
             "name the folder that `yiqiao-registry init` made with --region",
