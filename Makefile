@@ -106,6 +106,7 @@ corpus: $(VENV)/ready ## sends every file below DIR through a running node, and 
 	$(CARGO) build --locked --workspace --all-targets
 	"$(TARGET)/debug/examples/corpus" "$(DIR)" --json target/corpus.json
 	$(VENV)/bin/python tests/corpus/independent.py "$(DIR)" target/corpus.json
+	@if [ -d "$(DIR)/mpi" ]; then $(CARGO) run --locked --release -p yiqiao-node-core --example matching -- febrl "$(DIR)/mpi"; fi
 
 bench: ## figures, each beside its limit in the same run
 	$(CARGO) run --locked --release -p yiqiao-journal --example append

@@ -85,7 +85,7 @@ pub enum Clause {
     DefaultRule,
     /// An emergency.
     Emergency,
-    /// The asker is the custodian.
+    /// The asker is the custodian, and it is no emergency.
     OwnDocument,
 }
 
@@ -119,8 +119,11 @@ impl Decision {
 
 /// Decides one request. Total: whatever is unknown, missing or contradictory is a denial.
 pub fn decide(patient: &Patient<'_>, request: &Request<'_>, policy: &Policy, now: Timestamp) -> Decision {
+    let is_emergency = request.asker.purpose == Purpose::Emergency;
     if request.asker.organisation == *request.custodian {
-        return deny(Clause::OwnDocument);
+        // What a hospital does not know of consent takes nothing of its own from it (D-10).
+        let in_emergency = || Applying::of(patient, request, now).decide_emergency(request, policy);
+        return if is_emergency { in_emergency() } else { deny(Clause::OwnDocument) };
     }
     if patient.own.is_empty() {
         return deny(Clause::NoToken);
@@ -129,7 +132,7 @@ pub fn decide(patient: &Patient<'_>, request: &Request<'_>, policy: &Policy, now
         return deny(Clause::HeadUnknown);
     }
     let applying = Applying::of(patient, request, now);
-    if request.asker.purpose == Purpose::Emergency {
+    if is_emergency {
         return applying.decide_emergency(request, policy);
     }
     applying.decide_ordinary().unwrap_or_else(|| by_default(request, policy))

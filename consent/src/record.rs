@@ -70,6 +70,8 @@ pub struct InForce {
     pub seq: u64,
     /// What its leaf commits to.
     pub commitment: Digest,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
 }
 
 impl InForce {

@@ -84,8 +84,8 @@ pub const SESSIONS_SWEPT_EVERY: Duration = Duration::from_secs(300);
 pub const ADMIN_CALLERS_MAX: usize = 8;
 /// Longest request of an administrator's command.
 pub const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
-/// Longest answer to one: the longest list of accounts fits.
-pub const ADMIN_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Longest answer to one: what one call answers fits in base64, and the longest list of accounts.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 6 << 20;
 /// How long a command may take.
 pub const ADMIN_WAIT: Duration = Duration::from_secs(30);
 

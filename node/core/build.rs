@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "Staff",
             "DocumentData",
             "Attestation",
+            "Reasoned",
             "AuditData",
         ])
         .compile_fds(files)?;

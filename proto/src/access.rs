@@ -1,4 +1,5 @@
-//! Access events: what the log keeps of every release, refusal and change, at the level of organisations.
+//! Access events: what the log keeps of every release, refusal and change, at the level of organisations; and how far
+//! the audits behind them had come.
 
 use std::collections::BTreeSet;
 
@@ -105,6 +106,47 @@ impl Word for AccessEvent {
             size: self.size,
             at: self.at.unix_ms(),
             audit_line: write_optional(self.audit_line.as_ref()),
+        }
+    }
+}
+
+/// How far a member's audit had come: it stands for all lines up to this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditAnchor {
+    /// Whose audit; it signs.
+    pub organisation: Code,
+    /// The number of the last line, from 1.
+    pub lines: u64,
+    /// The hash of the chain there.
+    pub hash: Digest,
+    /// When, by the member's clock.
+    pub at: Timestamp,
+}
+
+impl Word for AuditAnchor {
+    const KIND: Kind = Kind::AuditAnchor;
+    const NAME: &'static str = "audit_anchor";
+    type Wire = wire::AuditAnchor;
+
+    fn sayer(&self) -> Option<&Code> {
+        Some(&self.organisation)
+    }
+
+    fn read(wire: wire::AuditAnchor) -> Result<Self, DecodeError> {
+        Ok(Self {
+            organisation: decode::code("audit_anchor.organisation", wire.organisation)?,
+            lines: decode::ordinal("audit_anchor.lines", wire.lines)?,
+            hash: Digest::read("audit_anchor.hash", &wire.hash)?,
+            at: decode::time("audit_anchor.at", wire.at)?,
+        })
+    }
+
+    fn write(&self) -> wire::AuditAnchor {
+        wire::AuditAnchor {
+            organisation: self.organisation.to_string(),
+            lines: self.lines,
+            hash: self.hash.as_bytes().to_vec(),
+            at: self.at.unix_ms(),
         }
     }
 }

@@ -39,6 +39,10 @@ pub enum Method {
     ActNotice = 22,
     /// Compares the newest checkpoints that both sides know.
     Compare = 23,
+    /// Reads what the log has of one release, to prove it to a third party.
+    Evidence = 40,
+    /// Reads back how far the asking member has said that its audit had come.
+    Anchors = 41,
 }
 
 impl TryFrom<u16> for Method {
@@ -62,6 +66,8 @@ impl TryFrom<u16> for Method {
             M::Step,
             M::ActNotice,
             M::Compare,
+            M::Evidence,
+            M::Anchors,
         ];
         all.into_iter().find(|method| *method as u16 == number).ok_or(number)
     }
@@ -115,6 +121,11 @@ calls! {
     ProofAnswer = "proof_answer",
     LinksRequest = "links_request",
     LinksAnswer = "links_answer",
+    AnchorsRequest = "anchors_request",
+    AnchorsAnswer = "anchors_answer",
+    EvidenceRequest = "evidence_request",
+    EvidenceAnswer = "evidence_answer",
+    Evidence = "evidence",
     ReleaseRequest = "release_request",
     RangeRequest = "range_request",
     StepRequest = "step_request",

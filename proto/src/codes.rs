@@ -300,6 +300,8 @@ codes! {
         Guardian = 9,
         /// A system without a person at it.
         System = 10,
+        /// The office that answers for records and for what is done with them (医务科).
+        MedicalAffairs = 11,
     }
 
     /// The legal basis of a directive or of a release (PIPL articles 13, 23, 29).
@@ -378,6 +380,8 @@ codes! {
         FirstFiling = 12,
         /// A document was withdrawn by its publisher.
         Withdrawal = 13,
+        /// What proves an access was exported.
+        Export = 40,
     }
 
     /// What a patient asks for.

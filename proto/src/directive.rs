@@ -151,6 +151,11 @@ pub trait Said: Sized {
 
     /// To bytes.
     fn encode(&self) -> Vec<u8>;
+
+    /// What it rests on, if it says that.
+    fn basis(&self) -> Option<LegalBasis> {
+        None
+    }
 }
 
 /// The hash of an act by its exact bytes, before there is a proof (C-8).
@@ -194,6 +199,10 @@ impl<T: Said> Word for Act<T> {
 impl Said for Directive {
     const KIND: Kind = Kind::Directive;
     const NAME: &'static str = "directive";
+
+    fn basis(&self) -> Option<LegalBasis> {
+        Some(self.basis)
+    }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire: wire::Directive = decode::strict(Self::NAME, bytes, limits::ACT_BYTES_MAX)?;

@@ -30,11 +30,17 @@ impl Directory {
     /// # Errors
     /// [`ListError`] if the list is not that.
     pub fn first(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Result<Self, ListError> {
-        let list = read_list(region, authority, envelope)?;
-        if list.version != 1 {
-            return Err(ListError::NotNext { known: 0, found: list.version });
-        }
-        Ok(Self::index(list, envelope.payload_hash()))
+        let first = Self::signed_by(region, authority, envelope)?;
+        let version = first.list().version;
+        if version == 1 { Ok(first) } else { Err(ListError::NotNext { known: 0, found: version }) }
+    }
+
+    /// Reads a list of any version that this authority key signed: not to go on from, but to judge what was said under it.
+    ///
+    /// # Errors
+    /// [`ListError`] if the list is not that.
+    pub fn signed_by(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Result<Self, ListError> {
+        Ok(Self::index(read_list(region, authority, envelope)?, envelope.payload_hash()))
     }
 
     /// Takes the list whose payload hash was handed over outside of the exchange (M-3): how a member joins a region that has

@@ -51,10 +51,12 @@ pub enum Kind {
     Lease = 15,
     /// A patient asks for the own consents or access events.
     PatientQuery = 16,
+    /// A member says how far its audit has come.
+    AuditAnchor = 40,
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::MemberList,
         Self::Entry,
         Self::Withdrawal,
@@ -71,6 +73,7 @@ impl Kind {
         Self::SearchAnswer,
         Self::Lease,
         Self::PatientQuery,
+        Self::AuditAnchor,
     ];
 
     /// The number that words carry.
@@ -96,7 +99,8 @@ impl Kind {
             | Self::PullRequest
             | Self::SearchQuery
             | Self::SearchAnswer
-            | Self::PatientQuery => KeyUse::Words,
+            | Self::PatientQuery
+            | Self::AuditAnchor => KeyUse::Words,
         }
     }
 
@@ -106,9 +110,11 @@ impl Kind {
             Self::MemberList => &[],
             Self::SearchAnswer | Self::Lease => &[MemberRole::Registry],
             Self::AccessEvent => &[MemberRole::Custodian, MemberRole::Portal, MemberRole::Registry],
-            Self::Directive | Self::Revocation | Self::CredentialStatement | Self::PatientQuery => {
-                &[MemberRole::Custodian, MemberRole::Portal]
-            }
+            Self::Directive
+            | Self::Revocation
+            | Self::CredentialStatement
+            | Self::PatientQuery
+            | Self::AuditAnchor => &[MemberRole::Custodian, MemberRole::Portal],
             Self::Entry
             | Self::Withdrawal
             | Self::IdentityStatement
@@ -138,7 +144,8 @@ impl Kind {
             | Self::PullRequest
             | Self::SearchQuery
             | Self::Lease
-            | Self::PatientQuery => limits::SMALL_PAYLOAD_BYTES_MAX,
+            | Self::PatientQuery
+            | Self::AuditAnchor => limits::SMALL_PAYLOAD_BYTES_MAX,
         }
     }
 }

@@ -191,6 +191,10 @@ pub struct CredentialStatement {
     pub number: u64,
     /// Hash of the payload of the statement before; none in the first.
     pub previous: Option<Digest>,
+    /// Who signs with it is the patient's guardian, and not the patient.
+    pub guardian: bool,
+    /// From then on it signs nothing; none: until it is revoked.
+    pub until: Option<Timestamp>,
 }
 
 impl Word for CredentialStatement {
@@ -214,6 +218,8 @@ impl Word for CredentialStatement {
             state: decode::one_code("credential.state", wire.state)?,
             number: decode::ordinal("credential.number", wire.number)?,
             previous: read_previous("credential.previous", wire.number, &wire.previous)?,
+            guardian: wire.guardian,
+            until: decode::optional_time("credential.until", wire.until)?,
         };
         check("credential.tokens", !statement.tokens.is_empty(), "at least one")?;
         Ok(statement)
@@ -231,6 +237,8 @@ impl Word for CredentialStatement {
             state: self.state.number(),
             number: self.number,
             previous: write_optional(self.previous.as_ref()),
+            guardian: self.guardian,
+            until: self.until.map(Timestamp::unix_ms),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::directive::text;
 use crate::entropy::Entropy;
 use crate::envelope::{Kind, Word};
 use crate::hash::{self, domain};
-use crate::head::Head;
+use crate::head::{Head, Standing};
 use crate::id::{Code, Digest, DirectiveId, DocumentId, EntryId, KeyId, Nonce, PractitionerId, ReferralId};
 use crate::limits;
 use crate::member::write_optional;
@@ -101,6 +101,8 @@ pub struct Terms {
     pub expires_at: Timestamp,
     /// Hash of the lease under which it was decided.
     pub lease: Digest,
+    /// That the directive is one of those over which the head of `patient` is made; exactly if there is a directive.
+    pub standing: Option<Standing>,
 }
 
 /// A recipient has received one released document whole (P-7).
@@ -207,6 +209,7 @@ impl Terms {
             expires_at: self.expires_at.unix_ms(),
             wrapped_key_hash,
             lease: self.lease.as_bytes().to_vec(),
+            standing: self.standing.as_ref().map(Standing::write),
         }
     }
 }
@@ -363,12 +366,15 @@ impl Word for Release {
             basis: decode::one_code("release.basis", wire.basis)?,
             expires_at: decode::time("release.expires_at", wire.expires_at)?,
             lease: Digest::read("release.lease", &wire.lease)?,
+            standing: wire.standing.map(|wire| Standing::read("release.standing", &wire)).transpose()?,
         };
         decode::at_most("release.heads", terms.heads.len(), limits::TOKENS_MAX)?;
         let ascending = terms.heads.is_sorted_by(|a, b| a.0 < b.0);
         check("release.heads", ascending, "ascending by token, none twice")?;
         let decided = terms.heads.iter().any(|(token, _)| *token == terms.patient);
         check("release.heads", decided, "with the head of the deciding token")?;
+        let both = terms.directive.is_some() == terms.standing.is_some();
+        check("release.standing", both, "exactly with a directive")?;
         Ok(Self {
             terms,
             wrapped_key_hash: Digest::read("release.wrapped_key_hash", &wire.wrapped_key_hash)?,

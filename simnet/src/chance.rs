@@ -28,6 +28,8 @@ pub enum Domain {
     Identifiers = 6,
     /// What happens in a simulated world; its parts are told apart by the index.
     World = 7,
+    /// What a counter writes down.
+    Counter = 60,
 }
 
 impl Chance {

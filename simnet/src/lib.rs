@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`chance`] | the one source of chance |
 //! | [`people`], [`names`], [`resident_id`] | residents and households |
+//! | [`counter`] | what counters write down of people who come again, right and wrong |
 //! | [`passkey`] | with what residents sign |
 //! | [`hospitals`] | institutions, departments, staff, patient numbers |
 //! | [`conditions`], [`labs`], [`visits`] | why people come and what is found |
@@ -18,6 +19,7 @@
 
 pub mod chance;
 pub mod conditions;
+pub mod counter;
 pub mod feeds;
 pub mod hospitals;
 pub mod labs;

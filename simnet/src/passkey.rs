@@ -43,6 +43,8 @@ impl Passkey {
             state: CredentialState::Valid,
             number: 1,
             previous: None,
+            guardian: false,
+            until: None,
         }
     }
 

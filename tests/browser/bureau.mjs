@@ -26,6 +26,7 @@ export async function bureau(stage) {
   await stage.station('bureau-members', analyst, async () => {
     await analyst.follow('成员机构');
     await analyst.sees(analyst.page.getByRole('row', { name: hospital.name }).getByText('在线'));
+    await analyst.sees(analyst.page.getByRole('row', { name: stage.region.hospital('B').name }).filter({ hasText: '少于 5' }));
   });
   await stage.station('bureau-status', analyst, async () => {
     await analyst.follow('平台状态');

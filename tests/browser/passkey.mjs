@@ -25,7 +25,7 @@ export async function passkey(stage) {
 }
 
 /** Chromium's own virtual authenticator: a phone that knows its user. */
-class Authenticator {
+export class Authenticator {
   #session;
   #id;
 

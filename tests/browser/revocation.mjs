@@ -53,10 +53,12 @@ async function signsInFirst(stage, account) {
 async function takesBack(stage, phone, who) {
   await stage.station('patient-consents', phone, async () => {
     await phone.seesHeading(`${who}可以查看您在其他医院的病历`);
+    await phone.sees(phone.page.locator('.explain').getByText('能看').first());
   });
   await stage.station('patient-revokes', phone, async () => {
     await phone.press('撤回同意');
     await phone.sees(phone.dialog().getByText('对方已打开的病历会保留在对方病历中'));
+    await phone.sees(phone.dialog().getByText(`${who}看病时：从`));
   });
   await stage.station('patient-has-revoked', phone, async () => {
     await phone.press('确认撤回');
@@ -91,6 +93,10 @@ async function readsTheLog(stage, phone, who) {
     await phone.follow('谁看过');
     await phone.seesHeading('谁看过我的病历');
     await phone.seesAtLast(() => phone.page.locator('.event').filter({ hasText: who }));
+  });
+  await stage.station('patient-reads-who-was-here', phone, async () => {
+    await phone.page.getByText('本院内部', { exact: true }).click();
+    await phone.sees(phone.page.locator('.event').filter({ hasText: '查看完整号码' }).first());
   });
   await stage.station('patient-help', phone, async () => {
     await phone.follow('帮助');

@@ -10,10 +10,13 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { argv, exit } from 'node:process';
 import { bureau } from './bureau.mjs';
+import { guardian } from './guardian.mjs';
 import { passkey } from './passkey.mjs';
+import { emergency } from './emergency.mjs';
 import { openBrowser, Person } from './person.mjs';
 import { received, walkIn } from './received.mjs';
 import { referral } from './referral.mjs';
+import { sealing } from './sealing.mjs';
 import { startRegion } from './region.mjs';
 import { revocation } from './revocation.mjs';
 
@@ -80,6 +83,9 @@ async function tell(stage) {
   await walkIn(stage);
   await revocation(stage);
   await passkey(stage);
+  await guardian(stage);
+  await emergency(stage);
+  await sealing(stage);
   await bureau(stage);
 }
 

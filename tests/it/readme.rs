@@ -22,7 +22,7 @@ use crate::story::people::{Person, array, programs, status, until};
 use ground::{Ground, Ports, Running, blocks, file};
 
 /// What a node or the registry makes again, or nobody needs any more.
-const NOT_BACKED_UP: &[&str] = &["index", "admin.sock", "join-request.toml"];
+const NOT_BACKED_UP: &[&str] = &["index", "admin.sock", "tokens.sock", "join-request.toml"];
 
 #[test]
 fn what_the_readme_tells_to_type_does_what_it_says() {
@@ -146,10 +146,10 @@ fn the_region_runs_from_its_backup(demo: &Demo, backup: &str) {
 
 /// The registry is given the log back that it had before A published more: A notices, and goes on with a new log only.
 fn an_older_log_goes_on_as_a_new_one(demo: &Demo, backup: &str, new_log: &str) {
-    let (_, serve) = backup.split_once("\nyiqiao-registry serve").unwrap();
+    let (_, serve) = backup.split_once("\nyiqiao-registry tokens serve").unwrap();
     let in_copy =
         |commands: &str| format!("cd deploy/demo/elsewhere; PATH=$PATH:../../../target/release\n{commands}");
-    let serve = in_copy(&format!("yiqiao-registry serve{serve}"));
+    let serve = in_copy(&format!("yiqiao-registry tokens serve{serve}"));
     let node = demo.ground.path("deploy/demo/elsewhere/qzrm/node.toml");
     let other_log = || Some(status(&node)?.pointer("/exchange/other_log")? == true);
     {

@@ -19,7 +19,7 @@ use yiqiao_simnet::story::Role;
 use yiqiao_simnet::town::Town;
 
 use crate::readme::ground::{Ground, Ports, block};
-use people::{Person, array, status, text, until};
+use people::{Person, array, command, status, text, until};
 
 /// The region of the story with the feeds of its cast.
 struct Stage {
@@ -90,6 +90,7 @@ fn the_story_from_feed_to_revocation() {
     before_consent_there_is_nothing_to_see(&stage);
     let referral = a_referral_is_written_consented_and_sent(&stage);
     c_accepts_files_and_reads(&stage, &referral);
+    an_access_is_proved_to_a_third_party(&stage);
     referred_documents_open_with_a_switched_off(&mut stage);
     a_walk_in_consents_at_the_desk(&stage);
     a_desk_that_knows_the_walk_in_by_less_takes_it_back(&stage);
@@ -231,6 +232,59 @@ fn c_accepts_files_and_reads(stage: &Stage, path: &str) {
     }
     let state = stage.doctor('A', Role::Referred).get(path);
     assert_eq!(text(&state, "/state"), "accepted", "the sender sees the answer");
+}
+
+/// Both sides export the same access; a court has the files and the region's key, and no part in the region.
+fn an_access_is_proved_to_a_third_party(stage: &Stage) {
+    let doctor = stage.cardiologist_at_c();
+    let documents = doctor.documents(&doctor.find(&stage.resident_id(Role::Referred)));
+    let opened = |row: &&Value| text(row, "/holder") == "qzrm" && text(row, "/state") == "opened";
+    let row = documents.iter().find(opened).unwrap();
+    let config = |letter| stage.region.facts().hospital(letter).unwrap().node.config.clone();
+    let (a, c) = (config('A'), config('C'));
+    let file = c.with_file_name("access.evidence");
+    let out = file.to_str().unwrap();
+    for (side, holder) in [(&c, "qzrm"), (&a, "qzrm")] {
+        let export =
+            ["evidence", "export", "--document", text(row, "/entry"), "--holder", holder, "--out", out];
+        let said = until("the receipt to stand in the log", || {
+            command(&export, side).ok().filter(|said| !said.contains("has not said that it has the document"))
+        });
+        assert!(
+            said.contains("PROVED: 桥州市人民医院 (qzrm) let one document of one patient go to"),
+            "{said}"
+        );
+    }
+    let key = c.with_file_name("region.json");
+    let verify = |file: &str, more: &[&str]| {
+        let words = [&["evidence", "verify", file, "--authority", key.to_str().unwrap()], more].concat();
+        command(&words, &file_of_nobody(&key))
+    };
+    let said = verify(out, &[]).unwrap();
+    for part in [
+        "(qzdx): referral-office of department",
+        "by clause D-3",
+        "at a desk of 桥州市人民医院 (qzrm)",
+        "which had it whole at",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let json: Value = serde_json::from_str(&verify(out, &["--json"]).unwrap()).unwrap();
+    assert_eq!((text(&json, "/agent/1/who"), text(&json, "/purposeOfEvent")), ("qzdx", "treatment"));
+    let mut bent = std::fs::read(&file).unwrap();
+    let middle = bent.len() / 2;
+    bent.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
+    std::fs::write(&file, &bent).unwrap();
+    assert!(verify(out, &[]).unwrap_err().contains("NOT PROVED"));
+    let at_a = stage.doctor('A', Role::Referred);
+    let lines = at_a.get(&format!("/api/patients/{}/audit", at_a.find(&stage.resident_id(Role::Referred))));
+    let exported = |line: &Value| text(line, "/act") == "export" && text(line, "/actor") == "administrator";
+    assert!(array(&lines, "/items").iter().any(exported), "exporting it is an access to be shown: {lines}");
+}
+
+/// The configuration of a node that there is not: verifying needs none.
+fn file_of_nobody(beside: &std::path::Path) -> std::path::PathBuf {
+    beside.with_file_name("no-such-node.toml")
 }
 
 fn referred_documents_open_with_a_switched_off(stage: &mut Stage) {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const LADDER: &[&str] = &[
     "yiqiao-proto",
     "yiqiao-consent",
+    "yiqiao-evidence",
     "yiqiao-journal",
     "yiqiao-registry-core",
     "yiqiao-intake",
@@ -33,6 +34,7 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`[[door]]`", "node/service/src/config.rs", "    Mllp {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
     ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),
+    ("`[emergency]`", "node/service/src/config.rs", "pub(crate) struct EmergencyConfig {"),
     ("`[http]`", "host/src/http/guard.rs", "pub struct HttpConfig {"),
     ("`[log]`", "host/src/telemetry.rs", "pub struct LogConfig {"),
     ("`registry.toml`", "registry/service/src/config.rs", "pub(crate) struct Config {"),

@@ -6,12 +6,14 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRunner};
 use yiqiao_consent::{InForce, Witness};
-use yiqiao_proto::codes::Stance;
+use yiqiao_proto::codes::{Purpose, Stance};
 use yiqiao_proto::directive::Directive;
 use yiqiao_proto::token::Token;
 
 use crate::model::{Case, Held, Known, Meaning};
-use crate::universe::{Universe, accepted, code, desk, login, policies, policy, question, token, vary};
+use crate::universe::{
+    Universe, accepted, code, desk, digest, login, policies, policy, question, token, vary,
+};
 
 type Meant = (Directive, Meaning);
 
@@ -167,7 +169,9 @@ fn d1_a_patient_without_tokens_of_the_deciders_own_is_denied() {
 fn d10_an_organisations_own_documents_are_not_decided_by_directives() {
     let mut own_question = question();
     own_question.asker.organisation = code("c");
-    let questions = [own_question];
+    let mut emergency = own_question.clone();
+    (emergency.asker.purpose, emergency.asker.break_glass) = (Purpose::Emergency, Some(digest(7)));
+    let questions = [own_question, emergency];
     for (directive, _) in Universe::of_everything().directives {
         let meaning = Meaning::of(&directive, &questions);
         let act = accepted(&directive, 5, &Witness::Passkey);

@@ -183,8 +183,10 @@ impl<'a> Case<'a> {
 
     /// What the text says about the question at this place of the universe.
     pub(crate) fn expected(&self, at: usize, question: &Question, policy: &Policy) -> Expected {
+        let is_emergency = question.asker.purpose == Purpose::Emergency;
         if question.asker.organisation == question.custodian {
-            return Expected::Deny(Clause::OwnDocument, Vec::new());
+            let denied = Expected::Deny(Clause::OwnDocument, Vec::new());
+            return if is_emergency { self.emergency(at, question, policy) } else { denied };
         }
         if !self.known.iter().any(|known| known.own) {
             return Expected::Deny(Clause::NoToken, Vec::new());
@@ -192,7 +194,7 @@ impl<'a> Case<'a> {
         if self.known.iter().any(|known| known.held.is_none()) {
             return Expected::Deny(Clause::HeadUnknown, Vec::new());
         }
-        if question.asker.purpose == Purpose::Emergency {
+        if is_emergency {
             return self.emergency(at, question, policy);
         }
         let applying = |held: &&Held<'_>| held.meaning.applies[at];

@@ -244,7 +244,8 @@ pub(crate) fn permit() -> Directive {
 pub(crate) fn accepted(directive: &Directive, version: u64, witness: &Witness) -> InForce {
     let commitment = digest(u8::try_from(version % 251).unwrap() + 1);
     let directive = Directive { id: id(version), ..directive.clone() };
-    InForce { directive, witness: witness.clone(), version, seq: 100 + version, commitment }
+    let accepted_at = directive.valid_from;
+    InForce { directive, witness: witness.clone(), version, seq: 100 + version, commitment, accepted_at }
 }
 
 pub(crate) fn policy() -> Policy {

@@ -26,7 +26,7 @@ pub struct Account {
     pub password: String,
     /// The name.
     pub name: String,
-    /// `doctor`, `desk`, `referral-office`, `it`; at the registry `bureau`.
+    /// `doctor`, `desk`, `referral-office`, `medical-affairs`, `it`; at the registry `bureau`.
     pub role: String,
     /// The department, by the hospital's code.
     pub department: Option<String>,
@@ -124,7 +124,7 @@ const fn setting(specialty: Specialty) -> &'static str {
 }
 
 /// Who has an account at a hospital: the doctors whom the cast of the story meets, the senior cardiologist, desk, referral
-/// office, and hospital IT.
+/// office, medical affairs, and hospital IT.
 pub fn accounts(hospital: &Hospital, town: &Town) -> Vec<Account> {
     let mut doctors = BTreeMap::new();
     for role in Role::ALL {
@@ -141,6 +141,7 @@ pub fn accounts(hospital: &Hospital, town: &Town) -> Vec<Account> {
     let offices = [
         account("desk", "登记处", "desk", None),
         account("referral", "转诊办公室", "referral-office", None),
+        account("affairs", "医务科", "medical-affairs", None),
         account("it", "信息科", "it", None),
     ];
     doctors.chain(offices).collect()

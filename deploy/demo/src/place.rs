@@ -169,6 +169,16 @@ impl Place {
         self.region().join("registry/registry.toml")
     }
 
+    /// The folder of the token keys.
+    pub fn token_keys(&self) -> PathBuf {
+        self.region().join("tokens")
+    }
+
+    /// Where the registry asks for tokens.
+    pub fn token_socket(&self) -> PathBuf {
+        self.region().join("tokens.sock")
+    }
+
     /// What a node must know of the region.
     pub fn region_file(&self) -> PathBuf {
         self.region().join("region.json")

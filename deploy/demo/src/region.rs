@@ -1,6 +1,7 @@
 //! Setting up a region of real processes by their own commands; starting, feeding, stopping it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,6 +64,8 @@ pub struct Region {
     ports: Choice,
     taken: Vec<u16>,
     facts: Facts,
+    /// Who has the token key.
+    tokens: Option<Process>,
     registry: Option<Process>,
     nodes: BTreeMap<char, Process>,
 }
@@ -89,11 +92,13 @@ impl Region {
             programs: options.programs.clone(),
             ports: options.ports,
             taken,
+            tokens: None,
             registry: None,
             nodes: BTreeMap::new(),
         };
         say("making the region: the authority's key, the registry's keys, the first member list");
         region.init_registry(ports)?;
+        region.set_tokens_apart()?;
         region.start_registry()?;
         region.add_accounts("yiqiao-registry", &region.facts.registry)?;
         for hospital in cast::hospitals(options.hospitals) {
@@ -124,6 +129,7 @@ impl Region {
             ports: Choice::Tour,
             taken: Vec::new(),
             facts,
+            tokens: None,
             registry: None,
             nodes: BTreeMap::new(),
         };
@@ -162,6 +168,9 @@ impl Region {
         self.node_joins(hospital, ports, &mllp)?;
         self.configure(hospital)?;
         self.passkeys(ports)?;
+        if number == 1 {
+            self.emergencies()?;
+        }
         let request = folder.join("join-request.toml");
         self.registry_command(&["admit", "--region", &text(&self.place.region()), &text(&request)])?;
         let running = Running {
@@ -337,6 +346,9 @@ impl Region {
         if let Some(registry) = self.registry.take() {
             result = result.and(registry.stop().map(|_| ()));
         }
+        if let Some(tokens) = self.tokens.take() {
+            result = result.and(tokens.stop().map(|_| ()));
+        }
         result
     }
 
@@ -345,6 +357,13 @@ impl Region {
     /// # Errors
     /// The system does not say.
     pub fn ended(&mut self) -> anyhow::Result<Option<Ended>> {
+        if let Some(tokens) = &mut self.tokens
+            && let Some(status) = tokens.ended()?
+        {
+            let (name, words) = (tokens.name().to_owned(), tokens.last_words());
+            self.tokens = None;
+            return Ok(Some(Ended { letter: None, name, status, words }));
+        }
         let registry = self.registry.iter_mut().map(|process| (None, process));
         let nodes = self.nodes.iter_mut().map(|(letter, process)| (Some(*letter), process));
         for (letter, process) in registry.chain(nodes) {
@@ -363,18 +382,44 @@ impl Region {
     pub fn start_again(&mut self, ended: &Ended) -> anyhow::Result<()> {
         match ended.letter {
             Some(letter) => self.spawn_node(letter)?,
-            None => self.spawn_registry()?,
+            None => {
+                self.spawn_tokens()?;
+                let runs = self
+                    .registry
+                    .as_mut()
+                    .map(Process::ended)
+                    .transpose()?
+                    .is_some_and(|ended| ended.is_none());
+                if !runs {
+                    self.spawn_registry()?;
+                }
+            }
         }
         self.write_facts()
     }
 
     fn spawn_registry(&mut self) -> anyhow::Result<()> {
+        self.spawn_tokens()?;
         let config = text(&self.facts.registry.config);
         let arguments = ["serve", "--config", &config];
         let log = &self.facts.registry.log;
         let process = Process::start("the registry", &self.program("yiqiao-registry"), &arguments, log)?;
         self.facts.registry.pid = process.id();
         self.registry = Some(process);
+        Ok(())
+    }
+
+    /// The registry waits for it at its start. A region that was made before has the key in the registry's own folder.
+    fn spawn_tokens(&mut self) -> anyhow::Result<()> {
+        let (keys, socket) = (self.place.token_keys(), self.place.token_socket());
+        if self.tokens.is_some() || !keys.exists() {
+            return Ok(());
+        }
+        let (keys, socket) = (text(&keys), text(&socket));
+        let arguments = ["tokens", "serve", "--keys", &keys, "--socket", &socket];
+        let log = self.place.log("tokens");
+        self.tokens =
+            Some(Process::start("the token process", &self.program("yiqiao-registry"), &arguments, &log)?);
         Ok(())
     }
 
@@ -426,6 +471,17 @@ impl Region {
         Ok(())
     }
 
+    /// As docs/configuration.md says it: the registry has the token key no more.
+    fn set_tokens_apart(&self) -> anyhow::Result<()> {
+        let apart = self.place.token_keys();
+        std::fs::DirBuilder::new().mode(0o700).create(&apart)?;
+        let key = "tokens-1.key";
+        std::fs::rename(self.place.region().join("registry/keys").join(key), apart.join(key))?;
+        let file = self.place.registry_config();
+        let config = std::fs::read_to_string(&file)?;
+        Ok(std::fs::write(&file, format!("tokens = \"../tokens.sock\"\n{config}"))?)
+    }
+
     fn node_joins(&self, hospital: &Hospital, ports: Ports, mllp: &[(String, String)]) -> anyhow::Result<()> {
         let (folder, region) = (text(&self.place.node(hospital.member)), text(&self.place.region_file()));
         let (link, http) = (link(ports), format!("127.0.0.1:{}", ports.http));
@@ -467,6 +523,12 @@ impl Region {
             arguments.extend(["--origin", origin.as_str()]);
         }
         self.registry_command(&arguments)?;
+        Ok(())
+    }
+
+    /// Who treats may break the glass.
+    fn emergencies(&self) -> anyhow::Result<()> {
+        self.registry_command(&["emergency", "on", "--region", &text(&self.place.region())])?;
         Ok(())
     }
 

@@ -9,7 +9,8 @@ use yiqiao_proto::id::{Digest, DirectiveId};
 use yiqiao_proto::proof::Proof;
 use yiqiao_proto::token::Token;
 
-use crate::desk::{Statement, Wish, shown};
+use crate::actor::Actor;
+use crate::desk::{NewPermit, Statement, Wish, shown};
 use crate::event::Event;
 use crate::machine::{Machine, Refused, Stop, Work};
 use crate::state::damaged;
@@ -43,6 +44,7 @@ pub(crate) fn of_wish(
         });
         return revoked.collect();
     }
+    let wish = &by_signer(by, wish);
     // One act under every token: by its id they are known to be of one patient when it is taken back (C-10).
     let id = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
     let mut said = Vec::new();
@@ -53,6 +55,16 @@ pub(crate) fn of_wish(
         said.push(Unproved::Directive(Box::new(directive)));
     }
     Ok(said)
+}
+
+/// At the own account a permit rests on the consent of who is logged in, whatever it says.
+fn by_signer(by: &Statement, wish: &Wish) -> Wish {
+    match (wish.clone(), &by.actor) {
+        (Wish::Permit(permit), Actor::Patient { guardian, .. }) => {
+            Wish::Permit(NewPermit { by_guardian: *guardian, ..permit })
+        }
+        (wish, _) => wish,
+    }
 }
 
 impl Unproved {

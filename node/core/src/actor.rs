@@ -16,12 +16,14 @@ use crate::at_rest::{AtRest, Tag};
 pub enum Actor {
     /// Somebody of the hospital.
     Staff(Staff),
-    /// A patient, logged in to an account that is bound to the own record.
+    /// A patient, or the guardian, logged in to an account that is bound to the patient's record.
     Patient {
         /// The account.
         account: String,
         /// The patient.
         subject: Subject,
+        /// Who is logged in is the patient's guardian.
+        guardian: bool,
     },
     /// A system of the hospital, with nobody at it.
     System(Code),
@@ -49,7 +51,8 @@ impl Actor {
     pub const fn role(&self) -> PersonRole {
         match self {
             Self::Staff(staff) => staff.role,
-            Self::Patient { .. } => PersonRole::Patient,
+            Self::Patient { guardian: true, .. } => PersonRole::Guardian,
+            Self::Patient { guardian: false, .. } => PersonRole::Patient,
             Self::System(_) | Self::Node => PersonRole::System,
         }
     }

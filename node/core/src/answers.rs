@@ -6,10 +6,10 @@
 //! [`crate::call`].
 
 use prost::Message;
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::{
-    Call, ConsentAnswer, ConsentRequest, HistoryAnswer, HistoryRequest, MembersAnswer, MembersRequest,
-    SearchReply, SearchRequest,
+    AnchorsAnswer, AnchorsRequest, Call, ConsentAnswer, ConsentRequest, EvidenceAnswer, EvidenceRequest,
+    HistoryAnswer, HistoryRequest, MembersAnswer, MembersRequest, SearchReply, SearchRequest,
 };
 use yiqiao_proto::codes::MemberRole;
 use yiqiao_proto::directive::{Act, Directive, PatientQuery};
@@ -17,7 +17,7 @@ use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::lease::{AcceptedAct, HeadChange, Told};
 use yiqiao_proto::limits::{DIRECTIVES_MAX, SEARCH_COUNT_MAX};
 use yiqiao_proto::log::Opening;
@@ -93,6 +93,48 @@ pub fn consent(question: &Envelope) -> Vec<u8> {
 /// The bytes of a patient's question about access, which is signed.
 pub fn history(question: &Envelope) -> Vec<u8> {
     HistoryRequest { envelope: question.as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// The bytes that ask for what the log has of a release (V-1). What is answered is checked as whoever gets the file checks it.
+pub fn evidence(release: &Digest) -> Vec<u8> {
+    EvidenceRequest { release: release.as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// What the log has of a release.
+///
+/// # Errors
+/// [`Unbelieved::Decode`] if the bytes are none.
+pub fn logged(answer: &[u8]) -> Result<EvidenceAnswer, Unbelieved> {
+    Ok(EvidenceAnswer::from_bytes(answer)?)
+}
+
+/// The bytes that ask for this node's own anchors of its audit, but for so many that it has.
+pub fn anchors_after(count: u64) -> Vec<u8> {
+    AnchorsRequest { after: count }.encode_to_vec()
+}
+
+/// This node's own anchors, oldest first: lines and the hash of the chain there. One whose key does not count is none (M-6), but is
+/// counted.
+///
+/// # Errors
+/// [`Unbelieved`] if a word of another sayer is among them.
+pub fn anchors(
+    directory: &Directory,
+    own: &Code,
+    answer: &[u8],
+) -> Result<Vec<Option<(u64, Digest)>>, Unbelieved> {
+    let AnchorsAnswer { anchors } = AnchorsAnswer::from_bytes(answer)?;
+    let read = |opening| {
+        let opening = Opening::read(opening)?;
+        let envelope = Envelope::decode(&opening.envelope)?;
+        match Verified::<AuditAnchor>::check(envelope, directory, Said::AtSeq(opening.seq)) {
+            Ok(anchor) if anchor.signer() == own => Ok(Some((anchor.word().lines, anchor.word().hash))),
+            Err(EnvelopeError::Signer(SignerError::Compromised { .. })) => Ok(None),
+            Ok(_) => Err(Unbelieved::OtherWord),
+            Err(error) => Err(error.into()),
+        }
+    };
+    anchors.into_iter().map(read).collect()
 }
 
 /// The bytes that ask for the member lists after a version (M-2).

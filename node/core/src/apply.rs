@@ -12,8 +12,8 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, copy, deposit, desk, draft, feed, holder, inform, passkey, queue, register, said, sight,
-    step, words,
+    audit, compare, copy, death, deposit, desk, draft, feed, glass, holder, inform, pairs, paper, passkey,
+    queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -50,11 +50,17 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Termed(termed) => feed::apply_termed(termed, view),
         Body::Noticed(noticed) => feed::apply_noticed(noticed, at, view),
         Body::Informed(informed) => inform::apply_taken(informed.number, view),
+        Body::Broken(broken) => glass::apply_broken(broken, at, view),
+        Body::Judged(judged) => glass::apply_judged(judged, at, view),
+        Body::RecordSealed(sealed) => seal::apply_sealed(sealed, at, view),
+        Body::SealLifted(lifted) => seal::apply_lifted(lifted, at, view),
         Body::Vouched(vouched) => passkey::apply(vouched, at, view),
+        Body::Died(died) => death::apply(died, view),
+        Body::Papered(papered) => paper::apply(papered, at, view),
         Body::Attested(attested) => desk::apply_attested(attested, at, view),
         Body::Released(released) => holder::apply_released(released, at, view),
         Body::Denied(denied) => holder::apply_denied(denied, at, view),
-        Body::Audited(audited) => audit::apply(audited, view),
+        Body::Audited(audited) => audit::apply(audited, at, view),
         Body::Wanted(wanted) => copy::apply_wanted(wanted, at, view),
         Body::Asked(asked) => copy::apply_asked(asked, view),
         Body::CopyReleased(released) => copy::apply_released(released, at, view),
@@ -86,6 +92,11 @@ pub(crate) fn apply_change(change: &kept::Change, at: i64, view: &mut View) -> R
         change::Change::Merge(merge) => apply_merge(merge, at, view),
         change::Change::Filing(filing) => apply_filing(filing, at, view),
         change::Change::Withdrawn(withdrawn) => apply_withdrawn(withdrawn, at, view),
+        change::Change::Divided(divided) => apply_divided(divided, at, view),
+        change::Change::Asked(asked) => {
+            pairs::open(&read_subject(&asked.one)?, &read_subject(&asked.other)?, at, view)
+        }
+        change::Change::Judged(judged) => pairs::apply_judged(judged, at, view),
     }
 }
 
@@ -192,6 +203,7 @@ fn apply_person(person: &kept::Person, at: i64, view: &mut View) -> Result<(), F
     patient.identifiers.clone_from(&person.identifiers);
     patient.remarks.clone_from(&person.remarks);
     view.put(&slot, &patient);
+    pairs::apply_found(person, at, view)?;
     if changed { disturb_all(&subject, &patient.retired, at, view) } else { Ok(()) }
 }
 
@@ -227,6 +239,7 @@ fn apply_merge(merge: &kept::Merge, at: i64, view: &mut View) -> Result<(), Faul
         return disturb_all(&retired, &gone.retired, at, view);
     }
     let moved = std::mem::take(&mut gone.retired);
+    gone.moved.clone_from(&moved);
     view.put(&retired_slot, &gone);
     for earlier in &moved {
         let slot = state::patient(&read_subject(earlier)?);
@@ -246,6 +259,29 @@ fn apply_merge(merge: &kept::Merge, at: i64, view: &mut View) -> Result<(), Faul
     debug_assert!(patient.retired.len() <= RETIRED_MAX, "a merge beyond the bound is not made");
     view.put(&slot, &patient);
     disturb_all(&survivor, &patient.retired, at, view)
+}
+
+/// Two who were one are two again: each goes by its own numbers, and all that was filed under them.
+fn apply_divided(divided: &kept::Divided, at: i64, view: &mut View) -> Result<(), Fault> {
+    let retired = read_subject(&divided.retired)?;
+    let slot = state::patient(&retired);
+    let mut gone = view.get(&slot)?;
+    let survivor = read_subject(&gone.survivor)?;
+    (gone.survivor, gone.apart, gone.moved) = (Vec::new(), false, Vec::new());
+    gone.retired.clone_from(&divided.moved);
+    view.put(&slot, &gone);
+    for earlier in &divided.moved {
+        let slot = state::patient(&read_subject(earlier)?);
+        let mut patient = view.get(&slot)?;
+        patient.survivor.clone_from(&divided.retired);
+        view.put(&slot, &patient);
+    }
+    let slot = state::patient(&survivor);
+    let mut patient = view.get(&slot)?;
+    patient.retired.retain(|id| *id != divided.retired && !divided.moved.contains(id));
+    view.put(&slot, &patient);
+    disturb_all(&survivor, &patient.retired, at, view)?;
+    disturb_all(&retired, &divided.moved, at, view)
 }
 
 /// The identity statements of a patient, and of all merged into it, may have to change.

@@ -15,6 +15,7 @@ use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
 
 use crate::apply::{REVIEW_DONE, REVIEW_OPEN, REVIEW_REPLAYED};
+use crate::death;
 use crate::deposit;
 pub use crate::holder::{Gone, releases};
 use crate::intake::read_reason;
@@ -39,6 +40,8 @@ pub struct Patient {
     pub remarks: Remarks,
     /// The tokens that the region was told.
     pub tokens: Vec<Token>,
+    /// When the patient died, as far as a desk has recorded it.
+    pub died: Option<Timestamp>,
 }
 
 /// A document and how far it is published.
@@ -333,10 +336,12 @@ pub fn problems(after: u64, view: &View) -> Result<Vec<Problem>, Fault> {
 /// [`Fault`] if the view lacks something.
 pub fn is_in_use(document: &DocumentId, now: Timestamp, view: &View) -> Result<bool, Fault> {
     let used = view.get(&state::vault(document))?;
-    Ok(!used.entry_id.is_empty() || used.review != 0 || deposit::is_kept(&used, now))
+    let is_filed = !used.entry_id.is_empty() || !used.paper_of.is_empty() || used.review != 0;
+    Ok(is_filed || deposit::is_kept(&used, now))
 }
 
-fn patient_of(known: person::Known, view: &View) -> Result<Patient, Fault> {
+pub(crate) fn patient_of(known: person::Known, view: &View) -> Result<Patient, Fault> {
+    let died = death::died(&known.subject, view)?;
     let tokens = view.get(&state::chain(&known.subject))?.tokens;
     Ok(Patient {
         subject: known.subject,
@@ -344,6 +349,7 @@ fn patient_of(known: person::Known, view: &View) -> Result<Patient, Fault> {
         data: Phi::new(known.data),
         remarks: remark::read(&known.state.remarks),
         tokens: tokens.iter().map(read_token).collect::<Result<_, _>>()?,
+        died,
     })
 }
 

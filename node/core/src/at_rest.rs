@@ -36,6 +36,7 @@ pub(crate) enum Tag {
     Login,
     Circle,
     Deposit,
+    Likeness,
 }
 
 impl Tag {
@@ -51,6 +52,7 @@ impl Tag {
             Self::Login => "yiqiao/node/login/1",
             Self::Circle => "yiqiao/node/circle/1",
             Self::Deposit => "yiqiao/node/deposit/1",
+            Self::Likeness => "yiqiao/node/likeness/1",
         }
     }
 }

@@ -3,19 +3,25 @@
 //! Persons are named here and nowhere else: a line is encrypted, and the words of the exchange hold a salted
 //! commitment to it. Not here: access events: `event`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use prost::Message;
+use yiqiao_proto::access::AuditAnchor;
 use yiqiao_proto::codes::{AccessOutcome, PersonRole};
+use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
 use crate::actor::Actor;
+use crate::apply::change_ledger;
 use crate::at_rest::{AtRest, Tag};
-use crate::limits::PAGE_MAX;
+use crate::limits::{ANCHOR_AFTER, PAGE_MAX};
 use crate::list::List;
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
 use crate::person::clip;
+use crate::said;
 use crate::state::kept::{self, AuditData};
 use crate::state::{self, Body, Fault, View, damaged, read_digest};
 
@@ -103,10 +109,32 @@ pub enum Act {
     Retire = 23,
     /// Gave a patient a one-time code to enrol a passkey.
     Enrol = 24,
+    /// Decided whether two patients are one person.
+    Identify = 60,
+    /// Exported what proves an access.
+    Export = 40,
+    /// Not known: somebody has changed the line. No line is written so.
+    Bent = 41,
+    /// Recorded that a patient has died.
+    Died = 70,
+    /// Recorded that this was wrong.
+    Lives = 71,
+    /// Scanned a paper of a patient.
+    Paper = 72,
+    /// Looked at one.
+    ReadPaper = 73,
+    /// Broke the glass over a patient.
+    BreakGlass = 50,
+    /// Said what to think of that.
+    JudgeGlass = 51,
+    /// Sealed a record.
+    Seal = 52,
+    /// Lifted the seal on a record.
+    LiftSeal = 53,
 }
 
 impl Act {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 32] = [
         Self::Open,
         Self::Search,
         Self::Want,
@@ -129,6 +157,16 @@ impl Act {
         Self::Vouch,
         Self::Retire,
         Self::Enrol,
+        Self::Export,
+        Self::Died,
+        Self::Lives,
+        Self::Paper,
+        Self::ReadPaper,
+        Self::Identify,
+        Self::BreakGlass,
+        Self::JudgeGlass,
+        Self::Seal,
+        Self::LiftSeal,
     ];
 }
 
@@ -210,12 +248,34 @@ pub(crate) fn look(
 ) -> Result<Outcome, Stop> {
     let compares = act == Act::Find && actor.role() == PersonRole::ReferralOffice;
     if let Some(subject) = subject.filter(|_| !compares)
-        && work.machine.may_see(actor, subject, work.view)?.is_err()
+        && work.machine.may_see(actor, subject, work.now, work.view)?.is_err()
     {
         return Err(Refused::NotSeen.into());
     }
     audit(work, &Line { subject: subject.copied(), ..Line::done(actor.clone(), act) })?;
     Ok(Outcome::Done)
+}
+
+/// Says how far the audit has come, if a line has waited for that for long enough.
+pub(crate) fn send(work: &mut Work<'_>) -> Result<(), Fault> {
+    if work.machine.next_anchor().is_none_or(|due| due > work.now) {
+        return Ok(());
+    }
+    let end = work.view.get(&state::audit_end())?;
+    let anchor = AuditAnchor {
+        organisation: work.machine.config.organisation.clone(),
+        lines: end.lines,
+        hash: read_digest(&end.hash)?,
+        at: work.now,
+    };
+    let machine = work.machine;
+    let word = Envelope::sign(machine.directory.region(), &anchor, machine.signing_key());
+    said::say(work, &word).map(drop)
+}
+
+/// What follows from an anchor that is to be handed in: it stands for all lines so far.
+pub(crate) fn apply_anchored(view: &mut View) -> Result<(), Fault> {
+    change_ledger(view, |ledger| ledger.unanchored_since = 0)
 }
 
 /// Asks at once for the lists in which lines about these patients stand.
@@ -225,7 +285,10 @@ pub(crate) fn load_ahead(subjects: &[Subject], view: &View) -> Result<(), Fault>
 }
 
 /// What follows from a line.
-pub(crate) fn apply(audited: &kept::Audited, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn apply(audited: &kept::Audited, at: i64, view: &mut View) -> Result<(), Fault> {
+    if view.get(&state::ledger())?.unanchored_since == 0 {
+        change_ledger(view, |ledger| ledger.unanchored_since = at)?;
+    }
     let end = view.get(&state::audit_end())?;
     let number = end.lines + 1;
     let hash = next_hash(&end.hash, number, &audited.data);
@@ -241,11 +304,21 @@ pub(crate) fn apply(audited: &kept::Audited, view: &mut View) -> Result<(), Faul
     Ok(())
 }
 
+/// How far the audit had come by what the log has, and the hashes of its chain there: more than one if it was written anew.
+pub type Anchors = BTreeMap<u64, BTreeSet<Digest>>;
+
 impl Machine {
+    /// When the audit is to be anchored; none if it is.
+    pub(crate) fn next_anchor(&self) -> Option<Timestamp> {
+        let since = Timestamp::from_unix_ms(self.ledger.unanchored_since)?;
+        (self.ledger.unanchored_since != 0).then(|| since + ANCHOR_AFTER)
+    }
+
     /// Lines of the audit before a place in their list, or the last, the newest first, each with its place: at most a page.
+    /// One that cannot be read is [`Act::Bent`].
     ///
     /// # Errors
-    /// [`Fault`] if the view lacks something, or a line is damaged.
+    /// [`Fault`] if the view lacks something.
     pub fn audit_lines(&self, of: &Of, before: Option<u64>, view: &View) -> Result<Vec<(u64, Shown)>, Fault> {
         let places = match of {
             Of::All => {
@@ -261,12 +334,19 @@ impl Machine {
             }
         };
         view.need(&places.iter().map(|(_, number)| state::audit_line(*number)).collect::<Vec<_>>())?;
-        let show = |(place, number): (u64, u64)| Ok((place, shown(&self.audit_data(number, view)?)?));
+        let show = |(place, number): (u64, u64)| {
+            // A line that somebody bent is shown as that: the index would be bent again if it were made anew.
+            match self.audit_data(number, view).and_then(|data| shown(&data)) {
+                Ok(shown) => Ok((place, shown)),
+                Err(Fault::Damaged { .. }) => Ok((place, bent(number))),
+                Err(missing @ Fault::Missing { .. }) => Err(missing),
+            }
+        };
         places.into_iter().map(show).collect()
     }
 
-    /// Walks lines from `from` on, at most a page: the hash and number to go on with, or where the chain breaks. Start
-    /// with the empty hash and 0.
+    /// Walks lines from `from` on, at most a page: the hash and number to go on with, or where the chain breaks, or is another
+    /// one than the log has. Start with the empty hash and 0.
     ///
     /// # Errors
     /// [`Fault`] if the view lacks something.
@@ -274,21 +354,38 @@ impl Machine {
         &self,
         mut hash: Vec<u8>,
         from: u64,
+        anchors: &Anchors,
         view: &View,
     ) -> Result<Result<(Vec<u8>, u64), Broken>, Fault> {
         let end = view.get(&state::audit_end())?;
         let to = end.lines.min(from.saturating_add(PAGE_MAX));
         view.need(&(from + 1..=to).map(state::audit_line).collect::<Vec<_>>())?;
         for number in from + 1..=to {
-            let line = view.get(&state::audit_line(number))?;
-            let data = self.audit_data(number, view);
-            if !data.is_ok_and(|data| data.number == number && data.previous == hash) {
+            let Some(next) = self.follow(&hash, number, view)? else { return Ok(Err(Broken(number))) };
+            if anchors.get(&number).is_some_and(|said| said.iter().any(|said| *said != next)) {
                 return Ok(Err(Broken(number)));
             }
-            hash = next_hash(&hash, number, &line.data).as_bytes().to_vec();
+            hash = next.as_bytes().to_vec();
+        }
+        if to == end.lines && anchors.range(to + 1..).next().is_some() {
+            // The log has seen more lines than there are.
+            return Ok(Err(Broken(to + 1)));
         }
         let whole = to < end.lines || hash == end.hash;
         Ok(if whole { Ok((hash, to)) } else { Err(Broken(to)) })
+    }
+
+    /// The hash of the chain at a line; none if it is not the one that was written after the one before.
+    fn follow(&self, before: &[u8], number: u64, view: &View) -> Result<Option<Digest>, Fault> {
+        let read =
+            view.get(&state::audit_line(number)).and_then(|line| Ok((self.audit_data(number, view)?, line)));
+        match read {
+            Ok((data, line)) if data.number == number && data.previous == before => {
+                Ok(Some(next_hash(before, number, &line.data)))
+            }
+            Ok(_) | Err(Fault::Damaged { .. }) => Ok(None),
+            Err(missing @ Fault::Missing { .. }) => Err(missing),
+        }
     }
 
     fn audit_data(&self, number: u64, view: &View) -> Result<AuditData, Fault> {
@@ -316,7 +413,8 @@ fn commitment(data: &AuditData) -> Result<Digest, Fault> {
     Ok(hash::salted(&salt, &[&data.encode_to_vec()]))
 }
 
-fn number_name(number: u64) -> Result<Digest, Fault> {
+/// The name of a number in a list.
+pub(crate) fn number_name(number: u64) -> Result<Digest, Fault> {
     let mut name = [0; 32];
     let (_, end) = name.split_at_mut(24);
     end.copy_from_slice(&number.to_be_bytes());
@@ -324,11 +422,12 @@ fn number_name(number: u64) -> Result<Digest, Fault> {
 }
 
 fn numbered(places: Vec<(u64, Digest)>) -> Vec<(u64, u64)> {
-    let number = |name: &Digest| {
-        let (_, end) = name.as_bytes().split_at(24);
-        end.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-    };
-    places.into_iter().map(|(place, name)| (place, number(&name))).collect()
+    places.into_iter().map(|(place, name)| (place, name_number(&name))).collect()
+}
+
+pub(crate) fn name_number(name: &Digest) -> u64 {
+    let (_, end) = name.as_bytes().split_at(24);
+    end.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 const fn kind_of(actor: &Actor) -> u32 {
@@ -379,6 +478,26 @@ fn shown(data: &AuditData) -> Result<Shown, Fault> {
         clause: data.clause.clone(),
         commitment: commitment(data)?,
     })
+}
+
+/// A line that somebody has changed: that there was one, and no more.
+fn bent(number: u64) -> Shown {
+    Shown {
+        number,
+        at: Timestamp::MIN,
+        login: String::new(),
+        name: Phi::new(String::new()),
+        role: PersonRole::System,
+        department: None,
+        act: Act::Bent,
+        subject: None,
+        counterpart: None,
+        entry: None,
+        referral: None,
+        outcome: AccessOutcome::Failed,
+        clause: "A-3".to_owned(),
+        commitment: hash::sha256("yiqiao/node/audit/1", &[&number.to_be_bytes()]),
+    }
 }
 
 /// A name that may be left out.

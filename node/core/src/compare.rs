@@ -31,6 +31,13 @@ pub(crate) struct Comparing {
     compared: BTreeMap<Code, Timestamp>,
 }
 
+impl Comparing {
+    /// How many checkpoints wait for a proof, and with how many members some were compared.
+    pub(crate) fn in_memory(&self) -> (usize, usize) {
+        (self.heard.len(), self.compared.len())
+    }
+}
+
 /// A checkpoint that is not proved yet, and the member that showed it; none if the registry did.
 #[derive(Clone, Debug)]
 struct Heard {

@@ -11,7 +11,7 @@ use yiqiao_proto::codes::{LegalBasis, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::directory::SignerError;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
-use yiqiao_proto::head::Head;
+use yiqiao_proto::head::{Head, Standing};
 use yiqiao_proto::id::{Digest, DirectiveId, EntryId, Subject};
 use yiqiao_proto::lease::{AcceptedAct, Told};
 use yiqiao_proto::release::Asker;
@@ -34,6 +34,8 @@ pub(crate) struct Judgement {
     pub(crate) directive: Option<DirectiveId>,
     /// The token by which it applies.
     pub(crate) token: Option<Token>,
+    /// What the leaf of the deciding permit commits to.
+    pub(crate) commitment: Option<Digest>,
     /// The legal basis of a permit.
     pub(crate) basis: Option<LegalBasis>,
     /// When the deciding permit ends.
@@ -52,6 +54,7 @@ impl Judgement {
             clause,
             directive: None,
             token: None,
+            commitment: None,
             basis: None,
             valid_until: None,
             heads: Vec::new(),
@@ -115,6 +118,20 @@ pub(crate) fn decide_without_lease(
     decide_on(machine, view, tokens, request, now, Timestamp::MIN)
 }
 
+/// Decides about a document of this node for somebody of its own in an emergency: on what is known, whether or not there is a lease
+/// (D-10).
+pub(crate) fn decide_own(
+    machine: &Machine,
+    view: &View,
+    subject: &Subject,
+    (asker, document): (&Asker, &Document),
+    now: Timestamp,
+) -> Result<Judgement, Fault> {
+    let tokens = tokens::known_of(machine, view, subject)?;
+    let request = Request { asker, custodian: &machine.config.organisation, document };
+    decide_on(machine, view, &tokens, &request, now, Timestamp::MIN)
+}
+
 fn decide_on(
     machine: &Machine,
     view: &View,
@@ -152,7 +169,8 @@ pub(crate) fn foresee(
     Ok(Some(permitted))
 }
 
-fn judge(
+/// Decides on what is known to be in force.
+pub(crate) fn judge(
     machine: &Machine,
     view: &View,
     known: &[(Token, Option<Known>)],
@@ -173,14 +191,18 @@ fn judge(
     let grounds = decision.grounds();
     let directive = grounds.directives.first().copied();
     let in_force = own.iter().filter_map(|(_, record)| *record).flat_map(Record::in_force);
-    let deciding = in_force.map(|act| &act.directive).find(|act| Some(act.id) == directive);
+    let deciding = in_force.filter(|act| Some(act.directive.id) == directive);
+    // One id may stand under several tokens (C-10).
+    let deciding: Vec<_> = deciding.filter(|act| Some(act.directive.patient) == grounds.token).collect();
+    let deciding = deciding.first();
     Ok(Judgement {
         permits: decision.is_permit(),
         clause: grounds.clause.number(),
         directive,
         token: grounds.token,
+        commitment: deciding.map(|act| act.commitment),
         basis: grounds.basis,
-        valid_until: deciding.and_then(|directive| directive.valid_until),
+        valid_until: deciding.and_then(|act| act.directive.valid_until),
         heads: known.iter().filter_map(|(token, known)| Some((*token, known.as_ref()?.head))).collect(),
         lease: None,
     })
@@ -275,6 +297,19 @@ fn record_of(
     Ok(Some((Known { head: change.head, record }, gone)))
 }
 
+/// That the deciding permit is one of those over which its head is made (P-2); none if none decided.
+pub(crate) fn standing(
+    machine: &Machine,
+    view: &View,
+    judgement: &Judgement,
+) -> Result<Option<Standing>, Fault> {
+    let Some((commitment, token)) = judgement.commitment.zip(judgement.token) else { return Ok(None) };
+    let log_id = &machine.directory.list().log_id;
+    let Some(change) = feed::head_of(&token, log_id, view)? else { return Ok(None) };
+    let told = change.directives.iter().map(|told| (told.version, told.act.commitment()));
+    Ok(Standing::prove(&told.collect::<Vec<_>>(), &commitment))
+}
+
 /// A directive in force that the feed told, by its id.
 pub(crate) fn told_directive(
     machine: &Machine,
@@ -336,7 +371,7 @@ fn read(
         return Err(Unread::Unreadable);
     }
     let is_forbid = act.said.stance == Stance::Forbid;
-    if !is_forbid && !credential::is_act_proved(machine, view, &act, opening.seq)? {
+    if !is_forbid && !credential::is_act_proved(machine, view, &act, (opening.seq, opening.accepted_at))? {
         return Ok(None);
     }
     let witness = Witness::of(&act.proof);
@@ -346,6 +381,7 @@ fn read(
         version: accepted.version,
         seq: opening.seq,
         commitment: opening.commitment(),
+        accepted_at: opening.accepted_at,
     }))
 }
 
@@ -366,10 +402,11 @@ fn heed(notice: &Envelope, token: &Token, in_force: &mut Vec<InForce>) -> Result
     if !known && act.said.patient == *token {
         in_force.push(InForce {
             witness: Witness::of(&act.proof),
-            directive: act.said,
             version: u64::MAX,
             seq: u64::MAX,
             commitment: notice.payload_hash(),
+            accepted_at: act.said.valid_from,
+            directive: act.said,
         });
     }
     Ok(None)

@@ -8,6 +8,7 @@ use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId};
 use yiqiao_proto::referral::State;
 use yiqiao_proto::release::{PullRequest, Release};
 
+use crate::holder::request_ref;
 use crate::list::List;
 use crate::state::kept::{self, Copy};
 use crate::state::{self, Fault, VaultUse, View, damaged, read_digest, read_document_id, read_subject};
@@ -149,7 +150,18 @@ pub(crate) fn apply_released(released: &kept::CopyReleased, at: i64, view: &mut 
     copy.log_id.clone_from(&released.log_id);
     (copy.state, copy.at, copy.code) = (Stage::Released as u32, at, 0);
     copy.clause.clear();
-    let (release, _) = release_of(&copy)?.ok_or_else(damaged)?;
+    let (release, signed) = release_of(&copy)?.ok_or_else(damaged)?;
+    // Request and release stay when the copy goes: they are what proves how it came here.
+    let hash = release.terms.request;
+    let request = kept::Request {
+        request: copy.request.clone(),
+        release: released.release.clone(),
+        subject: copy.subject.clone(),
+        at,
+        ..kept::Request::default()
+    };
+    view.put(&state::request(&hash), &request);
+    view.put(&state::release(&signed.payload_hash()), &request_ref(&hash));
     for (token, _) in &release.terms.heads {
         List::copies_of_token(token.value).push(&name, view)?;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_consent::credential::{Stated, is_proved};
+use yiqiao_consent::credential::{Claim, Stated, is_proved};
 use yiqiao_proto::codes::{CredentialState, Stance};
 use yiqiao_proto::directive::{Act, Directive};
 use yiqiao_proto::envelope::{Envelope, Said, Verified, Word};
@@ -10,6 +10,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::limits::CREDENTIAL_STATEMENTS_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::proof::{CredentialStatement, Proof};
+use yiqiao_proto::time::Timestamp;
 
 use crate::machine::Machine;
 use crate::passkey::{Passkey, Stage};
@@ -87,7 +88,7 @@ pub(crate) fn is_act_proved(
     machine: &Machine,
     view: &View,
     act: &Act<Directive>,
-    seq: u64,
+    (seq, at): (u64, Timestamp),
 ) -> Result<bool, Fault> {
     let Proof::Passkey(assertion) = &act.proof else { return Ok(true) };
     let list = machine.directory.list();
@@ -105,7 +106,9 @@ pub(crate) fn is_act_proved(
         }
     }
     let challenge = act.challenge(machine.directory.region());
-    Ok(is_proved(assertion, &challenge, &act.said.patient, &stated, seq, &list.policy))
+    let (patient, basis) = (&act.said.patient, Some(act.said.basis));
+    let claim = Claim { act: &challenge, patient, basis, seq, at };
+    Ok(is_proved(assertion, &claim, &stated, &list.policy))
 }
 
 fn read(opening: &Opening) -> Option<(Envelope, CredentialStatement)> {

@@ -70,9 +70,10 @@ pub(crate) fn is_kept(used: &VaultUse, now: Timestamp) -> bool {
     since.is_some_and(|since| since + DEPOSIT_LIFE + DEPOSIT_GRACE > now)
 }
 
-/// A file can be the content of one entry.
+/// A file can be the content of one entry, or one paper.
 pub(crate) fn require_unfiled(document: &DocumentId, view: &View) -> Result<(), Stop> {
-    if view.get(&state::vault(document))?.entry_id.is_empty() {
+    let used = view.get(&state::vault(document))?;
+    if used.entry_id.is_empty() && used.paper_of.is_empty() {
         return Ok(());
     }
     Err(Refused::DepositFiled.into())
@@ -96,7 +97,8 @@ pub(crate) fn apply(deposited: &Deposited, at: i64, view: &mut View) -> Result<(
 /// Whether nobody has named it, and its day is not over.
 fn waits(kept: &kept::Deposit, now: Timestamp, view: &View) -> Result<bool, Fault> {
     let at = Timestamp::from_unix_ms(kept.at).ok_or_else(damaged)?;
-    Ok(use_of(kept, view)?.entry_id.is_empty() && at + DEPOSIT_LIFE > now)
+    let used = use_of(kept, view)?;
+    Ok(used.entry_id.is_empty() && used.paper_of.is_empty() && at + DEPOSIT_LIFE > now)
 }
 
 fn use_of(kept: &kept::Deposit, view: &View) -> Result<VaultUse, Fault> {

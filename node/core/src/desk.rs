@@ -23,6 +23,7 @@ use crate::act::{self, Unproved};
 use crate::actor::Actor;
 use crate::audit::{self, Line};
 use crate::consent;
+use crate::death;
 use crate::event::{self, Event};
 use crate::feed;
 use crate::limits::EVIDENCE_BYTES_MAX;
@@ -31,7 +32,7 @@ use crate::outbox::known_log;
 use crate::sight::Ground;
 use crate::state::kept;
 use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_subject};
-use crate::{passkey, person, said, tokens};
+use crate::{glass, passkey, person, said, tokens};
 
 /// What a patient permits (C-7).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ pub struct Search {
     pub actor: Actor,
     /// The patient.
     pub subject: Subject,
-    /// For what; an emergency is none of these.
+    /// For what; for an emergency the actor has broken the glass.
     pub purpose: Purpose,
     /// In the course of which referral.
     pub referral: Option<ReferralId>,
@@ -158,6 +159,7 @@ pub(crate) fn say(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result<Ou
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
+    living_if_wider(work, by, wish)?;
     let by_login = matches!(by.actor, Actor::Patient { .. });
     if by_login && wish.widens() && passkey::has_enrolled(work, &by.subject)? {
         return Err(Refused::Unsigned.into());
@@ -167,6 +169,11 @@ pub(crate) fn say(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result<Ou
     record(work, by, &acts, witness)
 }
 
+/// Of somebody who has died nothing more is permitted.
+pub(crate) fn living_if_wider(work: &Work<'_>, by: &Statement, wish: &Wish) -> Result<(), Stop> {
+    if wish.widens() { death::living(work, &by.subject) } else { Ok(()) }
+}
+
 /// The tokens of the patient, if somebody who may does so; or the ticket of an evaluation.
 fn admit(work: &mut Work<'_>, by: &Statement) -> Result<Result<Vec<Token>, u64>, Stop> {
     if by.evidence.len() > EVIDENCE_BYTES_MAX {
@@ -174,7 +181,11 @@ fn admit(work: &mut Work<'_>, by: &Statement) -> Result<Result<Vec<Token>, u64>,
     }
     // A system stands for a desk, of which it keeps what shows that the patient said it.
     let witnessed = !by.evidence.is_empty();
-    tokens_for(work, &by.actor, &by.subject, |ground| ground != Ground::System || witnessed)
+    // Neither who looks because of an emergency nor who answers for records hears patients.
+    let hears = |ground| !matches!(ground, Ground::Glass | Ground::Reviewer | Ground::Affairs);
+    tokens_for(work, &by.actor, &by.subject, |ground| {
+        hears(ground) && (ground != Ground::System || witnessed)
+    })
 }
 
 /// Only people ask the region.
@@ -203,7 +214,7 @@ pub(crate) fn ground(
     subject: &Subject,
     suffices: impl Fn(Ground) -> bool,
 ) -> Result<Ground, Stop> {
-    let ground = work.machine.may_see(actor, subject, work.view)?;
+    let ground = work.machine.may_see(actor, subject, work.now, work.view)?;
     Ok(ground.ok().filter(|ground| suffices(*ground)).ok_or(Refused::NotSeen)?)
 }
 
@@ -419,11 +430,9 @@ pub(crate) fn search(work: &mut Work<'_>, asked: &Search) -> Result<Outcome, Sto
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
-    if asked.purpose == Purpose::Emergency {
-        return Err(Refused::Emergency.into());
-    }
     let ground = ground(work, &asked.actor, &asked.subject, searches)?;
     let root = person::root(work.view, asked.subject)?;
+    let break_glass = glass::cited(work, &asked.actor, &root, asked.purpose, ground)?;
     let machine = work.machine;
     let asker = Asker {
         organisation: machine.config.organisation.clone(),
@@ -433,7 +442,7 @@ pub(crate) fn search(work: &mut Work<'_>, asked: &Search) -> Result<Outcome, Sto
         purpose: asked.purpose,
         referral: asked.referral,
         treating: matches!(ground, Ground::Attending | Ground::Accepted | Ground::Department),
-        break_glass: None,
+        break_glass,
     };
     let query = SearchQuery {
         asker,

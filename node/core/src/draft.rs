@@ -113,12 +113,13 @@ fn may_write(work: &Work<'_>, actor: &Actor, subject: &Subject) -> Result<(), St
     if work.view.find(&state::patient(subject))?.is_none() {
         return Err(Refused::UnknownPatient.into());
     }
-    let seen = work.machine.may_see(actor, subject, work.view)?;
+    let seen = work.machine.may_see(actor, subject, work.now, work.view)?;
     let role = matches!(
         actor.role(),
         PersonRole::Physician | PersonRole::DepartmentHead | PersonRole::ReferralOffice
     );
-    if role && seen.is_ok_and(Ground::opens_documents) { Ok(()) } else { Err(Refused::NotSeen.into()) }
+    let sees = seen.is_ok_and(|ground: Ground| ground.opens_documents() && ground.is_ordinary());
+    if role && sees { Ok(()) } else { Err(Refused::NotSeen.into()) }
 }
 
 /// A draft that is one still; whoever may see the referral that it has become is told so.

@@ -113,6 +113,11 @@ impl Errands {
 }
 
 impl Errands {
+    /// How many errands and changed heads are in memory.
+    pub(crate) fn in_memory(&self) -> (usize, usize) {
+        (self.due.pauses.len() + self.waiting.len(), self.heads.len())
+    }
+
     /// Whether more errands may be in memory.
     fn has_room(&self) -> bool {
         self.due.pauses.len() + self.waiting.len() < DUE_MAX

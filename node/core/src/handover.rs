@@ -10,9 +10,9 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::actor::Actor;
 use crate::machine::Machine;
-use crate::state::{self, Fault, View, damaged, read_subject};
+use crate::state::{Fault, View};
 use crate::tokens::{self, Tokens};
-use crate::{consent, holder, person};
+use crate::{consent, holder, person, seal};
 
 /// Documents of this node that a referral hands over, or is to.
 #[derive(Clone, Debug)]
@@ -42,15 +42,10 @@ impl Machine {
         view: &View,
     ) -> Result<Option<BTreeSet<EntryId>>, Fault> {
         let subject = person::root(view, handover.subject)?;
-        view.need(&handover.entries.iter().map(state::document).collect::<Vec<_>>())?;
-        let mut documents = Vec::new();
-        for entry in &handover.entries {
-            let Some(document) = view.find(&state::document(entry))? else { continue };
-            let of = read_subject(&document.entry.as_ref().ok_or_else(damaged)?.subject)?;
-            if !document.withdrawn && person::root(view, of)? == subject {
-                documents.push(holder::facts(*entry, &document)?);
-            }
+        if seal::closes(&subject, None, view)? {
+            return Ok(Some(BTreeSet::new()));
         }
+        let documents = holder::documents_of(&subject, &handover.entries, view)?;
         let tokens = match tokens::of_subject(self, view, &subject)? {
             Tokens::All(tokens) => tokens,
             Tokens::Missing(..) => Vec::new(),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use yiqiao_consent::{Document as Asked, Request as Question};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, RefusalCode, Sensitivity};
-use yiqiao_proto::envelope::{Envelope, Verified, Word, payload_hash};
+use yiqiao_proto::envelope::{Envelope, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Subject};
 use yiqiao_proto::limits::{CHUNK_BYTES, RANGE_CHUNKS_MAX, REQUEST_LIFE_MS_MAX};
 use yiqiao_proto::member::{KeyState, SealingKey};
@@ -32,6 +32,7 @@ use crate::state::{
     read_subject, read_token,
 };
 use crate::tokens::{self, Tokens};
+use crate::{glass, person, seal};
 
 const DAY: Millis = Millis::from_secs(24 * 3600);
 
@@ -81,14 +82,14 @@ fn answer(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Result
     let case = Case::of(work.machine, work.view, word, work.now)?;
     let Some(case) = case.as_ref().filter(|case| case.judgement.permits) else {
         let denied = known.is_some_and(|known| known.denied);
-        return deny(work, word, case.as_ref(), denied).map(Err).map_err(Stop::from);
+        return deny(work, request, case.as_ref(), denied).map(Err).map_err(Stop::from);
     };
     if !case.is_told {
         return Ok(Err(soon("P-8")));
     }
     match known.filter(|known| !known.release.is_empty()) {
         Some(known) => again(work, &known),
-        None => release(work, word, &hash, case, &key),
+        None => release(work, request, &hash, case, &key),
     }
 }
 
@@ -172,6 +173,8 @@ impl Case {
         let question = Question { asker: &request.asker, custodian, document: &about };
         let judgement = if document.withdrawn {
             Judgement::none_yet("N-7")
+        } else if seal::closes(&subject, None, view)? {
+            Judgement::none_yet(seal::CLAUSE)
         } else {
             consent::decide(machine, view, &tokens, &question, now)?
         };
@@ -217,18 +220,33 @@ pub(crate) fn facts(entry_id: EntryId, document: &Document) -> Result<Asked, Fau
     })
 }
 
+/// What directives can say of those of these documents that are a patient's, through all merges, and not withdrawn.
+pub(crate) fn documents_of(root: &Subject, entries: &[EntryId], view: &View) -> Result<Vec<Asked>, Fault> {
+    view.need(&entries.iter().map(state::document).collect::<Vec<_>>())?;
+    let mut documents = Vec::new();
+    for entry in entries {
+        let Some(document) = view.find(&state::document(entry))? else { continue };
+        let of = read_subject(&document.entry.as_ref().ok_or_else(damaged)?.subject)?;
+        if !document.withdrawn && person::root(view, of)? == *root {
+            documents.push(facts(*entry, &document)?);
+        }
+    }
+    Ok(documents)
+}
+
 /// Refuses by decision; of each request the first time is an event.
 fn deny(
     work: &mut Work<'_>,
-    request: &PullRequest,
+    request: &Verified<PullRequest>,
     case: Option<&Case>,
     denied_before: bool,
 ) -> Result<Refusal, Fault> {
     if !denied_before {
         let clause = case.map_or("P-4", |case| case.judgement.clause);
-        let event = case.and_then(|case| case.event(request));
-        let event = write_down(work, request, case, (AccessOutcome::Denied, clause), event)?;
-        work.keep(Body::Denied(kept::Denied { request: request.encode(), event }))?;
+        let event = case.and_then(|case| case.event(request.word()));
+        let event = write_down(work, request.word(), case, (AccessOutcome::Denied, clause), event)?;
+        let request = request.envelope().as_bytes().to_vec();
+        work.keep(Body::Denied(kept::Denied { request, event }))?;
     }
     Ok(refuse(RefusalCode::Nothing, "P-4"))
 }
@@ -270,12 +288,13 @@ fn again(work: &Work<'_>, known: &Request) -> Result<Result<Outcome, Refusal>, S
 /// Lets the document go (P-2, P-3).
 fn release(
     work: &mut Work<'_>,
-    request: &PullRequest,
+    signed: &Verified<PullRequest>,
     hash: &Digest,
     case: &Case,
     recipient: &SealingKey,
 ) -> Result<Result<Outcome, Refusal>, Stop> {
-    let Some(terms) = terms(work, request, hash, case) else { return Ok(Err(soon("F-5"))) };
+    let request = signed.word();
+    let Some(terms) = terms(work, request, hash, case)? else { return Ok(Err(soon("F-5"))) };
     let Some(key) = document_key(work, case, &request.document) else {
         return Ok(Err(refuse(RefusalCode::Failed, "P-3")));
     };
@@ -289,7 +308,7 @@ fn release(
     let ended = (AccessOutcome::Permitted, case.judgement.clause);
     let event = write_down(work, request, Some(case), ended, Some(event))?;
     work.keep(Body::Released(kept::Released {
-        request: request.encode(),
+        request: signed.envelope().as_bytes().to_vec(),
         release: release.as_bytes().to_vec(),
         wrapped_key: wrapped_key.clone(),
         subject: case.subject.as_bytes().to_vec(),
@@ -298,24 +317,34 @@ fn release(
     Ok(Ok(Outcome::Released { release, wrapped_key, document: request.document }))
 }
 
-fn terms(work: &Work<'_>, request: &PullRequest, hash: &Digest, case: &Case) -> Option<Terms> {
+/// What is agreed; none if what it rests on is not known whole.
+fn terms(work: &Work<'_>, request: &PullRequest, hash: &Digest, case: &Case) -> Result<Option<Terms>, Fault> {
     let judgement = &case.judgement;
+    let standing = consent::standing(work.machine, work.view, judgement)?;
+    if standing.is_some() != judgement.directive.is_some() {
+        return Ok(None);
+    }
+    let patient = judgement.token.or_else(|| case.tokens.first().copied());
+    let (Some(patient), Some(basis), Some(lease)) = (patient, judgement.basis, judgement.lease) else {
+        return Ok(None);
+    };
     let ends = judgement.valid_until.unwrap_or(Timestamp::MAX);
-    Some(Terms {
+    Ok(Some(Terms {
         request: *hash,
         holder: work.machine.config.organisation.clone(),
         recipient: request.asker.organisation.clone(),
         sealing_key: request.sealing_key,
         entry_id: request.entry_id,
         document: request.document,
-        patient: judgement.token.or_else(|| case.tokens.first().copied())?,
+        patient,
         heads: judgement.heads.clone(),
         directive: judgement.directive,
         referral: request.asker.referral,
-        basis: judgement.basis?,
+        basis,
         expires_at: request.expires_at.min(ends),
-        lease: judgement.lease?,
-    })
+        lease,
+        standing,
+    }))
 }
 
 fn document_key(work: &Work<'_>, case: &Case, document: &DocumentId) -> Option<DocumentKey> {
@@ -330,7 +359,7 @@ pub(crate) fn range(work: &mut Work<'_>, range: &Range) -> Result<Outcome, Stop>
     let Some(known) = known.filter(|known| !known.release.is_empty()) else {
         return Ok(Outcome::Refused(refuse(RefusalCode::Nothing, "P-4")));
     };
-    let request = PullRequest::decode(&known.request).map_err(|_| damaged())?;
+    let (_, request) = read_request(&known.request)?;
     let chunks = 1..=RANGE_CHUNKS_MAX;
     Ok(if request.asker.organisation != range.member {
         Outcome::Refused(refuse(RefusalCode::Nothing, "P-4"))
@@ -399,7 +428,7 @@ fn stop(
     let decided = case.map(|case| &case.judgement).filter(|judgement| !judgement.permits);
     let ended = (AccessOutcome::Denied, decided.map_or("P-6", |judgement| judgement.clause));
     let event = write_down(work, request, case, ended, Some(event))?;
-    work.keep(Body::Denied(kept::Denied { request: request.encode(), event }))
+    work.keep(Body::Denied(kept::Denied { request: known.request.clone(), event }))
 }
 
 /// What follows from a release: it is said, then its event; the same request gets the same again.
@@ -418,6 +447,8 @@ pub(crate) fn apply_released(released: &kept::Released, at: i64, view: &mut View
         at,
     };
     view.put(&state::request(&hash), &kept);
+    let release = Envelope::decode(&released.release).map_err(|_| damaged())?.payload_hash();
+    view.put(&state::release(&release), &request_ref(&hash));
     let subject = read_subject(&released.subject)?;
     let slot = state::given(&subject);
     let mut given = view.get(&slot)?;
@@ -428,7 +459,10 @@ pub(crate) fn apply_released(released: &kept::Released, at: i64, view: &mut View
     }
     view.put(&state::given_item(&subject, given.releases), &request_ref(&hash));
     view.put(&slot, &given);
-    Ok(())
+    match &request.asker.break_glass {
+        Some(event) => glass::apply_released(&subject, event, &request.asker.organisation, at, view),
+        None => Ok(()),
+    }
 }
 
 /// What follows from a refusal by decision.
@@ -446,8 +480,8 @@ pub(crate) fn apply_denied(denied: &kept::Denied, at: i64, view: &mut View) -> R
 }
 
 /// Remembers a request: its nonce is used, and it counts among those of the day.
-fn note(payload: &[u8], at: i64, view: &mut View) -> Result<(Digest, PullRequest), Fault> {
-    let (hash, request) = (payload_hash(payload), PullRequest::decode(payload).map_err(|_| damaged())?);
+fn note(signed: &[u8], at: i64, view: &mut View) -> Result<(Digest, PullRequest), Fault> {
+    let (hash, request) = read_request(signed)?;
     let member = &request.asker.organisation;
     let nonce = state::nonce(member, &request.nonce);
     if view.find(&nonce)?.is_none() {
@@ -462,7 +496,14 @@ fn note(payload: &[u8], at: i64, view: &mut View) -> Result<(Digest, PullRequest
     Ok((hash, request))
 }
 
-fn request_ref(hash: &Digest) -> RequestRef {
+/// A request as it was signed: the hash of its payload, and what it says.
+pub(crate) fn read_request(signed: &[u8]) -> Result<(Digest, PullRequest), Fault> {
+    let envelope = Envelope::decode(signed).map_err(|_| damaged())?;
+    let request = PullRequest::decode(envelope.payload()).map_err(|_| damaged())?;
+    Ok((envelope.payload_hash(), request))
+}
+
+pub(crate) fn request_ref(hash: &Digest) -> RequestRef {
     RequestRef { request: hash.as_bytes().to_vec() }
 }
 
@@ -501,7 +542,7 @@ pub fn releases(subject: &Subject, after: u64, view: &View) -> Result<Vec<Gone>,
     Ok(found)
 }
 
-fn read_release(kept: &Request) -> Result<Release, Fault> {
+pub(crate) fn read_release(kept: &Request) -> Result<Release, Fault> {
     let envelope = Envelope::decode(&kept.release).map_err(|_| damaged())?;
     Release::decode(envelope.payload()).map_err(|_| damaged())
 }

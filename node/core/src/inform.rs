@@ -1,5 +1,6 @@
-//! What patients are told by a second channel, such as a text message: passkeys that were enrolled or taken out here, and permits for
-//! which nobody vouches but who gains by them. Kept until the hospital's gateway has taken it.
+//! What patients are told by a second channel, such as a text message: passkeys that were enrolled or taken out here, permits for
+//! which nobody vouches but who gains by them, what was looked at in an emergency, and that
+//! the record was sealed. Kept until the hospital's gateway has taken it.
 //!
 //! All of it follows from what is recorded anyway. Not here: how it is handed over, and in which words.
 
@@ -26,6 +27,27 @@ pub enum News {
     Retired = 2,
     /// A permit came that a passkey signed for which nobody vouches but the organisation that gains.
     SelfVouched = 3,
+    /// Somebody of this hospital broke the glass.
+    GlassBroken = 4,
+    /// A document of this hospital went to a member that cited an emergency.
+    ReleasedInEmergency = 5,
+    /// The record here was sealed.
+    Sealed = 6,
+    /// The seal was lifted.
+    SealLifted = 7,
+}
+
+impl News {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Enrolled,
+        Self::Retired,
+        Self::SelfVouched,
+        Self::GlassBroken,
+        Self::ReleasedInEmergency,
+        Self::Sealed,
+        Self::SealLifted,
+    ];
 }
 
 /// Something that a patient is to be told.
@@ -37,7 +59,7 @@ pub struct Message {
     pub news: News,
     /// Whom.
     pub subject: Subject,
-    /// The voucher of the passkey, or who gains by the permit.
+    /// The voucher of the passkey, who gains by the permit, where the emergency is said to be, or this hospital.
     pub member: Code,
     /// When it was recorded here.
     pub at: Timestamp,
@@ -54,10 +76,9 @@ pub fn next(view: &View) -> Result<Option<Message>, Fault> {
     }
     let number = line.head + 1;
     let kept = view.get(&state::message_to(number))?;
-    let all = [News::Enrolled, News::Retired, News::SelfVouched];
     Ok(Some(Message {
         number,
-        news: all.into_iter().find(|news| *news as u32 == kept.news).ok_or_else(damaged)?,
+        news: News::ALL.iter().copied().find(|news| *news as u32 == kept.news).ok_or_else(damaged)?,
         subject: read_subject(&kept.subject)?,
         member: Code::new(kept.member).map_err(|_| damaged())?,
         at: Timestamp::from_unix_ms(kept.at).ok_or_else(damaged)?,

@@ -18,13 +18,18 @@ use yiqiao_proto::tree::Hash;
 
 use crate::actor::Actor;
 use crate::audit;
+use crate::death::Death;
 use crate::deposit::Deposit;
 use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement, Wish};
 use crate::feed::ToldAct;
+use crate::glass::{Breaking, Judging};
 use crate::holder::Range;
 use crate::intake::Received;
+use crate::pairs::Judgement;
+use crate::paper::NewPaper;
 use crate::passkey::{Signed, Vouching};
 use crate::receive::Want;
+use crate::seal;
 use crate::state::kept;
 
 /// What comes to the machine.
@@ -78,6 +83,15 @@ pub enum Input {
     /// Staff have made sure that two merged patients whose identifiers contradict each other are one person: the retired
     /// subject is told under the survivor's tokens.
     ConfirmMerge(Subject),
+    /// Staff decide whether two patients are one person.
+    Judge {
+        /// Who.
+        actor: Actor,
+        /// The pair.
+        pair: u64,
+        /// What.
+        judgement: Judgement,
+    },
     /// Staff let a subject be published again whose publishing had stopped.
     Resume(u64),
     /// A newer member list.
@@ -116,6 +130,12 @@ pub enum Input {
     Forbid(Box<(Statement, NewForbid)>),
     /// A patient takes a directive back.
     Revoke(Box<(Statement, NewRevocation)>),
+    /// Somebody breaks the glass over a patient (D-11).
+    BreakGlass(Box<Breaking>),
+    /// Somebody says what to think of it.
+    JudgeGlass(Box<Judging>),
+    /// The record of a patient is sealed, or the seal lifted (D-12).
+    Seal(Box<seal::Change>),
     /// A desk vouches for a patient's passkey.
     Vouch(Box<Vouching>),
     /// A desk, or the patient, takes a passkey out for good.
@@ -127,6 +147,10 @@ pub enum Input {
         /// The credential id.
         credential_id: Vec<u8>,
     },
+    /// A desk records that a patient has died, or that this was wrong.
+    Died(Box<Death>),
+    /// A desk has scanned a paper of a patient.
+    Paper(Box<NewPaper>),
     /// The hospital's gateway has taken over what a patient is told, by its number; or it is too old.
     Informed(u64),
     /// A patient is about to sign something.
@@ -174,6 +198,13 @@ pub enum Input {
         holder: Code,
         /// The entry.
         entry: EntryId,
+    },
+    /// Somebody exports what proves an access.
+    Export {
+        /// Who.
+        actor: Actor,
+        /// Which: the hash of the release's payload.
+        release: Digest,
     },
     /// A draft of a referral is saved.
     Draft {
@@ -305,6 +336,7 @@ impl Input {
             | Self::Withdraw { .. }
             | Self::ReviewDone(_)
             | Self::ConfirmMerge(_)
+            | Self::Judge { .. }
             | Self::Resume(_)
             | Self::MemberList(_)
             | Self::CatchUp { .. }
@@ -313,8 +345,13 @@ impl Input {
             | Self::Permit(_)
             | Self::Forbid(_)
             | Self::Revoke(_)
+            | Self::BreakGlass(_)
+            | Self::JudgeGlass(_)
+            | Self::Seal(_)
             | Self::Vouch(_)
             | Self::Retire { .. }
+            | Self::Died(_)
+            | Self::Paper(_)
             | Self::Informed(_)
             | Self::Prepare(_)
             | Self::Sign(_)
@@ -325,6 +362,7 @@ impl Input {
             | Self::Range(_)
             | Self::Want(_)
             | Self::Open { .. }
+            | Self::Export { .. }
             | Self::Draft { .. }
             | Self::DropDraft { .. }
             | Self::Send { .. }

@@ -266,7 +266,7 @@ impl Offered<'_> {
             self.note_if(named, Remark::ReplacesNothing);
             return Ok(None);
         }
-        if person::root(work.view, subject_of(&document)?)? != self.subject {
+        if person::root(work.view, subject_of(&document)?)? != person::root(work.view, self.subject)? {
             self.remarks.insert(Remark::ReplacesAnothers);
             return Ok(None);
         }

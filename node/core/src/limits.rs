@@ -10,6 +10,10 @@ pub const IDENTIFIERS_MAX: usize = 32;
 pub const RETIRED_MAX: usize = 32;
 /// Patients of this hospital that have one identifier.
 pub const HOLDERS_MAX: usize = 64;
+/// Patients that are found under one tag of likeness, and that are compared with one patient at once.
+pub const ALIKE_MAX: usize = 64;
+/// Pairs of one patient that one change brings before staff: who is like more is compared by hand.
+pub const PAIRS_OF_CHANGE_MAX: usize = 8;
 /// Registers that are counted by name.
 pub const REGISTERS_MAX: usize = 32;
 /// Bytes of the name of a register.
@@ -38,6 +42,9 @@ pub const STARVED_MAX: usize = 65_536;
 /// Patients looked at in one step after the token epochs have changed.
 pub const SWEEP_STEP: u64 = 64;
 
+/// How long a line of the audit stands before an anchor is said for it.
+pub const ANCHOR_AFTER: Millis = Millis::from_secs(3600);
+
 /// How long the bytes of a document wait for the message that describes them.
 pub const DEPOSIT_LIFE: Millis = Millis::from_secs(24 * 3600);
 /// How much longer their file stays.
@@ -55,8 +62,14 @@ pub const EVIDENCE_BYTES_MAX: usize = 4_096;
 /// Passkeys of one patient that this node has vouched for, also those that are revoked. The registry takes sixteen statements of
 /// one member about one patient beyond revocations (C-9): half of them are for new tokens.
 pub const PASSKEYS_MAX: usize = 8;
+/// Scanned papers of one patient.
+pub const PAPERS_MAX: usize = 256;
 /// What patients are to be told and no gateway has taken: beyond that the oldest goes.
 pub const INFORMED_MAX: u64 = 10_000;
+/// People who open one sealed record all the same.
+pub const REVIEWERS_MAX: usize = 8;
+/// Characters of a reason: of an emergency, of what is thought of it.
+pub const REASON_CHARS_MAX: usize = 500;
 /// Requests for documents that one member may make in a day.
 pub const REQUESTS_PER_DAY_MAX: u64 = 20_000;
 /// Recipients of one patient's documents that are told of a revocation directly.

@@ -26,6 +26,11 @@ enum Kind {
     Circle = 10,
     OpenFrom = 11,
     SentUnder = 14,
+    Pairs = 60,
+    Judged = 61,
+    GlassOpen = 50,
+    GlassDone = 51,
+    Sealed = 52,
 }
 
 /// Who a place in a list belongs to is named by 32 bytes; what there is one of, by this.
@@ -73,6 +78,31 @@ impl List {
 
     pub(crate) fn sent() -> Self {
         Self(Kind::Sent, everybody())
+    }
+
+    /// Pairs of patients that wait for a decision.
+    pub(crate) fn pairs() -> Self {
+        Self(Kind::Pairs, everybody())
+    }
+
+    /// Pairs about which staff have decided.
+    pub(crate) fn judged() -> Self {
+        Self(Kind::Judged, everybody())
+    }
+
+    /// Where the glass was broken and nobody has settled what to think of it.
+    pub(crate) fn glass_open() -> Self {
+        Self(Kind::GlassOpen, everybody())
+    }
+
+    /// Where somebody has.
+    pub(crate) fn glass_done() -> Self {
+        Self(Kind::GlassDone, everybody())
+    }
+
+    /// The seals in force.
+    pub(crate) fn sealed() -> Self {
+        Self(Kind::Sealed, everybody())
     }
 
     pub(crate) const fn drafts(writer: Digest) -> Self {

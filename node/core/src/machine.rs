@@ -33,8 +33,8 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, compare, deposit, desk, draft, errand, feed, holder, inform, intake, landing, open, outbox,
-    passkey, receive, referral, said, staff, step, tokens,
+    audit, compare, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform, intake,
+    landing, open, outbox, pairs, paper, passkey, receive, referral, said, seal, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -65,6 +65,8 @@ pub struct Config {
     pub assigners: BTreeMap<String, String>,
     /// The register whose numbers people of the hospital type; if none is configured, [`Machine::main_register`] tells.
     pub main_register: Option<String>,
+    /// For how long the glass stays broken, and until when somebody else has looked at it.
+    pub glass: glass::Spans,
 }
 
 /// The keys of a node.
@@ -220,8 +222,8 @@ impl Machine {
         let under_way = |lane| self.outbox.count(|call| said::is_of(call, lane));
         let words = self.saying.next_wakeup(&self.exchange, under_way);
         let errands = self.errands.next_wakeup(self.outbox.count(errand::is_of));
-        let all =
-            [self.outbox.next_wakeup(&self.ledger), words, self.next_watch(), self.next_proof(), errands];
+        let outbox = self.outbox.next_wakeup(&self.ledger);
+        let all = [outbox, words, self.next_watch(), self.next_proof(), self.next_anchor(), errands];
         all.into_iter().flatten().min()
     }
 
@@ -339,6 +341,7 @@ pub(crate) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each input, and nothing else")]
     fn handle(&mut self, input: &Input) -> Result<Outcome, Stop> {
         match input {
             Input::Received(received) => intake::receive(self, received).map(Outcome::Received),
@@ -354,6 +357,7 @@ impl<'a> Work<'a> {
             Input::Withdraw { entry, reason } => staff::withdraw(self, entry, *reason),
             Input::ReviewDone(number) => staff::review_done(self, *number),
             Input::ConfirmMerge(retired) => staff::confirm_merge(self, retired),
+            Input::Judge { actor, pair, judgement } => pairs::judge(self, actor, *pair, *judgement),
             Input::Resume(problem) => staff::resume(self, *problem),
             Input::MemberList(envelope) => staff::member_list(self, envelope),
             Input::Fed { ticket, items } => feed::fed(self, *ticket, items),
@@ -364,10 +368,15 @@ impl<'a> Work<'a> {
             Input::Permit(said) => desk::say(self, &said.0, &Wish::Permit(said.1.clone())),
             Input::Forbid(said) => desk::say(self, &said.0, &Wish::Forbid(said.1.clone())),
             Input::Revoke(said) => desk::say(self, &said.0, &Wish::Revoke(said.1.clone())),
+            Input::BreakGlass(breaking) => glass::break_glass(self, breaking),
+            Input::JudgeGlass(judging) => glass::judge(self, judging),
+            Input::Seal(change) => seal::change(self, change),
             Input::Vouch(vouching) => passkey::vouch(self, vouching),
             Input::Retire { actor, subject, credential_id } => {
                 passkey::retire(self, actor, subject, credential_id)
             }
+            Input::Died(death) => death::record(self, death),
+            Input::Paper(paper) => paper::take(self, paper),
             Input::Informed(number) => inform::taken(self, *number),
             Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
             Input::Sign(signed) => passkey::sign(self, signed),
@@ -382,6 +391,7 @@ impl<'a> Work<'a> {
             }
             Input::Fetched { ticket } => receive::fetched(self, *ticket),
             Input::Open { actor, holder, entry } => open::open(self, actor, holder, entry),
+            Input::Export { actor, release } => evidence::export(self, actor, release),
             Input::Draft { actor, id, subject, to, form } => draft::save(self, actor, *id, subject, to, form),
             Input::DropDraft { actor, id } => draft::drop(self, actor, id),
             Input::Send { actor, id } => referral::send(self, actor, id),

@@ -1,22 +1,24 @@
 //! Opening a document: by whom, and whether it is still permitted now (A-1, D-10).
 
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentFormat};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentFormat, Purpose};
 use yiqiao_proto::form::ListedDocument;
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::release::Asker;
+use yiqiao_proto::time::Timestamp;
 
 use crate::actor::Actor;
 use crate::ask::Document;
 use crate::audit::{Act, Line, audit};
+use crate::consent::{self, Judgement};
 use crate::copy::{self, Stage};
 use crate::event::{self, Event};
 use crate::machine::{Machine, Outcome, Stop, Work};
-use crate::person;
 use crate::receive;
 use crate::sight::{Ground, NoSight};
 use crate::state::kept::Copy;
 use crate::state::{self, Fault, View, damaged, read_subject};
+use crate::{glass, holder, person, seal};
 
 /// A document that may be opened: the driver opens the sealed file with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +83,38 @@ fn own(work: &mut Work<'_>, actor: &Actor, entry: &EntryId) -> Result<Outcome, S
     };
     let line = Line { subject: Some(document.subject), ..line };
     let seen = sight(work, actor, &document.subject)?;
-    match seen {
+    let line = match seen {
         Err(denial) => return deny(work, line, denial),
         Ok(_) if document.withdrawn => return deny(work, line, Denial::Withdrawn),
-        Ok(_) => {}
-    }
+        Ok(Ground::Glass) => {
+            let judgement = in_emergency(work, actor, &document)?;
+            if !judgement.permits {
+                return deny(work, line, Denial::Consent(judgement.clause));
+            }
+            Line { clause: judgement.clause, ..line }
+        }
+        Ok(_) => line,
+    };
     audit(work, &line)?;
     Ok(Outcome::Opened(Box::new(own_opened(document)?)))
+}
+
+/// Decides about a document of this hospital for somebody who has broken the glass over its patient (D-10).
+fn in_emergency(work: &Work<'_>, actor: &Actor, document: &Document) -> Result<Judgement, Stop> {
+    let root = person::root(work.view, document.subject)?;
+    let glass = glass::in_force(work.machine, actor, &root, work.now, work.view)?;
+    let asker = Asker {
+        organisation: work.machine.config.organisation.clone(),
+        department: actor.department().cloned(),
+        practitioner: actor.pseudonym(&root, &work.machine.keys.at_rest),
+        role: actor.role(),
+        purpose: Purpose::Emergency,
+        referral: None,
+        treating: false,
+        break_glass: glass.map(|glass| glass.cited),
+    };
+    let facts = holder::facts(document.entry, &work.view.get(&state::document(&document.entry))?)?;
+    Ok(consent::decide_own(work.machine, work.view, &root, (&asker, &facts), work.now)?)
 }
 
 /// A copy of another hospital's document.
@@ -134,9 +161,10 @@ impl Opening {
         asker.practitioner = actor.pseudonym(&self.subject, &work.machine.keys.at_rest);
         asker.role = actor.role();
         asker.treating = self.ground.is_treating();
+        self.put_purpose(work, actor, &mut asker)?;
         let event = receive::event_of(&self.kept, &self.listed, AccessAct::Opening, "D-10")?;
-        let event = Event { role: asker.role, ..event };
-        if Stage::of(&self.kept)? == Stage::Retained {
+        let event = Event { role: asker.role, purpose: asker.purpose, ..event };
+        if Stage::of(&self.kept)? == Stage::Retained && self.ground != Ground::Glass {
             // It is part of this hospital's own record now.
             let line = Line { clause: "D-10", ..self.line.clone() };
             return self.open(work, &line, event);
@@ -160,6 +188,20 @@ impl Opening {
         let audit_line = Some(audit(work, &line)?);
         event::say(work, Event { outcome: AccessOutcome::Denied, audit_line, ..event })?;
         Ok(Outcome::Denied(Denial::Consent(judgement.clause)))
+    }
+
+    /// An emergency is one of who has broken the glass, and of nobody else who opens the same copy.
+    fn put_purpose(&self, work: &Work<'_>, actor: &Actor, asker: &mut Asker) -> Result<(), Fault> {
+        let came_so = asker.purpose == Purpose::Emergency;
+        let glass = glass::in_force(work.machine, actor, &self.subject, work.now, work.view)?;
+        let glass = glass.filter(|_| came_so || self.ground == Ground::Glass);
+        asker.purpose = match &glass {
+            Some(_) => Purpose::Emergency,
+            None if came_so => Purpose::Treatment,
+            None => asker.purpose,
+        };
+        asker.break_glass = glass.map(|glass| glass.cited);
+        Ok(())
     }
 
     fn open(self, work: &mut Work<'_>, line: &Line, event: Event) -> Result<Outcome, Stop> {
@@ -192,6 +234,7 @@ impl Machine {
         actor: &Actor,
         holder: &Code,
         entry: &EntryId,
+        now: Timestamp,
         view: &View,
     ) -> Result<Option<Opened>, Fault> {
         let found = if *holder == self.config.organisation {
@@ -200,8 +243,10 @@ impl Machine {
             self.opened_copy(holder, entry, view)?
         };
         let Some(opened) = found else { return Ok(None) };
-        let seen = self.may_see(actor, &opened.subject, view)?;
-        Ok(seen.is_ok_and(Ground::opens_documents).then_some(opened))
+        let seen = self.may_see(actor, &opened.subject, now, view)?;
+        // In an emergency, and of a sealed record, each opening is decided and written down (D-10, D-12).
+        let reads = seen.is_ok_and(|ground| ground.opens_documents() && ground.is_ordinary());
+        Ok((reads && !seal::closes(&opened.subject, None, view)?).then_some(opened))
     }
 
     fn opened_copy(&self, holder: &Code, entry: &EntryId, view: &View) -> Result<Option<Opened>, Fault> {
@@ -235,7 +280,15 @@ fn own_opened(document: Document) -> Result<Opened, Fault> {
 }
 
 fn sight(work: &Work<'_>, actor: &Actor, subject: &Subject) -> Result<Result<Ground, Denial>, Stop> {
-    let seen = work.machine.may_see(actor, subject, work.view)?.map_err(Denial::Sight);
+    let seen = sight_unsealed(work, actor, subject)?;
+    Ok(match seen {
+        Ok(ground) if seal::closes(subject, Some(ground), work.view)? => Err(Denial::Consent(seal::CLAUSE)),
+        seen => seen,
+    })
+}
+
+fn sight_unsealed(work: &Work<'_>, actor: &Actor, subject: &Subject) -> Result<Result<Ground, Denial>, Stop> {
+    let seen = work.machine.may_see(actor, subject, work.now, work.view)?.map_err(Denial::Sight);
     let role = Denial::Sight(NoSight::Role);
     Ok(seen.and_then(|ground| if ground.opens_documents() { Ok(ground) } else { Err(role) }))
 }

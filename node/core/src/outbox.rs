@@ -13,6 +13,7 @@ use yiqiao_proto::limits::{EVALUATION_MAX, SUBMISSION_MAX};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::{Millis, Timestamp};
 
+use crate::audit;
 use crate::compare::{self, Comparing};
 use crate::errand;
 use crate::feed::{self, Watch};
@@ -161,6 +162,11 @@ impl Outbox {
         [next, starved].into_iter().flatten().min()
     }
 
+    /// How many places are to be looked at again, and how many wait for tokens.
+    pub(crate) fn places(&self) -> (usize, usize) {
+        (self.again.len(), self.starved.len())
+    }
+
     pub(crate) fn take(&mut self, turn: Turn) {
         if let Some(ticket) = turn.landed {
             self.flights.remove(&ticket);
@@ -260,6 +266,7 @@ impl Pause {
 
 /// Walks the queue and begins what can be begun.
 pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
+    audit::send(work)?;
     said::send(work)?;
     feed::send(work)?;
     compare::send(work)?;

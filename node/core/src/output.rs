@@ -8,7 +8,7 @@ use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, Digest, DocumentId, Nonce, ReferralId, Subject};
 use yiqiao_proto::passkey::PasskeyError;
 use yiqiao_proto::person::Identifier;
-use yiqiao_proto::time::Millis;
+use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 
 use crate::input::KnownLog;
@@ -181,10 +181,21 @@ pub enum Outcome {
     },
     /// A member's call is refused; what follows from it is done.
     Refused(Refusal),
+    /// The request of an access that is to be proved, as it was signed.
+    Exported(Envelope),
     /// A document may be opened.
     Opened(Box<Opened>),
     /// A document is not opened; the attempt stands in the audit.
     Denied(Denial),
+    /// The glass is broken: by which line of the audit, until when, and the numbers of the words that say so.
+    GlassBroken {
+        /// What events say of the line.
+        id: Digest,
+        /// Until then.
+        until: Timestamp,
+        /// Numbers of the events among this node's words.
+        words: Vec<u64>,
+    },
     /// A draft was saved under this id.
     Drafted(ReferralId),
     /// No identifier of the form is the patient's: the same input again, once staff have made sure.
@@ -216,9 +227,17 @@ pub enum Refused {
     /// What people file by hand would be under a number that somebody has.
     #[error("a patient of the hospital has this number: check it, or choose that patient")]
     NumberTaken,
+    /// Too many numbers are one patient already.
+    #[error("{} numbers are one patient already: no more are merged", crate::limits::RETIRED_MAX)]
+    MergedTooOften,
     /// Another document has the bytes.
     #[error("these bytes were filed as another document: send them once more for this one")]
     DepositFiled,
+    /// No such access is known.
+    #[error(
+        "no release of this hospital, or to it, has this hash: `evidence export --document` finds those of a document"
+    )]
+    UnknownRelease,
     /// No such patient is here.
     #[error("no patient has this subject")]
     UnknownPatient,
@@ -237,9 +256,30 @@ pub enum Refused {
     /// The directive is of another patient.
     #[error("the token is not one of this patient's")]
     OtherToken,
-    /// A search in an emergency.
-    #[error("emergency access is not asked for here (D-8)")]
+    /// Documents in an emergency, and the actor has not broken the glass over this patient, or a while ago.
+    #[error("the glass has to be broken over this patient first (D-11)")]
     Emergency,
+    /// There is no glass to break.
+    #[error("the region's policy knows no emergency access (M-10)")]
+    NoEmergency,
+    /// A reason is missing, or too long.
+    #[error("a reason of 1 to {} characters is needed", crate::limits::REASON_CHARS_MAX)]
+    Reason,
+    /// Not for this role.
+    #[error("this is for the hospital's office of medical affairs")]
+    NotAffairs,
+    /// Whoever did it does not say what to think of it, or undo it.
+    #[error("somebody else has to do this")]
+    SamePerson,
+    /// The record is sealed, or it is not.
+    #[error("the record is sealed already, or is not sealed")]
+    SealedOrNot,
+    /// Too many are named.
+    #[error("at most {} people are named who open a sealed record", crate::limits::REVIEWERS_MAX)]
+    TooManyReviewers,
+    /// No such glass, or somebody has settled what to think of it.
+    #[error("nothing of this id waits for a verdict")]
+    NothingToJudge,
     /// Too much evidence.
     #[error(
         "evidence is longer than {} bytes: keep it elsewhere and give its name",
@@ -269,6 +309,17 @@ pub enum Refused {
     /// The patient has none that could sign.
     #[error("the patient has no passkey that stands")]
     NoPasskey,
+    /// Who has died permits nothing.
+    #[error(
+        "a desk has recorded that the patient has died: if that is wrong, record there that the patient lives"
+    )]
+    Dead,
+    /// More papers than are kept.
+    #[error("{} papers of this patient are kept: no more are taken", crate::limits::PAPERS_MAX)]
+    TooManyPapers,
+    /// A time that cannot be meant.
+    #[error("the time is past where one to come is needed, or the other way round")]
+    WrongTime,
     /// A permit of somebody who has enrolled a passkey came with a login alone.
     #[error("who has enrolled a passkey signs what permits, or says it at a desk")]
     Unsigned,

@@ -19,6 +19,7 @@ use yiqiao_proto::token::Token;
 use crate::act::{self, Unproved};
 use crate::actor::Actor;
 use crate::audit::{self, Line};
+use crate::death;
 use crate::desk::{self, CONTEXT, Statement, Wish};
 use crate::inform::{self, News};
 use crate::limits::{EVIDENCE_BYTES_MAX, PASSKEYS_MAX};
@@ -37,6 +38,10 @@ pub struct Vouching {
     pub subject: Subject,
     /// The passkey.
     pub passkey: Enrolled,
+    /// The patient's guardian made it, and not the patient.
+    pub guardian: bool,
+    /// From then on it signs nothing; none: until it is taken out.
+    pub until: Option<Timestamp>,
     /// What the desk keeps of the check, at most [`EVIDENCE_BYTES_MAX`].
     pub evidence: Vec<u8>,
 }
@@ -111,7 +116,7 @@ impl Machine {
         Ok(found)
     }
 
-    /// The patient whose passkey signed a challenge, to sign in; or why nobody is known by it.
+    /// The patient whose passkey signed a challenge, to sign in, and whether the guardian did; or why nobody is known by it.
     ///
     /// # Errors
     /// [`Fault`] if the view lacks something.
@@ -119,13 +124,17 @@ impl Machine {
         &self,
         assertion: &PasskeyAssertion,
         challenge: &Digest,
+        now: Timestamp,
         view: &View,
-    ) -> Result<Result<Subject, Refused>, Fault> {
+    ) -> Result<Result<(Subject, bool), Refused>, Fault> {
         let slot = state::passkey_holder(&assertion.credential_id);
         let Some(holder) = view.find(&slot)? else { return Ok(Err(Refused::PasskeyUnknown)) };
         let root = person::root(view, read_subject(&holder.subject)?)?;
-        match self.check(assertion, challenge, &root, view) {
-            Ok(_) => Ok(Ok(root)),
+        if death::died(&root, view)?.is_some() {
+            return Ok(Err(Refused::Dead));
+        }
+        match self.check(assertion, challenge, &root, (now, view)) {
+            Ok(passkey) => Ok(Ok((root, passkey.statement.guardian))),
             Err(Stop::Refused(refused)) => Ok(Err(refused)),
             Err(Stop::Fault(fault)) => Err(fault),
         }
@@ -137,7 +146,7 @@ impl Machine {
         assertion: &PasskeyAssertion,
         challenge: &Digest,
         subject: &Subject,
-        view: &View,
+        (now, view): (Timestamp, &View),
     ) -> Result<Passkey, Stop> {
         let passkeys = self.passkeys(subject, view)?;
         let meant = |passkey: &Passkey| passkey.statement.credential_id == assertion.credential_id;
@@ -147,6 +156,9 @@ impl Machine {
             Stage::Waiting => return Err(Refused::PasskeyWaiting.into()),
             Stage::Revoked => return Err(Refused::PasskeyRevoked.into()),
             Stage::Refused => return Err(Refused::PasskeyUnknown.into()),
+        }
+        if passkey.is_over(now) {
+            return Err(Refused::PasskeyRevoked.into());
         }
         let party = RelyingParty::of(&self.directory.list().policy).ok_or(Refused::NoPasskeys)?;
         let (algorithm, key) = (passkey.statement.algorithm, &passkey.statement.public_key);
@@ -185,6 +197,10 @@ pub(crate) fn vouch(work: &mut Work<'_>, vouching: &Vouching) -> Result<Outcome,
     if !is_desk(&vouching.actor) {
         return Err(Refused::NotSeen.into());
     }
+    if vouching.until.is_some_and(|until| until <= work.now) {
+        return Err(Refused::WrongTime.into());
+    }
+    death::living(work, &vouching.subject)?;
     let tokens = match desk::tokens_for(work, &vouching.actor, &vouching.subject, |_| true)? {
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
@@ -207,6 +223,8 @@ pub(crate) fn vouch(work: &mut Work<'_>, vouching: &Vouching) -> Result<Outcome,
         state: CredentialState::Valid,
         number: 1,
         previous: None,
+        guardian: vouching.guardian,
+        until: vouching.until,
     };
     CredentialStatement::decode(&statement.encode()).map_err(Refused::Act)?;
     audit::audit(work, &line(&vouching.actor, &vouching.subject, audit::Act::Vouch))?;
@@ -240,9 +258,14 @@ pub(crate) fn retire(
         Stage::Revoked | Stage::Refused => return Ok(Outcome::Done),
     }
     audit::audit(work, &line(actor, subject, audit::Act::Retire))?;
+    revoke(work, actor, passkey).map(|number| Outcome::Said(vec![number]))
+}
+
+/// It signs nothing any more: the number of the statement.
+pub(crate) fn revoke(work: &mut Work<'_>, actor: &Actor, passkey: &Passkey) -> Result<u64, Stop> {
     let statement = CredentialStatement { state: CredentialState::Revoked, ..passkey.next() };
     let by = kept::Attestation { login: actor.login().to_owned(), ..kept::Attestation::default() };
-    state_it(work, &passkey.subject, &statement, &by).map(|number| Outcome::Said(vec![number]))
+    state_it(work, &passkey.subject, &statement, &by)
 }
 
 /// What a patient is about to sign. A passkey that does not speak for all tokens that the patient has by now is stated anew first: the
@@ -252,8 +275,12 @@ pub(crate) fn prepare(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Resul
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
+    desk::living_if_wider(work, by, wish)?;
+    let guardian = by.actor.role() == PersonRole::Guardian;
     let passkeys = work.machine.passkeys(&by.subject, work.view)?;
-    let standing: Vec<&Passkey> = passkeys.iter().filter(|passkey| passkey.stage == Stage::Stands).collect();
+    let of_signer = |passkey: &&Passkey| passkey.statement.guardian == guardian;
+    let stands = |passkey: &&Passkey| passkey.stage == Stage::Stands && !passkey.is_over(work.now);
+    let standing: Vec<&Passkey> = passkeys.iter().filter(of_signer).filter(stands).collect();
     if standing.is_empty() {
         let waits = passkeys.iter().any(|passkey| passkey.stage == Stage::Waiting);
         return Err(if waits { Refused::PasskeyWaiting } else { Refused::NoPasskey }.into());
@@ -284,8 +311,15 @@ pub(crate) fn sign(work: &mut Work<'_>, signed: &Signed) -> Result<Outcome, Stop
     if signed.acts.is_empty() || !known {
         return Err(Refused::OtherToken.into());
     }
-    let passkey =
-        work.machine.check(&signed.assertion, &challenge_of(&hashes), &signed.by.subject, work.view)?;
+    let passkey = work.machine.check(
+        &signed.assertion,
+        &challenge_of(&hashes),
+        &signed.by.subject,
+        (work.now, work.view),
+    )?;
+    if passkey.statement.guardian != (signed.by.actor.role() == PersonRole::Guardian) {
+        return Err(Refused::PasskeyUnknown.into());
+    }
     if !signed.acts.iter().all(|act| passkey.statement.tokens.contains(act.patient())) {
         return Err(Refused::OtherToken.into());
     }
@@ -295,7 +329,7 @@ pub(crate) fn sign(work: &mut Work<'_>, signed: &Signed) -> Result<Outcome, Stop
     desk::record(work, &signed.by, &signed.acts, (proof, kept::Attestation { login, ..Default::default() }))
 }
 
-/// Only the patient signs, logged in.
+/// Only the patient or the guardian signs, logged in.
 fn admit(work: &mut Work<'_>, by: &Statement) -> Result<Result<Vec<Token>, u64>, Stop> {
     if !matches!(by.actor, Actor::Patient { .. }) {
         return Err(Refused::NotSeen.into());
@@ -317,7 +351,7 @@ fn hashes(machine: &Machine, acts: &[Unproved]) -> Vec<Digest> {
 }
 
 /// Who stands before the patient and checks papers.
-const fn is_desk(actor: &Actor) -> bool {
+pub(crate) const fn is_desk(actor: &Actor) -> bool {
     matches!(actor, Actor::Staff(_)) && matches!(actor.role(), PersonRole::Desk | PersonRole::ReferralOffice)
 }
 
@@ -326,6 +360,11 @@ fn line(actor: &Actor, subject: &Subject, act: audit::Act) -> Line {
 }
 
 impl Passkey {
+    /// Whether its time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.statement.until.is_some_and(|until| until <= now)
+    }
+
     /// What is stated of it next, if nothing changes.
     fn next(&self) -> CredentialStatement {
         CredentialStatement {

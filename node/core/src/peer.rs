@@ -113,7 +113,9 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
         | Method::Consent
         | Method::History
         | Method::Proof
-        | Method::Links => Err(CallFault::Method(method)),
+        | Method::Links
+        | Method::Evidence
+        | Method::Anchors => Err(CallFault::Method(method)),
     }
 }
 

@@ -14,8 +14,11 @@ use yiqiao_proto::time::Timestamp;
 use crate::apply::tag_bytes;
 use crate::at_rest::{AtRest, Tag};
 use crate::intake::{Holder, Received};
+use crate::likeness::{self, Agreement, agree, differ};
 use crate::limits::{IDENTIFIERS_MAX, RETIRED_MAX, TEXT_BYTES_MAX};
 use crate::machine::{Machine, Refused, Stop, Work};
+use crate::pairs;
+use crate::queue;
 use crate::register;
 use crate::remark::{self, Remark, Remarks};
 use crate::sight;
@@ -28,8 +31,17 @@ pub(crate) struct Known {
     pub(crate) subject: Subject,
     pub(crate) state: state::Patient,
     pub(crate) data: PersonData,
-    /// The identifiers by which it is found already.
-    held: Vec<PersonIdentifier>,
+    /// The subject to which its number led: what comes under the number is filed there, so that it goes along if a merge is undone.
+    filed: Subject,
+    /// What was known of the person before, and finds it already; without visits.
+    was: PersonData,
+}
+
+impl Known {
+    /// Whether nothing is kept of it yet.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.state.ordinal == 0
+    }
 }
 
 /// What speaks of a patient: a document says less of whom it means than the register does.
@@ -39,7 +51,7 @@ enum Source {
     Register,
 }
 
-/// Finds the patient of a document, or files a new one; what is known of the person stays, what came with it about visits is applied.
+/// Finds the subject under which a document is filed, or files a new patient; what is known of the person stays, what came with it about visits is applied.
 /// If the door knows the patient, what the document says of it does not count.
 pub(crate) fn of_document(
     work: &mut Work<'_>,
@@ -70,12 +82,13 @@ pub(crate) fn of_document(
 pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEvent) -> Result<Remarks, Stop> {
     let now = work.now;
     let by_hand = received.system.as_str() == register::DESK;
-    let (subject, mut remarks) =
+    let (filed, mut remarks) =
         change(work, &event.patient, (Source::Register, received.holder), |data, said, is_own| {
             data.by_hand = by_hand && (data.by_hand || data.as_of.is_none());
             apply_event(data, said, event, (now, is_own))
         })?;
     if matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged) {
+        let subject = root(work.view, filed)?;
         for from in &event.merged_from {
             remarks.extend(merge(work, &subject, from)?);
         }
@@ -83,7 +96,7 @@ pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEve
     Ok(remarks)
 }
 
-/// Changes what is known of a patient, who is filed if new. What can only be another person's is not taken for the holder of a number
+/// Changes what is known of a patient, who is filed if new: the subject to which the number leads. What can only be another person's is not taken for the holder of a number
 /// before staff have decided whom it means. What is edited is told whether the number is the patient's own.
 fn change(
     work: &mut Work<'_>,
@@ -96,7 +109,7 @@ fn change(
     let mut holder = by_number(work.machine, work.view, &tag)?;
     let is_own = holder.as_ref().is_none_or(|known| is_own_number(work.machine, &known.data, primary));
     let (mut former, mut added) = (None, None);
-    if let Some(known) = holder.take_if(|known| is_another(known, said, is_own)) {
+    if let Some(known) = holder.take_if(|known| is_another(known, said, primary, is_own)) {
         match decided {
             None => return Err(Refused::OtherPerson.into()),
             Some(Holder::Same) => (holder, added) = (Some(known), Some(primary).filter(|_| !is_own)),
@@ -108,10 +121,13 @@ fn change(
         let mut known = if former == Some(found.subject) { new_patient(work)? } else { found };
         let remarks = edit(&mut known.data, said, true);
         put(work, &known, &[primary], &remarks)?;
-        return Ok((known.subject, remarks));
+        return Ok((known.filed, remarks));
     };
     let before = known.data.clone();
     let remarks = edit(&mut known.data, said, is_own);
+    if known.filed != known.subject {
+        mark(&mut known.data, &before, &known.filed);
+    }
     if let Some(number) = added.filter(|_| known.data.identifiers.len() < IDENTIFIERS_MAX) {
         known.data.identifiers.push(written(number));
     }
@@ -119,7 +135,21 @@ fn change(
     if known.data != before || !remarks.is_subset(&noted) {
         put(work, &known, &[], &remarks)?;
     }
-    Ok((known.subject, remarks))
+    Ok((known.filed, remarks))
+}
+
+/// What came under a number that was merged into those of another goes along if that is undone.
+fn mark(data: &mut PersonData, before: &PersonData, of: &Subject) {
+    let own = |of_whom: &mut Vec<u8>| {
+        if of_whom.is_empty() {
+            of_whom.extend(of.as_bytes());
+        }
+    };
+    data.identifiers.iter_mut().filter(|id| !before.identifiers.contains(id)).for_each(|id| own(&mut id.of));
+    data.visits
+        .iter_mut()
+        .filter(|visit| !before.visits.contains(visit))
+        .for_each(|visit| own(&mut visit.of));
 }
 
 /// Whether a patient has a number as its own, and not because the register has merged it into those of the patient.
@@ -148,39 +178,24 @@ fn give_up(work: &mut Work<'_>, mut known: Known, number: &patient::Identifier) 
 /// identity number must both be others, and the birth date not the same. Of a number that people gave by hand the hospital's
 /// systems have not said whose it is: two of the three that differ are enough. Neither have they of one that a register merged,
 /// perhaps before anything came under it; of two whose identity numbers differ it cannot be (I-3).
-fn is_another(known: &Known, said: &patient::Patient, is_own: bool) -> bool {
+fn is_another(known: &Known, said: &patient::Patient, primary: &patient::Identifier, is_own: bool) -> bool {
     let (data, mut stated) = (&known.data, PersonData::default());
     learn(&mut stated, said, false);
+    let name = likeness::names(data, &stated);
+    // Who is named by a card alone may have shown another's.
+    if matches!(primary.kind, IdKind::ResidentId | IdKind::HealthCard) && name.contradicts() {
+        return true;
+    }
+    let told =
+        |agreement| if agreement == Agreement::Unsaid { None } else { Some(agreement == Agreement::Same) };
     let (number, name, birth) =
-        (same_number(data, &stated), same_name(data, &stated), same_birth(data, &stated));
+        (likeness::same_number(data, &stated), told(name), told(likeness::births(data, &stated)));
     let others = [number, name, birth].into_iter().filter(|same| *same == Some(false)).count();
     if !is_own {
         return number == Some(false) || others >= 2;
     }
     let cannot_be = number == Some(false) && name == Some(false) && birth != Some(true);
     known.state.retired.is_empty() && (cannot_be || (data.by_hand && others >= 2))
-}
-
-/// Whether two have the same identity number or card; nothing if they cannot be compared.
-fn same_number(one: &PersonData, other: &PersonData) -> Option<bool> {
-    let (own, others) = (tokenable(one).0, tokenable(other).0);
-    let shared = own.iter().any(|id| others.contains(id));
-    (shared || differ(one, other)).then_some(shared)
-}
-
-/// The same for names. One in Chinese and one in Latin letters tell nothing.
-fn same_name(one: &PersonData, other: &PersonData) -> Option<bool> {
-    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
-    let (one, other) = (plain(&one.name), plain(&other.name));
-    let comparable = !one.is_empty() && !other.is_empty() && one.is_ascii() == other.is_ascii();
-    comparable.then(|| one == other)
-}
-
-/// The same for birth dates, as far as both are known.
-fn same_birth(one: &PersonData, other: &PersonData) -> Option<bool> {
-    let (one, other) = (one.birth?, other.birth?);
-    let part = |one: u32, other: u32| one == 0 || other == 0 || one == other;
-    Some(one.year == other.year && part(one.month, other.month) && part(one.day, other.day))
 }
 
 /// A patient under a subject of whom nothing can be stored, because it was drawn by chance just now (I-1). The view is told so:
@@ -190,7 +205,8 @@ fn new_patient(work: &mut Work<'_>) -> Result<Known, Fault> {
     work.view.load(state::patient(&subject).key().to_vec(), None);
     work.view.load(state::chain(&subject).key().to_vec(), None);
     work.view.load(state::circles(&subject).key().to_vec(), None);
-    Ok(Known { subject, state: state::Patient::default(), data: PersonData::default(), held: Vec::new() })
+    let (state, data, was) = Default::default();
+    Ok(Known { subject, state, data, filed: subject, was })
 }
 
 /// Two numbers are one person from now on: both lead to the survivor, and both subjects are told under its tokens. No entry
@@ -217,22 +233,104 @@ fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) ->
         remarks.insert(Remark::MergeContradicts);
         put(work, &gone, &[], &remarks)?;
     } else {
-        join(&mut known.data, &gone.data);
+        join(&mut known.data, &gone);
     }
+    change_to(work, survivor, &gone.subject, apart)?;
     put(work, &known, &[], &remarks)?;
-    let (survivor, retired) = (survivor.as_bytes().to_vec(), gone.subject.as_bytes().to_vec());
-    work.change(Change::Merge(kept::Merge { survivor, retired, apart }))?;
+    if apart && work.view.find(&state::pair_of(survivor, &gone.subject))?.is_none() {
+        ask_about(work, survivor, &gone.subject)?;
+    }
     Ok(remarks)
+}
+
+fn change_to(work: &mut Work<'_>, survivor: &Subject, retired: &Subject, apart: bool) -> Result<(), Fault> {
+    let (survivor, retired) = (survivor.as_bytes().to_vec(), retired.as_bytes().to_vec());
+    work.change(Change::Merge(kept::Merge { survivor, retired, apart }))
+}
+
+/// Staff have decided that two are one: the one who is retired.
+pub(crate) fn unite(work: &mut Work<'_>, one: &Subject, other: &Subject) -> Result<Subject, Stop> {
+    let (one, other) = (load(work.machine, work.view, *one)?, load(work.machine, work.view, *other)?);
+    let follows =
+        |gone: &Known, known: &Known| gone.state.apart && gone.state.survivor == known.subject.as_bytes();
+    // The register's word, else who is told to the region, else who came first.
+    let rank = |known: &Known| (known.state.identifiers.is_empty(), known.state.ordinal);
+    let first = follows(&other, &one) || (!follows(&one, &other) && rank(&one) <= rank(&other));
+    let (mut known, gone) = if first { (one, other) } else { (other, one) };
+    if known.state.retired.len() + gone.state.retired.len() >= RETIRED_MAX {
+        return Err(Refused::MergedTooOften.into());
+    }
+    join(&mut known.data, &gone);
+    change_to(work, &known.subject, &gone.subject, false)?;
+    settle(&mut known);
+    put(work, &known, &[], &Remarks::new())?;
+    Ok(gone.subject)
+}
+
+/// Two who were one are two again: each has what came under its own numbers.
+pub(crate) fn divide(work: &mut Work<'_>, retired: &Subject) -> Result<(), Stop> {
+    let gone = work.view.get(&state::patient(retired))?;
+    if gone.survivor.is_empty() {
+        return Ok(());
+    }
+    let survivor = read_subject(&gone.survivor)?;
+    let all = work.view.get(&state::patient(&survivor))?.retired;
+    let moved = gone.moved.iter().filter(|id| all.contains(id)).cloned().collect();
+    work.change(Change::Divided(kept::Divided { retired: retired.as_bytes().to_vec(), moved }))?;
+    let mut known = load(work.machine, work.view, survivor)?;
+    let mut gone = load(work.machine, work.view, *retired)?;
+    give_back(&mut known.data, &mut gone.data, retired);
+    for known in [&mut known, &mut gone] {
+        settle(known);
+        put(work, known, &[], &Remarks::new())?;
+    }
+    Ok(())
+}
+
+/// Two are two, whatever the register has said of them.
+pub(crate) fn part(work: &mut Work<'_>, pair: [&Subject; 2]) -> Result<(), Stop> {
+    for (subject, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+        let patient = work.view.get(&state::patient(subject))?;
+        if patient.apart && patient.survivor == other.as_bytes() {
+            divide(work, subject)?;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is in doubt about a merge any more.
+fn settle(known: &mut Known) {
+    known.state.remarks.retain(|remark| *remark != Remark::MergeContradicts.number());
+}
+
+/// Takes out of what is known of the survivor what is the other's, who has its own again.
+fn give_back(data: &mut PersonData, gone: &mut PersonData, of: &Subject) {
+    for mut id in data.identifiers.extract_if(.., |id| id.of == of.as_bytes()) {
+        id.of.clear();
+        if !gone.identifiers.contains(&id) && gone.identifiers.len() < IDENTIFIERS_MAX {
+            gone.identifiers.push(id);
+        }
+    }
+    let mut visits: Vec<_> = data.visits.extract_if(.., |visit| visit.of == of.as_bytes()).collect();
+    visits.iter_mut().for_each(|visit| visit.of.clear());
+    let earlier = gone.visits.iter().filter(|visit| !visits.contains(visit)).cloned();
+    gone.visits = earlier.chain(visits.iter().cloned()).collect();
+    visit::trim(&mut gone.visits);
+}
+
+/// Staff are asked about two of whom the register says that they are one.
+fn ask_about(work: &mut Work<'_>, one: &Subject, other: &Subject) -> Result<(), Fault> {
+    let (one, other) = (one.as_bytes().to_vec(), other.as_bytes().to_vec());
+    work.change(Change::Asked(kept::AskedAbout { one, other }))
 }
 
 /// A doubtful merge is none any more.
 pub(crate) fn confirm_merge(work: &mut Work<'_>, retired: &Subject) -> Result<(), Fault> {
     let survivor = read_subject(&work.view.get(&state::patient(retired))?.survivor)?;
     let mut known = load(work.machine, work.view, root(work.view, survivor)?)?;
-    known.state.remarks.retain(|remark| *remark != Remark::MergeContradicts.number());
-    put(work, &known, &[], &Remarks::new())?;
-    let (survivor, retired) = (known.subject.as_bytes().to_vec(), retired.as_bytes().to_vec());
-    work.change(Change::Merge(kept::Merge { survivor, retired, apart: false }))
+    settle(&mut known);
+    change_to(work, &known.subject, retired, false)?;
+    put(work, &known, &[], &Remarks::new())
 }
 
 /// Keeps what is known of a patient, encrypted; `numbers` lead to it from now on.
@@ -244,11 +342,13 @@ fn put(
 ) -> Result<(), Fault> {
     let filed: Vec<Digest> = numbers.iter().map(|id| number_tag(work.machine, id)).collect();
     let held = newly_held(work, known, numbers)?;
-    let (identifiers, judged) = tokenable(&known.data);
+    let (identifiers, judged) = undisputed(work, known)?;
+    let alike = newly_alike(work, known);
+    let pairs = pairs::found(work, known, &alike)?;
     let tags: Vec<Digest> =
         identifiers.iter().map(|id| identifier_tag(&work.machine.keys.at_rest, id)).collect();
     let mut remarks = remark::read(&known.state.remarks);
-    remarks.retain(|remark| !matches!(remark, Remark::NoToken | Remark::NumberOfAnother));
+    remarks.retain(|remark| !JUDGED.contains(remark));
     remarks.extend(judged);
     remarks.extend(new);
     let context = known.subject.as_bytes();
@@ -261,14 +361,63 @@ fn put(
         identifiers: tag_bytes(&tags),
         remarks: remark::numbers(&remarks),
         circles: sight::of_visits(work.machine, &known.data),
+        alike: tag_bytes(&alike),
+        pairs: pairs.iter().map(|other| other.as_bytes().to_vec()).collect(),
     }))
+}
+
+/// What is judged anew whenever something is known of a patient.
+const JUDGED: [Remark; 3] = [Remark::NoToken, Remark::NumberOfAnother, Remark::NumberDisputed];
+
+/// The identifiers that become tokens. One that another patient of the hospital has, who cannot be the same by name or birth date, is
+/// that one's until people have decided (I-6).
+fn undisputed(work: &Work<'_>, known: &Known) -> Result<(Vec<Identifier>, Remarks), Fault> {
+    let (mut identifiers, mut remarks) = tokenable(&known.data);
+    let at_rest = &work.machine.keys.at_rest;
+    let slots: Vec<_> =
+        identifiers.iter().map(|id| state::identifier(&identifier_tag(at_rest, id))).collect();
+    work.view.need(&slots)?;
+    let mut disputed = Vec::new();
+    for (id, slot) in identifiers.iter().zip(&slots) {
+        if is_of_another(work, known, &work.view.get(slot)?.subjects)? {
+            disputed.push(id.clone());
+        }
+    }
+    identifiers.retain(|id| !disputed.contains(id));
+    if !disputed.is_empty() {
+        remarks.insert(Remark::NumberDisputed);
+    }
+    if identifiers.is_empty() {
+        remarks.insert(Remark::NoToken);
+    }
+    Ok((identifiers, remarks))
+}
+
+fn is_of_another(work: &Work<'_>, known: &Known, holders: &[Vec<u8>]) -> Result<bool, Fault> {
+    let holders = holders.iter().map(|holder| read_subject(holder)).collect::<Result<Vec<_>, _>>()?;
+    queue::load_identifiers(&holders, work.view)?;
+    for holder in holders {
+        let root = root(work.view, holder)?;
+        if root != known.subject && !agree(&known.data, &load(work.machine, work.view, root)?.data) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The tags under which those who may be the same person do not find a patient yet.
+fn newly_alike(work: &Work<'_>, known: &Known) -> Vec<Digest> {
+    let at_rest = &work.machine.keys.at_rest;
+    let before = if known.is_new() { BTreeSet::new() } else { likeness::tags(at_rest, &known.was) };
+    likeness::tags(at_rest, &known.data).into_iter().filter(|tag| !before.contains(tag)).collect()
 }
 
 /// The patient with a number, or whom it was merged into.
 pub(crate) fn by_number(machine: &Machine, view: &View, tag: &Digest) -> Result<Option<Known>, Fault> {
     let Some(found) = view.find(&state::number(tag))? else { return Ok(None) };
-    let subject = root(view, read_subject(&found.subject)?)?;
-    load(machine, view, subject).map(Some)
+    let filed = read_subject(&found.subject)?;
+    let known = load(machine, view, root(view, filed)?)?;
+    Ok(Some(Known { filed, ..known }))
 }
 
 /// The tags by which a patient is not found yet: of what is newly known of it, and of numbers that are filed for it now.
@@ -277,7 +426,7 @@ fn newly_held(
     known: &Known,
     numbers: &[&patient::Identifier],
 ) -> Result<Vec<Digest>, Fault> {
-    let new = known.data.identifiers.iter().filter(|id| !known.held.contains(id));
+    let new = known.data.identifiers.iter().filter(|id| !known.was.identifiers.contains(id));
     let new = new.map(|id| (id.id_kind(), id.assigner.as_str(), id.value.as_str()));
     let filed = numbers.iter().map(|id| (id.kind, id.assigner.as_str(), id.value.expose().as_str()));
     let tags: BTreeSet<Digest> = new
@@ -367,10 +516,7 @@ fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
 fn is_plausibly(known: &PersonData, stated: &PersonData) -> bool {
     let both_registered = is_registered(known) && is_registered(stated);
     let shares = own_numbers(stated).any(|value| own_numbers(known).any(|known| known == value));
-    // A newborn is often sent with its mother's card.
-    let births = known.birth.zip(stated.birth);
-    let born_apart = births.is_some_and(|(one, other)| one != other);
-    (!both_registered || shares) && !born_apart && !differ(known, stated)
+    (!both_registered || shares) && agree(known, stated)
 }
 
 fn is_registered(data: &PersonData) -> bool {
@@ -393,8 +539,8 @@ pub(crate) fn load(machine: &Machine, view: &View, subject: Subject) -> Result<K
     let state = view.get(&state::patient(&subject))?;
     let plain = machine.keys.at_rest.open(subject.as_bytes(), &state.data).map_err(|_| damaged())?;
     let data = PersonData::decode(plain.as_slice()).map_err(|_| damaged())?;
-    let held = data.identifiers.clone();
-    Ok(Known { subject, state, data, held })
+    let was = PersonData { visits: Vec::new(), ..data.clone() };
+    Ok(Known { subject, state, data, filed: subject, was })
 }
 
 /// The tag of a number: of its kind, who assigned it, and itself.
@@ -428,15 +574,18 @@ pub(crate) fn tokenable(data: &PersonData) -> (Vec<Identifier>, Remarks) {
         let of_kind = data.identifiers.iter().filter(|id| id.kind == kind_number(kind));
         let mut good = of_kind.filter_map(|id| normalised(kind, &id.value).map(|known| (id, known)));
         if let Some((id, known)) = good.next() {
-            if kind == IdKind::ResidentId && !is_own(data, id) {
+            // Whoever has no name yet has no card yet.
+            let own = if kind == IdKind::ResidentId {
+                is_own(data, id)
+            } else {
+                !likeness::is_newborns(&data.name)
+            };
+            if !own {
                 remarks.insert(Remark::NumberOfAnother);
             } else {
                 found.push(known);
             }
         }
-    }
-    if found.is_empty() {
-        remarks.insert(Remark::NoToken);
     }
     (found, remarks)
 }
@@ -470,23 +619,20 @@ fn contradicts(data: &PersonData, said: &patient::Patient) -> bool {
     differ(data, &stated)
 }
 
-/// Whether two have an identifier of one kind each, and not the same.
-fn differ(one: &PersonData, other: &PersonData) -> bool {
-    let (one, other) = (tokenable(one).0, tokenable(other).0);
-    one.iter().any(|id| other.iter().any(|known| known.kind() == id.kind() && known != id))
-}
-
 /// Adds to what is known of the survivor what is known of the retired one only.
-fn join(data: &mut PersonData, gone: &PersonData) {
+fn join(data: &mut PersonData, known: &Known) {
+    let (gone, of) = (&known.data, known.subject.as_bytes());
+    let mark = |of_whom: &[u8]| if of_whom.is_empty() { of.to_vec() } else { of_whom.to_vec() };
     for id in &gone.identifiers {
         let known =
             data.identifiers.iter().any(|known| known.kind == id.kind && known.assigner == id.assigner);
         if !known && data.identifiers.len() < IDENTIFIERS_MAX {
-            data.identifiers.push(id.clone());
+            data.identifiers.push(PersonIdentifier { of: mark(&id.of), ..id.clone() });
         }
     }
     let visits = std::mem::take(&mut data.visits);
-    data.visits = gone.visits.iter().cloned().chain(visits).collect();
+    let theirs = gone.visits.iter().map(|visit| kept::Visit { of: mark(&visit.of), ..visit.clone() });
+    data.visits = theirs.chain(visits).collect();
     visit::trim(&mut data.visits);
 }
 
@@ -528,7 +674,10 @@ fn learn_identifier(data: &mut PersonData, said: &patient::Identifier, replace: 
     let kind = kind_number(said.kind);
     let single = matches!(said.kind, IdKind::ResidentId | IdKind::HealthCard);
     let new = written(said);
-    if data.identifiers.contains(&new) {
+    let is_known = |known: &PersonIdentifier| {
+        (known.kind, &known.value, &known.assigner) == (new.kind, &new.value, &new.assigner)
+    };
+    if data.identifiers.iter().any(is_known) {
         return;
     }
     let same =
@@ -543,7 +692,7 @@ fn learn_identifier(data: &mut PersonData, said: &patient::Identifier, replace: 
 
 fn written(id: &patient::Identifier) -> PersonIdentifier {
     let (kind, value) = (kind_number(id.kind), id.value.expose().clone());
-    PersonIdentifier { kind, value, assigner: clip(&id.assigner) }
+    PersonIdentifier { kind, value, assigner: clip(&id.assigner), of: Vec::new() }
 }
 
 /// An event older than the newest one only adds, and so does one under a number that was merged into the patient's.

@@ -32,9 +32,11 @@ use crate::limits::{BACKOFF_MAX, LOOKS_MAX, RECHECK_EVERY, RECHECK_SOON, REQUEST
 use crate::list::List;
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::said;
+use crate::sight::Ground;
 use crate::state::kept::{self, Copy};
 use crate::state::{self, Body, Fault, View, damaged, read_digest, read_subject};
 use crate::tokens::{self, Tokens};
+use crate::{desk, glass, person};
 
 /// Documents that somebody wants from their holders.
 #[derive(Clone, Debug)]
@@ -51,8 +53,6 @@ pub struct Want {
     pub purpose: Purpose,
     /// This hospital is treating the patient now (D-7).
     pub treating: bool,
-    /// The logged event by which the glass was broken, exactly in an emergency (D-8).
-    pub break_glass: Option<Digest>,
 }
 
 /// In which role and for which department it is asked.
@@ -60,6 +60,8 @@ pub struct Want {
 pub(crate) struct Asking {
     pub(crate) role: PersonRole,
     pub(crate) department: Option<Code>,
+    /// The logged event by which the glass was broken, exactly in an emergency (D-8).
+    pub(crate) break_glass: Option<Digest>,
 }
 
 /// Asks for documents. Those that are here, or are being asked for, stay as they are.
@@ -67,22 +69,19 @@ pub(crate) fn want(work: &mut Work<'_>, want: &Want) -> Result<Outcome, Stop> {
     if want.documents.len() > FORM_DOCUMENTS_MAX {
         return Err(Refused::TooManyDocuments.into());
     }
-    if (want.purpose == Purpose::Emergency) != want.break_glass.is_some() {
-        return Err(Refused::Emergency.into());
-    }
     let subject = want.subject.ok_or(Refused::UnknownPatient)?;
     if work.view.find(&state::patient(&subject))?.is_none() {
         return Err(Refused::UnknownPatient.into());
     }
-    let seen = work.machine.may_see(&want.actor, &subject, work.view)?;
-    if !seen.is_ok_and(crate::sight::Ground::opens_documents) {
-        return Err(Refused::NotSeen.into());
-    }
+    let ground = desk::ground(work, &want.actor, &subject, Ground::opens_documents)?;
+    let root = person::root(work.view, subject)?;
+    let break_glass = glass::cited(work, &want.actor, &root, want.purpose, ground)?;
     // What comes is decided about under them before anybody opens it.
     if let Err(ticket) = tokens::of_patient(work, &subject)? {
         return Ok(Outcome::Waiting(ticket));
     }
-    let asking = Asking { role: want.actor.role(), department: want.actor.department().cloned() };
+    let (role, department) = (want.actor.role(), want.actor.department().cloned());
+    let asking = Asking { role, department, break_glass };
     want_all(work, want, &asking)?;
     Ok(Outcome::Done)
 }
@@ -210,7 +209,7 @@ fn asker(machine: &Machine, want: &Want, asking: &Asking) -> Result<Asker, Fault
         purpose: want.purpose,
         referral: want.referral.as_ref().map(|(_, id)| *id),
         treating: want.treating,
-        break_glass: want.break_glass,
+        break_glass: asking.break_glass,
     })
 }
 
@@ -340,9 +339,16 @@ fn recheck(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: &ListedDocum
         Ok(Err(_)) | Err(Stop::Refused(_)) => return soon,
         Err(fault) => return Err(fault),
     };
-    let judgement = judge(work, kept, &tokens, listed, &asker)?;
+    let over = asker.break_glass.map(|event| glass::lasts_until(&event, work.view)).transpose()?.flatten();
+    let is_over = over.is_some_and(|until| until <= work.now);
+    let judgement = if is_over {
+        // What was not opened while the emergency lasted is not opened because of it any more (D-8).
+        Judgement::none_yet("D-8")
+    } else {
+        judge(work, kept, &tokens, listed, &asker)?
+    };
     if judgement.permits {
-        let next = work.now + RECHECK_EVERY;
+        let next = over.into_iter().fold(work.now + RECHECK_EVERY, Timestamp::min);
         return Ok(Next::At(judgement.valid_until.map_or(next, |until| until.min(next))));
     }
     if !matches!(judgement.clause, "D-3" | "D-7" | "D-8") {

@@ -173,9 +173,9 @@ fn listed(
         documents: form.documents,
         purpose: Purpose::Treatment,
         treating,
-        break_glass: None,
     };
-    Ok((want, Asking { role: PersonRole::ReferralOffice, department: form.route.to_department }))
+    let department = form.route.to_department;
+    Ok((want, Asking { role: PersonRole::ReferralOffice, department, break_glass: None }))
 }
 
 /// What is in force for a token has changed: of the referrals that were sent under it and are not over, the newest page, the
@@ -428,6 +428,7 @@ pub(crate) fn may_look(machine: &Machine, actor: &Actor, referral: &Referral) ->
         | PersonRole::Desk
         | PersonRole::Patient
         | PersonRole::Guardian
+        | PersonRole::MedicalAffairs
         | PersonRole::System => false,
     })
 }

@@ -35,6 +35,8 @@ pub enum Remark {
     VisitMoved,
     /// A visit without a number is known by its time, place and doctor.
     VisitUnnumbered,
+    /// Another patient has the identity number or card, and is another by name or birth date: it gets no token here (I-6).
+    NumberDisputed,
 }
 
 /// The reader's remarks in the order of their numbers, from 1. New ones go to the end.
@@ -63,7 +65,7 @@ const READ: [Flag; 21] = [
 ];
 
 /// The node's own remarks in the order of their numbers, from [`OWN_FROM`].
-const OWN: [Remark; 13] = [
+const OWN: [Remark; 14] = [
     Remark::ControlIdReused,
     Remark::NumberOfAnother,
     Remark::NoToken,
@@ -77,6 +79,7 @@ const OWN: [Remark; 13] = [
     Remark::PersonDeleted,
     Remark::VisitMoved,
     Remark::VisitUnnumbered,
+    Remark::NumberDisputed,
 ];
 
 const OWN_FROM: usize = 1_001;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{KeyUse, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
@@ -17,6 +17,7 @@ use yiqiao_proto::release::{Delivery, PullRequest, Release};
 use yiqiao_proto::time::Timestamp;
 
 use crate::apply::change_ledger;
+use crate::audit;
 use crate::landing::{self, Tree};
 use crate::limits::{BACKOFF_MAX, LOOKS_MAX, PAGE_MAX, SAYING_MAX, SOON_MAX, TAKEN_BACK_MAX};
 use crate::machine::{Checkpoint, Effect, Machine, Outcome, Receipt, Stop, Work};
@@ -261,6 +262,7 @@ pub(crate) fn current(machine: &Machine, bytes: &[u8]) -> Option<Envelope> {
         .or_else(|| again::<AccessEvent>(machine, &envelope))
         .or_else(|| again::<Release>(machine, &envelope))
         .or_else(|| again::<Delivery>(machine, &envelope))
+        .or_else(|| again::<AuditAnchor>(machine, &envelope))
         .or_else(|| again::<PullRequest>(machine, &envelope))
         .or_else(|| again::<ReferralStep>(machine, &envelope))
 }
@@ -347,6 +349,9 @@ pub(crate) fn apply_said(said: &kept::Said, at: i64, view: &mut View) -> Result<
     view.put(&state::word_place(lane, word.place), &WordRef { number });
     view.put(&state::word(number), &word);
     view.put(&state::exchange(), &exchange);
+    if envelope.kind() == Kind::AuditAnchor {
+        audit::apply_anchored(view)?;
+    }
     change_taken_back(&envelope, view, |known, directive| {
         known.push(TakenBack { directive, word: number });
         known.drain(..known.len().saturating_sub(TAKEN_BACK_MAX));

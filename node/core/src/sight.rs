@@ -1,4 +1,4 @@
-//! Who sees whom inside the hospital: by visits, by referrals, by role. Nobody else.
+//! Who sees whom inside the hospital: by visits, by referrals, by role; or because the glass was broken. Nobody else.
 //!
 //! A patient stands in circles: of who attends a visit, of the departments visited, of referrals. Somebody sees the
 //! patients of the own circles, and the lists of these are what is shown first. Not here: whether a document of another
@@ -7,6 +7,7 @@
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::{Code, Digest, Subject};
 use yiqiao_proto::person::Identifier;
+use yiqiao_proto::time::Timestamp;
 
 use crate::actor::{Actor, Staff};
 use crate::apply::tag_bytes;
@@ -17,6 +18,7 @@ use crate::person;
 use crate::register::Number;
 use crate::state::kept::{self, PersonData};
 use crate::state::{self, Fault, View, read_digest, read_subject};
+use crate::{death, glass, seal};
 
 /// Why somebody sees a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +35,14 @@ pub enum Ground {
     ReferralOfDepartment,
     /// A referral of the patient goes through the referral office.
     Office,
+    /// Named to open the record although it is sealed.
+    Reviewer,
+    /// The glass is broken over the patient: documents as the decision about an emergency lets (D-10).
+    Glass,
     /// The desk: who the patient is, and consent; no documents.
     Desk,
+    /// The office of medical affairs: who the patient is, and who did what; no documents.
+    Affairs,
     /// The patient's own record.
     Own,
     /// A system, within its scopes.
@@ -44,7 +52,12 @@ pub enum Ground {
 impl Ground {
     /// Whether it opens documents, and not only who the patient is.
     pub const fn opens_documents(self) -> bool {
-        !matches!(self, Self::Desk)
+        !matches!(self, Self::Desk | Self::Affairs)
+    }
+
+    /// Whether it holds without an emergency and without a seal.
+    pub const fn is_ordinary(self) -> bool {
+        !matches!(self, Self::Glass | Self::Reviewer)
     }
 
     /// Whether it means that this hospital treats the patient (D-7).
@@ -56,11 +69,11 @@ impl Ground {
 /// Why somebody does not see a patient; for a sentence to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSight {
-    /// Neither a visit nor a referral ties them together. In an emergency the glass would have to be broken.
+    /// Neither a visit nor a referral ties them together. In an emergency the glass can be broken.
     BreakTheGlass,
     /// The role has no patients.
     Role,
-    /// The account is another patient's.
+    /// The account is another patient's, or of one who has died.
     NotOwn,
 }
 
@@ -102,7 +115,7 @@ impl Circle<'_> {
 }
 
 impl Machine {
-    /// Whether somebody sees a patient, and why.
+    /// Whether somebody sees a patient now, and why.
     ///
     /// # Errors
     /// [`Fault`] if the view lacks something.
@@ -110,13 +123,14 @@ impl Machine {
         &self,
         actor: &Actor,
         subject: &Subject,
+        now: Timestamp,
         view: &View,
     ) -> Result<Result<Ground, NoSight>, Fault> {
         let root = person::root(view, *subject)?;
         let staff = match actor {
             Actor::Staff(staff) => staff,
             Actor::Patient { subject, .. } => {
-                let own = person::root(view, *subject)? == root;
+                let own = person::root(view, *subject)? == root && death::died(&root, view)?.is_none();
                 return Ok(if own { Ok(Ground::Own) } else { Err(NoSight::NotOwn) });
             }
             Actor::System(_) => return Ok(Ok(Ground::System)),
@@ -125,13 +139,23 @@ impl Machine {
         if staff.role == PersonRole::Desk {
             return Ok(Ok(Ground::Desk));
         }
+        if seal::names(self, actor, &root, view)? {
+            return Ok(Ok(Ground::Reviewer));
+        }
+        if staff.role == PersonRole::MedicalAffairs {
+            return Ok(Ok(Ground::Affairs));
+        }
         let circles = circles_of(staff);
         if circles.is_empty() {
             return Ok(Err(NoSight::Role));
         }
         let standing = standing(&root, view)?;
         let common = circles.iter().find(|circle| standing.contains(&circle.tag(&self.keys.at_rest)));
-        Ok(common.map(Circle::ground).ok_or(NoSight::BreakTheGlass))
+        if let Some(circle) = common {
+            return Ok(Ok(circle.ground()));
+        }
+        let broken = glass::in_force(self, actor, &root, now, view)?.is_some();
+        Ok(if broken { Ok(Ground::Glass) } else { Err(NoSight::BreakTheGlass) })
     }
 
     /// The first of somebody's circles in which a patient stands, counted from 0 as [`Machine::patients_of`] counts.
@@ -178,10 +202,16 @@ impl Machine {
     ///
     /// # Errors
     /// [`Fault`] if the view lacks something.
-    pub fn find_by_number(&self, actor: &Actor, number: &Number, view: &View) -> Result<Vec<Subject>, Fault> {
+    pub fn find_by_number(
+        &self,
+        actor: &Actor,
+        number: &Number,
+        now: Timestamp,
+        view: &View,
+    ) -> Result<Vec<Subject>, Fault> {
         let mut seen = Vec::new();
         for subject in self.patients_by_number(number, view)? {
-            if self.may_see(actor, &subject, view)?.is_ok() {
+            if self.may_see(actor, &subject, now, view)?.is_ok() {
                 seen.push(subject);
             }
         }
@@ -196,11 +226,12 @@ impl Machine {
         &self,
         actor: &Actor,
         id: &Identifier,
+        now: Timestamp,
         view: &View,
     ) -> Result<Vec<Subject>, Fault> {
         let mut seen = Vec::new();
         for subject in self.patients_by_identifier(id, view)? {
-            if self.may_see(actor, &subject, view)?.is_ok() {
+            if self.may_see(actor, &subject, now, view)?.is_ok() {
                 seen.push(subject);
             }
         }
@@ -230,6 +261,7 @@ fn circles_of(staff: &Staff) -> Vec<Circle<'_>> {
         | PersonRole::Desk
         | PersonRole::Patient
         | PersonRole::Guardian
+        | PersonRole::MedicalAffairs
         | PersonRole::System => Vec::new(),
     }
 }

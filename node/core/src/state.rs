@@ -119,10 +119,18 @@ pub enum Table {
     Ended = 55,
     /// What is known of the log's growth.
     Compared = 56,
+    /// Where the glass was broken.
+    Glass = 57,
+    /// That by what it is found by.
+    GlassRef = 58,
+    /// Seals on records, and which is in force.
+    Seal = 59,
     /// Passkeys of a patient.
     Passkeys = 60,
     /// Patients by their passkeys.
     PasskeyHolder = 61,
+    /// Scanned papers of a patient.
+    Papers = 70,
     /// How far patients are told.
     InformingLine = 62,
     /// What patients are told, one by one.
@@ -131,6 +139,14 @@ pub enum Table {
     Heard = 64,
     /// Tags of identifiers by their tokens.
     TokenTag = 65,
+    /// Patients by the tag of what may be said of one person twice.
+    Alike = 67,
+    /// Pairs of patients who may be one person.
+    Pair = 68,
+    /// Pairs by their patients.
+    PairOf = 69,
+    /// Requests by the hash of their release.
+    Release = 90,
 }
 
 /// What there is one of.
@@ -166,6 +182,22 @@ pub fn number(tag: &Digest) -> Slot<SubjectRef> {
 /// Who has a number among those that are known of a person.
 pub fn held(tag: &Digest) -> Slot<Subjects> {
     Slot::new(Table::Held as u8, &[tag.as_bytes()])
+}
+
+/// Who is like somebody in one way.
+pub(crate) fn alike(tag: &Digest) -> Slot<Subjects> {
+    Slot::new(Table::Alike as u8, &[tag.as_bytes()])
+}
+
+/// A pair of patients who may be one person, from 1.
+pub(crate) fn pair(number: u64) -> Slot<kept::Pair> {
+    Slot::new(Table::Pair as u8, &[&number.to_be_bytes()])
+}
+
+/// The pair of two patients.
+pub(crate) fn pair_of(one: &Subject, other: &Subject) -> Slot<kept::PairRef> {
+    let (first, second) = (one.min(other), one.max(other));
+    Slot::new(Table::PairOf as u8, &[first.as_bytes(), second.as_bytes()])
 }
 
 /// The registers whose numbers came in messages.
@@ -283,6 +315,11 @@ pub fn passkeys(subject: &Subject) -> Slot<kept::Passkeys> {
     Slot::new(Table::Passkeys as u8, &[subject.as_bytes()])
 }
 
+/// Scanned papers of a patient.
+pub fn papers(subject: &Subject) -> Slot<kept::Papers> {
+    Slot::new(Table::Papers as u8, &[subject.as_bytes()])
+}
+
 /// Whose passkey this node vouched for, by its credential id.
 pub fn passkey_holder(id: &[u8]) -> Slot<SubjectRef> {
     Slot::new(Table::PasskeyHolder as u8, &[payload_hash(id).as_bytes()])
@@ -303,6 +340,36 @@ pub fn heard_of(directive: &DirectiveId) -> Slot<kept::Heard> {
     Slot::new(Table::Heard as u8, &[directive.as_bytes()])
 }
 
+/// The glass, broken, by the line of the audit that says so.
+pub fn glass(id: &Digest) -> Slot<kept::Glass> {
+    Slot::new(Table::Glass as u8, &[id.as_bytes()])
+}
+
+/// The last one that a login broke over a patient.
+pub(crate) fn glass_of(subject: &Subject, login: &Digest) -> Slot<kept::GlassRef> {
+    Slot::new(Table::GlassRef as u8, &[&[1], subject.as_bytes(), login.as_bytes()])
+}
+
+/// The one that an event tells, by the hash of its payload.
+pub(crate) fn glass_told(event: &Digest) -> Slot<kept::GlassRef> {
+    Slot::new(Table::GlassRef as u8, &[&[2], event.as_bytes()])
+}
+
+/// Whether a patient was told that a document went to a member that cites an event.
+pub(crate) fn glass_heard(subject: &Subject, event: &Digest) -> Slot<kept::GlassRef> {
+    Slot::new(Table::GlassRef as u8, &[&[3], subject.as_bytes(), event.as_bytes()])
+}
+
+/// A seal, by the line of the audit that says so.
+pub(crate) fn seal(id: &Digest) -> Slot<kept::Seal> {
+    Slot::new(Table::Seal as u8, &[&[1], id.as_bytes()])
+}
+
+/// The seal in force on the record of a subject.
+pub(crate) fn seal_of(subject: &Subject) -> Slot<kept::SealRef> {
+    Slot::new(Table::Seal as u8, &[&[2], subject.as_bytes()])
+}
+
 /// The identifier of which this is a token.
 pub fn token_tag(token: &Token) -> Slot<kept::TokenTag> {
     Slot::new(Table::TokenTag as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
@@ -321,6 +388,11 @@ pub fn notices(token: &Token) -> Slot<Notices> {
 /// What a word rests on.
 pub fn attested(word: u64) -> Slot<AttestedRef> {
     Slot::new(Table::Attested as u8, &[&word.to_be_bytes()])
+}
+
+/// The request that a release answers, by the hash of the release's payload.
+pub fn release(hash: &Digest) -> Slot<RequestRef> {
+    Slot::new(Table::Release as u8, &[hash.as_bytes()])
 }
 
 /// A request for a document, by the hash of its payload.
@@ -457,4 +529,4 @@ macro_rules! unprinted {
     )*};
 }
 
-unprinted! { PersonData PersonIdentifier BirthDate Visit Staff DocumentData Attestation AuditData }
+unprinted! { PersonData PersonIdentifier BirthDate Visit Staff DocumentData Attestation AuditData Reasoned }

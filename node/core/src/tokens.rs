@@ -27,6 +27,14 @@ pub(crate) fn of_subject(machine: &Machine, view: &View, subject: &Subject) -> R
     of_tags(machine, view, &tags)
 }
 
+/// The tokens of a patient as far as they are known without asking anybody: if some are missing, those that the region was told.
+pub(crate) fn known_of(machine: &Machine, view: &View, subject: &Subject) -> Result<Vec<Token>, Fault> {
+    match of_subject(machine, view, subject)? {
+        Tokens::All(tokens) => Ok(tokens),
+        Tokens::Missing(..) => view.get(&state::chain(subject))?.tokens.iter().map(read_token).collect(),
+    }
+}
+
 /// Asks at once for all that [`of_subject`] reads of many.
 pub(crate) fn load_ahead(machine: &Machine, view: &View, subjects: &[Subject]) -> Result<(), Fault> {
     queue::load_identifiers(subjects, view)?;

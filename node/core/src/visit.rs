@@ -60,6 +60,7 @@ fn join(known: Visit, new: Visit, trigger: Trigger, at: i64) -> Visit {
         attending: new.attending.or(known.attending),
         admitted: new.admitted.or(known.admitted),
         discharged,
+        of: known.of,
     }
 }
 
@@ -71,6 +72,7 @@ fn write(said: &Said) -> Visit {
         attending: said.attending.as_ref().map(write_staff),
         admitted: said.admitted.map(|when| when.at.unix_ms()),
         discharged: said.discharged.map(|when| when.at.unix_ms()),
+        of: Vec::new(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Consents: directives as Consent resources, in the spirit of IHE PCF, and the reading of new ones.
+//! Consents: directives as Consent resources of IHE PCF, and the reading of new ones. One that is limited to classes of documents is
+//! beyond what PCF says, and claims none of its profiles.
 //!
 //! One Consent is one directive, or the same directive under each token of its patient (C-10): the root provision says all, limits narrow together. Who a permit or a forbid is for is
 //! one actor; where more than the organisation limits it, that actor is a contained PractitionerRole. A forbid that spares
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 use yiqiao_node_core::ask::Patient;
 use yiqiao_proto::codes::{LegalBasis, Purpose, RevocationReason, Stance};
 use yiqiao_proto::directive::{Directive, Grantee, What};
+use yiqiao_proto::id::EntryId;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
@@ -28,8 +30,11 @@ pub(crate) const IN_REFERRAL: &str = "urn:yiqiao:consent-referral";
 pub(crate) const EXISTENCE_VISIBLE: &str = "urn:yiqiao:consent-existence-visible";
 /// SHA-256 of a text in hexadecimal digits: the attachment's own hash is SHA-1.
 pub(crate) const SHA256: &str = "urn:yiqiao:sha256";
+/// The notice that was shown, by its version: what PCF calls the policy.
+pub(crate) const NOTICE: &str = "urn:yiqiao:notice:";
 /// The id of the contained PractitionerRole.
 pub(crate) const GRANTEE: &str = "grantee";
+const PROFILES: &str = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent";
 pub(crate) const SCOPE: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
 
 /// A directive as this door shows it.
@@ -85,6 +90,7 @@ impl Consent {
         let notice = &directive.notice;
         let rule = if directive.stance == Stance::Permit { "OPTIN" } else { "OPTOUT" };
         let body = json!({
+            "meta": {"profile": self.profile().map(|level| [format!("{PROFILES}{level}")])},
             "contained": contained(&directive.grantee).map(|role| [role]),
             "status": self.standing.code(),
             "scope": {"coding": [{"system": SCOPE, "code": "patient-privacy", "display": "Privacy Consent"}]},
@@ -101,10 +107,28 @@ impl Consent {
                 "contentType": "text/plain",
                 "title": notice.version,
             },
+            "policy": [{"uri": format!("{NOTICE}{}", notice.version)}],
             "policyRule": {"coding": [{"system": ACT_CODE, "code": rule}]},
             "provision": provision(directive),
         });
         Resource::new("Consent", Some(self.id.clone()), body).with_version(self.standing.version())
+    }
+
+    /// The profile of PCF that it is an instance of: those have a date, and no classes.
+    fn profile(&self) -> Option<&'static str> {
+        let What { classes, sensitivities, service_from, service_until, entries } = &self.directive.what;
+        let spares = self.directive.stance == Stance::Forbid && self.directive.purposes.is_empty();
+        let narrows = service_from.is_some() || service_until.is_some() || !entries.is_empty();
+        if self.recorded_at.is_none() || !classes.is_empty() {
+            return None;
+        }
+        Some(if !sensitivities.is_empty() {
+            "Advanced"
+        } else if narrows || spares || self.directive.custodian.is_some() {
+            "Intermediate"
+        } else {
+            "Basic"
+        })
     }
 
     fn performer(&self, patient: &Patient) -> Value {
@@ -122,7 +146,9 @@ fn provision(directive: &Directive) -> Value {
     let permits = directive.stance == Stance::Permit;
     let spares = !permits && directive.purposes.is_empty();
     let nested = spares.then(|| json!([{"type": "permit", "purpose": [Purpose::Emergency.coding()]}]));
-    let entry = |id: &yiqiao_proto::id::EntryId| json!({"meaning": "instance", "reference": reference("DocumentReference", &id.to_string())});
+    let entry = |id: &EntryId| json!({"meaning": "instance", "reference": reference("DocumentReference", &id.to_string())});
+    let custodian = directive.custodian.iter();
+    let kept = custodian.map(|code| json!({"meaning": "authoredby", "reference": member(code, "")}));
     json!({
         "extension": directive.existence_visible.then(|| json!([{"url": EXISTENCE_VISIBLE, "valueBoolean": true}])),
         "modifierExtension": directive.grantee.referral.map(|id| json!([{
@@ -136,12 +162,12 @@ fn provision(directive: &Directive) -> Value {
         "purpose": directive.purposes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "class": classes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "dataPeriod": period(*service_from, *service_until),
-        "data": entries.iter().map(entry).collect::<Vec<_>>(),
+        "data": kept.chain(entries.iter().map(entry)).collect::<Vec<_>>(),
         "provision": nested,
     })
 }
 
-/// The one who receives, and the one who keeps: different roles, so both limits hold.
+/// The one who receives.
 fn actors(directive: &Directive) -> Vec<Value> {
     let grantee = &directive.grantee;
     let receives = if is_within(grantee) {
@@ -151,9 +177,7 @@ fn actors(directive: &Directive) -> Vec<Value> {
     };
     let receives =
         receives.map(|who| json!({"role": role("IRCP", "information recipient"), "reference": who}));
-    let keeps = directive.custodian.as_ref();
-    let keeps = keeps.map(|code| json!({"role": role("CST", "custodian"), "reference": member(code, "")}));
-    receives.into_iter().chain(keeps).collect()
+    receives.into_iter().collect()
 }
 
 fn role(code: &str, display: &str) -> Value {

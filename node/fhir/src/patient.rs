@@ -7,6 +7,7 @@ use yiqiao_node_core::register::Number;
 use yiqiao_node_core::state::kept::{BirthDate, PersonIdentifier};
 use yiqiao_proto::person::Identifier;
 
+use crate::date;
 use crate::resource::{Resource, Site, member, reference};
 use crate::search::Token;
 use crate::terms::{self, HEALTH_CARD, HEALTH_RECORD, IDENTIFIER_TYPE, INPATIENT, OUTPATIENT, RESIDENT};
@@ -23,6 +24,7 @@ pub fn write(patient: &Patient, site: &Site) -> Resource {
         "telecom": telecom(&data.phone),
         "gender": gender(data.sex),
         "birthDate": data.birth.as_ref().and_then(birth_date),
+        "deceasedDateTime": patient.died.map(date::instant),
         "address": [{"text": data.address}],
         "managingOrganization": member(&site.organisation, &site.name),
         "link": patient.retired.iter().map(|retired| json!({

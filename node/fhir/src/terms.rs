@@ -187,6 +187,7 @@ own! {
         Patient "patient" "患者本人"
         Guardian "guardian" "监护人"
         System "system" "系统"
+        MedicalAffairs "medical-affairs" "医务科"
     }
     State, "urn:yiqiao:referral-state", &STATES, {
         Sent "sent" "已发送"

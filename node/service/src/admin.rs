@@ -19,14 +19,26 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::app::App;
 use crate::audit::{self, Walked};
+use crate::evidence;
+use crate::explain::{self, Wondering};
 use crate::limits::LISTED_MAX;
 use crate::names::{name_of, remark_names};
 use crate::reception::Beside;
 use crate::vault::Document;
 
 /// What staff may be at this node.
-const ROLES: &[&str] =
-    &["doctor", "head", "nurse", "pharmacist", "technician", "referral-office", "desk", "patient", "it"];
+const ROLES: &[&str] = &[
+    "doctor",
+    "head",
+    "nurse",
+    "pharmacist",
+    "technician",
+    "referral-office",
+    "desk",
+    "medical-affairs",
+    "patient",
+    "it",
+];
 
 /// Whose a number is of which a message says what can only be another person's.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, clap::ValueEnum)]
@@ -70,9 +82,12 @@ pub(crate) enum Request {
     Problems {
         after: u64,
     },
+    Explain(Wondering),
     Resume {
         problem: u64,
     },
+    /// What proves an access.
+    Evidence(evidence::Asked),
     Account(AccountRequest),
     Clients,
     ClientAdd {
@@ -94,16 +109,46 @@ pub(crate) enum Request {
 #[serde(rename_all = "kebab-case", untagged)]
 pub(crate) enum Reply {
     Status(Box<Status>),
-    Audit { audit: Walked },
-    Reviews { reviews: Vec<ReviewLine> },
-    Review { review: ReviewLine },
-    Original { bytes: String, chunks: u64 },
-    Replayed { outcomes: Vec<String> },
-    Problems { problems: Vec<ProblemLine> },
-    Clients { clients: Vec<ClientLine> },
-    Secret { secret: String },
+    /// With how many anchors of the log it was compared; none if the registry did not answer.
+    Audit {
+        audit: Walked,
+        anchors: Option<usize>,
+    },
+    Reviews {
+        reviews: Vec<ReviewLine>,
+    },
+    Review {
+        review: ReviewLine,
+    },
+    Original {
+        bytes: String,
+        chunks: u64,
+    },
+    Replayed {
+        outcomes: Vec<String>,
+    },
+    Problems {
+        problems: Vec<ProblemLine>,
+    },
+    Evidence {
+        evidence: String,
+    },
+    Accesses {
+        accesses: Vec<evidence::AccessLine>,
+    },
+    Clients {
+        clients: Vec<ClientLine>,
+    },
+    Explained {
+        explained: Vec<explain::Line>,
+    },
+    Secret {
+        secret: String,
+    },
     Account(AccountAnswer),
-    Done { done: bool },
+    Done {
+        done: bool,
+    },
 }
 
 /// How things stand.
@@ -244,7 +289,11 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
         Request::Replay { number, holder } => replay(&app, number, holder).await,
         Request::ReviewDone { number } => hand(&app, Input::ReviewDone(number)).await,
         Request::Problems { after } => problems(&app, after).await,
+        Request::Explain(wondering) => {
+            explain::explain(&app, wondering).await.map(|explained| Reply::Explained { explained })
+        }
         Request::Resume { problem } => hand(&app, Input::Resume(problem)).await,
+        Request::Evidence(asked) => evidence::answer(&app, asked).await,
         Request::Account(request) => {
             commands::answer(&app.identity, ROLES, request).await.map(Reply::Account)
         }
@@ -267,8 +316,10 @@ async fn hand(app: &App, input: Input) -> Result<Reply, String> {
 }
 
 async fn verify_audit(app: &App, walked: Walked) -> Result<Reply, String> {
-    let walked = audit::walk(&app.inbox, walked).await.map_err(sentence)?;
-    Ok(Reply::Audit { audit: walked.map_err(sentence)? })
+    let anchors = app.anchored.read(&app.registry).await.ok();
+    let known = anchors.clone().unwrap_or_default();
+    let walked = audit::walk(&app.inbox, walked, &known).await.map_err(sentence)?;
+    Ok(Reply::Audit { audit: walked.map_err(sentence)?, anchors: anchors.map(|anchors| anchors.len()) })
 }
 
 async fn status(app: &App) -> Result<Status, String> {

@@ -7,19 +7,24 @@ mod audit;
 mod completeness;
 mod consents;
 mod documents;
+mod ending;
 mod enrolling;
 mod enrolments;
+mod explaining;
 mod faults;
 mod fetching;
 mod filing;
 mod front;
+mod glass;
 mod history;
 mod html;
+mod identity;
 pub(crate) mod intake;
 mod labs;
 mod limits;
 mod new_consent;
 mod notice;
+mod papers;
 mod parse;
 mod passkeys;
 mod patients;
@@ -34,6 +39,7 @@ mod referral_shown;
 mod referrals;
 mod region;
 mod rendering;
+mod sealing;
 mod signing;
 mod signing_in;
 mod webauthn;
@@ -75,12 +81,16 @@ fn people(app: &App) -> Router {
     Router::new()
         .merge(region::router())
         .merge(patients::router())
+        .merge(identity::router())
         .merge(account::router())
         .merge(documents::router())
         .merge(fetching::router())
         .merge(reading::router())
         .merge(consents::router())
+        .merge(ending::router())
         .merge(signing::router())
+        .merge(papers::router())
+        .merge(explaining::router())
         .merge(passkeys::router())
         .merge(enrolling::router())
         .merge(signing_in::router())
@@ -92,6 +102,8 @@ fn people(app: &App) -> Router {
         .merge(filing::router())
         .merge(assigning::router())
         .merge(audit::router())
+        .merge(glass::router())
+        .merge(sealing::router())
         .with_state(front::Front::new(app.clone()))
 }
 

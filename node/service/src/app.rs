@@ -11,6 +11,7 @@ use yiqiao_host::sessions::Identity;
 use yiqiao_node_core::audit::Broken;
 use yiqiao_proto::id::Code;
 
+use crate::audit::Anchored;
 use crate::config::Departments;
 use crate::deposits::Deposits;
 use crate::fetch::Fetcher;
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) fetcher: Fetcher,
     /// What an operator should look at.
     pub(crate) alarms: watch::Receiver<Alarms>,
+    /// What the log has of the audit.
+    pub(crate) anchored: Anchored,
     /// The line at which the audit breaks, if it was found to.
     pub(crate) audit_broken: watch::Receiver<Option<Broken>>,
     /// Staff who sign in.

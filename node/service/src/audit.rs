@@ -1,14 +1,18 @@
-//! Walking the audit from its first line: whether each is the one that was written, and none is missing. At every start, beside
-//! the work, and when an administrator asks.
+//! Walking the audit from its first line: whether each is the one that was written, none is missing, and the log has seen no other
+//! ones. At every start, beside the work, and when an administrator asks.
 //!
 //! Not here: what a line is chained by: [`yiqiao_node_core::audit`].
 
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
-use tokio::time::sleep;
-use yiqiao_node_core::audit::Broken;
+use std::sync::Arc;
 
-use crate::limits::{AUDIT_PAGES, AUDIT_PAUSE};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+use yiqiao_node_core::audit::{Anchors, Broken};
+
+use crate::limits::{ANCHORS_PAUSE, AUDIT_PAGES, AUDIT_PAUSE};
+use crate::members::CallFailed;
+use crate::registry::Registry;
 use crate::sequencer::{Inbox, NotTaken};
 
 /// Up to where the audit was walked, and the hash of its chain there.
@@ -21,12 +25,46 @@ pub(crate) struct Walked {
     pub(crate) whole: bool,
 }
 
+/// What the log has of this node's audit, as far as it was read; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Anchored(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    count: u64,
+    anchors: Arc<Anchors>,
+}
+
+impl Anchored {
+    /// All anchors that the registry has by now.
+    pub(crate) async fn read(&self, registry: &Registry) -> Result<Arc<Anchors>, CallFailed> {
+        let mut known = self.0.lock().await;
+        loop {
+            let further = registry.anchors_after(known.count).await?;
+            if further.is_empty() {
+                return Ok(Arc::clone(&known.anchors));
+            }
+            known.count += u64::try_from(further.len()).unwrap_or(u64::MAX);
+            let anchors = Arc::make_mut(&mut known.anchors);
+            for (lines, hash) in further.into_iter().flatten() {
+                anchors.entry(lines).or_default().insert(hash);
+            }
+        }
+    }
+}
+
 /// Walks on, a bounded number of lines.
-pub(crate) async fn walk(inbox: &Inbox, mut walked: Walked) -> Result<Result<Walked, Broken>, NotTaken> {
+pub(crate) async fn walk(
+    inbox: &Inbox,
+    mut walked: Walked,
+    anchors: &Arc<Anchors>,
+) -> Result<Result<Walked, Broken>, NotTaken> {
     for _page in 0..AUDIT_PAGES {
-        let (hash, from) = (walked.hash.clone(), walked.lines);
-        let verified = inbox.ask(move |machine, view| machine.verify_audit(hash.clone(), from, view)).await?;
-        match verified {
+        let (hash, from, anchors) = (walked.hash.clone(), walked.lines, Arc::clone(anchors));
+        let verify = move |machine: &yiqiao_node_core::machine::Machine, view: &_| {
+            machine.verify_audit(hash.clone(), from, &anchors, view)
+        };
+        match inbox.ask(verify).await? {
             Err(broken) => return Ok(Err(broken)),
             Ok((hash, lines)) => walked = Walked { whole: lines == walked.lines, lines, hash },
         }
@@ -37,21 +75,42 @@ pub(crate) async fn walk(inbox: &Inbox, mut walked: Walked) -> Result<Result<Wal
     Ok(Ok(walked))
 }
 
-/// Walks it all once, and says what is wrong.
-pub(crate) async fn check(inbox: Inbox, broken: watch::Sender<Option<Broken>>) {
+/// Walks it all once by itself, once more by what the log has as soon as that can be read, and says what is wrong.
+pub(crate) async fn check(
+    inbox: Inbox,
+    registry: Registry,
+    anchored: Anchored,
+    broken: watch::Sender<Option<Broken>>,
+) {
+    let Some(lines) = whole(&inbox, &Arc::default(), &broken).await else { return };
+    tracing::info!(lines, "every line of the audit is the one that was written");
+    let anchors = loop {
+        match anchored.read(&registry).await {
+            Ok(anchors) => break anchors,
+            Err(error) => tracing::debug!(%error, "the audit is compared with the log later"),
+        }
+        sleep(ANCHORS_PAUSE).await;
+    };
+    if whole(&inbox, &anchors, &broken).await.is_some() {
+        tracing::info!(anchors = anchors.len(), "the audit is the one that the log has seen (A-5)");
+    }
+}
+
+/// How many lines there are, if all are in order.
+async fn whole(inbox: &Inbox, anchors: &Arc<Anchors>, broken: &watch::Sender<Option<Broken>>) -> Option<u64> {
     let mut walked = Walked::default();
     while !walked.whole {
-        match walk(&inbox, walked.clone()).await {
+        match walk(inbox, walked.clone(), anchors).await {
             Ok(Ok(further)) => walked = further,
             Ok(Err(found)) => {
                 tracing::error!(%found, "the audit was changed (A-3): keep the data folder as it is");
                 broken.send_replace(Some(found));
-                return;
+                return None;
             }
-            Err(NotTaken::Stopping) => return,
+            Err(NotTaken::Stopping) => return None,
             Err(error) => tracing::debug!(%error, "the audit is walked later"),
         }
         sleep(AUDIT_PAUSE).await;
     }
-    tracing::info!(lines = walked.lines, "every line of the audit is the one that was written");
+    Some(walked.lines)
 }

@@ -17,6 +17,7 @@ use crate::admin::{ClientLine, ProblemLine, RegisterLine, Reply, Request, Review
 use crate::api::intake::SCOPE;
 use crate::audit::Walked;
 use crate::config::Config;
+use crate::explain::{Line, Wondering};
 
 /// What can be done with messages that are kept for a person.
 #[derive(Debug, Subcommand)]
@@ -108,6 +109,8 @@ pub(crate) enum ClientCommand {
 
 /// The way from a command to the running process.
 pub(crate) struct Console {
+    /// The region's file of this node.
+    pub(crate) region_file: PathBuf,
     socket: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
@@ -117,7 +120,8 @@ impl Console {
     pub(crate) fn new(file: &Path) -> anyhow::Result<Self> {
         let config: Config = config::load(file)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { socket: config.data.as_path().join(SOCKET), runtime })
+        let region_file = config.region_file.as_path().to_owned();
+        Ok(Self { region_file, socket: config.data.as_path().join(SOCKET), runtime })
     }
 
     pub(crate) fn status(&self, json: bool) -> anyhow::Result<()> {
@@ -126,12 +130,32 @@ impl Console {
     }
 
     pub(crate) fn audit(&self, AuditCommand::Verify: &AuditCommand) -> anyhow::Result<()> {
-        let mut walked = Walked::default();
+        let (mut walked, mut compared) = (Walked::default(), None);
         while !walked.whole {
-            let Reply::Audit { audit } = self.ask(&Request::VerifyAudit { walked })? else { return other() };
-            walked = audit;
+            let reply = self.ask(&Request::VerifyAudit { walked })?;
+            let Reply::Audit { audit, anchors } = reply else { return other() };
+            (walked, compared) = (audit, anchors);
         }
-        say(&format!("{} lines of the audit, each the one that was written", walked.lines))
+        let log = match compared {
+            Some(anchors) => format!("the log has seen them {anchors} times"),
+            None => "not compared with the log: the registry does not answer".to_owned(),
+        };
+        say(&format!("{} lines of the audit, each the one that was written; {log}", walked.lines))
+    }
+
+    pub(crate) fn explain(&self, wondering: Wondering, json: bool) -> anyhow::Result<()> {
+        let Reply::Explained { explained } = self.ask(&Request::Explain(wondering))? else { return other() };
+        if json {
+            return say(&serde_json::to_string_pretty(&explained)?);
+        }
+        let text = |line: &Line| {
+            let flows = if line.permits { "permitted" } else { "denied" };
+            let directive = line.directive.as_deref().unwrap_or("-");
+            format!("{:<9} {:<5} {:<14} {} directive {directive}", flows, line.clause, line.class, line.entry)
+        };
+        let lines: Vec<String> = explained.iter().map(text).collect();
+        say(if lines.is_empty() { "the patient has no documents here".to_owned() } else { lines.join("\n") }
+            .as_str())
     }
 
     pub(crate) fn review(&self, command: &ReviewCommand) -> anyhow::Result<()> {
@@ -222,12 +246,12 @@ impl Console {
         say("done")
     }
 
-    fn ask(&self, request: &Request) -> anyhow::Result<Reply> {
+    pub(crate) fn ask(&self, request: &Request) -> anyhow::Result<Reply> {
         Ok(self.runtime.block_on(admin::ask(&self.socket, request))?)
     }
 }
 
-fn other<T>() -> anyhow::Result<T> {
+pub(crate) fn other<T>() -> anyhow::Result<T> {
     bail!("the running process is of another version: start it again with this one")
 }
 

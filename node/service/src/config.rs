@@ -13,9 +13,11 @@ use yiqiao_host::telemetry::LogConfig;
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::patient::assigner_of;
 use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::machine;
 use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
 use yiqiao_proto::id::Code;
+use yiqiao_proto::time::Millis;
 
 use crate::limits::DOORS_MAX;
 use crate::names::{named, names_of};
@@ -63,9 +65,39 @@ pub(crate) struct Config {
     /// Where what patients are told goes.
     #[serde(default)]
     pub(crate) gateway: Option<GatewayConfig>,
+    /// What follows when somebody breaks the glass.
+    #[serde(default)]
+    pub(crate) emergency: EmergencyConfig,
     /// Logging.
     #[serde(default)]
     pub(crate) log: LogConfig,
+}
+
+/// The `[emergency]` table.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EmergencyConfig {
+    /// For how many hours the glass stays broken.
+    pub(crate) hours: u64,
+    /// Within how many days somebody else is to judge it.
+    pub(crate) judged_within_days: u64,
+}
+
+impl Default for EmergencyConfig {
+    fn default() -> Self {
+        Self { hours: 4, judged_within_days: 3 }
+    }
+}
+
+impl EmergencyConfig {
+    fn spans(self) -> anyhow::Result<Spans> {
+        ensure!((1..=24).contains(&self.hours), "emergency.hours: 1 to 24");
+        ensure!((1..=30).contains(&self.judged_within_days), "emergency.judged_within_days: 1 to 30");
+        Ok(Spans {
+            lasts: Millis::from_secs(self.hours * 3_600),
+            judged_within: Millis::from_secs(self.judged_within_days * 24 * 3_600),
+        })
+    }
 }
 
 /// The `[gateway]` table.
@@ -163,6 +195,7 @@ impl Config {
             coding: self.coding.coding()?,
             assigners: self.assigners().collect(),
             main_register: self.main_register.as_deref().map(assigner_of),
+            glass: self.emergency.spans()?,
         })
     }
 

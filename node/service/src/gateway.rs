@@ -131,6 +131,28 @@ fn words(news: News, member: &str, day: &str) -> (&'static str, String) {
             "passkey-retired",
             format!("您在{member}登记的一把通行密钥已于{day}停用。如果不是您本人办理，请联系该院服务窗口。"),
         ),
+        News::GlassBroken => (
+            "emergency",
+            format!(
+                "{day}，{member}的医护人员以抢救为由查阅了您的病历，该院会由他人审核。如果不是抢救，请联系该院医务科。"
+            ),
+        ),
+        News::ReleasedInEmergency => (
+            "emergency-release",
+            format!(
+                "{day}，{member}以抢救为由调取了您在本院的病历。如果不是抢救，请联系本院或{member}的医务科。"
+            ),
+        ),
+        News::Sealed => (
+            "record-sealed",
+            format!(
+                "您在{member}的病历已于{day}封存，除指定人员外不能打开。如果不是您知道的情况，请联系该院医务科。"
+            ),
+        ),
+        News::SealLifted => (
+            "record-unsealed",
+            format!("您在{member}的病历已于{day}解除封存。如果不是您知道的情况，请联系该院医务科。"),
+        ),
         News::SelfVouched => (
             "permit-self-vouched",
             format!(
@@ -151,10 +173,10 @@ mod tests {
 
     #[test]
     fn a_message_names_the_hospital_and_the_day_and_what_to_do() {
-        for news in [News::Enrolled, News::Retired, News::SelfVouched] {
-            let (kind, text) = words(news, "桥州市人民医院", "2026-11-22");
+        for news in News::ALL {
+            let (kind, text) = words(*news, "桥州市人民医院", "2026-11-22");
             assert!(text.contains("桥州市人民医院") && text.contains("2026-11-22"), "{kind}: {text}");
-            assert!(text.contains("如果不是您本人办理"), "{kind}: {text}");
+            assert!(text.contains("如果不是") && text.contains("联系"), "{kind}: {text}");
         }
     }
 }

@@ -5,10 +5,14 @@ use std::time::Duration;
 use yiqiao_node_core::limits::ERRANDS_MAX;
 use yiqiao_proto::time::Millis;
 
+/// Documents about which `yiqiao-node explain` speaks, the newest.
+pub(crate) const EXPLAINED_MAX: u64 = 256;
 /// Pages of the audit that are walked in one go.
 pub(crate) const AUDIT_PAGES: usize = 16;
 /// Pause between two of them at the start: there is other work.
 pub(crate) const AUDIT_PAUSE: Duration = Duration::from_millis(20);
+/// How long until the registry is asked again what it has of the audit.
+pub(crate) const ANCHORS_PAUSE: Duration = Duration::from_secs(10);
 
 /// Inputs and questions that wait for the machine; beyond them callers are told to come again.
 pub(crate) const QUEUE_MAX: usize = 1_024;

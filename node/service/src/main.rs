@@ -9,7 +9,7 @@
 //! | what other members ask | [`peers`], [`pulls`] |
 //! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], `api/intake.rs` |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
-//! | commands of the administrator | [`cli`], answered by [`admin`]; a new node: [`join`]; its next keys: [`renewal`] |
+//! | commands of the administrator | [`cli`], answered by [`admin`]; what proves an access: [`evidence`]; a new node: [`join`]; its next keys: [`renewal`] |
 
 mod admin;
 mod api;
@@ -21,6 +21,8 @@ mod config;
 mod content;
 mod deposits;
 mod effects;
+mod evidence;
+mod explain;
 mod fetch;
 mod fhir;
 mod gateway;
@@ -52,6 +54,7 @@ use yiqiao_host::keys;
 use yiqiao_node_core::answers;
 
 use crate::cli::{AuditCommand, ClientCommand, Console, ProblemCommand, ReviewCommand};
+use crate::evidence::EvidenceCommand;
 
 /// The node of a hospital in a regional health information exchange.
 #[derive(Parser)]
@@ -120,6 +123,23 @@ enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// One access in one file, to be proved to whoever has the region's public key.
+    Evidence {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
+    /// What would be decided if another hospital asked for a patient's documents here, and by which clause. Nothing is let go by it.
+    Explain {
+        #[command(flatten)]
+        node: Node,
+        #[command(flatten)]
+        wondering: explain::Wondering,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Accounts of staff.
     Account {
         #[command(flatten)]
@@ -162,6 +182,8 @@ fn run() -> anyhow::Result<()> {
         Command::Review { node, command } => Console::new(&node.config)?.review(&command),
         Command::Problems { node, command } => Console::new(&node.config)?.problem(&command),
         Command::Audit { node, command } => Console::new(&node.config)?.audit(&command),
+        Command::Evidence { node, command } => evidence::run(&node.config, &command),
+        Command::Explain { node, wondering, json } => Console::new(&node.config)?.explain(wondering, json),
         Command::Account { node, command } => Console::new(&node.config)?.account(command),
         Command::Client { node, command } => Console::new(&node.config)?.client(command),
     }

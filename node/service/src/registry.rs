@@ -7,10 +7,10 @@ use tokio::task::block_in_place;
 use yiqiao_host::link::Trouble;
 use yiqiao_node_core::answers::{self, Consents, Events, Found, LeftOut};
 use yiqiao_node_core::call::To;
-use yiqiao_proto::calls::Method;
+use yiqiao_proto::calls::{EvidenceAnswer, Method};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, Digest};
 
 use crate::members::{self, CallFailed, Members, peers_of};
 
@@ -79,6 +79,18 @@ impl Registry {
         let (events, left_out) = block_in_place(|| answers::events(&directory, question, &answer))?;
         note(&left_out);
         Ok(events)
+    }
+
+    /// This node's own anchors of its audit, but for so many that it has.
+    pub(crate) async fn anchors_after(&self, count: u64) -> Result<Vec<Option<(u64, Digest)>>, CallFailed> {
+        let answer = self.ask(Method::Anchors, answers::anchors_after(count)).await?;
+        Ok(answers::anchors(&self.directory(), &self.own, &answer)?)
+    }
+
+    /// What the log has of a release of this node, or to it (V-1); whoever gets the file checks it.
+    pub(crate) async fn evidence(&self, release: &Digest) -> Result<EvidenceAnswer, CallFailed> {
+        let answer = self.ask(Method::Evidence, answers::evidence(release)).await?;
+        Ok(answers::logged(&answer)?)
     }
 
     async fn ask(&self, method: Method, request: Vec<u8>) -> Result<Bytes, CallFailed> {

@@ -122,7 +122,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
     let mut tasks = background(&app, directories, roster, list_named, gateway);
-    tasks.spawn(audit::check(app.inbox.clone(), broken));
+    tasks.spawn(audit::check(app.inbox.clone(), app.registry.clone(), app.anchored.clone(), broken));
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
         tasks.spawn(Mllp { door, listener, reception, clock }.serve());
@@ -265,6 +265,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
         link,
         fetcher,
         alarms,
+        anchored: audit::Anchored::default(),
         audit_broken,
         identity,
         systems,

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::{self, Call};
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation, Said};
@@ -75,6 +75,7 @@ every_word! {
     said_query: said::<PatientQuery>(), samples::patient_query().said, strategies::patient_query(), ACT_BYTES_MAX;
     credential: Codec::<CredentialStatement>::of_word(), samples::credential(), strategies::credential(), max::<CredentialStatement>();
     access_event: Codec::<AccessEvent>::of_word(), samples::event(), strategies::event(), max::<AccessEvent>();
+    audit_anchor: Codec::<AuditAnchor>::of_word(), samples::anchor(), strategies::anchor(), max::<AuditAnchor>();
     release: Codec::<Release>::of_word(), samples::release(), strategies::release(), max::<Release>();
     delivery: Codec::<Delivery>::of_word(), samples::delivery(), strategies::delivery(), max::<Delivery>();
     referral_step: Codec::<ReferralStep>::of_word(), samples::step(), strategies::step(), max::<ReferralStep>();
@@ -280,6 +281,11 @@ mod w2_calls {
         links_answer: LinksAnswer;
         proof_request: ProofRequest;
         proof_answer: ProofAnswer;
+        anchors_request: AnchorsRequest;
+        anchors_answer: AnchorsAnswer;
+        evidence_request: EvidenceRequest;
+        evidence_answer: EvidenceAnswer;
+        evidence: Evidence;
         release_request: ReleaseRequest;
         release_answer: ReleaseAnswer;
         range_request: RangeRequest;

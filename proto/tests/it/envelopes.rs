@@ -134,9 +134,11 @@ fn e5_each_role_says_its_kinds_and_no_other() {
         | Kind::ReferralStep
         | Kind::PullRequest
         | Kind::SearchQuery => vec![Custodian],
-        Kind::Directive | Kind::Revocation | Kind::CredentialStatement | Kind::PatientQuery => {
-            vec![Custodian, Portal]
-        }
+        Kind::Directive
+        | Kind::Revocation
+        | Kind::CredentialStatement
+        | Kind::PatientQuery
+        | Kind::AuditAnchor => vec![Custodian, Portal],
         Kind::AccessEvent => vec![Custodian, Portal, Registry],
         Kind::SearchAnswer | Kind::Lease => vec![Registry],
     };

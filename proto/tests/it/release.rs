@@ -107,6 +107,7 @@ fn each_term(terms: &Terms, other: &Terms) -> Vec<Terms> {
         Terms { basis: other.basis, ..terms.clone() },
         Terms { expires_at: other.expires_at, ..terms.clone() },
         Terms { lease: other.lease, ..terms.clone() },
+        Terms { standing: other.standing, ..terms.clone() },
     ];
     changed.into_iter().filter(|changed| changed != terms).collect()
 }

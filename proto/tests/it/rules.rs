@@ -86,7 +86,7 @@ fn w6_unknown_codes_are_refused_by_name() {
         |wire| wire.outcome = 0 => "access_event.outcome has the unknown code 0 (W-6)",
         |wire| wire.classes.push(17) => "access_event.classes has the unknown code 17 (W-6)",
         |wire| wire.purpose = 8 => "access_event.purpose has the unknown code 8 (W-6)",
-        |wire| wire.role = 11 => "access_event.role has the unknown code 11 (W-6)",
+        |wire| wire.role = 12 => "access_event.role has the unknown code 12 (W-6)",
     }
     refused! { samples::release();
         |wire| wire.basis = 7 => "release.basis has the unknown code 7 (W-6)",
@@ -385,7 +385,7 @@ fn s1_the_reserved_suite_is_not_read() {
 #[test]
 fn h1_methods_and_refusals_are_known_by_their_numbers() {
     let known: Vec<u16> = (0..=u16::MAX).filter(|number| Method::try_from(*number).is_ok()).collect();
-    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 23]);
+    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 23, 40, 41]);
     for number in known {
         assert_eq!(Method::try_from(number).unwrap() as u16, number);
     }

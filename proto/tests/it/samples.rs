@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, CredentialAlgorithm, CredentialState, DocumentClass, DocumentFormat,
     DocumentStatus, DocumentType, FacilityKind, LegalBasis, PatientQuestion, PersonRole, PracticeSetting,
@@ -14,7 +14,7 @@ use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Rev
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Word, payload_hash};
-use yiqiao_proto::head::Head;
+use yiqiao_proto::head::{Head, Standing};
 use yiqiao_proto::id::{
     Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, PractitionerId, ReferralId, Subject,
 };
@@ -193,6 +193,8 @@ pub(crate) fn credential() -> CredentialStatement {
         state: CredentialState::Valid,
         number: 1,
         previous: None,
+        guardian: false,
+        until: None,
     }
 }
 
@@ -259,6 +261,7 @@ pub(crate) fn terms() -> Terms {
         basis: LegalBasis::SeparateConsent,
         expires_at: request.expires_at,
         lease: payload_hash(&lease().encode()),
+        standing: Standing::prove(&[(5, digest(0x97))], &digest(0x97)),
     }
 }
 
@@ -274,6 +277,10 @@ pub(crate) fn wrapped() -> (Release, Vec<u8>) {
 
 pub(crate) fn release() -> Release {
     wrapped().0
+}
+
+pub(crate) fn anchor() -> AuditAnchor {
+    AuditAnchor { organisation: code("hospital"), lines: 1_200, hash: digest(0xa5), at: at(5_000) }
 }
 
 pub(crate) fn delivery() -> Delivery {

@@ -5,8 +5,8 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    ConsentAnswer, Done, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer, ProofAnswer,
-    Refusal, SearchReply, SubmitAnswer,
+    AnchorsAnswer, ConsentAnswer, Done, EvidenceAnswer, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer,
+    MembersAnswer, ProofAnswer, Refusal, SearchReply, SubmitAnswer,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -17,7 +17,7 @@ use yiqiao_proto::limits::CALL_BYTES_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::refusal;
 use yiqiao_proto::tree::{self, Hash, MissingHash, Stored};
-use yiqiao_proto::wire::calls::{PublishedLink, Receipt};
+use yiqiao_proto::wire::calls::{LoggedWord, PublishedLink, Receipt};
 
 use crate::limits::{ANSWER_BYTES_MAX, LISTS_MAX};
 use crate::machine::{Machine, Outcome, Refused};
@@ -98,6 +98,18 @@ pub fn answer<S: Stored + ?Sized>(
         Outcome::Prove(sizes) => {
             let consistency = sizes.iter().map(|size| log.continues(*size)).collect::<Result<_, _>>()?;
             ProofAnswer { checkpoint: log.note.to_vec(), consistency }.encode_to_vec()
+        }
+        Outcome::Evidence(openings) => {
+            let region = machine.directory().region();
+            let word = |opening: &Opening| {
+                let path = log.prove(opening, region)?.concat();
+                Ok(LoggedWord { opening: Some(opening.write()), path })
+            };
+            let words = openings.iter().map(word).collect::<Result<_, ProofError>>()?;
+            EvidenceAnswer { checkpoint: log.note.to_vec(), words }.encode_to_vec()
+        }
+        Outcome::Anchors(openings) => {
+            AnchorsAnswer { anchors: openings.iter().map(Opening::write).collect() }.encode_to_vec()
         }
         Outcome::Evaluate => Done {}.encode_to_vec(),
     };

@@ -11,6 +11,7 @@ use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::lease::{AcceptedAct, Told};
 use yiqiao_proto::log::Opening;
+use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
@@ -75,7 +76,8 @@ pub(crate) fn check_proof<T: directive::Said>(
     act: &Act<T>,
     patient: &Token,
 ) -> Result<(), Stop> {
-    let is_proved = credential::is_act_proved(work.view, &work.machine.directory, (act, patient), u64::MAX)?;
+    let place = (u64::MAX, work.now);
+    let is_proved = credential::is_act_proved(work.view, &work.machine.directory, (act, patient), place)?;
     if is_proved { Ok(()) } else { Err(refuse(RefusalCode::BadSignature, "C-14")) }
 }
 
@@ -143,6 +145,7 @@ fn in_force(act: Act<Directive>, opening: &Opening, version: u64) -> InForce {
         version,
         seq: opening.seq,
         commitment: opening.commitment(),
+        accepted_at: opening.accepted_at,
     }
 }
 
@@ -184,7 +187,7 @@ pub(crate) fn consent_of(view: &View, token: &Token) -> Result<Consent, Fault> {
 /// What is in force for a patient, as it is stored.
 pub(crate) fn record_of(consent: &Consent) -> Result<Record, Fault> {
     let acts = accepted(consent)?.into_iter().zip(words_of(consent)?);
-    let in_force = acts.map(|(accepted, (_, word))| match &accepted.act {
+    let in_force = acts.map(|(accepted, (_, word, _))| match &accepted.act {
         Told::Opening(opening) => Ok(in_force(word, opening, accepted.version)),
         Told::Commitment(_) => Err(damaged()),
     });
@@ -193,13 +196,13 @@ pub(crate) fn record_of(consent: &Consent) -> Result<Record, Fault> {
     Ok(Record::kept(consent.version, in_force, revoked))
 }
 
-/// The directives in force, as they were signed.
-fn words_of(consent: &Consent) -> Result<Vec<(Envelope, Act<Directive>)>, Fault> {
+/// The directives in force, as they were signed, and when they were accepted.
+fn words_of(consent: &Consent) -> Result<Vec<(Envelope, Act<Directive>, Timestamp)>, Fault> {
     let read = |accepted: AcceptedAct| {
         let Told::Opening(opening) = accepted.act else { return Err(damaged()) };
         let envelope = Envelope::decode(&opening.envelope).map_err(|_| damaged())?;
         let word = Act::decode(envelope.payload()).map_err(|_| damaged())?;
-        Ok((envelope, word))
+        Ok((envelope, word, opening.accepted_at))
     };
     accepted(consent)?.into_iter().map(read).collect()
 }
@@ -209,14 +212,14 @@ fn words_of(consent: &Consent) -> Result<Vec<(Envelope, Act<Directive>)>, Fault>
 pub(crate) fn counting(consent: &Consent, directory: &Directory, view: &View) -> Result<Record, Fault> {
     let record = record_of(consent)?;
     let acts = words_of(consent)?;
-    view.need(&acts.iter().filter_map(|(_, act)| credential::of_proof(&act.proof)).collect::<Vec<_>>())?;
+    view.need(&acts.iter().filter_map(|(_, act, _)| credential::of_proof(&act.proof)).collect::<Vec<_>>())?;
     let mut counts = Vec::new();
-    for ((envelope, word), act) in acts.iter().zip(record.in_force()) {
+    for ((envelope, word, at), act) in acts.iter().zip(record.in_force()) {
         let signer = directory.signer(envelope.key_id(), Kind::Directive, Said::AtSeq(act.seq));
         let compromised = matches!(signer, Err(SignerError::Compromised { .. }));
         let about = (word, &word.said.patient);
         let is_forbid = act.directive.stance == Stance::Forbid;
-        if is_forbid || !compromised && credential::is_act_proved(view, directory, about, act.seq)? {
+        if is_forbid || !compromised && credential::is_act_proved(view, directory, about, (act.seq, *at))? {
             counts.push(act.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_consent::credential::{Stated, is_proved, is_voucher};
+use yiqiao_consent::credential::{Claim, Stated, is_proved, is_voucher};
 use yiqiao_proto::codes::{CredentialState, RefusalCode};
 use yiqiao_proto::directive::{self, Act, Directive};
 use yiqiao_proto::directory::Directory;
@@ -13,6 +13,7 @@ use yiqiao_proto::limits::CREDENTIAL_STATEMENTS_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::passkey::PasskeyKey;
 use yiqiao_proto::proof::{CredentialStatement, Proof};
+use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
 use crate::facts;
@@ -91,13 +92,13 @@ pub(crate) fn tell(token: &Token, member: &Code, view: &mut View) -> Result<(), 
     Ok(())
 }
 
-/// Whether the proof of an act stands, by what was stated before a place of the log: of logins and desks the envelope says it,
+/// Whether the proof of an act that gets this place of the log now stands, or of one that got it then, by what was stated before: of logins and desks the envelope says it,
 /// of passkeys the assertion (C-8, C-14).
 pub(crate) fn is_act_proved<T: directive::Said>(
     view: &View,
     directory: &Directory,
     (act, patient): (&Act<T>, &Token),
-    before: u64,
+    (seq, at): (u64, Timestamp),
 ) -> Result<bool, Fault> {
     let (Proof::Passkey(assertion), Some(slot)) = (&act.proof, of_proof(&act.proof)) else { return Ok(true) };
     // A statement under a key that is known to have been compromised by then says nothing (M-6).
@@ -109,8 +110,8 @@ pub(crate) fn is_act_proved<T: directive::Said>(
         })
         .map(|stated| Stated { seq: stated.opening.seq, statement: stated.word })
         .collect();
-    let challenge = act.challenge(directory.region());
-    Ok(is_proved(assertion, &challenge, patient, &stated, before, &directory.list().policy))
+    let claim = Claim { act: &act.challenge(directory.region()), patient, basis: act.said.basis(), seq, at };
+    Ok(is_proved(assertion, &claim, &stated, &directory.list().policy))
 }
 
 /// What follows from a directive for the bureau: permits for whose passkey nobody else stands than who gains are counted (C-9).

@@ -3,8 +3,8 @@
 //! Not here: what is answered ([`crate::answer`]), and the queue between the two.
 
 use yiqiao_proto::calls::{
-    Call, ConsentRequest, EvaluateRequest, FeedRequest, HistoryRequest, LeaseRequest, LinksRequest,
-    MembersRequest, Method, ProofRequest, SearchRequest, SubmitRequest,
+    AnchorsRequest, Call, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
+    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
 use yiqiao_proto::decode::DecodeError;
@@ -109,6 +109,15 @@ pub fn read(
             }
             Input::Prove { member: member(), sizes }
         }
+        Method::Evidence => {
+            let EvidenceRequest { release } = call(request)?;
+            let release = Digest::read("evidence_request.release", &release).map_err(CallFault::Evidence)?;
+            Input::Evidence { member: member(), release }
+        }
+        Method::Anchors => {
+            let AnchorsRequest { after } = call(request)?;
+            Input::Anchors { member: member(), after }
+        }
         Method::Release | Method::Step | Method::ActNotice | Method::Compare => {
             return Err(CallFault::Method { number: method as u16 });
         }
@@ -180,6 +189,9 @@ pub enum CallFault {
     /// The lease that is asked for cannot be given to anybody.
     #[error("the request for a lease cannot be read: {0}")]
     Lease(#[source] DecodeError),
+    /// What should name a release does not.
+    #[error("a release cannot be named: {0}")]
+    Evidence(#[source] DecodeError),
     /// What should name a subject does not.
     #[error("a subject cannot be read: {0}")]
     Subject(#[source] DecodeError),
@@ -207,7 +219,7 @@ impl CallFault {
             Self::Word(EnvelopeError::BadSignature) => (BadSignature, "E-2"),
             Self::OtherQuestion => (Malformed, "A-4"),
             Self::Lease(_) => (Malformed, "F-6"),
-            Self::Subject(_) => (Malformed, "W-4"),
+            Self::Subject(_) | Self::Evidence(_) => (Malformed, "W-4"),
         };
         Refused::new(code, clause)
     }
@@ -301,6 +313,7 @@ impl Hand<'_> {
             Kind::AccessEvent => Submission::Event(self.check(envelope)?),
             Kind::Release => Submission::Release(self.check(envelope)?),
             Kind::Delivery => Submission::Delivery(self.check(envelope)?),
+            Kind::AuditAnchor => Submission::Anchor(self.check(envelope)?),
             kind @ (Kind::MemberList
             | Kind::Entry
             | Kind::Withdrawal

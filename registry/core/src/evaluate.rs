@@ -20,12 +20,12 @@ pub struct Blinded {
 }
 
 impl Blinded {
-    /// What the machine must handle before anything is evaluated: the elements count against the member's quota (T-5).
+    /// What the machine must handle before anything is evaluated under the key of an epoch: the elements count against the member's quota (T-5).
     ///
     /// # Errors
     /// [`Refused`] if they are of another epoch than the key (T-7), none or too many (T-3): then nothing is counted.
-    pub fn count(&self, tokens: &TokenSecret) -> Result<Input, Refused> {
-        if self.request.epoch != tokens.public().epoch {
+    pub fn count(&self, epoch: u32) -> Result<Input, Refused> {
+        if self.request.epoch != epoch {
             return Err(Refused::new(RefusalCode::Malformed, "T-7"));
         }
         let elements = self.request.blinded.len();

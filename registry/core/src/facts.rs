@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use prost::Message;
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Stance};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, PersonRole, Stance};
 use yiqiao_proto::directive::Directive;
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::payload_hash;
@@ -14,6 +14,8 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::state::{self, Count, Fact, Fault, Place, Table, View};
 use crate::take::Standing;
+
+const HOURS_OF_DAY: u32 = 24;
 
 /// Counts an access event in the hour in which it was accepted.
 pub(crate) fn count_event(word: &Standing, event: &AccessEvent, view: &mut View) -> Result<(), Fault> {
@@ -29,13 +31,25 @@ pub(crate) fn count_event(word: &Standing, event: &AccessEvent, view: &mut View)
         purpose: Some(event.purpose),
         class: only(&event.classes),
     };
+    if event.act == AccessAct::BreakGlass && event.outcome == AccessOutcome::Permitted {
+        count_broken_glass(fact.hour, event, view)?;
+    }
     add(&fact, u64::from(event.documents), event.size, view)
+}
+
+/// The role that breaks the glass counts, too.
+fn count_broken_glass(hour: u32, event: &AccessEvent, view: &mut View) -> Result<(), Fault> {
+    let slot = state::broken_glass(hour / HOURS_OF_DAY, &event.organisation, event.role);
+    let mut count = view.get(&slot)?;
+    count.events += 1;
+    view.put(&slot, &count);
+    Ok(())
 }
 
 /// Whether the act was counted under another token of its patient: what a patient says once is said under each (C-10), and the events
 /// of one act name one line of the audit.
 fn is_counted(word: &Standing, event: &AccessEvent, view: &mut View) -> Result<bool, Fault> {
-    let said = matches!(event.act, AccessAct::Consent | AccessAct::Revocation);
+    let said = matches!(event.act, AccessAct::Consent | AccessAct::Revocation | AccessAct::BreakGlass);
     let Some(line) = event.audit_line.filter(|_| said) else { return Ok(false) };
     let slot = state::counted(&event.organisation, &line);
     if view.find(&slot)?.is_some() {
@@ -91,6 +105,23 @@ pub fn self_vouched_keys<'m>(members: impl IntoIterator<Item = &'m Code>) -> Vec
 /// How many a stored count says; none is 0.
 pub fn count(value: Option<&[u8]>) -> u64 {
     value.and_then(|value| Count::decode(value).ok()).map_or(0, |count| count.events)
+}
+
+/// The keys of what [`read_broken_glass`] reads, of these days.
+pub fn broken_glass_keys(days: &Range<u32>) -> Range<Vec<u8>> {
+    let key = |day: u32| [&[Table::BrokenGlass as u8][..], &day.to_be_bytes()].concat();
+    key(days.start)..key(days.end)
+}
+
+/// How often people in a role broke the glass at a member; nothing if that is not what is stored here.
+pub fn read_broken_glass(key: &[u8], value: &[u8]) -> Option<(Code, PersonRole, u64)> {
+    let (member, role) = state::read_broken_glass(key)?;
+    Some((member, role, count(Some(value))))
+}
+
+/// The day of an instant, since 1970-01-01 UTC.
+pub fn day_of(at: Timestamp) -> u32 {
+    hour_of(at) / HOURS_OF_DAY
 }
 
 /// The keys of all facts of these hours, and what ends them.

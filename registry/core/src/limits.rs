@@ -1,5 +1,7 @@
 //! The registry's own bounds; those of the words are in `yiqiao_proto::limits`.
 
+use yiqiao_proto::time::Millis;
+
 /// Subjects, over all members, that state one token.
 pub const SUBJECTS_MAX: usize = 512;
 /// Subjects of one member that state one token: so no member takes the places of all others.
@@ -14,9 +16,14 @@ pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;
 pub const FORMER_MAX: usize = 64;
 /// Links that a search loads at a time: it goes on until its page is full.
 pub const SEARCH_LOOKS_MAX: usize = 4_096;
+/// How long an event by which the glass was broken is cited by searches.
+pub const EMERGENCY_LIFE: Millis = Millis::from_secs(24 * 3600);
 /// What a search reads of each kind at least, however little there is to find.
 pub const SEARCH_READS_MIN: usize = 16;
 /// Bytes of items or events in one answer, unless the first alone is longer.
 pub const ANSWER_BYTES_MAX: usize = yiqiao_proto::limits::CALL_BYTES_MAX / 2;
+/// How long after a release is over its delivery may come, before it counts as a single one (P-7): what the recipient says first waits
+/// for the registry, and then for others.
+pub const DELIVERY_GRACE: Millis = Millis::from_secs(3600);
 /// Member lists in one answer.
 pub const LISTS_MAX: u64 = 64;

@@ -10,7 +10,7 @@ use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified};
-use yiqiao_proto::id::{Code, Subject};
+use yiqiao_proto::id::{Code, Digest, Subject};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::suite::SecretKey;
@@ -20,7 +20,7 @@ use crate::lease::LeaseAsked;
 use crate::search::Found;
 use crate::state::{Fault, Kept, Place, Tally, View};
 use crate::take::{Submission, Taken};
-use crate::{consent, index, lease, patient, search, state, take};
+use crate::{anchor, consent, evidence, index, lease, patient, search, state, take};
 
 /// The registry's machine.
 pub struct Machine {
@@ -78,6 +78,20 @@ pub enum Input {
         /// The sizes.
         sizes: Vec<u64>,
     },
+    /// What the log has of a release, for one of its two sides (V-1).
+    Evidence {
+        /// The member that asks.
+        member: Code,
+        /// Hash of the release's payload.
+        release: Digest,
+    },
+    /// How far the asking member has said that its audit had come.
+    Anchors {
+        /// The member.
+        member: Code,
+        /// After how many.
+        after: u64,
+    },
     /// How many elements may be evaluated (T-5).
     Evaluate {
         /// The member.
@@ -100,6 +114,8 @@ impl Input {
             | Self::PatientQuery(_)
             | Self::Links { .. }
             | Self::Prove { .. }
+            | Self::Evidence { .. }
+            | Self::Anchors { .. }
             | Self::Evaluate { .. }
             | Self::MemberList(..) => return None,
         };
@@ -131,6 +147,10 @@ pub enum Outcome {
     },
     /// Trees of these sizes are to be proved to be the beginning of the newest.
     Prove(Vec<u64>),
+    /// Words that belong to one release, in the order of the log: each is to be proved.
+    Evidence(Vec<Opening>),
+    /// Own anchors of a member.
+    Anchors(Vec<Opening>),
     /// The elements may be evaluated.
     Evaluate,
 }
@@ -323,6 +343,12 @@ impl Work<'_> {
                 Ok(Outcome::Links { links, statement: index::statement(self, member, subject)? })
             }
             Input::Prove { sizes, .. } => Ok(Outcome::Prove(sizes.clone())),
+            Input::Evidence { member, release } => {
+                evidence::of_release(self, member, release).map(Outcome::Evidence)
+            }
+            Input::Anchors { member, after } => {
+                Ok(Outcome::Anchors(anchor::after(self.view, member, *after)?))
+            }
             Input::Evaluate { member, elements } => take::tally(self, member, *elements),
             Input::MemberList(directory, envelope) => {
                 let taken = take::member_list(self, directory, envelope)?;
@@ -340,6 +366,8 @@ impl Work<'_> {
             Input::Feed { member, .. }
             | Input::Links { member, .. }
             | Input::Prove { member, .. }
+            | Input::Evidence { member, .. }
+            | Input::Anchors { member, .. }
             | Input::Evaluate { member, .. } => member,
             // Of words each is looked at before it gets its place.
             Input::Submit(_) | Input::MemberList(..) => return Ok(()),

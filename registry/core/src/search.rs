@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_consent::{Document, Patient, Record, Request, decide};
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, Purpose, RefusalCode};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Kind, Verified};
 use yiqiao_proto::id::{Code, Digest, EntryId, Subject as SubjectId};
@@ -13,8 +15,8 @@ use yiqiao_proto::token::Token;
 use crate::consent::counting;
 use crate::decoys::Decoys;
 use crate::index::{chain_pages, chain_places, read_tokens};
-use crate::limits::SEARCH_LOOKS_MAX;
-use crate::machine::{Machine, Stop, Work};
+use crate::limits::{EMERGENCY_LIFE, SEARCH_LOOKS_MAX};
+use crate::machine::{Machine, Stop, Work, refuse};
 use crate::say;
 use crate::state::{self, EntryState, Fault, Version, View};
 use crate::take::{Standing, damaged};
@@ -51,6 +53,9 @@ pub(crate) fn search(work: &mut Work<'_>, query: &Verified<SearchQuery>) -> Resu
         publisher: query.signer(),
         words: work.machine.next_seq(),
     };
+    if word.asker.purpose == Purpose::Emergency && !is_emergency(work, query)? {
+        return Err(refuse(RefusalCode::OutOfOrder, "D-8"));
+    }
     let known = Known::of(work, word, &decoys)?;
     let places = known.places(work.view, word.from_seq, &decoys)?;
     let mut permitted = Vec::new();
@@ -69,6 +74,21 @@ pub(crate) fn search(work: &mut Work<'_>, query: &Verified<SearchQuery>) -> Resu
     permitted.truncate(word.count as usize);
     say::search(work, word)?;
     Ok(Found { query: query.envelope().payload_hash(), entries: permitted, next_seq })
+}
+
+/// Whether the asker has broken the glass over a patient asked for, not long ago: the event that it cites says so in the log (D-8).
+fn is_emergency(work: &Work<'_>, query: &Verified<SearchQuery>) -> Result<bool, Fault> {
+    let Some(cited) = &query.word().asker.break_glass else { return Ok(false) };
+    let Some(place) = work.view.find(&state::said(query.signer(), cited))? else { return Ok(false) };
+    let standing = Standing::of(&work.view.get(&state::journal(place.seq))?)?;
+    if standing.envelope.kind() != Kind::AccessEvent {
+        return Ok(false);
+    }
+    let event = standing.read::<AccessEvent>()?;
+    Ok(event.act == AccessAct::BreakGlass
+        && event.outcome == AccessOutcome::Permitted
+        && query.word().patients.contains(&event.patient)
+        && work.now < standing.opening.accepted_at + EMERGENCY_LIFE)
 }
 
 /// One publisher's subject that has one of the tokens asked for.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use yiqiao_journal::view::unfixed;
 pub use yiqiao_journal::view::{Fault, Slot, View};
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, PersonRole, Purpose};
 use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId, Subject as SubjectId};
+use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
 /// The messages of `schema/state.proto`.
@@ -16,8 +17,8 @@ pub mod kept {
 
 pub use kept::{
     ActToken, ActTokens, Ahead, Consent, Count, Credentials, EntryState, EventCount, Feed, FeedBytes,
-    FeedSizes, Holder, Holders, Kept, Page, Place, Quota, Record, Spent, Subject, SubjectRef, Subjects,
-    Tally, Version,
+    FeedSizes, Holder, Holders, Kept, Lists, Page, Pairing, Place, Quota, Record, Single, Spent, Subject,
+    SubjectRef, Subjects, Tally, Version,
 };
 
 /// Places on one page.
@@ -69,6 +70,22 @@ pub enum Table {
     ActTokens = 20,
     /// Permits for whose passkey nobody vouches but who gains, by member.
     SelfVouched = 30,
+    /// Releases, by the hash of the payload.
+    Pairing = 40,
+    /// Releases without deliveries and deliveries without releases, by the time from which they are to be looked at.
+    Single = 41,
+    /// Events of releases, by the release and the organisation.
+    ReleaseEvent = 42,
+    /// What is known of member lists.
+    Lists = 43,
+    /// Member lists by version.
+    ListPlace = 44,
+    /// How often the glass was broken, by day, member and role.
+    BrokenGlass = 50,
+    /// How many anchors of its audit a member has said.
+    AnchorCount = 45,
+    /// Where they stand.
+    Anchor = 46,
 }
 
 /// A word of the journal.
@@ -219,6 +236,59 @@ pub fn counted(organisation: &Code, audit_line: &Digest) -> Slot<Place> {
 /// Permits for a member that were signed by passkeys for which nobody else vouched.
 pub fn self_vouched(member: &Code) -> Slot<Count> {
     Slot::new(Table::SelfVouched as u8, &[member.padded()])
+}
+
+/// What the log has of a release.
+pub fn pairing(release: &Digest) -> Slot<Pairing> {
+    Slot::new(Table::Pairing as u8, &[release.as_bytes()])
+}
+
+/// A release or a delivery that has no other half, by the time from which it is to be looked at.
+pub fn single(due: Timestamp, release: &Digest, member: &Code) -> Slot<Single> {
+    // Times before 1970 are none of a release.
+    let due = u64::try_from(due.unix_ms()).unwrap_or(0);
+    Slot::new(Table::Single as u8, &[&due.to_be_bytes(), release.as_bytes(), member.padded()])
+}
+
+/// The event by which an organisation told of a release, or of its delivery.
+pub fn release_event(release: &Digest, organisation: &Code) -> Slot<Place> {
+    Slot::new(Table::ReleaseEvent as u8, &[release.as_bytes(), organisation.padded()])
+}
+
+/// How many anchors of its audit a member has said.
+pub fn anchor_count(member: &Code) -> Slot<EventCount> {
+    Slot::new(Table::AnchorCount as u8, &[member.padded()])
+}
+
+/// Where an anchor of a member's audit stands, from 1.
+pub fn anchor(member: &Code, number: u64) -> Slot<Place> {
+    Slot::new(Table::Anchor as u8, &[member.padded(), &number.to_be_bytes()])
+}
+
+/// What is known of member lists.
+pub fn lists() -> Slot<Lists> {
+    Slot::new(Table::Lists as u8, &[])
+}
+
+/// The place of a member list.
+pub fn list_place(version: u64) -> Slot<Place> {
+    Slot::new(Table::ListPlace as u8, &[&version.to_be_bytes()])
+}
+
+/// How often people in a role broke the glass at a member on a day, counted since 1970-01-01 UTC.
+pub fn broken_glass(day: u32, member: &Code, role: PersonRole) -> Slot<Count> {
+    let number = role.number().to_be_bytes();
+    Slot::new(Table::BrokenGlass as u8, &[&day.to_be_bytes(), member.padded(), &number])
+}
+
+/// Reads member and role back from the key of such a count.
+pub fn read_broken_glass(key: &[u8]) -> Option<(Code, PersonRole)> {
+    let (table, rest) = key.split_first()?;
+    let (member, role) = rest.get(4..)?.split_first_chunk::<32>()?;
+    (*table == Table::BrokenGlass as u8).then_some(())?;
+    let member = std::str::from_utf8(member).ok()?.trim_end_matches('\0');
+    let role = PersonRole::try_from(u32::from_be_bytes(role.try_into().ok()?)).ok()?;
+    Some((Code::new(member).ok()?, role))
 }
 
 /// Reads a fact back from its key.

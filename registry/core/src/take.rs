@@ -1,7 +1,7 @@
 //! Which words are taken (L-1, N-4, N-5, E-6), and what follows from each once it has its place.
 
 use prost::Message;
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::codes::{MemberRole, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation};
 use yiqiao_proto::directory::Directory;
@@ -19,7 +19,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use crate::lease::{need_feeds, push};
 use crate::machine::{ConsentAct, Outcome, Refused, Stop, ToTake, Work, refuse};
 use crate::state::{self, EntryState, Fault, Kept, Quota, Slot, Tally, View};
-use crate::{consent, credential, facts, index, patient, say};
+use crate::{anchor, consent, credential, evidence, facts, index, pair, patient, say};
 
 /// Words that a member hands in, each checked.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub enum Submission {
     Release(Verified<Release>),
     /// A delivery.
     Delivery(Verified<Delivery>),
+    /// How far an audit has come.
+    Anchor(Verified<AuditAnchor>),
 }
 
 /// An entry or a withdrawal, with the place that it commits to.
@@ -72,6 +74,7 @@ pub(crate) fn submit(work: &mut Work<'_>, submission: &Submission) -> Result<Vec
             one(work, release, |work| patient::check_release(work, release.word()))
         }
         Submission::Delivery(delivery) => one(work, delivery, |_| Ok(())),
+        Submission::Anchor(anchor) => one(work, anchor, |_| Ok(())),
     }
 }
 
@@ -268,15 +271,25 @@ pub(crate) fn apply(kept: &Kept, view: &mut View) -> Result<(), Fault> {
         Kind::AccessEvent => {
             let event = word.read::<AccessEvent>()?;
             facts::count_event(&word, &event, view)?;
+            pair::apply_event(&word, &event, view)?;
             patient::add_event(&event.patient, word.opening.seq, view)
         }
         Kind::PatientQuery => {
             let query = word.read::<Act<PatientQuery>>()?;
             patient::add_event(&query.said.patient, word.opening.seq, view)
         }
-        Kind::Release => patient::apply_release(&word.read::<Release>()?, view),
-        Kind::Delivery => Ok(()),
-        Kind::MemberList => tell_all(&word.read::<MemberList>()?, view),
+        Kind::Release => {
+            let release = word.read::<Release>()?;
+            pair::apply_release(&word, &release, view)?;
+            patient::apply_release(&release, view)
+        }
+        Kind::Delivery => pair::apply_delivery(&word, &word.read::<Delivery>()?, view),
+        Kind::AuditAnchor => anchor::apply(&word, view),
+        Kind::MemberList => {
+            let list = word.read::<MemberList>()?;
+            evidence::apply_list(&word, &list, view)?;
+            tell_all(&list, view)
+        }
         Kind::ReferralStep | Kind::PullRequest | Kind::SearchQuery | Kind::SearchAnswer | Kind::Lease => {
             Err(damaged())
         }

@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) lists: ConfigPath,
     /// The folder of the registry's keys.
     pub(crate) keys: ConfigPath,
+    /// The socket of the process that has the token keys; without it they are read from the folder of keys.
+    pub(crate) tokens: Option<ConfigPath>,
     /// The folder of log and index.
     pub(crate) data: ConfigPath,
     /// Where other members reach the registry: multiaddresses to listen on.

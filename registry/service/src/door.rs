@@ -91,12 +91,20 @@ impl Door {
         let of_epoch = |key: &&TokenKey| key.epoch == blinded.request.epoch;
         let listed = directory.list().token_keys.iter().find(of_epoch);
         let listed = listed.ok_or_else(|| Refused::new(RefusalCode::Malformed, "T-7"))?;
-        let secret = tokio::task::block_in_place(|| self.tokens.of(listed)).map_err(|error| {
+        let failed = |error: anyhow::Error| {
             tracing::error!(epoch = listed.epoch, %error, "no tokens can be evaluated");
-            Refused::new(RefusalCode::Failed, "T-7")
-        })?;
-        self.ask(blinded.count(&secret)?).await?;
-        let evaluate = move || blinded.evaluate(&secret, &mut Entropy::new(keys::random()));
+            let (code, clause) = match self.tokens {
+                TokenKeys::Folder(_) => (RefusalCode::Failed, "T-7"),
+                // It is being started again.
+                TokenKeys::Process(_) => (RefusalCode::Busy, "T-3"),
+            };
+            Refused::new(code, clause)
+        };
+        let count = blinded.count(listed.epoch)?;
+        // Opened before anything is counted: while the key is away nobody's quota is spent.
+        let evaluator = tokio::task::block_in_place(|| self.tokens.open(listed)).map_err(failed)?;
+        self.ask(count).await?;
+        let evaluate = move || evaluator.evaluate(&blinded);
         tokio::task::spawn_blocking(evaluate).await.map_err(|_| Refused::new(RefusalCode::Failed, "T-3"))?
     }
 }

@@ -28,8 +28,22 @@ pub(crate) const VOLUMES_AT_ONCE_MAX: usize = 2;
 /// In an export, counts of something about patients below this are not told.
 pub(crate) const SMALL_COUNT: u64 = 5;
 
+/// Releases and deliveries without their other half that are shown, and that are counted.
+pub(crate) const SINGLES_SHOWN_MAX: usize = 200;
+pub(crate) const SINGLES_COUNTED_MAX: u64 = 10_000;
+
 /// Tiles of the log that are cut at once.
 pub(crate) const TILES_AT_ONCE_MAX: usize = 4;
+
+/// Questions to the token process that are answered at once; beyond them a line is closed.
+pub(crate) const TOKEN_LINES_MAX: usize = 16;
+/// How long one side of such a line waits for the other.
+pub(crate) const TOKEN_LINE_TIME: Duration = Duration::from_secs(10);
+/// How long the registry waits at its start for a token process that does not answer yet, and how often it looks.
+pub(crate) const TOKEN_START_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const TOKEN_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Bytes of a question or an answer on it.
+pub(crate) const TOKEN_LINE_BYTES_MAX: usize = 16 << 10;
 
 /// Witnesses of one registry.
 pub(crate) const WITNESSES_MAX: usize = 16;
@@ -48,3 +62,4 @@ pub(crate) const OPEN_NOTED_EVERY: Duration = Duration::from_secs(60);
 pub(crate) const OPEN_SPANS_MAX: usize = 10_000;
 
 const _: () = assert!(BATCH_MAX <= QUEUE_MAX);
+const _: () = assert!(TOKEN_LINE_BYTES_MAX >= 40 * yiqiao_proto::limits::EVALUATION_MAX + 128);

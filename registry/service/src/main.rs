@@ -3,6 +3,7 @@
 mod config;
 mod desk;
 mod door;
+mod emergency;
 mod feeds;
 mod front;
 mod ledger;
@@ -63,6 +64,8 @@ enum Command {
     Suspend(region::Suspend),
     /// Signs a new member list that says for which domain patients' passkeys sign, on which pages, and who vouches for them.
     Passkeys(relying::Passkeys),
+    /// Signs a new member list that says whether the glass can be broken in an emergency.
+    Emergency(emergency::Emergency),
     /// Signs a new member list that begins a new log: once after an older copy of the log was restored, before the registry is started.
     NewLog {
         /// The region's folder.
@@ -86,6 +89,9 @@ enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
+    /// The token key, in a process of its own.
+    #[command(subcommand)]
+    Tokens(tokens::process::TokensCommand),
     /// Runs the registry until it is told to stop (Ctrl-C, SIGTERM).
     Serve {
         /// The configuration file.
@@ -122,9 +128,11 @@ fn run() -> anyhow::Result<()> {
         Command::TokenEpoch { region } => region::token_epoch(&region),
         Command::Suspend(suspend) => region::suspend(&suspend),
         Command::Passkeys(passkeys) => relying::passkeys(&passkeys),
+        Command::Emergency(emergency) => emergency::emergency(&emergency),
         Command::NewLog { region } => region::new_log(&region),
         Command::Members(show) => region::show(&show),
         Command::Account { config, command } => desk::account(&config, command),
+        Command::Tokens(command) => tokens::process::run(&command),
         Command::Serve { config } => serve::run(&config),
     }
 }

@@ -26,7 +26,7 @@ use yiqiao_proto::time::Millis;
 use zeroize::Zeroizing;
 
 use crate::config::ConfigFile;
-use crate::tokens::TokenKeys;
+use crate::tokens;
 
 const AUTHORITY: KeyKind = KeyKind::new("authority");
 pub(crate) const TRANSPORT: KeyKind = KeyKind::new("transport");
@@ -166,7 +166,7 @@ pub(crate) fn init(init: &Init) -> anyhow::Result<()> {
     let key = |kind| new(&keys_folder, kind).map(|seed| secret(&seed));
     let (words, checkpoint, lease) = (key(WORDS)?, key(CHECKPOINT)?, key(LEASE)?);
     let transport = new(&keys_folder, TRANSPORT)?;
-    let tokens = TokenKeys::new(&keys_folder).next(1)?;
+    let tokens = tokens::next(&keys_folder, 1)?;
     let code = Code::new("registry").expect("a code");
     let request = JoinRequest::of(&Applicant {
         region: &region,
@@ -384,12 +384,16 @@ pub(crate) fn rotate_authority(region_folder: &Path) -> anyhow::Result<()> {
     ))
 }
 
+/// The folder of the token keys where another process than the registry has them.
+const TOKENS_FOLDER: &str = "tokens";
+
 /// Begins another epoch of the token key: everybody gets further tokens under it, beside those of the epochs before (T-7).
 pub(crate) fn token_epoch(region_folder: &Path) -> anyhow::Result<()> {
-    let keys = TokenKeys::new(&region_folder.join("registry/keys"));
+    let apart = region_folder.join(TOKENS_FOLDER);
+    let folder = if apart.exists() { apart } else { region_folder.join("registry/keys") };
     let file = change(region_folder, |list| {
         let epoch = list.token_keys.iter().map(|key| key.epoch).max().unwrap_or(0) + 1;
-        list.token_keys.push(keys.next(epoch)?.public());
+        list.token_keys.push(tokens::next(&folder, epoch)?.public());
         Ok(())
     })?;
     say_signed(&file)

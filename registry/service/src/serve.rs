@@ -47,12 +47,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         region::read_list(&lists, 1)?.context("there is no first member list; run `yiqiao-registry init`")?;
     let directory = Directory::first(&region, &authority, &first)?;
     let newest = region::newest(&lists, &authority)?;
-    let secrets = Secrets::load(config.keys.as_path(), &code, &newest)?;
+    let mut secrets = Secrets::load(config.keys.as_path(), &code, &newest)?;
+    if let Some(socket) = &config.tokens {
+        secrets.tokens = TokenKeys::Process(socket.as_path().to_owned());
+    }
 
     let listener = front::bind(&config.http).await?;
     let data = config.data.as_path().to_owned();
     let newest = newest.list().clone();
-    newest.token_keys.iter().try_for_each(|listed| secrets.tokens.of(listed).map(drop))?;
+    secrets.tokens.check_all(&newest.token_keys).await?;
     let log_id = newest.log_id;
     let mut ledger = Ledger::open(&data, &region, &log_id, secrets.checkpoint)?;
     let term = ledger.next_term()?;
@@ -254,7 +257,7 @@ fn roster(directory: &Directory) -> Roster {
 }
 
 /// Ctrl-C, or SIGTERM from a service manager.
-async fn stop_signal() {
+pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
         match signal(SignalKind::terminate()) {

@@ -4,6 +4,7 @@
 //! a patient, which the registry cannot show.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use yiqiao_host::http::pages::pages;
 use yiqiao_host::http::session_routes::{Home, Organisation, session_router};
 use yiqiao_host::http::{Health, Json, Problem, method_not_allowed};
+use yiqiao_host::index::{IndexError, IndexReader};
 use yiqiao_host::link::{Link, LinkStatus, PeerId, PeerStatus};
 use yiqiao_host::sessions::{Identity, SignedIn};
 use yiqiao_proto::codes::MemberRole;
@@ -20,8 +22,11 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::member::Member;
 use yiqiao_proto::time::Timestamp;
-use yiqiao_registry_core::facts;
+use yiqiao_registry_core::state::Single;
+use yiqiao_registry_core::{facts, pair};
 
+use crate::emergency::emergencies;
+use crate::limits::{SINGLES_COUNTED_MAX, SINGLES_SHOWN_MAX};
 use crate::sequencer::LogStatus;
 use crate::volume::{Facts, volume};
 
@@ -57,6 +62,7 @@ pub(crate) fn router(office: Office) -> Router {
         .route("/healthz", get(healthy))
         .route("/api/members", get(members).fallback(method_not_allowed))
         .route("/api/status", get(status).fallback(method_not_allowed))
+        .route("/api/emergencies", get(emergencies).fallback(method_not_allowed))
         .route("/api/volume", get(volume).fallback(method_not_allowed))
         .with_state(office)
         .merge(session)
@@ -135,6 +141,26 @@ struct Status {
     members: Vec<Connection>,
     /// Strangers that knocked, and members beyond the bound.
     turned_away: u64,
+    singles: Singles,
+}
+
+/// Releases without their deliveries a while after they were over, and deliveries without releases (P-7): never whose document.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Singles {
+    /// Counted up to [`SINGLES_COUNTED_MAX`].
+    count: u64,
+    /// Those that are due for longest, at most [`SINGLES_SHOWN_MAX`].
+    shown: Vec<SingleLine>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SingleLine {
+    holder: String,
+    recipient: String,
+    at: String,
+    without_release: bool,
 }
 
 #[derive(Serialize)]
@@ -154,6 +180,9 @@ struct Connection {
 
 async fn status(State(office): State<Office>, who: SignedIn) -> Result<Json<Status>, Problem> {
     who.must_be(&[BUREAU, OPERATOR])?;
+    let (index, now) = (office.facts.index.clone(), office.identity.clock.now());
+    let singles = tokio::task::block_in_place(|| singles(&index, now));
+    let singles = singles.map_err(|error| Problem::internal(&error))?;
     let (log, link) = (office.log.borrow().clone(), office.link.status());
     let directory = office.directory.borrow();
     let members = connections(&directory, &office.code, &link);
@@ -168,7 +197,25 @@ async fn status(State(office): State<Office>, who: SignedIn) -> Result<Json<Stat
         connected: connected.collect(),
         members,
         turned_away: link.turned_away,
+        singles,
     }))
+}
+
+fn singles(index: &IndexReader, now: Timestamp) -> Result<Singles, IndexError> {
+    let (keys, mut singles) = (pair::keys(now), Singles::default());
+    index.scan(&keys.start, &keys.end, |_, value| {
+        singles.count += 1;
+        let room = singles.shown.len() < SINGLES_SHOWN_MAX;
+        singles.shown.extend(pair::read(value).filter(|_| room).map(single));
+        if singles.count < SINGLES_COUNTED_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(singles)
+}
+
+fn single(single: Single) -> SingleLine {
+    let Single { holder, recipient, at, without_release } = single;
+    let at = instant(Timestamp::from_unix_ms(at).unwrap_or_default());
+    SingleLine { holder, recipient, at, without_release }
 }
 
 /// How each other member is connected, by the best of its identities.

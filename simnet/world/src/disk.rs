@@ -175,6 +175,11 @@ impl Volume {
         !rotten.is_empty()
     }
 
+    /// A planted fault: nobody knows any more what has rotted.
+    pub(crate) fn forget_rot(&mut self) {
+        self.rotten.clear();
+    }
+
     /// A number below `n`, from the stream of this disk.
     pub(crate) fn draw(&mut self, n: u64) -> u64 {
         self.chance.below(n)
@@ -259,8 +264,17 @@ impl Index {
 
     /// Whether a table has anything.
     pub(crate) fn has(&self, table: u8) -> bool {
-        let first = Key::new(vec![table]);
-        self.entries.range(first..).next().is_some_and(|(key, _)| key.bytes.first() == Some(&table))
+        self.of(table).next().is_some()
+    }
+
+    /// How much a table has.
+    pub(crate) fn count(&self, table: u8) -> usize {
+        self.of(table).count()
+    }
+
+    fn of(&self, table: u8) -> impl Iterator<Item = &Key> {
+        let keys = self.entries.range(Key::new(vec![table])..).map(|(key, _)| key);
+        keys.take_while(move |key| key.bytes.first() == Some(&table))
     }
 
     /// Takes in what a batch of so many records and words has written.

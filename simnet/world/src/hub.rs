@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use yiqiao_node_core::fetch::Stretch;
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::directory::Directory;
-use yiqiao_proto::id::{Code, DocumentId};
+use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::authority::{Authority, Deed};
@@ -160,9 +161,10 @@ impl Hub {
     }
 
     /// Asks a member for a stretch of a document.
-    pub(crate) fn pull(&mut self, from: Who, to: Who, request: Vec<u8>) -> CallId {
-        let call = self.send(from, to, Carried::Pull { request });
-        self.note(format_args!("{from}>{to}"), format_args!("pull {call}"));
+    pub(crate) fn pull(&mut self, from: Who, to: Who, request: &Digest, stretch: Stretch) -> CallId {
+        let call = self.send(from, to, Carried::Pull { request: stretch.request(request) });
+        let Stretch { first_chunk, chunks } = stretch;
+        self.note(format_args!("{from}>{to}"), format_args!("pull {call} {first_chunk} {chunks}"));
         call
     }
 
@@ -304,7 +306,7 @@ impl Hub {
         if let Some(how) = how {
             self.note(packet.from, format_args!("twists {}: {how}", packet.call));
         }
-        let [first, second] = self.network.arrivals(self.now, packet.from, packet.to);
+        let [first, second] = self.network.arrivals(self.now, (packet.from, packet.to), packet.body.len());
         let copy = second.map(|arrival| (arrival, Box::new(packet.clone())));
         if let Some(arrival) = first {
             self.at(arrival, Event::Arrive(Box::new(packet)));

@@ -26,6 +26,13 @@ const OTHER_CALLS: usize = 16;
 /// each restart and each jump of a clock.
 pub(crate) const TRIES_PER_HOUR_MAX: u32 = 900;
 
+/// Inputs of people that wait for calls.
+pub(crate) const WAITERS_MAX: usize = 1_024;
+/// Calls of one member, and stretches that it asks for, that a process keeps until there is something to answer.
+pub(crate) const KEPT_PER_PEER_MAX: usize = 256;
+/// How often a batch that was not kept may leave calls under way of which nobody wants the answer any more.
+pub(crate) const ERAS_MAX: usize = 4;
+
 /// Wrong merges of one town.
 pub(crate) const MISTAKES_MAX: u64 = 3;
 
@@ -63,6 +70,11 @@ pub(crate) const BUSY_WAITS_MAX: u32 = 30;
 pub(crate) const BUSY_WAIT_MIN: Millis = Millis::new(50);
 /// See [`BUSY_WAIT_MIN`].
 pub(crate) const BUSY_WAIT_MAX: Millis = Millis::from_secs(5);
+
+/// How many bytes a way takes in a millisecond.
+pub(crate) const BYTES_PER_MS: u64 = 4_096;
+/// By how much long documents are longer: most are of two to six chunks, some of several ranges.
+pub(crate) const LONGER: [(u64, u64); 2] = [(300 << 10, 1_400 << 10), (5 << 20, 9 << 20)];
 
 /// Packets that an attacker remembers.
 pub(crate) const HEARD_MAX: usize = 200;

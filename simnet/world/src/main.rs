@@ -5,6 +5,7 @@ mod plot;
 mod progress;
 mod report;
 mod sweep;
+mod tail;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write, stderr, stdout};
@@ -17,12 +18,13 @@ use jiff::civil::Date;
 use yiqiao_simworld::limits::SEEDS_MAX;
 use yiqiao_simworld::plant::Plant;
 use yiqiao_simworld::reduce::{Reduced, reduce};
-use yiqiao_simworld::run::{Report, Violation, run_watched};
+use yiqiao_simworld::run::{self as world, Report, Violation, run_watched};
 use yiqiao_simworld::scenario::Scenario;
 use yiqiao_simworld::setup::Setup;
 
 use progress::Told;
 use report::Sum;
+use tail::{LINES_MAX, Tail};
 
 /// Makes people who do not exist and what their hospitals would send about them, and whole regions of hospitals.
 ///
@@ -230,7 +232,7 @@ fn report_on(first: &Setup, from: u64, seeds: u64, folder: Option<&Path>) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// The shorter world, as a scenario that repeats it.
+/// The shorter world, as a scenario that repeats it, and what happens in it.
 fn print_reduced(out: &mut impl Write, reduced: &Reduced) -> Result<()> {
     let Some(violation) = &reduced.report.violation else { return Ok(()) };
     let about = format!("at {} ms, {}: {}", violation.at_ms, violation.who, violation.what);
@@ -240,7 +242,10 @@ fn print_reduced(out: &mut impl Write, reduced: &Reduced) -> Result<()> {
         reduced.runs, reduced.report.events
     )?;
     writeln!(out, "{}", Scenario::of(&reduced.setup, &about).text())?;
-    Ok(())
+    let history = Tail::default();
+    world::run(&reduced.setup, Some(Box::new(history.clone())))?;
+    writeln!(out, "its history, at most the last {LINES_MAX} lines of the trace:")?;
+    Ok(history.lines().iter().try_for_each(|line| write!(out, "{line}"))?)
 }
 
 fn print(out: &mut impl Write, report: &Report) -> Result<()> {

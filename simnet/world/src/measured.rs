@@ -238,6 +238,8 @@ fn name_of(method: u16) -> &'static str {
         Ok(Method::History) => "history",
         Ok(Method::Proof) => "proof",
         Ok(Method::Links) => "links",
+        Ok(Method::Evidence) => "evidence",
+        Ok(Method::Anchors) => "anchors",
         Ok(Method::Release) => "release",
         Ok(Method::Step) => "step",
         Ok(Method::ActNotice) => "notice",

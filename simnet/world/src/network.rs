@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 
+use crate::limits::BYTES_PER_MS;
 use crate::randomness::{Part, stream};
 use crate::setup::Rates;
 
@@ -58,6 +59,16 @@ pub(crate) enum Carried {
     Answer(Result<Vec<u8>, Vec<u8>>),
 }
 
+impl Carried {
+    /// How long it is.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Call { request, .. } | Self::Pull { request } => request.len(),
+            Self::Answer(Ok(bytes) | Err(bytes)) => bytes.len(),
+        }
+    }
+}
+
 /// All ways between processes.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -81,8 +92,13 @@ impl Network {
         Self { seed, rates, ways: BTreeMap::new(), connections: BTreeMap::new(), slow: BTreeMap::new() }
     }
 
-    /// When what is sent now arrives: nothing if it is lost, two times if it comes twice.
-    pub(crate) fn arrivals(&mut self, now: Timestamp, from: Who, to: Who) -> [Option<Timestamp>; 2] {
+    /// When so many bytes that are sent now arrive: nothing if they are lost, two times if they come twice.
+    pub(crate) fn arrivals(
+        &mut self,
+        now: Timestamp,
+        (from, to): (Who, Who),
+        bytes: usize,
+    ) -> [Option<Timestamp>; 2] {
         let rates = self.rates;
         let slow = [from, to].iter().any(|who| self.slow.get(who).is_some_and(|until| *until > now));
         let way = self.way(from, to);
@@ -91,7 +107,8 @@ impl Network {
         }
         let twice = way.chance.below(1_000) < rates.twice;
         let mut arrival = || {
-            let on_the_way = way.latency + way.chance.below(rates.jitter + 1);
+            let sending = bytes as u64 / BYTES_PER_MS;
+            let on_the_way = way.latency + way.chance.below(rates.jitter + 1) + sending;
             now + Millis::new(if slow { 500 + 10 * on_the_way } else { on_the_way })
         };
         [Some(arrival()), twice.then(arrival)]

@@ -15,9 +15,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::holder::Range;
+use yiqiao_node_core::limits::ERRANDS_MAX;
 use yiqiao_node_core::machine::{self, Checkpoint, Config, Input, Keys, Machine, Outcome, WordsKeys};
-use yiqiao_node_core::state::{Fault, View};
+use yiqiao_node_core::memory::Held;
+use yiqiao_node_core::state::{Fault, Table, View};
 use yiqiao_node_core::{answers, ask};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::FacilityKind;
@@ -30,7 +33,10 @@ use yiqiao_simnet::chance::Chance;
 use crate::clock::Clock;
 use crate::disk::Volume;
 use crate::hub::{Caller, Event, Hub, Later, Stopped};
-use crate::limits::{BATCH_MAX, LISTS_EVERY, LISTS_RETRY, QUEUE_MAX, REST, SYNC_MS_MAX};
+use crate::limits::{
+    BATCH_MAX, CALLS_MAX, ERAS_MAX, KEPT_PER_PEER_MAX, LISTS_EVERY, LISTS_RETRY, QUEUE_MAX, REST,
+    SYNC_MS_MAX, WAITERS_MAX,
+};
 use crate::load::{ActId, Told, hospital_of};
 use crate::network::{CallId, Who};
 use crate::plant::Plant;
@@ -242,6 +248,23 @@ impl Node {
         left.into_iter().find(|(is_empty, _)| !is_empty).map(|(_, what)| what)
     }
 
+    /// How much the index has of what could grow with requests and peers: as much as that many members make, requests that came, and
+    /// requests of the own member, which stay with their releases as proof.
+    pub(crate) fn stored(&self, requests: usize, own: impl Fn(&Code) -> usize) -> Vec<Held> {
+        let Some(running) = &self.running else { return Vec::new() };
+        let own = own(&running.machine.config().organisation);
+        let members = running.machine.directory().list().members.len();
+        let tables = [
+            ("counts of what members ask", Table::Asker, members),
+            ("requests", Table::Request, requests + own),
+            ("nonces", Table::Nonce, requests),
+            ("content that waits for its message", Table::Deposit, 0),
+            ("registers", Table::Registers, 1),
+        ];
+        let held = |(what, table, max)| Held { what, count: running.ledger.count(table), max };
+        tables.map(held).into()
+    }
+
     /// The process is gone, and of what was coming in perhaps a part.
     pub(crate) fn stop(&mut self) {
         if let Some(running) = self.running.take() {
@@ -258,8 +281,15 @@ impl Node {
 
     /// Hands in what somebody at a screen wants. Told nothing if the process does not run.
     pub(crate) fn act(&mut self, hub: &mut Hub, act: ActId, input: Input) {
-        let to = Reply::Act(act);
-        self.queue(hub, Job::Hand(Waiting { input: Box::new(input), to }));
+        let says = matches!(input, Input::Permit(_) | Input::Forbid(_) | Input::Revoke(_));
+        let waiting = Waiting { input: Box::new(input), to: Reply::Act(act) };
+        if says && hub.has_plant(Plant::SaidOnly) && self.chance.percent(10) {
+            return self.tell(hub, waiting, Ok(Outcome::Said(vec![u64::MAX])));
+        }
+        if matches!(*waiting.input, Input::Act { .. }) && hub.has_plant(Plant::StepOnly) {
+            return self.tell(hub, waiting, Ok(Outcome::Done));
+        }
+        self.queue(hub, Job::Hand(waiting));
     }
 
     /// The members in force for the process.
@@ -326,7 +356,30 @@ impl Node {
         self.tell_lists(hub);
         self.hand_ranges(hub);
         self.set_wake(hub);
+        self.tell_held(hub);
         Ok(())
+    }
+
+    /// What the process holds in memory is told.
+    fn tell_held(&self, hub: &mut Hub) {
+        let Some(running) = &self.running else { return };
+        let of_peers = KEPT_PER_PEER_MAX * running.machine.directory().list().members.len();
+        let waiting = running.waiters.values().map(Vec::len).sum();
+        let questions = |pending: &&Pending| matches!(pending, Pending::Question(_));
+        let asked = running.calls.values().filter(questions).count();
+        let own = [
+            ("inputs", running.inbox.len(), QUEUE_MAX + ERAS_MAX * CALLS_MAX),
+            ("inputs that wait for a call", waiting, WAITERS_MAX),
+            ("questions of people", asked, WAITERS_MAX),
+            ("calls of the process", running.calls.len() - asked, ERAS_MAX * CALLS_MAX),
+            ("documents that are fetched", running.fetches.len(), ERRANDS_MAX),
+            ("requests that wait for the feed", running.news.len(), of_peers),
+            ("ranges that wait for a word", running.ranges.len(), of_peers),
+        ];
+        let own = own.map(|(what, count, max)| Held { what, count, max });
+        for held in own.into_iter().chain(running.machine.held()) {
+            hub.oracle.holds(hub.now, self.who, held);
+        }
     }
 
     /// The time of a batch, and what goes before everything else in it (F-6).
@@ -361,6 +414,9 @@ impl Node {
 
     fn tell(&mut self, hub: &mut Hub, waiting: Waiting, outcome: Result<Outcome, NotTaken>) {
         let Waiting { input, to } = waiting;
+        if let Ok(Outcome::Said(words)) = &outcome {
+            hub.oracle.said(self, words);
+        }
         match to {
             Reply::Nobody => {}
             Reply::Act(act) => hub.told.push_back((act, Told::Outcome(outcome))),
@@ -407,6 +463,7 @@ impl Node {
     fn ask_lists(&mut self, hub: &mut Hub) {
         let Some(running) = &mut self.running else { return };
         let request = answers::lists_after(running.machine.directory().list().version);
+        hub.oracle.calls(hub.now, self.who, 0, &[], &request);
         let id = hub.call(self.who, Who::REGISTRY, Method::Members, request);
         running.calls.insert(id, Pending::Lists);
     }
@@ -464,6 +521,7 @@ impl Node {
             coding,
             assigners: BTreeMap::new(),
             main_register: None,
+            glass: Spans::default(),
         };
         let keys = Keys {
             words: WordsKeys {

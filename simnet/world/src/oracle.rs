@@ -12,7 +12,7 @@
 //! | releases and denials in the holder's audit and the patient's log, and nothing else there | [`access`] |
 //! | unknown, unpermitted and absent answers alike | [`alike`] |
 //! | nothing that identifies anybody in what travels | [`names`] |
-//! | calls that are under way, and how often they are repeated | [`bounds`] |
+//! | calls that are under way, how often they are repeated, and what is held in memory | [`bounds`] |
 //! | what comes of wrong merges | [`persons`] |
 //! | what holds once all has come to rest | `run` |
 //!

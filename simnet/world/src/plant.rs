@@ -60,13 +60,27 @@ pub enum Plant {
     SweptBlindly,
     /// Nodes take two whom a register merges for one although their identifiers differ, as if a person had said so.
     MergeBelieved,
+    /// Nodes tell some desks that what a patient said was kept, and forget it.
+    SaidOnly,
+    /// Nodes tell some offices that a step of a referral was taken, and forget it.
+    StepOnly,
+    /// Nodes ask at once for a range that was refused or not answered.
+    PulledAtOnce,
+    /// Nodes forget no call that was answered.
+    CallsKept,
+    /// Nodes count what members ask under another name each time.
+    CountedAnew,
+    /// Nodes forget what was taken back at their own desks: their feed alone counts.
+    TakenBackLost,
+    /// The operator of the world does not know what has rotted in a copy of the log: a fault of the world, not of the product.
+    RotUnknown,
     /// Nodes let places of queues stand in the index when what stood there is done.
     PlaceKept,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 35] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -94,6 +108,13 @@ impl Plant {
         Self::SealedTwice,
         Self::SweptBlindly,
         Self::MergeBelieved,
+        Self::SaidOnly,
+        Self::StepOnly,
+        Self::PulledAtOnce,
+        Self::CallsKept,
+        Self::CountedAnew,
+        Self::TakenBackLost,
+        Self::RotUnknown,
         Self::PlaceKept,
     ];
 
@@ -127,6 +148,13 @@ impl Plant {
             Self::SealedTwice => "sealed-twice",
             Self::SweptBlindly => "swept-blindly",
             Self::MergeBelieved => "merge-believed",
+            Self::SaidOnly => "said-only",
+            Self::StepOnly => "step-only",
+            Self::PulledAtOnce => "pulled-at-once",
+            Self::CallsKept => "calls-kept",
+            Self::CountedAnew => "counted-anew",
+            Self::TakenBackLost => "taken-back-lost",
+            Self::RotUnknown => "rot-unknown",
             Self::PlaceKept => "place-kept",
         }
     }

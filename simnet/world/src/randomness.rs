@@ -19,6 +19,7 @@ pub(crate) enum Part {
     Hostile,
     Twin,
     Mistakes,
+    Long,
 }
 
 /// The stream of one thing of a part.

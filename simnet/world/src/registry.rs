@@ -5,6 +5,7 @@ mod ledger;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use yiqiao_node_core::memory::Held;
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::time::{Millis, Timestamp};
@@ -19,7 +20,7 @@ use yiqiao_simnet::chance::Chance;
 use crate::clock::Clock;
 use crate::disk::{NotKept, Volume};
 use crate::hub::{Caller, Event, Hub, Later, Stopped};
-use crate::limits::{BATCH_MAX, FOLDER_EVERY, QUEUE_MAX, ROUNDS_MAX, SYNC_MS_MAX};
+use crate::limits::{BATCH_MAX, FOLDER_EVERY, KEPT_PER_PEER_MAX, QUEUE_MAX, ROUNDS_MAX, SYNC_MS_MAX};
 use crate::network::{Carried, Packet, Who};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
@@ -178,7 +179,7 @@ impl Registry {
             Asked::Machine(input) => Job::new(input, Reply::Answer(caller)),
             Asked::Feed { input, wait } => Job::new(input, Reply::Feed(caller, hub.now + wait)),
             Asked::Evaluate(blinded) => {
-                let input = blinded.count(&self.tokens(&blinded))?;
+                let input = blinded.count(self.tokens(&blinded).public().epoch)?;
                 Job::new(input, Reply::Evaluated(caller, Box::new(blinded)))
             }
             Asked::Lists { after_version } => {
@@ -255,6 +256,7 @@ impl Registry {
             running.is_called = true;
             hub.at(self.busy_until, Event::Work(self.who));
         }
+        self.tell_held(hub);
         Ok(())
     }
 
@@ -348,6 +350,31 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// What the process holds in memory is told.
+    fn tell_held(&self, hub: &mut Hub) {
+        let Some(running) = &self.running else { return };
+        let most = running.feeds.values().map(Vec::len).max().unwrap_or(0);
+        let held = [
+            ("inputs", running.inbox.len(), QUEUE_MAX + 1),
+            ("readings of one feed", most, KEPT_PER_PEER_MAX),
+        ];
+        for (what, count, max) in held {
+            hub.oracle.holds(hub.now, self.who, Held { what, count, max });
+        }
+    }
+
+    /// How much the index has of what there is one of for each member.
+    pub(crate) fn stored(&self) -> Vec<Held> {
+        let Some(running) = &self.running else { return Vec::new() };
+        let max = running.machine.directory().list().members.len();
+        let tables = [
+            ("quotas", state::Table::Quota),
+            ("feeds", state::Table::Feed),
+            ("counts of vouchers", state::Table::SelfVouched),
+        ];
+        tables.map(|(what, table)| Held { what, count: running.ledger.count(table), max }).into()
     }
 
     /// A time that the process set itself has come.

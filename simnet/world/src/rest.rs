@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::ask;
-use yiqiao_proto::codes::PersonRole;
+use yiqiao_proto::codes::{PersonRole, ReferralAct};
 use yiqiao_proto::phi::Phi;
 
 use crate::load::{Load, Referred};
@@ -31,6 +31,9 @@ pub(crate) fn has_come(
     if !registry.is_running() {
         return Err("the registry does not run".to_owned());
     }
+    if let Some(held) = registry.stored().into_iter().find(|held| held.count > held.max) {
+        return Err(format!("the registry keeps more than may be: {held:?}"));
+    }
     let newest = Some(newest_list);
     if registry.list_version() != newest || nodes.values().any(|node| node.list_version() != newest) {
         return Err("somebody does not know the newest member list".to_owned());
@@ -52,10 +55,12 @@ pub(crate) fn has_come(
         if let Some(left) = node.unfinished() {
             return Err(format!("{who}: {left}"));
         }
+        let stored = node.stored(oracle.requests_to(who), |member| oracle.requests_of(member));
+        if let Some(held) = stored.into_iter().find(|held| held.count > held.max) {
+            return Err(format!("{who}: more is kept than may be: {held:?}"));
+        }
         oracle.check_documents(node)?;
-    }
-    for given in &load.given {
-        nodes.get(&given.node).map_or(Ok(()), |node| oracle.check_said(node, given.word))?;
+        oracle.check_said(node)?;
     }
     let honest = nodes.values().filter(|node| oracle.hostile() != Some(node.who));
     honest.into_iter().try_for_each(|node| oracle.check_audit(node))?;
@@ -63,17 +68,23 @@ pub(crate) fn has_come(
     load.referred.iter().filter(|referred| !hostile(referred)).try_for_each(|referred| agree(nodes, referred))
 }
 
-/// Both sides of a referral have taken in every step, and stand alike.
+/// Both sides of a referral have taken in every step, and stand alike; each has the steps that its office was told of.
 fn agree(nodes: &BTreeMap<Who, Node>, referred: &Referred) -> Result<(), String> {
-    let Referred { from, to, id, .. } = referred;
+    let Referred { from, to, id, taken, .. } = referred;
     let shown = |who: &Who| {
         let node = nodes.get(who)?;
         let referring = nodes.get(from)?.code.clone();
         node.ask(|machine, view| machine.referral(&office(), &referring, id, view))?
     };
-    let (Some((one, _)), Some((other, _))) = (shown(from), shown(to)) else {
+    let (Some((one, steps)), Some((other, _))) = (shown(from), shown(to)) else {
         return Err(format!("a referral from {from} is not known to {to}"));
     };
+    let has = |(who, act): &(Who, ReferralAct)| {
+        steps.iter().any(|step| step.act == *act && step.own == (who == from))
+    };
+    if let Some((who, act)) = taken.iter().find(|taken| !has(taken)) {
+        return Err(format!("{who}: a step that its office was told of is lost: {act:?}"));
+    }
     if one.untold + other.untold > 0 || one.state != other.state {
         let (one, other) = ((one.state, one.untold, one.stuck), (other.state, other.untold, other.stuck));
         return Err(format!("a referral stands differently: {from} {one:?}, {to} {other:?}"));

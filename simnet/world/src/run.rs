@@ -21,6 +21,7 @@ use crate::network::{Network, Packet, Who};
 use crate::node::Node;
 use crate::oracle::Oracle;
 pub use crate::oracle::Violation;
+use crate::plant::Plant;
 use crate::randomness::{Part, stream};
 use crate::region::Region;
 use crate::registry::Registry;
@@ -365,7 +366,11 @@ impl World {
         let Some(mut copy) = self.copy.take() else {
             let chance = stream(self.setup.seed, Part::Twin, 2 * number);
             self.hub.note(Who::REGISTRY, format_args!("is copied"));
-            self.copy = Some(self.registry.volume.copy(chance));
+            let mut copy = self.registry.volume.copy(chance);
+            if self.hub.has_plant(Plant::RotUnknown) {
+                copy.forget_rot();
+            }
+            self.copy = Some(copy);
             return;
         };
         self.stop(Who::REGISTRY, &Stopped::Power);

@@ -86,6 +86,8 @@ pub struct Changed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub long: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hostile: Option<Attacked>,
 }
 
@@ -181,6 +183,7 @@ impl Changed {
             takeovers: self.takeovers.unwrap_or(rates.takeovers),
             members: self.members.unwrap_or(rates.members),
             drift: self.drift.unwrap_or(rates.drift),
+            long: self.long.unwrap_or(rates.long),
             hostile: self.hostile.unwrap_or(rates.hostile),
         }
     }
@@ -201,6 +204,7 @@ impl Changed {
             takeovers: Some(rates.takeovers),
             members: Some(rates.members),
             drift: Some(rates.drift),
+            long: Some(rates.long),
             hostile: Some(rates.hostile),
         }
     }

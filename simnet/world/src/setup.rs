@@ -231,6 +231,8 @@ pub struct Rates {
     pub members: u64,
     /// Clocks run too fast or too slow by at most so many millionths.
     pub drift: u64,
+    /// Of a thousand documents that systems send so many are long: of several chunks, some of several ranges.
+    pub long: u64,
     /// Whose computer an attacker has.
     pub hostile: Attacked,
 }
@@ -298,6 +300,7 @@ impl Rates {
         takeovers: 0,
         members: 0,
         drift: 20,
+        long: 0,
         hostile: Attacked::Nobody,
     };
 
@@ -324,6 +327,7 @@ impl Rates {
             members: rate(1, 6),
             rot: rate(4, 30),
             takeovers: rate(4, 30),
+            long: rate(1, 60),
             hostile: Attacked::of(&mut stream(seed, Part::Hostile, 0)),
         }
     }
@@ -360,11 +364,11 @@ impl Attacked {
 
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lost, twice, latency, jitter, drift, .. } = self;
+        let Self { lost, twice, latency, jitter, drift, long, .. } = self;
         let Self { crashes, cuts, resets, pauses, disks, rot, clocks, takeovers, members, .. } = self;
         write!(
             f,
-            "lost {lost}‰, twice {twice}‰, latency {latency} ms, jitter {jitter} ms, drift {drift} ppm; "
+            "lost {lost}‰, twice {twice}‰, latency {latency} ms, jitter {jitter} ms, drift {drift} ppm, long documents {long}‰; "
         )?;
         write!(f, "minutes between crashes {crashes}, cuts {cuts}, resets {resets}, pauses {pauses}, ")?;
         write!(

@@ -105,6 +105,14 @@ pub(crate) fn programs() -> PathBuf {
     folder
 }
 
+/// Runs a command of a node's administrator, or of anybody who has the program: what it printed, or why it failed.
+pub(crate) fn command(words: &[&str], config: &Path) -> Result<String, String> {
+    let mut command = Command::new(programs().join("yiqiao-node"));
+    let output = command.args(words).arg("--config").arg(config).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
 /// What `yiqiao-node status` says, once the node runs.
 pub(crate) fn status(config: &Path) -> Option<Value> {
     let mut command = Command::new(programs().join("yiqiao-node"));

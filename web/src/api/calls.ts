@@ -1,6 +1,6 @@
 /** Every call of the contract (`types.ts`), by what it is about. */
 
-import { call, download } from './client';
+import { call, download, upload } from './client';
 import type * as Api from './types';
 
 type Entry = { holder: string; entry: string };
@@ -38,6 +38,33 @@ export const patients = {
   referralConsent: (subject: string, body: Api.ReferralConsentRequest, signal?: AbortSignal) =>
     call<Api.ReferralConsent>('POST', `${patient(subject)}/referral-consent`, body, signal),
   account: (subject: string) => call<Api.PatientAccount>('POST', `${patient(subject)}/account`),
+  endGuardianship: (subject: string, body: Api.Papers) => call<Api.Ended>('POST', `${patient(subject)}/guardianship/end`, body),
+  death: (subject: string, body: Api.Death) => call<Api.Ended>('PUT', `${patient(subject)}/death`, body),
+  breakGlass: (subject: string, body: Api.Emergency) => call<Api.BegunEmergency>('POST', `${patient(subject)}/break-glass`, body),
+  breakGlassByNumber: (body: Api.EmergencyByNumber) => call<Api.BegunEmergency>('POST', '/api/patients/break-glass', body),
+};
+
+/** Records that the office of medical affairs seals. */
+export const seals = {
+  list: (after: string | null, signal?: AbortSignal) => call<Api.Page<Api.SealRow>>('GET', paged('/api/seals', after), undefined, signal),
+  seal: (subject: string, body: Api.Seal) => call<void>('POST', `${patient(subject)}/seal`, body),
+  lift: (subject: string, body: { text: string }) => call<void>('POST', `${patient(subject)}/unseal`, body),
+};
+
+/** What the office of medical affairs judges. */
+export const emergencies = {
+  list: (which: 'open' | 'judged', after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.EmergencyRow>>('GET', paged(which === 'open' ? '/api/emergencies' : '/api/emergencies/judged', after), undefined, signal),
+  judge: (id: string, body: Api.Verdict) => call<void>('POST', `/api/emergencies/${encodeURIComponent(id)}`, body),
+};
+
+export const identity = {
+  open: (after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.IdentityPair>>('GET', paged('/api/identity', after), undefined, signal),
+  decided: (after: string | null, signal?: AbortSignal) =>
+    call<Api.Page<Api.IdentityPair>>('GET', paged('/api/identity/decided', after), undefined, signal),
+  judge: (number: number, judgement: Api.IdentityPair['judgement']) =>
+    call<void>('POST', `/api/identity/${number}`, { judgement }),
 };
 
 export const documents = {
@@ -51,6 +78,17 @@ export const consents = (subject: string | null) => {
     list: (signal?: AbortSignal) => call<Api.Consents>('GET', path, undefined, signal),
     record: (body: Api.NewConsent) => call<Api.Recorded>('POST', path, body),
     revoke: (id: string, body: Api.Revoke) => call<Api.Recorded>('POST', `${path}/${encodeURIComponent(id)}/revoke`, body),
+    end: (body: Api.Revoke) => call<Api.Ended>('POST', `${path}/end`, body),
+  };
+};
+
+/** Scanned papers of a patient at a desk; or, without a subject, the signed-in patient's own. */
+export const papers = (subject: string | null) => {
+  const path = `${subject === null ? '/api/me' : patient(subject)}/papers`;
+  return {
+    list: (signal?: AbortSignal) => call<{ items: Api.Paper[] }>('GET', path, undefined, signal),
+    add: (file: File) => upload<Api.Paper>(path, file),
+    address: (id: string) => `${path}/${encodeURIComponent(id)}`,
   };
 };
 
@@ -59,7 +97,7 @@ export const passkeys = (subject: string | null) => {
   const path = `${subject === null ? '/api/me' : patient(subject)}/passkeys`;
   return {
     list: (signal?: AbortSignal) => call<Api.Passkeys>('GET', path, undefined, signal),
-    begin: (body: { identifiedBy: string }) => call<Api.BegunEnrolment>('POST', path, body),
+    begin: (body: Api.BeginEnrolment) => call<Api.BegunEnrolment>('POST', path, body),
     retire: (id: string) => call<Api.Passkeys>('POST', `${path}/${encodeURIComponent(id)}/retire`, {}),
   };
 };
@@ -70,12 +108,17 @@ export const enrolment = {
   finish: (body: Api.MadePasskey) => call<void>('POST', '/api/enrolment/passkey', body),
 };
 
+export const explain = (body: Api.Wanted, signal?: AbortSignal) => call<Api.Explanation>('POST', '/api/me/explain', body, signal);
+
 export const signing = {
   prepare: (body: Api.Wanted) => call<Api.ToSign>('POST', '/api/me/signing', body),
   sign: (body: Api.Assertion) => call<Api.Recorded>('PUT', '/api/me/signing', body),
 };
 
 export const notice = (body: Api.NoticeRequest) => call<Api.Notice>('POST', '/api/notice', body);
+
+export const ownAudit = (after: string | null, signal?: AbortSignal) =>
+  call<Api.Page<Api.AuditRow>>('GET', paged('/api/me/audit', after), undefined, signal);
 
 export const ownAccess = (after: string | null, signal?: AbortSignal) =>
   call<Api.Page<Api.AccessRow>>('GET', paged('/api/me/history', after), undefined, signal);
@@ -112,5 +155,6 @@ export const bureau = {
   volume: (query: VolumeQuery, signal?: AbortSignal) => call<Api.Volume>('GET', volume(query), undefined, signal),
   volumeCsv: (query: VolumeQuery) => download(volume(query), 'text/csv'),
   members: (signal?: AbortSignal) => call<Api.Member[]>('GET', '/api/members', undefined, signal),
+  emergencies: (signal?: AbortSignal) => call<Api.EmergencyFigures>('GET', '/api/emergencies', undefined, signal),
   status: (signal?: AbortSignal) => call<Api.RegistryStatus>('GET', '/api/status', undefined, signal),
 };

@@ -40,6 +40,11 @@ export async function call<A>(method: Method, path: string, body?: unknown, sign
   return (text === '' ? undefined : JSON.parse(text)) as A;
 }
 
+/** Sends a file as it is, and reads the answer as JSON. Throws a [`Failure`]. */
+export async function upload<A>(path: string, file: File): Promise<A> {
+  return (await send('POST', path, 'application/json', file)).json() as Promise<A>;
+}
+
 /** Asks for an answer in another media type. */
 export async function download(path: string, mediaType: string): Promise<Blob> {
   return (await send('GET', path, mediaType)).blob();
@@ -47,9 +52,9 @@ export async function download(path: string, mediaType: string): Promise<Blob> {
 
 async function send(method: Method, path: string, accept: string, body?: unknown, signal?: AbortSignal) {
   const headers: Record<string, string> = { accept };
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (body !== undefined) headers['content-type'] = body instanceof File ? body.type : 'application/json';
   const request: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store' };
-  if (body !== undefined) request.body = JSON.stringify(body);
+  if (body !== undefined) request.body = body instanceof File ? body : JSON.stringify(body);
   if (signal) request.signal = signal;
   const response = await fetch(path, request).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;

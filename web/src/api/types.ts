@@ -34,7 +34,7 @@ export interface PasswordChange {
   next: string;
 }
 
-/** `doctor`, `head`, `nurse`, `referral-office`, `desk`, `it`, `patient`; at the registry `bureau`, `operator`. */
+/** `doctor`, `head`, `nurse`, `referral-office`, `desk`, `medical-affairs`, `it`, `patient`; at the registry `bureau`, `operator`. */
 export type Role = string;
 
 export interface Session {
@@ -89,7 +89,7 @@ export interface PatientRow {
   number: string;
   lastVisit: string | null;
   department: string | null;
-  /** Why the signed-in person may see it: `attending`, `department`, `referral`, `referral-office`, `desk`. */
+  /** Why the signed-in person may see it: `attending`, `department`, `referral`, `referral-office`, `desk`, `emergency`, `reviewer`, `medical-affairs`. */
   ground: string;
 }
 
@@ -106,7 +106,9 @@ export interface FindPatient {
 }
 
 export interface Patient extends PatientRow {
-  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'outpatient' | 'inpatient' | 'other'; masked: string }[];
+  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'outpatient' | 'inpatient' | 'passport' | 'other'; masked: string }[];
+  /** As a desk has recorded it. */
+  diedAt: string | null;
   phone: string | null;
   address: string | null;
   visits: {
@@ -122,6 +124,97 @@ export interface Patient extends PatientRow {
   findable: boolean;
   /** May the signed-in person open documents, or only record consent? */
   documents: boolean;
+  /** Until when the signed-in person has broken the glass over the patient, if it is broken. */
+  emergencyUntil: string | null;
+  /** Since when the record is sealed, if it is. */
+  sealedSince: string | null;
+}
+
+// ---- Emergencies: POST /api/patients/break-glass (by a number), POST /api/patients/{subject}/break-glass ----
+
+/** Why the glass is broken; `text` never leaves the hospital. */
+export interface Emergency {
+  reason: 'unconscious' | 'life-in-danger' | 'cannot-consent' | 'many-hurt';
+  text: string;
+}
+
+export interface EmergencyByNumber extends Emergency {
+  find: FindPatient;
+}
+
+export interface BegunEmergency {
+  subject: string;
+  until: string;
+  /** The region's log has it: other hospitals can be asked now. */
+  logged: boolean;
+}
+
+// ---- Sealing a record: POST /api/patients/{subject}/seal, POST …/unseal, GET /api/seals (`medical-affairs`) ----
+
+export interface Seal {
+  reason: 'dispute' | 'incident' | 'investigation';
+  text: string;
+  /** Logins of those who open it all the same. */
+  reviewers: string[];
+}
+
+export interface SealRow {
+  subject: string;
+  patient: PatientRow | null;
+  by: StaffNamed;
+  reason: Seal['reason'];
+  text: string;
+  at: string;
+  reviewers: number;
+  /** Who has tried to open it since then, of the last lines about the patient. */
+  attempts: AuditRow[];
+}
+
+// ---- Who judges them: GET /api/emergencies, GET /api/emergencies/judged, POST /api/emergencies/{id} (`medical-affairs`) ----
+
+export interface StaffNamed {
+  login: string;
+  name: string;
+  role: string;
+  department: string | null;
+}
+
+export interface EmergencyRow {
+  id: string;
+  patient: PatientRow | null;
+  by: StaffNamed;
+  reason: Emergency['reason'];
+  text: string;
+  at: string;
+  until: string;
+  due: string;
+  /** Nobody has settled it in time. */
+  overdue: boolean;
+  verdict: { verdict: Verdict['verdict']; by: StaffNamed; text: string; at: string } | null;
+  /** What the person did with the record meanwhile, of the last lines about the patient. */
+  did: AuditRow[];
+}
+
+export interface Verdict {
+  /** `talk`: it has to be talked about first, and still waits. */
+  verdict: 'justified' | 'unjustified' | 'talk';
+  text: string;
+}
+
+// ---- Who is who: GET /api/identity, GET /api/identity/decided, POST /api/identity/{number} ----
+
+export type Agreement = 'same' | 'near' | 'other' | 'unknown';
+
+/** Two registrations that may be one person's. */
+export interface IdentityPair {
+  number: number;
+  /** When it was found, or decided. */
+  at: string;
+  judgement: 'open' | 'one' | 'two';
+  /** The hospital's register says that they are one, and their identity numbers differ. */
+  merged: boolean;
+  patients: [Patient, Patient];
+  agreement: { name: Agreement; birthDate: Agreement; sex: Agreement; phone: Agreement; number: Agreement };
 }
 
 /** POST …/reveal, logged. */
@@ -194,6 +287,8 @@ export interface History {
 /** POST /api/patients/{subject}/fetch: search anew, and ask for these documents (none: all that is permitted). */
 export interface Fetch {
   entries?: { holder: string; entry: string }[];
+  /** The signed-in person has broken the glass: for an emergency, whatever the patient has consented to. */
+  emergency?: boolean;
 }
 
 /** GET /api/documents/{holder}/{entry}: opening it; a decision, and logged. */
@@ -260,7 +355,7 @@ export interface NewConsent {
   basis: 'separate-consent' | 'guardian-consent' | 'objection';
   notice: { version: string };
   /** What the desk keeps: the number of the signed sheet, and who identified the patient how. Never leaves the hospital. */
-  evidence: { sheet: string; identifiedBy: string };
+  evidence: Papers;
 }
 
 /** What became of a consent act: answered once the registry has it in its log. */
@@ -453,6 +548,37 @@ export interface File {
 
 // ---- Patient account: POST /api/patients/{subject}/account (desk) ----
 
+// ---- POST …/consents/end, …/guardianship/end; PUT …/death ----
+
+/** What a desk rests on; `scan` is the id of a paper. */
+export interface Papers {
+  sheet: string;
+  identifiedBy: string;
+  scan?: string;
+}
+
+// ---- Scanned papers: GET/POST /api/patients/{subject}/papers (a PDF, JPEG or PNG as the body), GET …/{id}; GET /api/me/papers, …/{id} ----
+
+export interface Paper {
+  id: string;
+  at: string;
+  by: string;
+  size: number;
+}
+
+export interface Ended {
+  permits: number;
+  passkeys: number;
+  /** Not all of it stands yet: the same again later. */
+  unfinished: boolean;
+}
+
+export interface Death {
+  /** None: the patient lives. */
+  diedAt: string | null;
+  evidence: Papers;
+}
+
 export interface PatientAccount {
   login: string;
   /** Shown once, to be handed over. */
@@ -467,7 +593,11 @@ export interface Passkey {
   id: string;
   since: string;
   voucher: { code: string; name: string };
-  stage: 'waiting' | 'stands' | 'refused' | 'revoked';
+  /** The patient's guardian signs with it. */
+  guardian: boolean;
+  /** From then on it signs nothing. */
+  until: string | null;
+  stage: 'waiting' | 'stands' | 'over' | 'refused' | 'revoked';
 }
 
 export interface Passkeys {
@@ -477,6 +607,12 @@ export interface Passkeys {
   openUntil: string | null;
   /** The oldest first. */
   items: Passkey[];
+}
+
+export interface BeginEnrolment {
+  identifiedBy: string;
+  guardian: boolean;
+  until: string | null;
 }
 
 /** A one-time code, shown once: ten minutes, five wrong tries. */
@@ -495,6 +631,8 @@ export interface EnrolmentOptions {
   hospital: string;
   /** The family name. */
   patient: string;
+  /** It is for the guardian of that patient. */
+  guardian: boolean;
   user: string;
   name: string;
   /** Passkeys that the patient has here. */
@@ -530,6 +668,30 @@ export interface Wanted {
   revoke?: { id: string; reason: Revoke['reason'] };
 }
 
+// ---- What would be decided: POST /api/me/explain (`Wanted`; empty: today) ----
+
+/** Of the newest documents of this hospital; other hospitals decide about theirs. Nothing is recorded by asking. */
+export interface Explanation {
+  documents: number;
+  rows: {
+    /** Null: any other hospital. */
+    organisation: { code: string; name: string } | null;
+    purpose: 'treatment' | 'emergency';
+    now: ExplainedPart[];
+    /** If the patient had said it. */
+    then: ExplainedPart[] | null;
+  }[];
+}
+
+/** Documents about which it is decided alike. */
+export interface ExplainedPart {
+  permits: boolean;
+  documents: number;
+  clause: string;
+  directive: string | null;
+  text: { zh: string; en: string };
+}
+
 export interface ToSign {
   challenge: string;
   rpId: string;
@@ -539,7 +701,7 @@ export interface ToSign {
   expiresAt: string;
 }
 
-// ---- Audit, the newest first: GET /api/patients/{subject}/audit ----
+// ---- Audit, the newest first: GET /api/patients/{subject}/audit; GET /api/me/audit for the patient ----
 
 export interface AuditRow {
   number: number;
@@ -580,9 +742,25 @@ export interface Volume {
   definitions: { name: string; zh: string; en: string }[];
 }
 
+/** GET /api/emergencies at the registry: how often the glass was broken in these days. */
+export interface EmergencyFigures {
+  days: number;
+  /** Null: fewer than five. */
+  rows: { organisation: string; role: 'physician' | 'nurse' | 'department-head' | 'other'; events: number | null }[];
+}
+
 export interface RegistryStatus {
   words: number;
   term: number;
   checkpointAt: string | null;
   connected: string[];
+  /** Releases without deliveries a while after they were over, and deliveries without releases: never whose document. */
+  singles?: { count: number; shown: Single[] };
+}
+
+export interface Single {
+  holder: string;
+  recipient: string;
+  at: string;
+  withoutRelease: boolean;
 }

@@ -2,7 +2,7 @@
 
 import { Table, Tag, Tooltip, type TableColumnsType } from 'antd';
 import { bureau } from '../api/calls';
-import type { Member } from '../api/types';
+import type { EmergencyFigures, Member } from '../api/types';
 import { namesOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Shown } from '../shared/states';
@@ -26,9 +26,35 @@ export function Members() {
               <section className="card">
                 <Table<Member> size="small" rowKey="code" columns={columns(new Set(connected))} dataSource={list} pagination={{ pageSize: 50, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
               </section>
+              <Emergencies members={list} />
             </>
           )}
         </Shown>
+      )}
+    </Shown>
+  );
+}
+
+type EmergencyFigure = EmergencyFigures['rows'][number];
+
+/** How often the glass was broken, by hospital and role. */
+function Emergencies({ members }: { members: Member[] }) {
+  const figures = useLoad('emergencies', bureau.emergencies);
+  const heads = words.emergencyColumns;
+  const shown: TableColumnsType<EmergencyFigure> = [
+    { title: heads.organisation, render: (_, { organisation }) => members.find(({ code }) => code === organisation)?.name ?? organisation },
+    { title: heads.role, render: (_, { role }) => words.role[role] },
+    { title: heads.events, align: 'right', render: (_, { events }) => events ?? words.few },
+  ];
+  return (
+    <Shown of={figures} rows={3}>
+      {({ days, rows }) => (
+        <section className="card">
+          <h2>{words.emergencies(days)}</h2>
+          <p className="quiet">{words.emergenciesHelp}</p>
+          {rows.length === 0 ? <p>{words.noEmergencies}</p>
+            : <Table<EmergencyFigure> size="small" rowKey={({ organisation, role }) => organisation + role} columns={shown} dataSource={rows} pagination={{ pageSize: 50, hideOnSinglePage: true }} />}
+        </section>
       )}
     </Shown>
   );

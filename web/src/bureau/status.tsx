@@ -1,8 +1,8 @@
 /** How the registry is: its log, its term, its last checkpoint, and who is connected. */
 
-import { Alert, Tag } from 'antd';
+import { Alert, Table, Tag, type TableColumnsType } from 'antd';
 import { bureau } from '../api/calls';
-import type { Member, RegistryStatus } from '../api/types';
+import type { Member, RegistryStatus, Single } from '../api/types';
 import { ago, count, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Shown } from '../shared/states';
@@ -24,7 +24,7 @@ export function Status() {
   );
 }
 
-function Facts({ status: { words: logged, term, checkpointAt, connected }, members }: { status: RegistryStatus; members: Member[] }) {
+function Facts({ status: { words: logged, term, checkpointAt, connected, singles }, members }: { status: RegistryStatus; members: Member[] }) {
   const stale = checkpointAt !== null && Date.now() - Date.parse(checkpointAt) > STALE_MS;
   const nameOf = (code: string) => members.find((member) => member.code === code)?.name ?? code;
   return (
@@ -39,7 +39,31 @@ function Facts({ status: { words: logged, term, checkpointAt, connected }, membe
         <h2>{words.connected}（{connected.length}）</h2>
         {connected.length === 0 ? <p className="warn">{words.noneConnected}</p> : <div className="tags">{connected.map((code) => <Tag key={code} color="success">{nameOf(code)}</Tag>)}</div>}
       </section>
+      <Singles of={singles ?? { count: 0, shown: [] }} nameOf={nameOf} />
     </>
+  );
+}
+
+/** What one side of an exchange has told and the other has not. */
+function Singles({ of: { count: all, shown }, nameOf }: { of: NonNullable<RegistryStatus['singles']>; nameOf: (code: string) => string }) {
+  const heads = words.singleColumns;
+  const columns: TableColumnsType<Single> = [
+    { title: heads.at, render: (_, { at }) => dateTime(at) },
+    { title: heads.kind, render: (_, { withoutRelease }) => <Tag color="warning">{withoutRelease ? words.singleKinds.delivery : words.singleKinds.release}</Tag> },
+    { title: heads.holder, render: (_, { holder }) => nameOf(holder) },
+    { title: heads.recipient, render: (_, { recipient }) => nameOf(recipient) },
+  ];
+  return (
+    <section className="card">
+      <h2>{words.singles}（{count(all)}）</h2>
+      <p className="quiet">{words.singlesHelp}</p>
+      {all === 0 ? <p>{words.noSingles}</p> : (
+        <>
+          {all > shown.length && <p className="warn">{words.moreSingles(shown.length, all)}</p>}
+          <Table<Single> size="small" rowKey={(one) => `${one.at}-${one.holder}-${one.recipient}`} columns={columns} dataSource={shown} pagination={{ pageSize: 20, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
+        </>
+      )}
+    </section>
   );
 }
 

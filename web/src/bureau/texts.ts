@@ -37,6 +37,11 @@ export const T = {
     connected: '在线', away: '未连接', itself: '本平台', suspended: '已暂停', active: '正常',
     suspendedHelp: '暂停的机构不能收发任何资料，已登记的索引保留。',
     selfVouchedHelp: '患者用通行密钥签署、允许该机构查看病历，而为这把密钥作证的只有该机构自己的授权件数。患者本人会得到提示；数量异常的，请核查该机构的窗口登记。',
+    emergencies: (days: number) => `近 ${days} 天的紧急查阅`,
+    emergenciesHelp: '医护人员以抢救为由、在没有就诊关系或患者同意的情况下查阅病历的次数，按机构和岗位统计；一次查阅登记多个标识的只计一次。次数明显多于同类机构的，请核查该院医务科的审核。少于 5 次的不显示具体数字。',
+    noEmergencies: '没有发生过紧急查阅', few: '少于 5',
+    emergencyColumns: { organisation: '机构', role: '岗位', events: '次数' },
+    role: { physician: '医生', nurse: '护士', 'department-head': '科主任', other: '其他' } as Record<string, string>,
     counts: (connected: number, all: number) => `${connected} 家在线，共 ${all} 家`,
   },
 
@@ -48,5 +53,11 @@ export const T = {
     connected: '在线机构',
     never: '还没有检查点', stale: '超过 1 小时没有新的检查点。若这段时间有新记录，请联系平台运维。',
     noneConnected: '目前没有机构在线',
+    singles: '单边记录',
+    singlesHelp: '提供方登记了调出，有效期满 1 小时后仍没有接收方的送达登记；或者有送达登记而没有对应的调出。已中止的调出和已清除的副本不算。请分别向两家机构核实。',
+    noSingles: '没有单边记录：每次调出都有对应的送达。',
+    singleKinds: { release: '有调出、无送达', delivery: '有送达、无调出' },
+    singleColumns: { at: '登记时间', kind: '情形', holder: '提供方', recipient: '接收方' },
+    moreSingles: (shown: number, all: number) => `共 ${all} 条，显示最早的 ${shown} 条`,
   },
 };

@@ -37,7 +37,7 @@ function Region({ subject }: { subject: string }) {
   );
 }
 
-function Own({ subject }: { subject: string }) {
+export function Own({ subject }: { subject: string }) {
   const list = usePages(`audit ${subject}`, (after, signal) => patients.audit(subject, after, signal));
   return (
     <ShownPages of={list} empty={<Nothing title={words.empty} />}>

@@ -10,6 +10,7 @@ import { beijing, dateTime, today } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
+import { Scan } from '../shared/papers';
 import { Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { NoticeSheet } from './notice-sheet';
@@ -155,6 +156,7 @@ function Sign({ patient, choice, notice, referral, back, done }: SignProps) {
       <Form.Item name="identifiedBy" label={words.identified} rules={[{ required: true, message: words.identifiedNeeded }]}>
         <Select options={words.identifications.map((value) => ({ value, label: value }))} />
       </Form.Item>
+      <Form.Item name="scan" label={S.papers.label} extra={S.papers.help}><Scan subject={patient.subject} /></Form.Item>
       {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
       <div className="step-buttons">
         <Button onClick={back}>{S.back}</Button>

@@ -1,14 +1,15 @@
 /** What the patient has permitted and forbidden, and taking it back. */
 
 import { CheckOutlined, PlusOutlined, StopOutlined } from '@ant-design/icons';
-import { Alert, App, Button, Modal, Radio, Table, Tag, type TableColumnsType } from 'antd';
+import { Alert, App, Button, Modal, Popconfirm, Radio, Table, Tag, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { consents as calls } from '../api/calls';
 import type { Consent, EndedConsent, Patient, Revoke } from '../api/types';
 import { date, dateTime, lastDay, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { to } from '../shared/route';
-import { useSubmit } from '../shared/session';
+import { Papers } from '../shared/papers';
+import { useSession, useSubmit } from '../shared/session';
 import { Nothing, Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { flows, useRegion } from './region';
@@ -19,6 +20,7 @@ const words = T.consents;
 export function Consents({ patient }: { patient: Patient }) {
   const { subject } = patient;
   const region = useRegion();
+  const { has } = useSession();
   const loaded = useLoad(`consents ${subject}`, (signal) => calls(subject).list(signal));
   const [revoking, setRevoking] = useState<Consent | null>(null);
   const add = (
@@ -30,7 +32,7 @@ export function Consents({ patient }: { patient: Patient }) {
         <>
           {items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp}>{add}</Nothing> : (
             <>
-              <div className="filters"><span className="push" />{add}</div>
+              <div className="filters"><span className="push" />{items.filter(({ stance }) => stance === 'permit').length > 1 && <RevokeAll subject={subject} done={loaded.reload} />}{add}</div>
               <Table<Consent> size="small" rowKey="id" columns={columns(setRevoking)} dataSource={items} pagination={false} scroll={{ x: 'max-content' }} />
             </>
           )}
@@ -40,10 +42,27 @@ export function Consents({ patient }: { patient: Patient }) {
               <Table<EndedConsent> size="small" rowKey="id" columns={ENDED} dataSource={ended} pagination={false} scroll={{ x: 'max-content' }} />
             </section>
           )}
+          {has('desk', 'referral-office') && <Papers subject={subject} />}
           {revoking && <RevokeDialog subject={subject} of={revoking} close={() => setRevoking(null)} done={loaded.reload} />}
         </>
       )}
     </Shown>
+  );
+}
+
+function RevokeAll({ subject, done }: { subject: string; done: () => void }) {
+  const { message } = App.useApp();
+  const [error, busy, run] = useSubmit();
+  const revoke = () => run(async () => {
+    const { permits } = await calls(subject).end({ reason: 'patient-wish' });
+    message.success(words.revokedAll(permits));
+    done();
+  });
+  return (
+    <>
+      {error && <Alert role="alert" type="error" showIcon title={error} />}
+      <Popconfirm title={words.revokeAllAsk} okText={words.revokeAllYes} cancelText={S.cancel} onConfirm={revoke}><Button danger loading={busy}>{words.revokeAll}</Button></Popconfirm>
+    </>
   );
 }
 
@@ -62,7 +81,7 @@ const SAID: TableColumnsType<Consent> = [
   { title: heads.who, render: (_, consent) => <span className="wrap">{whoOf(consent)}</span> },
   { title: heads.what, render: (_, consent) => <span className="wrap">{whatOf(consent)}</span> },
   { title: heads.until, render: (_, { validFrom, validUntil }) => words.until(date(validFrom), validUntil === null ? words.open : lastDay(validUntil)) },
-  { title: heads.how, render: (_, consent) => <>{nameOf(S.proof, consent.proof)}<br /><small className="quiet">{consent.recordedBy?.name}</small></> },
+  { title: heads.how, render: (_, consent) => <>{howOf(consent)}<br /><small className="quiet">{consent.recordedBy?.name}</small></> },
 ];
 
 const ENDED = [
@@ -89,6 +108,9 @@ function Stance({ of }: { of: Consent['stance'] }) {
     ? <Tag color="success" icon={<CheckOutlined aria-hidden />}>{words.permit}</Tag>
     : <Tag color="error" icon={<StopOutlined aria-hidden />}>{words.forbid}</Tag>;
 }
+
+/** Who signed it, and how. */
+const howOf = ({ proof, basis }: Consent) => (proof === 'passkey' && basis === 'guardian-consent' ? words.guardianPasskey : nameOf(S.proof, proof));
 
 /** Who may, or may not: hospital, and what narrows it. */
 function whoOf({ grantee }: Consent): string {

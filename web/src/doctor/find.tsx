@@ -4,8 +4,9 @@ import { Alert, Button, Form, Input, Segmented } from 'antd';
 import { useState } from 'react';
 import { patients } from '../api/calls';
 import type { FindPatient as Question, PatientRow } from '../api/types';
-import { useSubmit } from '../shared/session';
+import { useSession, useSubmit } from '../shared/session';
 import { Nothing } from '../shared/states';
+import { EmergencyByNumber } from './emergency';
 import { PatientTable } from './patients';
 import { T } from './texts';
 
@@ -18,10 +19,14 @@ const RESIDENT_ID = /^(\d{15}|\d{17}[\dXx])$/;
 export function FindPatient() {
   const [kind, setKind] = useState<Kind>('number');
   const [found, setFound] = useState<PatientRow[] | null>(null);
+  const [asked, setAsked] = useState<Question>({});
+  const { has } = useSession();
   const [error, busy, run] = useSubmit();
   const find = ({ value }: { value: string }) => run(async () => {
     setFound(null);
-    setFound((await patients.find({ [kind]: value.trim() })).items);
+    const question = { [kind]: value.trim() };
+    setAsked(question);
+    setFound((await patients.find(question)).items);
   });
   return (
     <section className="view">
@@ -39,7 +44,7 @@ export function FindPatient() {
       <div aria-live="polite">
         {error && <Alert className="failed" type="error" showIcon title={error} />}
         {found && (found.length === 0
-          ? <Nothing title={words.none} help={words.noneHelp} />
+          ? <Nothing title={words.none} help={words.noneHelp}>{has('doctor', 'head', 'nurse') && <EmergencyByNumber find={asked} />}</Nothing>
           : <><p>{words.found(found.length)}</p><PatientTable rows={found} none={words.none} /></>)}
       </div>
     </section>

@@ -5,18 +5,21 @@ import { Alert, App, Button, Popover, Table, Tabs, type TableColumnsType } from 
 import { lazy, Suspense, useState } from 'react';
 import { patients } from '../api/calls';
 import type { Patient, Revealed } from '../api/types';
-import { age, date, nameOf } from '../shared/format';
+import { age, date, dateTime, nameOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { go, to } from '../shared/route';
 import { useSession, useSubmit } from '../shared/session';
 import { Shown, Waiting } from '../shared/states';
 import { T as S } from '../shared/texts';
-import { Access } from './access';
+import { Access, Own } from './access';
 import { AccountButton } from './account';
 import { Consents } from './consents';
+import { EndingButton } from './ending';
+import { EmergencyButton } from './emergency';
 import { PasskeyButton } from './passkeys';
 import { RecordTimeline } from './record';
 import { Department } from './region';
+import { SealButton } from './seals';
 import { T } from './texts';
 
 const Labs = lazy(() => import('./labs'));
@@ -31,12 +34,15 @@ interface Props {
 
 export function PatientView({ subject, tab, chosen }: Props) {
   const loaded = useLoad(`patient ${subject}`, (signal) => patients.get(subject, signal));
+  // What was ended at once is to be seen in every part.
+  const [endings, setEndings] = useState(0);
+  const ended = () => { setEndings(endings + 1); loaded.reload(); };
   return (
     <Shown of={loaded}>
       {(patient) => (
         <section className="patient">
-          <PatientHeader patient={patient} />
-          {patient.documents ? <PatientTabs patient={patient} tab={tab} chosen={chosen} /> : <DeskOnly patient={patient} />}
+          <PatientHeader patient={patient} ended={ended} reload={loaded.reload} />
+          {patient.documents ? <PatientTabs key={endings} patient={patient} tab={tab} chosen={chosen} /> : <WithoutDocuments key={endings} patient={patient} />}
         </section>
       )}
     </Shown>
@@ -45,8 +51,10 @@ export function PatientView({ subject, tab, chosen }: Props) {
 
 function PatientTabs({ patient, tab, chosen }: { patient: Patient; tab: string; chosen: string[] }) {
   const { subject } = patient;
-  const items = [
-    { key: 'record', label: words.tabs.record, children: <RecordTimeline patient={patient} chosen={chosen} /> },
+  const record = { key: 'record', label: words.tabs.record, children: <RecordTimeline patient={patient} chosen={chosen} /> };
+  // Who sees the patient because of an emergency opens documents one by one, and does nothing else.
+  const items = patient.ground === 'emergency' || patient.ground === 'reviewer' ? [record] : [
+    record,
     { key: 'labs', label: words.tabs.labs, children: <Suspense fallback={<Waiting rows={8} />}><Labs subject={subject} /></Suspense> },
     { key: 'consents', label: words.tabs.consents, children: <Consents patient={patient} /> },
     { key: 'access', label: words.tabs.access, children: <Access subject={subject} /> },
@@ -54,12 +62,14 @@ function PatientTabs({ patient, tab, chosen }: { patient: Patient; tab: string; 
   return <Tabs className="patient-tabs" activeKey={tab} items={items} destroyOnHidden onChange={(key) => go(['patients', subject, key])} />;
 }
 
-function DeskOnly({ patient }: { patient: Patient }) {
+function WithoutDocuments({ patient }: { patient: Patient }) {
+  if (patient.ground === 'medical-affairs') return <div className="desk"><Alert type="info" showIcon title={words.affairs} /><Own subject={patient.subject} /></div>;
   return <div className="desk"><Alert type="info" showIcon title={words.noDocuments} /><Consents patient={patient} /></div>;
 }
 
-function PatientHeader({ patient }: { patient: Patient }) {
+function PatientHeader({ patient, ended, reload }: { patient: Patient; ended: () => void; reload: () => void }) {
   const { has } = useSession();
+  const treats = has('doctor', 'head', 'nurse');
   return (
     <header className="patient-head">
       <div className="patient-line">
@@ -68,11 +78,17 @@ function PatientHeader({ patient }: { patient: Patient }) {
         <span title={`${words.birth} ${date(patient.birthDate)}`}>{age(patient.birthDate)}</span>
         <Visits patient={patient} />
         <span className="push" />
-        {has('desk', 'referral-office') && patient.findable && <><PasskeyButton subject={patient.subject} /><AccountButton subject={patient.subject} /></>}
-        {patient.documents && has('doctor', 'head') && <Button type="primary" href={to(['patients', patient.subject, 'refer'])}>{words.refer}</Button>}
+        {has('desk', 'referral-office') && patient.findable && patient.diedAt === null && <><PasskeyButton patient={patient} /><AccountButton subject={patient.subject} /></>}
+        {has('desk', 'referral-office') && <EndingButton patient={patient} done={ended} />}
+        {treats && patient.emergencyUntil === null && patient.findable && <EmergencyButton label={T.emergency.openElsewhere} begin={(why) => patients.breakGlass(patient.subject, why)} begun={reload} />}
+        {patient.ground === 'medical-affairs' && <SealButton patient={patient} done={reload} />}
+        {patient.documents && patient.ground !== 'emergency' && patient.ground !== 'reviewer' && has('doctor', 'head') && <Button type="primary" href={to(['patients', patient.subject, 'refer'])}>{words.refer}</Button>}
       </div>
       <Identifiers patient={patient} />
       {patient.remarks.map((remark) => <p key={remark} className="remark"><ExclamationCircleOutlined aria-hidden /> {words.remarks}：{remark}</p>)}
+      {patient.diedAt !== null && <Alert type="info" showIcon title={T.ending.died(dateTime(patient.diedAt))} />}
+      {patient.sealedSince !== null && <Alert className="sealed" type="warning" showIcon title={T.seals.sealed(dateTime(patient.sealedSince))} />}
+      {patient.emergencyUntil !== null && <Alert className="emergency" type="error" showIcon title={T.emergency.until(dateTime(patient.emergencyUntil))} />}
       {!patient.findable && <Alert type="warning" showIcon title={words.notFindable} />}
     </header>
   );

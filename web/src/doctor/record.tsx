@@ -49,7 +49,8 @@ function Timeline({ patient, history, chosen: [holder, entry], reload }: Timelin
   const [error, busy, run] = useSubmit();
   const { message } = App.useApp();
   const fetch = (rows?: DocumentRow[]) => run(async () => {
-    await patients.fetch(patient.subject, rows ? { entries: rows.map(({ holder, entry }) => ({ holder, entry })) } : {});
+    const emergency = patient.emergencyUntil !== null;
+    await patients.fetch(patient.subject, { emergency, ...(rows && { entries: rows.map(({ holder, entry }) => ({ holder, entry })) }) });
     message.success(words.started);
     reload();
   });
@@ -60,7 +61,7 @@ function Timeline({ patient, history, chosen: [holder, entry], reload }: Timelin
       <div className="split-list">
         <CompletenessLabel of={history.completeness} />
         {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
-        <Filters history={history} filter={filter} set={setFilter} search={() => fetch()} busy={busy} findable={patient.findable} />
+        <Filters history={history} filter={filter} set={setFilter} search={() => fetch()} busy={busy} patient={patient} />
         <List patient={patient} rows={history.items} filter={filter} clear={() => setFilter(NO_FILTER)} open={open} get={(row) => fetch([row])} />
       </div>
       {open && <DocumentPane key={open.holder + open.entry} of={open} row={history.items.find((row) => sameDocument(row, open)) ?? null}
@@ -95,10 +96,10 @@ interface FiltersProps {
   set: (filter: RecordFilter) => void;
   search: () => void;
   busy: boolean;
-  findable: boolean;
+  patient: Patient;
 }
 
-function Filters({ history, filter, set, search, busy, findable }: FiltersProps) {
+function Filters({ history, filter, set, search, busy, patient }: FiltersProps) {
   const region = useRegion();
   const hospitals = useMemo(() => optionsOf(history.items, (row) => [row.holder, row.holderName]), [history]);
   const classes = useMemo(() => optionsOf(history.items, (row) => [row.class, nameOf(S.class, row.class)]), [history]);
@@ -111,8 +112,8 @@ function Filters({ history, filter, set, search, busy, findable }: FiltersProps)
       <Input aria-label={words.title} allowClear placeholder={words.title} maxLength={32} value={filter.title}
         onChange={(event) => set({ ...filter, title: event.target.value })} />
       <Checkbox checked={filter.replaced} onChange={(event) => set({ ...filter, replaced: event.target.checked })}>{words.replaced}</Checkbox>
-      <Button className="to-end" icon={<CloudDownloadOutlined aria-hidden />} loading={busy} disabled={!findable || !flows(region)} onClick={search}>
-        {busy ? words.searching : words.search}
+      <Button className="to-end" icon={<CloudDownloadOutlined aria-hidden />} loading={busy} danger={patient.emergencyUntil !== null} disabled={!patient.findable || !flows(region)} onClick={search}>
+        {busy ? words.searching : patient.emergencyUntil !== null ? T.emergency.search : words.search}
       </Button>
     </div>
   );

@@ -1,6 +1,6 @@
 /** The frame around every view, and which view belongs to which route. */
 
-import { InboxOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined } from '@ant-design/icons';
+import { AlertOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, UserSwitchOutlined } from '@ant-design/icons';
 import { Button, Layout, Menu } from 'antd';
 import { useEffect, useRef } from 'react';
 import { to, useRoute, type Route } from '../shared/route';
@@ -8,22 +8,25 @@ import { useSession } from '../shared/session';
 import { nameOf } from '../shared/format';
 import { T as S } from '../shared/texts';
 import { ConsentRecording } from './consent-recording';
+import { Emergencies } from './emergencies';
 import { FindPatient } from './find';
+import { Identity } from './identity';
 import { PatientView } from './patient';
 import { Patients } from './patients';
 import { ReferralEditor } from './referral-editor';
 import { ReferralView } from './referral';
 import { Referrals } from './referrals';
 import { AwayBanner, ContradictedBanner, WithRegion } from './region';
+import { Seals } from './seals';
 import { T } from './texts';
 
 /** Where somebody begins: who has no patients of their own begins with the work that waits. */
-type Home = 'patients' | 'inbox' | 'find';
+type Home = 'patients' | 'inbox' | 'emergencies' | 'find';
 
 export function Shell() {
   const route = useRoute();
   const { has } = useSession();
-  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : 'find';
+  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : 'find';
   return (
     <Layout className="shell">
       <TopBar />
@@ -59,8 +62,11 @@ function TopBar() {
 function Navigation({ at }: { at: string }) {
   const { has } = useSession();
   const items = [
-    { key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> },
+    ...(has('medical-affairs')
+      ? [{ key: 'emergencies', icon: <AlertOutlined aria-hidden />, label: <a href={to(['emergencies'])}>{T.nav.emergencies}</a> }, { key: 'seals', icon: <LockOutlined aria-hidden />, label: <a href={to(['seals'])}>{T.nav.seals}</a> }]
+      : [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }]),
     { key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> },
+    ...(has('desk') ? [{ key: 'identity', icon: <UserSwitchOutlined aria-hidden />, label: <a href={to(['identity'])}>{T.nav.identity}</a> }] : []),
     ...(has('doctor', 'head', 'nurse', 'referral-office') ? [
       { key: 'inbox', icon: <InboxOutlined aria-hidden />, label: <a href={to(['inbox'])}>{T.nav.inbox}</a> },
       { key: 'sent', icon: <SendOutlined aria-hidden />, label: <a href={to(['sent'])}>{T.nav.sent}</a> },
@@ -88,6 +94,9 @@ function view({ path: [section, one, two, ...rest], query }: Route) {
     return <PatientView key={one} subject={one} tab={two ?? 'record'} chosen={rest} />;
   }
   if (section === 'find') return <FindPatient />;
+  if (section === 'identity') return <Identity />;
+  if (section === 'emergencies') return <Emergencies />;
+  if (section === 'seals') return <Seals />;
   if (section === 'inbox' || section === 'sent') return <Referrals key={section} box={section} />;
   if (section === 'referrals' && one !== undefined && two !== undefined) return <ReferralView member={one} id={two} chosen={rest} />;
   return <Patients />;

@@ -3,8 +3,8 @@
 import { CheckCircleOutlined, CloseCircleFilled, WarningFilled } from '@ant-design/icons';
 import { Segmented, Select } from 'antd';
 import { useState } from 'react';
-import { ownAccess } from '../api/calls';
-import type { AccessRow, Region } from '../api/types';
+import { ownAccess, ownAudit } from '../api/calls';
+import type { AccessRow, AuditRow, Region } from '../api/types';
 import { together } from '../shared/access-list';
 import { date, dateTime, longDate, nameOf } from '../shared/format';
 import { grouped } from '../shared/grouped';
@@ -16,6 +16,46 @@ import { T } from './texts';
 const words = T.access;
 
 export function Access({ region }: { region: Region }) {
+  const [which, setWhich] = useState<'region' | 'here'>('region');
+  return (
+    <>
+      <h1>{words.title}</h1>
+      <Segmented block value={which} onChange={setWhich} options={[{ value: 'region', label: words.which.region }, { value: 'here', label: words.which.here }]} />
+      {which === 'region' ? <Between region={region} /> : <Here region={region} />}
+      <p className="quiet">{words.question}</p>
+    </>
+  );
+}
+
+/** What people of this hospital did, by name. */
+function Here({ region }: { region: Region }) {
+  const list = usePages('my audit', ownAudit);
+  return (
+    <>
+      <p className="quiet">{words.helpHere(region.me.name)}</p>
+      <ShownPages of={list} empty={<Nothing title={words.emptyHere} />}>
+        {(items) => [...grouped(items, (row) => date(row.at))].map(([day, rows]) => (
+          <section key={day}>
+            <h2>{longDate(day)}</h2>
+            <ul className="events">{rows.map((row) => <Done key={row.number} of={row} />)}</ul>
+          </section>
+        ))}
+      </ShownPages>
+    </>
+  );
+}
+
+function Done({ of }: { of: AuditRow }) {
+  const done = of.outcome === 'permitted';
+  return (
+    <li className={`event ${of.outcome}`}>
+      {done ? <CheckCircleOutlined aria-hidden /> : <CloseCircleFilled aria-hidden />}
+      <div><p>{!done && <b>{nameOf(S.outcome, of.outcome)}：</b>}{of.text}</p><p className="quiet">{[dateTime(of.at).slice(11), of.actor, nameOf(S.personRole, of.role)].join(' · ')}</p></div>
+    </li>
+  );
+}
+
+function Between({ region }: { region: Region }) {
   const list = usePages('my access', ownAccess);
   const [denied, setDenied] = useState(false);
   const [hospital, setHospital] = useState<string | null>(null);
@@ -23,7 +63,6 @@ export function Access({ region }: { region: Region }) {
     && (hospital === null || row.organisation.code === hospital || row.counterpart?.code === hospital);
   return (
     <>
-      <h1>{words.title}</h1>
       <p className="quiet">{words.help}</p>
       <div className="narrowing">
         <Segmented block value={denied} onChange={setDenied} options={[{ value: false, label: words.all }, { value: true, label: words.denied }]} />
@@ -33,7 +72,6 @@ export function Access({ region }: { region: Region }) {
       <ShownPages of={list} empty={<Nothing title={words.empty} />}>
         {(items) => <Days rows={together(items.filter(shown))} />}
       </ShownPages>
-      <p className="quiet">{words.question}</p>
     </>
   );
 }

@@ -7,11 +7,13 @@ import { consents, passkeys } from '../api/calls';
 import type { Consent, EndedConsent, Region } from '../api/types';
 import { date, lastDay, longDate, nameOf, namesOf } from '../shared/format';
 import { useLoad } from '../shared/load';
+import { Papers } from '../shared/papers';
 import { Nothing, Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
+import { Today } from './explain';
 import { Forbid } from './forbid';
 import { Permit } from './permit';
-import { RevokeSheet } from './revoke';
+import { RevokeAllSheet, RevokeSheet } from './revoke';
 import { T } from './texts';
 
 const words = T.consents;
@@ -22,6 +24,7 @@ export function Consents({ region }: { region: Region }) {
   const keys = useLoad('my passkeys', passkeys(null).list);
   const signs = keys.value?.items.some(({ stage }) => stage === 'stands') ?? false;
   const [revoking, setRevoking] = useState<Consent | null>(null);
+  const [all, setAll] = useState(false);
   const card = (consent: Consent) => <Card key={consent.id} of={consent} region={region} revoke={() => setRevoking(consent)} />;
   return (
     <Shown of={loaded}>
@@ -31,13 +34,16 @@ export function Consents({ region }: { region: Region }) {
         return (
           <>
             <h1>{words.title}</h1>
-            <Group title={words.permits}>{permits.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : permits.map(card)}</Group>
+            <Group title={words.permits}>{permits.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : permits.map(card)}{permits.length > 1 && <Button block danger disabled={!region.registry.connected} onClick={() => setAll(true)}>{words.revokeAll}</Button>}</Group>
             {forbids.length > 0 && <Group title={words.forbids}>{forbids.map(card)}</Group>}
+            <Today changed={items.map(({ id }) => id).join(' ')} />
             {ended.length > 0 && <Group title={words.ended}>{ended.map((consent) => <Ended key={consent.id} of={consent} />)}</Group>}
+            <Papers subject={null} />
             <div className="two">
               <Permit region={region} signs={signs} done={loaded.reload} />
               <Forbid region={region} forbidden={forbids} signs={signs} done={loaded.reload} />
             </div>
+            {all && <RevokeAllSheet close={() => setAll(false)} done={loaded.reload} />}
             {revoking && <RevokeSheet of={revoking} signs={signs} close={() => setRevoking(null)} done={loaded.reload} />}
           </>
         );
@@ -98,9 +104,10 @@ function untilOf({ validFrom, validUntil }: Consent): string {
   return end <= now ? words.over : words.untilDay(longDate(lastDay(validUntil)), Math.ceil((end - now) / DAY_MS));
 }
 
-function recordedOf({ proof, recordedBy, acceptedAt, vouchers }: Consent): string {
+function recordedOf({ proof, recordedBy, acceptedAt, vouchers, basis }: Consent): string {
   const day = longDate(date(acceptedAt));
-  if (proof === 'passkey') return words.signedBySelf(day, vouchers.map(({ name }) => name).join('、'));
+  const signed = basis === 'guardian-consent' ? words.signedByGuardian : words.signedBySelf;
+  if (proof === 'passkey') return signed(day, vouchers.map(({ name }) => name).join('、'));
   if (proof !== 'desk-witness' || recordedBy === null) return words.recordedBySelf(day);
   return `${words.recordedAt(recordedBy.name, day)}（${nameOf(S.proof, proof)}）`;
 }

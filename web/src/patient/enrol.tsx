@@ -72,7 +72,7 @@ function Code({ code, busy, open }: { code: string; busy: boolean; open: (code: 
 function Make({ of, busy, make }: { of: EnrolmentOptions; busy: boolean; make: () => void }) {
   return (
     <>
-      <p>{words.whose(of.patient, of.hospital)}</p>
+      <p>{of.guardian ? words.whoseWard(of.patient, of.hospital) : words.whose(of.patient, of.hospital)}</p>
       <Effects of={words.effects} />
       <Button type="primary" block icon={<KeyOutlined aria-hidden />} loading={busy} onClick={make}>{words.make}</Button>
     </>

@@ -5,7 +5,7 @@ import { Alert, App, Button } from 'antd';
 import { useState } from 'react';
 import { passkeys } from '../api/calls';
 import type { Passkey } from '../api/types';
-import { date, longDate } from '../shared/format';
+import { date, lastDay, longDate } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { useSubmit } from '../shared/session';
 import { Nothing, Shown } from '../shared/states';
@@ -37,11 +37,12 @@ export function Passkeys() {
 }
 
 function PasskeyCard({ of, retire }: { of: Passkey; retire: () => void }) {
-  const over = of.stage === 'revoked' || of.stage === 'refused';
+  const over = of.stage === 'revoked' || of.stage === 'refused' || of.stage === 'over';
+  const whose = [of.guardian && words.guardian, of.until !== null && words.until(longDate(lastDay(of.until)))].filter(Boolean).join('，');
   return (
     <article className={`card${over ? ' over' : ''}`}>
       <h3><KeyOutlined className={of.stage === 'stands' ? 'good' : ''} aria-hidden /><span>{S.passkeyStage[of.stage]}</span></h3>
-      <p className="quiet">{words.vouched(longDate(date(of.since)), of.voucher.name)}</p>
+      <p className="quiet">{words.vouched(longDate(date(of.since)), of.voucher.name)}{whose !== '' && <><br />{whose}</>}</p>
       {of.stage === 'stands' && <Button block danger onClick={retire}>{words.retire}</Button>}
     </article>
   );

@@ -8,6 +8,7 @@ import { consents, notice as noticeCall } from '../api/calls';
 import type { NewConsent, Notice, Region } from '../api/types';
 import { beijing, today } from '../shared/format';
 import { useSubmit } from '../shared/session';
+import { WouldChange } from './explain';
 import { BottomSheet } from './revoke';
 import { Sign } from './sign';
 import { T } from './texts';
@@ -52,6 +53,7 @@ function PermitSheet({ region, signs, done, close }: Props & { close: () => void
       {told && !read && (
         <>
           <div className="notice-text">{told.notice.paragraphs.map((paragraph) => <p key={paragraph}>{paragraph}</p>)}</div>
+          <WouldChange wanted={{ consent: told.consent }} />
           {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
           <Button type="primary" block loading={busy} onClick={() => (signs ? setRead(true) : byLogin(told.consent))}>{signs ? words.readSign : words.readSubmit}</Button>
           <Button block className="after" onClick={back}>{words.back}</Button>

@@ -6,6 +6,7 @@ import { consents } from '../api/calls';
 import type { Consent } from '../api/types';
 import { useSubmit } from '../shared/session';
 import { whoOf } from './consents';
+import { WouldChange } from './explain';
 import { Sign } from './sign';
 import { T } from './texts';
 
@@ -34,8 +35,29 @@ export function RevokeSheet({ of, signs, close, done }: Props) {
   return (
     <BottomSheet title={permit ? words.revokeTitle(whoOf(of)) : words.liftTitle(whoOf(of))} close={close}>
       <Effects of={permit ? words.revokeEffects : words.liftEffects} />
+      <WouldChange wanted={{ revoke: { id: of.id, reason: 'patient-wish' } }} />
       {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
       <Button type="primary" danger={permit} block loading={busy} onClick={revoke}>{permit ? words.yes : words.yesLift}</Button>
+      <Button block className="after" onClick={close}>{words.no}</Button>
+    </BottomSheet>
+  );
+}
+
+/** Everything that was permitted at once: what stops data needs no passkey. */
+export function RevokeAllSheet({ close, done }: { close: () => void; done: () => void }) {
+  const { message } = App.useApp();
+  const [error, busy, run] = useSubmit();
+  const revoke = () => run(async () => {
+    const { permits } = await consents(null).end({ reason: 'patient-wish' });
+    message.success(words.revokedAll(permits));
+    close();
+    done();
+  });
+  return (
+    <BottomSheet title={words.revokeAllTitle} close={close}>
+      <Effects of={words.revokeEffects} />
+      {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
+      <Button type="primary" danger block loading={busy} onClick={revoke}>{words.yes}</Button>
       <Button block className="after" onClick={close}>{words.no}</Button>
     </BottomSheet>
   );

@@ -24,7 +24,7 @@ const TABS = [
 ] as const;
 
 export function Shell() {
-  const { session, signOut } = useSession();
+  const { session, has, signOut } = useSession();
   const { path: [at] } = useRoute();
   const region = useLoad('region', call);
   const tab = TABS.find(({ key }) => key === at) ?? TABS[0];
@@ -33,7 +33,7 @@ export function Shell() {
   return (
     <div className="phone">
       <header className="bar">
-        <span><span className="brand">{S.product}</span>{T.hello(session.displayName)}</span>
+        <span><span className="brand">{S.product}</span>{has('guardian') ? T.helloGuardian(session.displayName) : T.hello(session.displayName)}</span>
         <Button type="text" size="small" onClick={signOut}>{S.signIn.out}</Button>
       </header>
       <main ref={main} tabIndex={-1}>

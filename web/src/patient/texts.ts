@@ -4,6 +4,7 @@ export const T = {
   title: '我的健康授权',
   tabs: { consents: '我的授权', access: '谁看过', passkeys: '通行密钥', help: '帮助' },
   hello: (name: string) => `${name}，您好`,
+  helloGuardian: (name: string) => `${name}的监护人，您好`,
   away: '暂时连接不上区域平台。您可以查看，但现在不能更改授权，请稍后再试。',
 
   consents: {
@@ -22,8 +23,10 @@ export const T = {
     recordedAt: (who: string, day: string) => `${day} 在${who}登记`,
     recordedBySelf: (day: string) => `${day} 由您本人登记`,
     signedBySelf: (day: string, vouchers: string) => `${day} 由您本人用通行密钥签名${vouchers === '' ? '' : `（${vouchers}作证）`}`,
+    signedByGuardian: (day: string, vouchers: string) => `${day} 由监护人用通行密钥签名${vouchers === '' ? '' : `（${vouchers}作证）`}`,
     selfVouched: (who: string) => `为这把通行密钥作证的只有${who}自己。如果不是您本人办理的，请马上撤回，并联系其他医院的服务窗口或卫健部门。`,
     revoke: '撤回同意', lift: '取消不允许',
+    revokeAll: '全部撤回', revokeAllTitle: '撤回您同意过的全部？', revokedAll: (count: number) => `已撤回 ${count} 项同意，立即生效`,
     revokeTitle: (who: string) => `撤回对${who}的同意？`,
     revokeEffects: ['立即生效：对方从现在起不能再获取或打开您的新资料。', '对方尚未打开的资料会被清除。', '对方已打开的病历会保留在对方病历中，这是法律要求。', '不影响您继续在任何医院看病。'],
     liftTitle: (who: string) => `取消“不允许${who}查看”？`,
@@ -36,6 +39,18 @@ export const T = {
     endedOn: (day: string, how: string) => `${day} ${how}`,
     endedAt: (day: string, how: string, where: string) => `${day} ${how}（在${where}办理）`,
     done: '已撤回，立即生效', lifted: '已取消，立即生效',
+  },
+
+  explain: {
+    title: '今天谁能看到您在本院的病历',
+    scope: (n: number) => `按本院最近的 ${n} 份病历计算。其他医院的病历由该院按您的授权决定。`,
+    nothing: '您在本院还没有病历',
+    others: '其他医院',
+    purpose: { treatment: '看病时', emergency: '抢救时' },
+    can: (n: number, all: number) => (n === all ? '全部能看' : n === 0 ? '都不能看' : `能看 ${n} 份，共 ${all} 份`),
+    then: '确认后，本院的病历会这样变化',
+    same: '本院的病历谁能看到没有变化。',
+    change: (who: string, when: string, before: string, after: string) => `${who}${when}：从“${before}”变为“${after}”`,
   },
 
   permit: {
@@ -69,6 +84,7 @@ export const T = {
     codeNeeded: '请输入 12 位数字',
     open: '下一步',
     whose: (patient: string, hospital: string) => `为${patient}在${hospital}登记。`,
+    whoseWard: (patient: string, hospital: string) => `您作为${patient}的监护人，在${hospital}登记。`,
     effects: ['通行密钥保存在您的设备里，用指纹、面容或锁屏密码打开，医院看不到它。', '以后用它登录，并确认谁可以看您的病历。', '请只在您自己的设备上登记。'],
     make: '在这台设备上登记',
     done: '登记好了',
@@ -85,6 +101,7 @@ export const T = {
     unavailable: '本院还没有开通通行密钥。',
     enrol: '我有窗口给的一次性码',
     vouched: (day: string, who: string) => `${day} 在${who}核对证件后登记`,
+    guardian: '监护人使用', until: (day: string) => `到 ${day} 为止`,
     retire: '停用',
     retireTitle: '停用这个通行密钥？',
     retireEffects: ['立即生效，不能恢复。', '用它签过的授权仍然有效，可以另外撤回。', '之后要放宽授权，需要另一个通行密钥，或到窗口办理。'],
@@ -93,12 +110,15 @@ export const T = {
   },
 
   forbid: {
+    emergency: '抢救时也不提供',
+    emergencyHelp: '选了这一项，即使您昏迷需要抢救，该医院的医生也看不到您在其他医院的病历。请慎重。',
     open: '不允许某家医院查看',
     title: '不允许哪家医院查看？',
     help: '即使别处登记过同意，该医院也看不到您在其他医院的病历。该医院自己给您看病产生的病历不受影响。',
     choose: '选择医院',
     own: (who: string) => `您现在使用的是${who}的页面。登记之后如要取消，需要到另一家医院的服务窗口办理。`,
-    effects: ['立即生效，一直有效，直到您取消。', '对方已打开的病历会保留在对方病历中，这是法律要求。', '紧急抢救时，医生可能依法查阅；您会在“谁看过”里看到。'],
+    effects: ['立即生效，一直有效，直到您取消。', '对方已打开的病历会保留在对方病历中，这是法律要求。'],
+    spared: '紧急抢救时，医生可能依法查阅；您会在“谁看过”里看到。',
     submit: '确认，不允许',
     done: '已登记，立即生效',
     already: '已经不允许',
@@ -109,6 +129,9 @@ export const T = {
   access: {
     title: '谁看过我的病历',
     help: '每次访问都会记录，包括被拒绝的。时间为北京时间。',
+    which: { region: '各医院之间', here: '本院内部' },
+    helpHere: (who: string) => `${who}的工作人员对您的病历做过什么，包括没有成功的。其他医院内部的操作请在该院的页面查看。`,
+    emptyHere: '还没有记录',
     all: '全部', denied: '只看被拒绝的',
     hospital: '全部医院',
     empty: '还没有人通过区域平台访问过您的病历',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, ago, beijing, date, dateTime, lastDay, longDate, namesOf, size } from './format';
+import { age, ago, beijing, childhood, date, dateTime, lastDay, longDate, namesOf, size } from './format';
 
 const NOON = Date.parse('2026-11-22T12:00:00+08:00');
 
@@ -22,6 +22,12 @@ test.each([
   ['1951-03-12', '75 岁'], ['1951-11-22', '75 岁'], ['1951-11-23', '74 岁'], ['2024-05-05', '30 个月'], ['2023-11-22', '3 岁'], ['2026-11-02', '20 天'], ['2026-11-22', '0 天'],
 ])('somebody born on %s is %s old', (born, expected) => {
   expect(age(born, NOON)).toBe(expected);
+});
+
+test.each([
+  ['2020-05-05', '2034-05-04'], ['2012-11-23', '2026-11-22'], ['2012-11-22', null], ['2020-02-29', '2034-02-28'], ['2020-01-01', '2033-12-31'], ['2020-05', null], [null, null],
+])('a guardian consents for somebody born on %s until %s', (born, expected) => {
+  expect(childhood(born, NOON)).toBe(expected);
 });
 
 test('an unknown birth date is said to be unknown', () => expect(age(null)).toBe('年龄不详'));

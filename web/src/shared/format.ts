@@ -53,6 +53,14 @@ export function age(birthDate: string | null, now = Date.now()): string {
   return months < 36 ? T.months(months) : T.years(Math.floor(months / 12));
 }
 
+/** The last day on which a guardian consents for somebody born then: before the fourteenth birthday (PIPL 31). None if that is past. */
+export function childhood(birthDate: string | null, now = Date.now()): string | null {
+  const [year, month, day] = (birthDate ?? '').split('-').map(Number);
+  if (!year || !month || !day) return null;
+  const last = new Date(Date.UTC(year + 14, month - 1, day - 1)).toISOString().slice(0, 10);
+  return last < dateFormat.format(now) ? null : last;
+}
+
 /** `1.4 MB`. */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;

@@ -71,7 +71,7 @@ export const T = {
   },
 
   sex: { male: '男', female: '女', other: '其他', unknown: '性别不详' },
-  identifier: { 'resident-id': '身份证号', 'health-card': '电子健康卡号', local: '本院病案号', outpatient: '门诊号', inpatient: '住院号', other: '其他证件' },
+  identifier: { 'resident-id': '身份证号', 'health-card': '电子健康卡号', local: '本院病案号', outpatient: '门诊号', inpatient: '住院号', passport: '护照号', other: '其他证件' },
   visitClass: { inpatient: '住院', outpatient: '门诊', emergency: '急诊', other: '其他' },
 
   class: {
@@ -90,16 +90,28 @@ export const T = {
   personRole: {
     physician: '医生', nurse: '护士', 'referral-office': '转诊办', 'department-head': '科主任', pharmacist: '药师', technician: '技师',
     desk: '服务窗口', patient: '患者本人', guardian: '监护人', system: '系统',
-    doctor: '医生', head: '科主任', it: '信息科', bureau: '卫健部门', operator: '平台运维',
+    'medical-affairs': '医务科', doctor: '医生', head: '科主任', it: '信息科', bureau: '卫健部门', operator: '平台运维',
   },
   act: {
     publication: '登记索引', release: '对外提供', delivery: '收到资料', opening: '打开病历', consent: '登记授权', revocation: '撤回授权',
     'referral-step': '转诊', 'break-glass': '紧急查阅', erasure: '清除资料', retention: '保留病历', 'log-view': '查阅记录', search: '检索',
-    'first-filing': '首次建档', withdrawal: '撤销文档',
+    'first-filing': '首次建档', withdrawal: '撤销文档', export: '导出证据',
   },
+  emergencyReason: {
+    unconscious: '昏迷或意识不清', 'life-in-danger': '生命垂危，须立即抢救', 'cannot-consent': '本人无法表示意见，又联系不到家属', 'many-hurt': '群体伤病或突发公共卫生事件',
+  },
+  sealReason: { dispute: '医疗纠纷', incident: '医疗安全事件', investigation: '司法或行政调查' },
   outcome: { permitted: '允许', denied: '拒绝', failed: '失败' },
   proof: { passkey: '本人通行密钥', 'attested-login': '本人登录操作', 'desk-witness': '窗口书面登记' },
-  passkeyStage: { waiting: '等待区域平台确认', stands: '可以使用', refused: '没有登记成功', revoked: '已停用' },
+  papers: {
+    title: (count: number) => `书面材料扫描件（${count}）`,
+    paper: (at: string) => `${at} 扫描`,
+    add: '添加扫描件',
+    added: (name: string) => `已添加 ${name}`,
+    label: '签字单扫描件（PDF、JPEG 或 PNG，可不填）',
+    help: '扫描件加密保存在本院，不会发给任何其他机构；登记时一并固定其指纹，患者可在自己的页面查看。',
+  },
+  passkeyStage: { waiting: '等待区域平台确认', stands: '可以使用', over: '已到期', refused: '没有登记成功', revoked: '已停用' },
   passkey: {
     cancelled: '没有确认（可能是取消了，或者这台设备上没有合适的通行密钥），没有登记任何内容。',
     known: '这台设备上已经有您的通行密钥，可以直接使用。',

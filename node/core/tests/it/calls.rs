@@ -127,7 +127,12 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
             Method::Release => (ReleaseRequest::from_bytes(&request).is_ok(), false),
             Method::Step => (StepRequest::from_bytes(&request).is_ok(), false),
             Method::ActNotice => (ActNotice::from_bytes(&request).is_ok(), false),
-            other @ (Method::Search | Method::Members | Method::Consent | Method::History) => {
+            other @ (Method::Search
+            | Method::Members
+            | Method::Consent
+            | Method::History
+            | Method::Evidence
+            | Method::Anchors) => {
                 panic!("no effect is a {other:?}")
             }
         };

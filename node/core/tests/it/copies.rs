@@ -34,7 +34,6 @@ pub(crate) fn want_of(subject: Subject, documents: Vec<ListedDocument>) -> Want 
         documents,
         purpose: Purpose::Treatment,
         treating: true,
-        break_glass: None,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::story::{Story, desk, forbid, permit};
 const RP_ID: &str = "demo.example";
 const ORIGIN: &str = "https://demo.example";
 
-fn passkey(seed: u8) -> Passkey {
+pub(crate) fn passkey(seed: u8) -> Passkey {
     Passkey::new([seed; 32], RP_ID, ORIGIN)
 }
 
@@ -36,23 +36,30 @@ fn with_passkeys() -> MemberList {
 }
 
 /// A region with passkeys, and one document of patient `p` in its index.
-fn region() -> Story {
+pub(crate) fn region() -> Story {
     let mut story = Story::of(&with_passkeys());
     story.node.receive(&report("1", patient("p", Some(1)), "r1"));
     story.live(3_000);
     story
 }
 
-fn vouching(story: &Story, passkey: &Passkey) -> Vouching {
+pub(crate) fn vouching(story: &Story, passkey: &Passkey) -> Vouching {
     let policy = &story.registry.directory.list().policy;
     let challenge = Digest::new([7; 32]).unwrap();
     let (client_data, authenticator_data) = passkey.create(&challenge);
     let party = RelyingParty::of(policy).unwrap();
     let passkey = party.enrolled(&client_data, &authenticator_data, &challenge).unwrap();
-    Vouching { actor: desk(), subject: story.subject(), passkey, evidence: b"identity card".to_vec() }
+    Vouching {
+        actor: desk(),
+        subject: story.subject(),
+        passkey,
+        guardian: false,
+        until: None,
+        evidence: b"identity card".to_vec(),
+    }
 }
 
-fn vouch(story: &mut Story, passkey: &Passkey) -> Outcome {
+pub(crate) fn vouch(story: &mut Story, passkey: &Passkey) -> Outcome {
     let vouching = vouching(story, passkey);
     let outcome = story.act(&Input::Vouch(Box::new(vouching)));
     story.live(1_000);
@@ -60,25 +67,25 @@ fn vouch(story: &mut Story, passkey: &Passkey) -> Outcome {
 }
 
 /// The same where the patient has enrolled this passkey.
-fn enrolled(passkey: &Passkey) -> Story {
+pub(crate) fn enrolled(passkey: &Passkey) -> Story {
     let mut story = region();
     assert!(matches!(vouch(&mut story, passkey), Outcome::Said(_)));
     assert_eq!(stages(&story), [Stage::Stands]);
     story
 }
 
-fn stages(story: &Story) -> Vec<Stage> {
+pub(crate) fn stages(story: &Story) -> Vec<Stage> {
     let subject = story.subject();
     let known = story.node.ask(|machine, view| machine.passkeys(&subject, view));
     known.into_iter().map(|passkey| passkey.stage).collect()
 }
 
-fn own(story: &Story) -> Statement {
-    let actor = Actor::Patient { account: "p00000001".to_owned(), subject: story.subject() };
+pub(crate) fn own(story: &Story) -> Statement {
+    let actor = Actor::Patient { account: "p00000001".to_owned(), subject: story.subject(), guardian: false };
     Statement { actor, evidence: Vec::new(), ..story.statement() }
 }
 
-fn prepare(story: &mut Story, wish: &Wish) -> Prepared {
+pub(crate) fn prepare(story: &mut Story, wish: &Wish) -> Prepared {
     let input = Input::Prepare(Box::new((own(story), wish.clone())));
     let mut outcome = story.act(&input);
     if matches!(outcome, Outcome::Said(_)) {
@@ -89,11 +96,11 @@ fn prepare(story: &mut Story, wish: &Wish) -> Prepared {
     *prepared
 }
 
-fn signed_by(story: &Story, prepared: &Prepared, assertion: PasskeyAssertion) -> Input {
+pub(crate) fn signed_by(story: &Story, prepared: &Prepared, assertion: PasskeyAssertion) -> Input {
     Input::Sign(Box::new(Signed { by: own(story), acts: prepared.acts.clone(), assertion }))
 }
 
-fn sign(story: &mut Story, passkey: &Passkey, wish: &Wish) -> Vec<u64> {
+pub(crate) fn sign(story: &mut Story, passkey: &Passkey, wish: &Wish) -> Vec<u64> {
     let prepared = prepare(story, wish);
     let input = signed_by(story, &prepared, passkey.assert(&prepared.challenge));
     let outcome = story.act(&input);
@@ -102,7 +109,7 @@ fn sign(story: &mut Story, passkey: &Passkey, wish: &Wish) -> Vec<u64> {
     numbers
 }
 
-fn permits(story: &Story) -> Wish {
+pub(crate) fn permits(story: &Story) -> Wish {
     Wish::Permit(permit(story.node.now))
 }
 
@@ -114,24 +121,24 @@ fn retire(story: &mut Story, actor: Actor, passkey: &Passkey) -> Outcome {
     outcome
 }
 
-fn refused(story: &mut Story, input: &Input) -> Refused {
+pub(crate) fn refused(story: &mut Story, input: &Input) -> Refused {
     let before = story.node.index().clone();
     let refused = story.node.decide(input).unwrap_err();
     assert_eq!(*story.node.index(), before, "what is refused leaves nothing");
     refused
 }
 
-fn statements(story: &Story) -> Vec<CredentialStatement> {
+pub(crate) fn statements(story: &Story) -> Vec<CredentialStatement> {
     let words = story.registry.log().filter(|word| word.kind() == Kind::CredentialStatement);
     words.map(|word| CredentialStatement::decode(word.payload()).unwrap()).collect()
 }
 
-fn directives(story: &Story) -> Vec<Act<Directive>> {
+pub(crate) fn directives(story: &Story) -> Vec<Act<Directive>> {
     let acts = story.registry.log().filter(|word| word.kind() == Kind::Directive);
     acts.map(|word| Act::decode(word.payload()).unwrap()).collect()
 }
 
-fn is_released(story: &mut Story) -> bool {
+pub(crate) fn is_released(story: &mut Story) -> bool {
     let request = story.request();
     matches!(story.ask(&request), Outcome::Released { .. })
 }
@@ -254,7 +261,7 @@ fn c14_a_passkey_of_one_patient_signs_for_no_other() {
     let input = signed_by(&story, &prepared, passkey(2).assert(&prepared.challenge));
     assert_eq!(refused(&mut story, &input), Refused::PasskeyUnknown);
     // Nor are acts of one patient signed by another who is logged in.
-    let actor = Actor::Patient { account: "p00000002".to_owned(), subject: theirs };
+    let actor = Actor::Patient { account: "p00000002".to_owned(), subject: theirs, guardian: false };
     let by = Statement { actor, subject: theirs, ..own(&story) };
     let assertion = passkey(2).assert(&prepared.challenge);
     let input = Input::Sign(Box::new(Signed { by, acts: prepared.acts, assertion }));
@@ -283,12 +290,14 @@ fn c9_a_lost_passkey_is_taken_out_for_good_and_what_it_signed_stays() {
         // The next one is another.
         vouch(&mut story, &passkey(2));
         assert_eq!(stages(&story), [Stage::Revoked, Stage::Stands]);
+        let now = story.node.now;
         let known = story.node.ask(|machine, view| {
             let challenge = Digest::new([3; 32]).unwrap();
-            let by = |seed| machine.known_by(&passkey(seed).assert(&challenge), &challenge, view);
+            let by = |seed| machine.known_by(&passkey(seed).assert(&challenge), &challenge, now, view);
             Ok((by(1)?, by(2)?, by(3)?))
         });
-        let expected = (Err(Refused::PasskeyRevoked), Ok(story.subject()), Err(Refused::PasskeyUnknown));
+        let expected =
+            (Err(Refused::PasskeyRevoked), Ok((story.subject(), false)), Err(Refused::PasskeyUnknown));
         assert_eq!(known, expected);
     }
 }

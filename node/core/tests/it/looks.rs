@@ -20,7 +20,7 @@ fn acts(trio: &Trio, login: &str) -> Vec<Act> {
 }
 
 fn readable(trio: &Trio, name: &str, actor: &Actor, of: (&Code, &EntryId)) -> Option<Opened> {
-    trio.nodes[name].ask(|machine, view| machine.readable(actor, of.0, of.1, view))
+    trio.nodes[name].ask(|machine, view| machine.readable(actor, of.0, of.1, trio.now, view))
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn logins_and_departments_are_the_same_in_capital_and_small_letters() {
     let subject = trio.nodes["hospital"].patient("u").map(|patient| patient.subject);
     let sees = |actor: &Actor| {
         let subject = subject.expect("the visit files its patient");
-        trio.nodes["hospital"].ask(|machine, view| machine.may_see(actor, &subject, view)).is_ok()
+        trio.nodes["hospital"].ask(|machine, view| machine.may_see(actor, &subject, trio.now, view)).is_ok()
     };
     assert!(sees(&staff("b0107", PersonRole::Physician, &[])));
     assert!(sees(&staff("h1", PersonRole::DepartmentHead, &["nx01"])));
@@ -75,7 +75,6 @@ fn a_document_is_read_again_without_an_opening_only_where_it_was_opened() {
         documents: documents.clone(),
         purpose: Purpose::Treatment,
         treating: true,
-        break_glass: None,
     };
     assert_eq!(trio.act("clinic", &Input::Want(Box::new(want))), Ok(Outcome::Done));
     trio.live(5_000);

@@ -1,5 +1,6 @@
 //! The node's machine on a store in memory: alone, against the real registry's machine, and through crashes.
 
+mod anchors;
 mod calls;
 mod compare;
 mod consent;
@@ -9,20 +10,31 @@ mod crashes;
 mod deposits;
 mod ended;
 mod enrolment;
+mod evidence;
+mod explain;
 mod feed;
 mod flows;
+mod glass;
+mod guardians;
 mod holder;
 mod looks;
+mod matching;
+#[path = "../../examples/matching/measure.rs"]
+mod measure;
 mod messages;
 mod model;
+mod papers;
 mod passkeys;
 mod patients;
 mod publishing;
 mod referrals;
 mod region;
 mod registers;
+#[path = "../../examples/matching/residents.rs"]
+mod residents;
 mod rig;
 mod rotation;
+mod seals;
 mod sights;
 mod stalls;
 mod story;

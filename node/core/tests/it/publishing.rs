@@ -280,6 +280,27 @@ fn n9_words_that_the_node_has_lost_are_followed() {
 }
 
 #[test]
+fn n4_what_comes_again_after_an_older_copy_of_the_node_is_a_problem_and_is_not_there_twice() {
+    let (mut node, mut registry) = (node_with(1), Registry::new(&list(100)));
+    node.publish(&mut registry);
+    let copied = node.journal.len();
+    node.receive(&report("later", patient("p", Some(1)), "later"));
+    node.publish(&mut registry);
+    let published = registry.entries().len();
+    node.journal.truncate(copied);
+    node.rebuild();
+    node.receive(&report("later", patient("p", Some(1)), "later"));
+    node.publish(&mut registry);
+    let parked = problems(&node);
+    assert_eq!((parked.len(), parked[0].clause.as_str(), published), (1, "N-4", 2));
+    assert_eq!(
+        registry.entries().len(),
+        published,
+        "its key is another one: it is not the document that was published"
+    );
+}
+
+#[test]
 fn i2_a_statement_that_the_node_has_lost_is_followed() {
     let mut node = node_with(1);
     let mut registry = Registry::new(&list(100));

@@ -253,7 +253,7 @@ impl Registry {
             }
             Asked::Evaluate(blinded) => {
                 let tokens = token_secret(blinded.request.epoch);
-                self.handle(now, &blinded.count(&tokens)?)?;
+                self.handle(now, &blinded.count(tokens.public().epoch)?)?;
                 self.evaluated += blinded.request.blinded.len();
                 blinded.evaluate(&tokens, &mut self.entropy)
             }
@@ -366,6 +366,12 @@ impl Registry {
     /// All words in the log, in order.
     pub(crate) fn log(&self) -> impl Iterator<Item = Envelope> {
         self.journal.iter().map(|kept| Envelope::decode(&kept.opening.as_ref().unwrap().envelope).unwrap())
+    }
+
+    /// All words in the log as they stand there, in order.
+    pub(crate) fn openings(&self) -> impl Iterator<Item = (Opening, Envelope)> {
+        let opening = |kept: &kept::Kept| Opening::read(kept.opening.clone().unwrap()).unwrap();
+        self.journal.iter().map(opening).zip(self.log())
     }
 
     /// The words of members in the log, in order: all but the events that the registry says itself.

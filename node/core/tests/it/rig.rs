@@ -16,12 +16,13 @@ use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient};
 use yiqiao_node_core::ask;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
 use yiqiao_node_core::machine::{
     Config, Effect, Handled, Input, Keys, Machine, Outcome, Refused, Stop, WordsKeys,
 };
 use yiqiao_node_core::register::Number;
-use yiqiao_node_core::state::{Counters, Fault, Record, View};
+use yiqiao_node_core::state::{Counters, Fault, Record, Slot, View};
 use yiqiao_proto::codes::FacilityKind;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::hash;
@@ -114,6 +115,11 @@ impl Node {
     pub(crate) fn reseal(&mut self, sealing: &[u8]) {
         self.sealing = sealing.to_vec();
         self.rebuild();
+    }
+
+    /// Somebody writes something else into the index.
+    pub(crate) fn put<T: Message>(&mut self, slot: &Slot<T>, value: &T) {
+        self.store.insert(slot.key().to_vec(), value.encode_to_vec());
     }
 
     /// Starts again with what the journal has: the index is rebuilt from it.
@@ -313,6 +319,7 @@ fn machine(
         coding: Coding::new(FacilityKind::GeneralHospital),
         assigners: registers.assigners.clone(),
         main_register: registers.main.clone(),
+        glass: Spans::default(),
     };
     let keys = Keys {
         words: WordsKeys { first: key(words[0]), later: words[1..].iter().map(|seed| key(*seed)).collect() },
@@ -400,9 +407,12 @@ pub(crate) fn resident_id(order: u32) -> String {
     format!("{digits}{}", yiqiao_proto::person::check_character(&digits).unwrap())
 }
 
-/// A patient with a number of the hospital, and an identity number if `order` is given.
+/// A patient with a number of the hospital, and an identity number if `order` is given: then that says the name, too.
 pub(crate) fn patient(number: &str, order: Option<u32>) -> Patient {
-    let mut patient = Patient { name: Some(Phi::new(format!("患者{number}"))), ..Patient::default() };
+    let mut patient = {
+        let name = order.map_or_else(|| format!("患者{number}"), |order| format!("患者{order}"));
+        Patient { name: Some(Phi::new(name)), ..Patient::default() }
+    };
     patient.birth_date = PartialDate::new(1990, Some(1), Some(1)).map(Phi::new);
     patient.identify(Identifier::new(IdKind::Local, number, ""));
     if let Some(order) = order {

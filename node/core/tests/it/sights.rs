@@ -4,7 +4,7 @@
 
 use yiqiao_intake::facts::{Trigger, Visit, VisitClass};
 use yiqiao_node_core::actor::Actor;
-use yiqiao_node_core::audit::Of;
+use yiqiao_node_core::audit::{Anchors, Of};
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::remark::{Remark, Remarks};
 use yiqiao_node_core::sight::{Ground, NoSight};
@@ -16,7 +16,7 @@ use crate::rig::{Msg, Says};
 use crate::trio::{Trio, office, staff, visit, wang, zhao};
 
 fn sees(trio: &Trio, name: &str, actor: &Actor, subject: Subject) -> Result<Ground, NoSight> {
-    trio.nodes[name].ask(|machine, view| machine.may_see(actor, &subject, view))
+    trio.nodes[name].ask(|machine, view| machine.may_see(actor, &subject, trio.now, view))
 }
 
 #[test]
@@ -33,17 +33,18 @@ fn sight_comes_of_visits_by_role() {
         (of("wang", PersonRole::Nurse, &["surgery"]), Err(NoSight::BreakTheGlass)),
         (office(), Err(NoSight::BreakTheGlass)),
         (of("d1", PersonRole::Desk, &[]), Ok(Ground::Desk)),
+        (of("m1", PersonRole::MedicalAffairs, &[]), Ok(Ground::Affairs)),
         (of("p1", PersonRole::Pharmacist, &["cardiology"]), Err(NoSight::Role)),
         (of("t1", PersonRole::Technician, &["cardiology"]), Err(NoSight::Role)),
         (Actor::System(code("his")), Ok(Ground::System)),
         (Actor::Node, Err(NoSight::Role)),
-        (Actor::Patient { account: "p".to_owned(), subject: patient }, Ok(Ground::Own)),
+        (Actor::Patient { account: "p".to_owned(), subject: patient, guardian: false }, Ok(Ground::Own)),
     ];
     for (actor, expected) in table {
         assert_eq!(sees(&trio, "hospital", &actor, patient), expected, "{actor:?}");
     }
     let other = Subject::new([9; 32]).unwrap();
-    let account = Actor::Patient { account: "q".to_owned(), subject: other };
+    let account = Actor::Patient { account: "q".to_owned(), subject: other, guardian: false };
     assert_eq!(sees(&trio, "hospital", &account, patient), Err(NoSight::NotOwn));
 }
 
@@ -229,11 +230,13 @@ fn a3_lines_are_chained_found_by_patient_and_login_and_stand_behind_events() {
     assert_eq!(said[0].audit_line, Some(step.commitment));
     assert_eq!((step.name.expose().as_str(), step.referral), ("某某", Some(id)));
     assert!(!format!("{step:?}").contains("某某"));
-    let walked = trio.nodes["hospital"].ask(|machine, view| machine.verify_audit(Vec::new(), 0, view));
+    let walked = trio.nodes["hospital"]
+        .ask(|machine, view| machine.verify_audit(Vec::new(), 0, &Anchors::new(), view));
     let (hash, to) = walked.unwrap();
     assert_eq!((hash.len(), to), (32, lines(&trio, Of::All).len() as u64));
     let other = Digest::new([1; 32]).unwrap().as_bytes().to_vec();
-    let broken = trio.nodes["hospital"].ask(|machine, view| machine.verify_audit(other.clone(), 0, view));
+    let broken = trio.nodes["hospital"]
+        .ask(|machine, view| machine.verify_audit(other.clone(), 0, &Anchors::new(), view));
     assert!(broken.is_err());
 }
 

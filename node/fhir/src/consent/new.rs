@@ -11,7 +11,7 @@ use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
 use crate::consent::actor::{actors, member, pair};
-use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, SCOPE, SHA256};
+use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, NOTICE, SCOPE, SHA256};
 use crate::date::Stretch;
 use crate::element::{self, Element};
 use crate::limits::RESOURCE_BYTES_MAX;
@@ -47,7 +47,7 @@ pub struct NewConsent {
     pub basis: LegalBasis,
 }
 
-const ROOT: [&str; 11] = [
+const ROOT: [&str; 12] = [
     "contained",
     "status",
     "scope",
@@ -57,6 +57,7 @@ const ROOT: [&str; 11] = [
     "performer",
     "organization",
     "sourceAttachment",
+    "policy",
     "policyRule",
     "provision",
 ];
@@ -75,6 +76,9 @@ const PROVISION: [&str; 11] = [
     "provision",
 ];
 
+/// The meaning of data that a member has published.
+const AUTHORED_BY: &str = "authoredby";
+
 /// Reads a Consent that was posted to this door.
 ///
 /// # Errors
@@ -85,7 +89,8 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
     check_root(&root, site)?;
     let provision = root.need("provision")?.only(&PROVISION)?;
     let stance = stance(&root, &provision)?;
-    let (grantee, custodian) = actors(&root, &provision)?;
+    let (grantee, keeps) = actors(&root, &provision)?;
+    let custodian = author(&provision, keeps)?;
     let (valid_from, valid_until) = period(&provision, "period")?;
     let new = NewConsent {
         patient: patient(&root, site)?,
@@ -221,6 +226,15 @@ fn notice(root: &Element<'_>) -> Result<Notice, Problem> {
     let digits = hash.text("valueString")?.and_then(Digest::from_hex);
     let hash = digits
         .ok_or_else(|| hash.invalid("valueString", "SHA-256 of the notice in 64 hexadecimal digits"))?;
+    if let Some(policy) = root.at_most_one("policy")? {
+        let policy = policy.only(&["uri"])?;
+        if policy.need_text("uri")?.strip_prefix(NOTICE) != Some(version) {
+            return Err(policy.invalid(
+                "uri",
+                "urn:yiqiao:notice: and the version of the notice, which is sourceAttachment.title",
+            ));
+        }
+    }
     Ok(Notice { version: version.to_owned(), hash })
 }
 
@@ -237,7 +251,9 @@ fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem> {
     let (service_from, service_until) = period(provision, "dataPeriod")?;
     let mut entries = BTreeSet::new();
     for data in provision.list("data")? {
-        entries.insert(entry(&data, site)?);
+        if data.text("meaning")? != Some(AUTHORED_BY) {
+            entries.insert(entry(&data, site)?);
+        }
     }
     if entries.len() > DIRECTIVE_ENTRIES_MAX {
         return Err(Problem::TooLarge {
@@ -248,10 +264,27 @@ fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem> {
     Ok(What { classes, sensitivities, service_from, service_until, entries })
 }
 
+/// The member whose documents alone are meant, as the actor that keeps them or as their author: a member keeps what it published.
+fn author(provision: &Element<'_>, keeps: Option<Code>) -> Result<Option<Code>, Problem> {
+    let mut custodian = keeps;
+    for data in provision.list("data")? {
+        if data.text("meaning")? != Some(AUTHORED_BY) {
+            continue;
+        }
+        let data = data.only(&["meaning", "reference"])?;
+        if custodian.replace(member(&data.need("reference")?)?).is_some() {
+            return Err(data.invalid("meaning", "authoredby once: write one Consent for each member"));
+        }
+    }
+    Ok(custodian)
+}
+
 fn entry(data: &Element<'_>, site: &Site) -> Result<EntryId, Problem> {
     let data = data.clone().only(&["meaning", "reference"])?;
     if data.text("meaning")? != Some("instance") {
-        return Err(data.invalid("meaning", "instance: what is related to a document is not enforced"));
+        return Err(
+            data.invalid("meaning", "instance or authoredby: what is related to something is not enforced")
+        );
     }
     let target = data.need("reference")?;
     let url = target.text("reference")?.unwrap_or_default();

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use yiqiao_fhir::consent::{NewConsent, Standing, read_new, read_revocation};
+use yiqiao_fhir::consent::{Consent, NewConsent, Standing, read_new, read_revocation};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::search::Who;
 use yiqiao_proto::codes::{LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
@@ -101,18 +101,62 @@ fn a_permit_is_one_provision() {
         "period": {"start": "2026-11-22T08:00:00+08:00", "end": "2027-01-02T23:59:59.999+08:00"},
         "actor": [
             {"role": {"coding": [coding(participation, "IRCP", "information recipient")]}, "reference": member("hospital-b")},
-            {"role": {"coding": [coding(participation, "CST", "custodian")]}, "reference": member("hospital-a")},
         ],
         "securityLabel": [coding(confidentiality, "N", "normal"), coding(confidentiality, "R", "restricted")],
         "purpose": [coding(reason, "TREAT", "treatment"), coding(reason, "HPAYMT", "healthcare payment")],
         "class": [coding("urn:yiqiao:document-class", "laboratory", "检验报告")],
         "dataPeriod": {"start": "2026-11-18T04:00:00+08:00", "end": "2026-11-22T08:00:00.004+08:00"},
-        "data": [document("01"), document("02")],
+        "data": [
+            {"meaning": "authoredby", "reference": member("hospital-a")},
+            document("01"),
+            document("02"),
+        ],
     });
     assert_eq!(json["provision"], expected);
     assert_eq!(json["status"], "active");
+    assert_eq!(
+        json["policy"],
+        json!([{"uri": format!("urn:yiqiao:notice:{}", scenes::permit().notice.version)}])
+    );
     assert_eq!(json["policyRule"]["coding"][0]["code"], "OPTIN");
     assert_eq!(json["performer"][0]["type"], "Patient");
+}
+
+#[test]
+fn a_consent_says_of_which_profile_of_pcf_it_is_one() {
+    let level = |directive: Directive| {
+        let resource = scenes::consent(directive).write(&scenes::patient(), &scenes::site());
+        rules::check(&resource);
+        let profile = resource.json().expose()["meta"]["profile"][0].as_str().map(str::to_owned);
+        profile.map(|profile| profile.rsplit_once("consent").unwrap().1.to_owned())
+    };
+    let basic = Directive { custodian: None, what: What::default(), ..scenes::permit() };
+    let what = |what: What| Directive { what, ..basic.clone() };
+    let whole = scenes::permit().what;
+    let dated = What { service_from: whole.service_from, ..What::default() };
+    let labelled = What { sensitivities: whole.sensitivities, ..What::default() };
+    let of_one = Directive { custodian: Some(scenes::code("hospital-a")), ..basic.clone() };
+    assert_eq!(level(basic.clone()).as_deref(), Some("Basic"));
+    for directive in [what(dated), of_one, forbid()] {
+        assert_eq!(level(directive).as_deref(), Some("Intermediate"));
+    }
+    assert_eq!(level(what(labelled)).as_deref(), Some("Advanced"));
+    assert_eq!(level(scenes::permit()), None, "classes are none of PCF's elements");
+    let undated = Consent { recorded_at: None, ..scenes::consent(basic) };
+    let undated = undated.write(&scenes::patient(), &scenes::site());
+    assert_eq!(undated.json().expose()["meta"]["profile"], Value::Null, "without a date");
+}
+
+#[test]
+fn the_member_that_keeps_is_named_as_an_actor_or_as_the_author() {
+    let mut json = written(scenes::permit());
+    let data = json["provision"]["data"].as_array_mut().unwrap();
+    let keeps = data.remove(0)["reference"].clone();
+    let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "CST"}]});
+    let actor = json!({"role": role, "reference": keeps});
+    json["provision"]["actor"].as_array_mut().unwrap().push(actor);
+    let new = read(&json).unwrap();
+    assert_eq!(as_directive(&new, &scenes::permit()), scenes::permit());
 }
 
 #[test]
@@ -132,7 +176,7 @@ fn what_is_written_is_read_back_whole() {
 #[test]
 fn c4_a_narrow_grantee_is_one_actor_and_a_referral_nobody_may_pass_over() {
     let json = written(narrow());
-    assert_eq!(json["provision"]["actor"].as_array().unwrap().len(), 2);
+    assert_eq!(json["provision"]["actor"].as_array().unwrap().len(), 1);
     assert_eq!(json["provision"]["actor"][0]["reference"]["reference"], "#grantee");
     assert_eq!(json["contained"][0]["healthcareService"][0]["identifier"]["value"], "hospital-b/cardiology");
     assert_eq!(json["provision"]["modifierExtension"][0]["url"], "urn:yiqiao:consent-referral");
@@ -172,7 +216,7 @@ fn a_consent_says_whether_it_counts() {
 fn a_restriction_is_never_passed_over() {
     let loinc = json!([{"system": "http://loinc.org", "code": "34133-9"}]);
     for (pointer, value) in [
-        ("/policy", json!([{"uri": "urn:x"}])),
+        ("/sourceReference", json!({"reference": "DocumentReference/1"})),
         ("/modifierExtension", json!([{"url": "urn:x"}])),
         ("/implicitRules", json!("urn:x")),
         ("/verification", json!([{"verified": true}])),
@@ -248,18 +292,20 @@ fn what_is_missing_or_wrong_is_named_by_its_path() {
         ("/provision/actor", Value::Null, "Consent.provision.actor"),
         ("/provision/purpose", Value::Null, "Consent.provision.purpose"),
         ("/provision/period/end", json!("2020"), "Consent.provision.period.end"),
-        ("/provision/data/0/meaning", json!("related"), "Consent.provision.data[0].meaning"),
+        ("/policy/0/uri", json!("http://example.org/policy"), "Consent.policy[0].uri"),
+        ("/provision/data/1/meaning", json!("related"), "Consent.provision.data[1].meaning"),
+        ("/provision/data/1/meaning", json!("authoredby"), "Consent.provision.data[1].reference.identifier"),
         (
-            "/provision/data/0/reference/reference",
+            "/provision/data/1/reference/reference",
             json!("Patient/1"),
-            "Consent.provision.data[0].reference.reference",
+            "Consent.provision.data[1].reference.reference",
         ),
         (
             "/provision/actor/0/reference/identifier/system",
             json!("urn:x"),
             "Consent.provision.actor[0].reference.identifier.value",
         ),
-        ("/provision/actor/0/role/coding/0/code", json!("CST"), "Consent.provision.actor[1].role"),
+        ("/provision/actor/0/role/coding/0/code", json!("CST"), "Consent.provision.data[0].meaning"),
         ("/organization/0/identifier/value", json!("hospital-c"), "Consent.organization"),
     ] {
         let refused = changed(written(scenes::permit()), pointer, value).unwrap_err();

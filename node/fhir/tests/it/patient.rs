@@ -98,6 +98,15 @@ fn what_is_not_known_of_a_person_is_left_out() {
 }
 
 #[test]
+fn who_has_died_is_said_to_have() {
+    let died = yiqiao_proto::time::Timestamp::from_unix_ms(1_767_294_245_000);
+    let patient = yiqiao_node_core::ask::Patient { died, ..scenes::patient() };
+    let resource = patient::write(&patient, &scenes::site());
+    rules::check(&resource);
+    assert_eq!(resource.json().expose()["deceasedDateTime"], "2026-01-02T03:04:05+08:00");
+}
+
+#[test]
 fn birth_dates_are_as_exact_as_they_are_known_and_sexes_have_their_codes() {
     for (birth, expected) in
         [((1949, 0, 0), "1949"), ((1949, 12, 0), "1949-12"), ((1949, 2, 3), "1949-02-03")]

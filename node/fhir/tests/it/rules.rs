@@ -15,7 +15,7 @@ const TYPES: &[(&str, &str)] = &[
     (
         "Patient",
         "identifier:Identifier* active:boolean name:HumanName* telecom:ContactPoint* \
-         gender:code(male|female|other|unknown) birthDate:date address:Address* \
+         gender:code(male|female|other|unknown) birthDate:date deceasedDateTime:dateTime address:Address* \
          managingOrganization:Reference link:PatientLink*",
     ),
     ("PatientLink", "other:Reference! type:code(replaced-by|replaces|refer|seealso)!"),
@@ -37,13 +37,15 @@ const TYPES: &[(&str, &str)] = &[
         "Consent",
         "identifier:Identifier* status:code(draft|proposed|active|rejected|inactive|entered-in-error)! \
          scope:CodeableConcept! category:CodeableConcept+ patient:Reference dateTime:dateTime performer:Reference* \
-         organization:Reference* sourceAttachment:Attachment policyRule:CodeableConcept provision:Provision",
+         organization:Reference* sourceAttachment:Attachment policy:Policy* policyRule:CodeableConcept \
+         provision:Provision",
     ),
     (
         "Provision",
         "type:code(deny|permit) period:Period actor:Actor* action:CodeableConcept* securityLabel:Coding* \
          purpose:Coding* class:Coding* code:CodeableConcept* dataPeriod:Period data:ProvisionData* provision:Provision*",
     ),
+    ("Policy", "authority:uri uri:uri"),
     ("Actor", "role:CodeableConcept! reference:Reference!"),
     ("ProvisionData", "meaning:code(instance|related|dependents|authoredby)! reference:Reference!"),
     (

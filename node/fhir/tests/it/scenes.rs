@@ -59,6 +59,7 @@ pub(crate) fn patient() -> Patient {
         kind,
         value: value.to_owned(),
         assigner: assigner.to_owned(),
+        ..PersonIdentifier::default()
     };
     let data = PersonData {
         by_hand: false,
@@ -85,6 +86,7 @@ pub(crate) fn patient() -> Patient {
         data: Phi::new(data),
         remarks: Remarks::new(),
         tokens: Vec::<Token>::new(),
+        died: None,
     }
 }
 

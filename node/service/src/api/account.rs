@@ -11,12 +11,13 @@ use yiqiao_host::accounts::commands::one_time;
 use yiqiao_host::accounts::{Account, AccountError, Login, Profile};
 use yiqiao_host::http::{Json, Problem, kind, method_not_allowed};
 use yiqiao_host::keys;
+use yiqiao_node_core::ask::Patient;
 use yiqiao_node_core::audit::Act;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Subject;
 
 use crate::api::faults::NOT_SEEN;
-use crate::api::front::{Acting, Front, PATIENT, subject};
+use crate::api::front::{Acting, Front, GUARDIAN, PATIENT, subject};
 use crate::api::person::family_name;
 
 /// Login names that are drawn until one is free.
@@ -43,21 +44,21 @@ async fn give(
     }
     let (patient, _) = front.seen(&actor, subject(&name)?).await?;
     front.look(&actor, Some(patient.subject), Act::Account).await?;
-    let login = bind(&front, &patient.subject).await?;
+    let login = bind(&front, patient.subject.to_string()).await?;
     let password = one_time(&login);
-    set(&front, &login, &patient.data.expose().name, &password).await?;
+    set(&front, &login, &profile(&patient, false), &password).await?;
     Ok(Json(PatientAccount { login, one_time_password: password.to_string() }))
 }
 
-/// The patient's login name; the same for ever once it is given.
-async fn bind(front: &Front, subject: &Subject) -> Result<Login, Problem> {
+/// The login name of a patient or a guardian; the same for ever once it is given.
+async fn bind(front: &Front, whose: String) -> Result<Login, Problem> {
     for _draw in 1..DRAWS {
-        match front.app.identity.accounts.bind(drawn(), subject.to_string()).await {
+        match front.app.identity.accounts.bind(drawn(), whose.clone()).await {
             Err(AccountError::Taken { .. }) => {}
             bound => return Ok(bound?),
         }
     }
-    Ok(front.app.identity.accounts.bind(drawn(), subject.to_string()).await?)
+    Ok(front.app.identity.accounts.bind(drawn(), whose).await?)
 }
 
 /// A letter and eight digits, which are easy to type on a telephone.
@@ -67,10 +68,10 @@ fn drawn() -> Login {
 }
 
 /// A new account, or a new password of the one that there is.
-async fn set(front: &Front, login: &Login, name: &str, password: &str) -> Result<(), Problem> {
+async fn set(front: &Front, login: &Login, profile: &Profile, password: &str) -> Result<(), Problem> {
     let identity = &front.app.identity;
     if identity.accounts.find(login)?.is_none() {
-        create(front, login, name, password).await?;
+        create(front, login, profile, password).await?;
         return Ok(());
     }
     identity.accounts.set_password(front.now(), login.clone(), password.to_owned().into(), true).await?;
@@ -79,27 +80,32 @@ async fn set(front: &Front, login: &Login, name: &str, password: &str) -> Result
 }
 
 /// It holds the family name only: accounts are not encrypted.
-async fn create(front: &Front, login: &Login, name: &str, password: &str) -> Result<Account, Problem> {
-    let role = PATIENT.parse().expect("letters are a code");
-    let profile = Profile {
-        display_name: family_name(name),
-        roles: BTreeSet::from([role]),
+fn profile(patient: &Patient, guardian: bool) -> Profile {
+    let roles: &[&str] = if guardian { &[PATIENT, GUARDIAN] } else { &[PATIENT] };
+    Profile {
+        display_name: family_name(&patient.data.expose().name),
+        roles: roles.iter().map(|role| role.parse().expect("letters are a code")).collect(),
         departments: BTreeSet::new(),
-    };
+    }
+}
+
+async fn create(front: &Front, login: &Login, profile: &Profile, password: &str) -> Result<Account, Problem> {
+    let profile = profile.clone();
     let accounts = &front.app.identity.accounts;
     Ok(accounts.create(front.now(), login.clone(), profile, password.to_owned().into()).await?)
 }
 
-/// The account of a patient who is known by a passkey. It has a password that nobody has seen, until a desk gives one; a one-time password
+/// The account of a patient, or of the guardian, who is known by a passkey. It has a password that nobody has seen, until a desk gives one; a one-time password
 /// that was not used yet opens it no longer.
-pub(super) async fn by_passkey(front: &Front, subject: Subject) -> Result<Account, Problem> {
+pub(super) async fn by_passkey(front: &Front, subject: Subject, guardian: bool) -> Result<Account, Problem> {
     let patient = front.app.inbox.ask(move |machine, view| machine.patient(&subject, view)).await?;
     let patient = patient.ok_or_else(|| Problem::new(&NOT_SEEN))?;
-    let login = bind(front, &subject).await?;
+    let whose = if guardian { format!("{GUARDIAN}:{subject}") } else { subject.to_string() };
+    let login = bind(front, whose).await?;
     let accounts = &front.app.identity.accounts;
     let account = match accounts.find(&login)? {
         Some(account) => account,
-        None => create(front, &login, &patient.data.expose().name, &one_time(&login)).await?,
+        None => create(front, &login, &profile(&patient, guardian), &one_time(&login)).await?,
     };
     if !account.must_change_password {
         return Ok(account);

@@ -1,27 +1,30 @@
-//! `GET /api/patients/{subject}/audit`: what people of this hospital did with a patient's record, the newest
-//! first.
+//! `GET /api/patients/{subject}/audit`, and `/api/me/audit` for the patient: what people of this hospital did with a patient's record, the
+//! newest first, with their names.
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use serde::Serialize;
-use yiqiao_host::http::{Json, Problem, method_not_allowed};
+use yiqiao_host::http::{Json, Problem, kind, method_not_allowed};
 use yiqiao_node_core::audit::{Of, Shown};
 use yiqiao_node_core::limits::PAGE_MAX;
 use yiqiao_node_core::machine::Machine;
+use yiqiao_node_core::sight::Ground;
 use yiqiao_node_core::state::View;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::id::{Code, Subject};
 
-use crate::api::front::{Acting, After, Front, Page, subject};
+use crate::api::front::{Acting, After, Front, Own, Page, subject};
 use crate::api::words;
 use crate::names::name_of;
 
 pub(super) fn router() -> Router<Front> {
-    Router::new().route("/api/patients/{subject}/audit", get(lines).fallback(method_not_allowed))
+    Router::new()
+        .route("/api/patients/{subject}/audit", get(lines).fallback(method_not_allowed))
+        .route("/api/me/audit", get(own).fallback(method_not_allowed))
 }
 
 #[derive(Serialize)]
-struct Row {
+pub(super) struct Row {
     number: u64,
     at: String,
     actor: String,
@@ -39,18 +42,36 @@ async fn lines(
     Path(name): Path<String>,
     after: After,
 ) -> Result<Json<Page<Row>>, Problem> {
-    let (patient, _) = front.reader(&actor, subject(&name)?).await?;
-    let (of, before) = (Of::Subject(patient.subject), after.place()?);
-    let lines = move |machine: &Machine, view: &View| machine.audit_lines(&of, before, view);
-    let lines = front.app.inbox.ask(lines).await?;
-    let full = u64::try_from(lines.len()).is_ok_and(|count| count >= PAGE_MAX);
-    let next = lines.last().filter(|_| full).map(|(place, _)| place.to_string());
-    let items = lines.iter().map(|(_, line)| front.line(line)).collect();
-    Ok(Json(Page { items, next }))
+    let (patient, ground) = front.seen(&actor, subject(&name)?).await?;
+    let reads = ground.opens_documents() && ground.is_ordinary();
+    if !(reads || ground == Ground::Affairs) {
+        return Err(Problem::new(&kind::FORBIDDEN));
+    }
+    front.lines_of(patient.subject, after.place()?).await
+}
+
+/// Of the own record; that of the subjects that were merged into it is under the one that stayed.
+async fn own(
+    State(front): State<Front>,
+    Own { actor, subject }: Own,
+    after: After,
+) -> Result<Json<Page<Row>>, Problem> {
+    let (patient, _) = front.seen(&actor, subject).await?;
+    front.lines_of(patient.subject, after.place()?).await
 }
 
 impl Front {
-    fn line(&self, line: &Shown) -> Row {
+    async fn lines_of(&self, subject: Subject, before: Option<u64>) -> Result<Json<Page<Row>>, Problem> {
+        let of = Of::Subject(subject);
+        let lines = move |machine: &Machine, view: &View| machine.audit_lines(&of, before, view);
+        let lines = self.app.inbox.ask(lines).await?;
+        let full = u64::try_from(lines.len()).is_ok_and(|count| count >= PAGE_MAX);
+        let next = lines.last().filter(|_| full).map(|(place, _)| place.to_string());
+        let items = lines.iter().map(|(_, line)| self.line(line)).collect();
+        Ok(Json(Page { items, next }))
+    }
+
+    pub(super) fn line(&self, line: &Shown) -> Row {
         let other = line.counterpart.as_ref().map(|code| self.member(code).name);
         let name = line.name.expose();
         let actor = match (name.is_empty(), line.login.is_empty()) {

@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub(super) has_lease: bool,
     /// Something lets this hospital have documents of others.
     pub(super) is_permitted: bool,
+    /// The reader has broken the glass: what others have is asked for without consent.
+    pub(super) is_emergency: bool,
     /// When the reader last searched.
     pub(super) searched: Option<Timestamp>,
     /// Documents that are on their way.
@@ -61,7 +63,10 @@ impl Front {
 impl Facts {
     /// Whether the list holds all that the patient's consent covers, as of the last search.
     const fn is_whole(&self) -> bool {
-        self.has_token && self.has_lease && self.is_permitted && self.searched.is_some()
+        self.has_token
+            && self.has_lease
+            && (self.is_permitted || self.is_emergency)
+            && self.searched.is_some()
     }
 
     fn text(&self) -> String {
@@ -84,6 +89,14 @@ impl Facts {
     const fn scope(&self) -> &'static str {
         if !self.has_token {
             return "只列出本院资料：患者没有有效的身份证号或电子健康卡号，在区域内无法检索。";
+        }
+        if self.has_lease && self.is_emergency {
+            return match self.searched {
+                None => "紧急查阅中，还没有检索外院：只列出本院资料和已取得的外院资料。",
+                Some(_) => {
+                    "列出本院资料，以及检索时区域内已登记的外院资料；患者声明抢救时也不提供的不在其中。"
+                }
+            };
         }
         match (self.has_lease, self.is_permitted, self.searched, self.has_copies) {
             (false, ..) => {
@@ -139,6 +152,14 @@ mod tests {
         {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn in_an_emergency_nobody_is_said_to_have_consented() {
+        let emergency = Facts { is_permitted: false, is_emergency: true, ..whole() };
+        assert!(emergency.is_whole() && !emergency.text().contains("同意"), "{}", emergency.text());
+        let before = Facts { searched: None, ..emergency };
+        assert!(!before.is_whole() && before.text().contains("只列出本院资料"), "{}", before.text());
     }
 
     #[test]

@@ -284,7 +284,7 @@ impl Front {
         if new.notice.version != VERSION {
             return Err(Problem::new(&NOTICE));
         }
-        let evidence = serde_json::to_vec(&new.evidence).map_err(|error| Problem::internal(&error))?;
+        let evidence = self.kept_evidence(subject, &new.evidence).await?;
         let stance = parse::code("stance", Stance::ALL, &new.stance)?;
         let terms = new.read(self.now())?;
         let mut statement = Statement { actor, subject, evidence, heads: Vec::new() };
@@ -360,7 +360,7 @@ impl Group {
     }
 }
 
-fn heads(answers: &[Answer]) -> Vec<(Token, u64)> {
+pub(super) fn heads(answers: &[Answer]) -> Vec<(Token, u64)> {
     answers.iter().map(|answer| (answer.patient, answer.head.version)).collect()
 }
 

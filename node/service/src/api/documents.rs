@@ -78,7 +78,7 @@ async fn list(
     Acting { actor, .. }: Acting,
     Path(name): Path<String>,
 ) -> Result<Json<History>, Problem> {
-    let (patient, _) = front.reader(&actor, subject(&name)?).await?;
+    let (patient, ground) = front.reader(&actor, subject(&name)?).await?;
     front.view(&actor, patient.subject).await?;
     let kept = front.kept(&patient).await?;
     let searched = front.searches.get(front.now(), &(actor.login().to_owned(), patient.subject));
@@ -88,10 +88,19 @@ async fn list(
     let known: BTreeSet<_> = kept.copies.iter().map(|copy| key(&copy.listed)).collect();
     let new = found.iter().filter(|listed| !known.contains(&key(listed)));
     items.extend(new.map(|listed| front.listed_row(listed, "findable")));
-    let facts = front.facts(&kept, &patient, searched.as_ref().map(|(at, _)| *at), found);
+    let over = front.over(&actor, patient.subject).await?;
+    let facts = Facts {
+        is_emergency: over.emergency.is_some(),
+        ..front.facts(&kept, &patient, searched.as_ref().map(|(at, _)| *at), found)
+    };
     let members = items.iter().map(|row| row.holder.clone()).collect::<BTreeSet<_>>();
     let completeness = front.completeness(&facts, members.into_iter().collect());
-    let labs = front.labs(&actor, &kept).await?;
+    // In an emergency, and of a sealed record, nothing is read of a document that was not opened (D-10, D-12).
+    let labs = if ground.is_ordinary() && over.sealed.is_none() {
+        front.labs(&actor, &kept).await?
+    } else {
+        Vec::new()
+    };
     Ok(Json(History { completeness, items, labs }))
 }
 
@@ -181,6 +190,7 @@ impl Front {
             has_lease: kept.has_lease && self.app.registry.is_connected(),
             is_permitted: kept.is_permitted || is_found,
             searched,
+            is_emergency: false,
             wanted: at(&[Stage::Wanted, Stage::Released]),
             ended: ended.len(),
             refused: refused.map(|copy| copy.clause.clone()).collect(),
@@ -206,11 +216,11 @@ impl Front {
         holder: &Code,
         entry: &EntryId,
     ) -> Result<Row, Problem> {
-        let (who, whose, which) = (actor.clone(), holder.clone(), *entry);
+        let (who, whose, which, now) = (actor.clone(), holder.clone(), *entry, self.now());
         if *holder == self.app.member.code {
             let found = move |machine: &Machine, view: &View| {
                 let found = machine.document(&which, view)?;
-                let seen = |one: &ask::Document| machine.may_see(&who, &one.subject, view);
+                let seen = |one: &ask::Document| machine.may_see(&who, &one.subject, now, view);
                 let sees = found.as_ref().map(seen).transpose()?.is_some_and(|seen| seen.is_ok());
                 Ok(found.filter(|_| sees))
             };
@@ -219,7 +229,7 @@ impl Front {
         }
         let found = move |machine: &Machine, view: &View| {
             let found = machine.copy(&whose, &which, view)?;
-            let seen = |subject: &Subject| machine.may_see(&who, subject, view);
+            let seen = |subject: &Subject| machine.may_see(&who, subject, now, view);
             let subject = found.as_ref().and_then(|copy| copy.subject);
             let sees = subject.as_ref().map(seen).transpose()?.is_some_and(|seen| seen.is_ok());
             Ok(found.filter(|_| sees))

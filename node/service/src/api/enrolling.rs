@@ -15,7 +15,7 @@ use yiqiao_proto::id::Subject;
 use yiqiao_proto::passkey::RelyingParty;
 
 use crate::api::account::by_passkey;
-use crate::api::enrolments::Enrolment;
+use crate::api::enrolments::{Checked, Enrolment};
 use crate::api::faults::{ENROLMENT_OVER, NO_PASSKEYS, NOT_SEEN, of_passkey};
 use crate::api::front::Front;
 use crate::api::person::family_name;
@@ -42,6 +42,8 @@ struct Options {
     hospital: String,
     /// The family name: who stands at the desk sees whose code it is.
     patient: String,
+    /// It is for the guardian of that patient.
+    guardian: bool,
     user: Bytes,
     /// What the passkey is called in the list of the device.
     name: String,
@@ -68,20 +70,22 @@ async fn open(
     ClientAddress(from): ClientAddress,
     Json(Open { code }): Json<Open>,
 ) -> Result<Json<Options>, Problem> {
-    let Enrolment { subject, challenge, .. } = front.enrolments.find(front.now(), from, &code)?;
+    let Enrolment { subject, challenge, checked, .. } = front.enrolments.find(front.now(), from, &code)?;
     let (rp_id, _) = front.relying_party()?;
     let patient = front.app.inbox.ask(move |machine, view| machine.patient(&subject, view)).await?;
     let patient = patient.ok_or_else(|| Problem::new(&NOT_SEEN))?;
     let known = front.app.inbox.ask(move |machine, view| machine.passkeys(&subject, view)).await?;
     let patient = family_name(&patient.data.expose().name);
     let hospital = front.app.member.name.clone();
+    let signer = if checked.guardian { "监护人 · " } else { "" };
     Ok(Json(Options {
         challenge: Bytes::from(&challenge),
         rp_id,
-        name: format!("{patient} · {hospital}"),
+        name: format!("{patient} · {signer}{hospital}"),
         hospital,
         patient,
-        user: user(&subject),
+        guardian: checked.guardian,
+        user: user(&subject, checked.guardian),
         known: known.into_iter().map(|passkey| Bytes(passkey.statement.credential_id)).collect(),
     }))
 }
@@ -101,16 +105,18 @@ async fn finish(
     if !front.enrolments.use_up(&enrolment) {
         return Err(Problem::new(&ENROLMENT_OVER));
     }
-    let Enrolment { actor, subject, evidence, .. } = enrolment;
-    let vouching = Vouching { actor, subject, passkey, evidence };
+    let Enrolment { actor, subject, checked, .. } = enrolment;
+    let Checked { guardian, until, evidence } = checked;
+    let vouching = Vouching { actor, subject, passkey, guardian, until, evidence };
     let settled = front.say(Input::Vouch(Box::new(vouching))).await?;
     // There is an account to sign in to from now on.
-    by_passkey(&front, subject).await?;
+    by_passkey(&front, subject, guardian).await?;
     Ok(Json(Vouched { accepted_at: front.time(settled.accepted_at) }))
 }
 
-/// The handle under which a device keeps the passkeys of a patient: says nothing of who that is.
-fn user(subject: &Subject) -> Bytes {
-    let handle = hash::sha256("yiqiao/node/user/1", &[subject.as_bytes()]);
+/// The handle under which a device keeps the passkeys of a patient, and apart from them those of the guardian: says nothing of who
+/// that is.
+fn user(subject: &Subject, guardian: bool) -> Bytes {
+    let handle = hash::sha256("yiqiao/node/user/1", &[subject.as_bytes(), &[u8::from(guardian)]]);
     Bytes(handle.as_bytes().iter().take(16).copied().collect())
 }

@@ -28,14 +28,25 @@ pub(super) struct Enrolment {
     pub(super) actor: Actor,
     /// The patient.
     pub(super) subject: Subject,
-    /// What the desk keeps of the check.
-    pub(super) evidence: Vec<u8>,
+    /// Who is to sign with it, for how long, and what the desk keeps of the check.
+    pub(super) checked: Checked,
     /// What the passkey is to be made for.
     pub(super) challenge: Digest,
     begun: Timestamp,
     /// SHA-256 of the secret part of the code.
     secret: Digest,
     wrong: u32,
+}
+
+/// What a desk has made sure of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// It is the patient's guardian who stands there.
+    pub(super) guardian: bool,
+    /// Until when that person signs, if there is an end to it.
+    pub(super) until: Option<Timestamp>,
+    /// What is kept of the check.
+    pub(super) evidence: Vec<u8>,
 }
 
 /// All that are open.
@@ -59,7 +70,7 @@ impl Enrolments {
         &self,
         now: Timestamp,
         (actor, subject): (Actor, Subject),
-        evidence: Vec<u8>,
+        checked: Checked,
     ) -> Result<String, Problem> {
         let mut open = self.open();
         open.retain(|_, other| other.lives(now) && other.subject != subject);
@@ -75,7 +86,7 @@ impl Enrolments {
         let challenge = Digest::new(keys::random()).expect("chance is not all zeros");
         let secret_hash = hashed(&secret);
         let enrolment =
-            Enrolment { actor, subject, evidence, challenge, begun: now, secret: secret_hash, wrong: 0 };
+            Enrolment { actor, subject, checked, challenge, begun: now, secret: secret_hash, wrong: 0 };
         open.insert(name.1, enrolment);
         Ok(format!("{:04}{secret}", name.1))
     }
@@ -174,8 +185,12 @@ mod tests {
         Actor::System(Code::new(name).unwrap())
     }
 
+    fn checked() -> Checked {
+        Checked { guardian: true, until: Some(at(9)), evidence: b"card".to_vec() }
+    }
+
     fn begin(enrolments: &Enrolments, now: u64, seed: u8) -> String {
-        enrolments.begin(at(now), (desk("d7"), subject(seed)), b"card".to_vec()).unwrap()
+        enrolments.begin(at(now), (desk("d7"), subject(seed)), checked()).unwrap()
     }
 
     fn address(last: u32) -> IpAddr {
@@ -188,7 +203,7 @@ mod tests {
         let code = begin(&enrolments, 0, 1);
         assert_eq!(code.len(), 12);
         let found = enrolments.find(at(1), HERE, &code).unwrap();
-        assert_eq!((found.subject, found.evidence.as_slice()), (subject(1), b"card".as_slice()));
+        assert_eq!((found.subject, &found.checked), (subject(1), &checked()));
         let last = ENROLMENT_LIFE.get() - 1;
         assert!(enrolments.find(at(last), HERE, &code).is_ok());
         assert_eq!(enrolments.until(at(last), &subject(1)), Some(at(ENROLMENT_LIFE.get())));
@@ -239,7 +254,7 @@ mod tests {
         assert_eq!(refused.kind().slug, "try-later");
         assert!(enrolments.find(at(1), HERE, &code).is_ok(), "another address");
         let later = at(1 + ENROLMENT_LIFE.get());
-        let code = enrolments.begin(later, (desk("d7"), subject(1)), Vec::new()).unwrap();
+        let code = enrolments.begin(later, (desk("d7"), subject(1)), Checked::default()).unwrap();
         assert!(enrolments.find(later, address(7), &code).is_ok());
     }
 
@@ -249,19 +264,28 @@ mod tests {
         for seed in 1..=ENROLMENTS_OF_DESK_MAX {
             begin(&enrolments, 0, u8::try_from(seed).unwrap());
         }
-        assert!(enrolments.begin(at(1), (desk("d7"), subject(99)), Vec::new()).is_err());
-        assert!(enrolments.begin(at(1), (desk("d7"), subject(1)), Vec::new()).is_ok(), "the same patient");
-        assert!(enrolments.begin(at(1), (desk("d8"), subject(99)), Vec::new()).is_ok(), "another desk");
+        assert!(enrolments.begin(at(1), (desk("d7"), subject(99)), Checked::default()).is_err());
+        assert!(
+            enrolments.begin(at(1), (desk("d7"), subject(1)), Checked::default()).is_ok(),
+            "the same patient"
+        );
+        assert!(
+            enrolments.begin(at(1), (desk("d8"), subject(99)), Checked::default()).is_ok(),
+            "another desk"
+        );
         let over = at(ENROLMENT_LIFE.get());
-        assert!(enrolments.begin(over, (desk("d7"), subject(98)), Vec::new()).is_ok(), "once some are over");
+        assert!(
+            enrolments.begin(over, (desk("d7"), subject(98)), Checked::default()).is_ok(),
+            "once some are over"
+        );
         let full = Enrolments::new();
         for number in 0..ENROLMENTS_MAX {
             let mut name = [1; 32];
             name[0] = u8::try_from(number % 200).unwrap();
             name[1] = u8::try_from(number / 200).unwrap();
             let patient = Subject::new(name).unwrap();
-            full.begin(at(0), (desk(&format!("d{}", number / 8)), patient), Vec::new()).unwrap();
+            full.begin(at(0), (desk(&format!("d{}", number / 8)), patient), Checked::default()).unwrap();
         }
-        assert!(full.begin(at(1), (desk("d999"), subject(77)), Vec::new()).is_err());
+        assert!(full.begin(at(1), (desk("d999"), subject(77)), Checked::default()).is_err());
     }
 }

@@ -87,6 +87,14 @@ kinds! {
     STATE CONFLICT "state" "The step is not allowed where the referral stands."
         "转诊的状态已经改变，不能执行此操作。请刷新后重试。"
         "The referral has moved on. Please reload."
+    /// Somebody else has decided meanwhile.
+    DECIDED CONFLICT "decided" "This was decided meanwhile."
+        "已有人作出决定，请刷新。"
+        "Somebody has decided this meanwhile. Please reload."
+    /// Too many numbers are one patient.
+    MERGED_TOO_OFTEN CONFLICT "merged-too-often" "Too many numbers are one patient already."
+        "合并到这位患者的登记已达上限，没有执行。请联系信息科。"
+        "Too many registrations are this patient already; nothing was changed. Please ask the IT department."
     /// The draft is a referral by now.
     SENT_BEFORE CONFLICT "sent-before" "The draft was sent before."
         "这份转诊单已经发送，不能再改动或重新发送。"
@@ -143,6 +151,22 @@ kinds! {
     NO_PASSKEY CONFLICT "no-passkey" "The patient has no passkey that stands."
         "您还没有可以使用的通行密钥。请到窗口登记。"
         "You have no passkey yet. Please enrol one at the desk."
+    /// No scan.
+    PAPER_KIND UNSUPPORTED_MEDIA_TYPE "paper-kind" "A scan is a PDF, JPEG or PNG of at most 20 MiB."
+        "扫描件须为 PDF、JPEG 或 PNG，不超过 20 MB。"
+        "A scan is a PDF, JPEG or PNG file of at most 20 MB."
+    /// It did not come whole.
+    BROKE_OFF BAD_REQUEST "broke-off" "The file broke off or stood still: nothing of it is kept."
+        "文件没有传完，没有保留。请重新上传。"
+        "The file did not arrive whole and nothing of it was kept. Please send it again."
+    /// No more of them.
+    PAPERS_FULL CONFLICT "papers-full" "No more papers of this patient are taken."
+        "该患者的扫描件已满，不能再添加。"
+        "No more scans of this patient can be added."
+    /// Nobody speaks for somebody who has died.
+    DEAD CONFLICT "dead" "The patient has died, as a desk has recorded."
+        "窗口已登记该患者死亡，不能再授权，也不能登记通行密钥。登记有误的，请先在窗口更正。"
+        "A desk has recorded that the patient has died: nothing more can be permitted. If that is wrong, correct it at the desk first."
     /// A login alone does not permit any more.
     UNSIGNED CONFLICT "unsigned" "A passkey has to sign it."
         "您登记过通行密钥，放宽授权要用通行密钥确认。设备不在身边的，请带证件到窗口办理。"
@@ -155,6 +179,34 @@ kinds! {
     CHALLENGE_OVER CONFLICT "challenge-over" "The challenge is over."
         "确认已超时，或者在别处又开始了一次，没有登记任何内容。请重新操作。"
         "This took too long, or was begun again elsewhere; nothing was recorded. Please start again."
+    /// There is no glass to break.
+    NO_EMERGENCY FORBIDDEN "no-emergency" "The region knows no emergency access."
+        "本地区没有开通紧急查阅。请联系科主任，或由转诊、就诊关系打开病历。"
+        "The region knows no emergency access. Please ask the head of the department."
+    /// The glass is whole.
+    EMERGENCY_FIRST CONFLICT "emergency-first" "The glass has to be broken over this patient first."
+        "请先说明抢救理由，开始紧急查阅；已经开始的，期限可能已过，请重新说明。"
+        "Please give the reason of the emergency first; if you did, its time may be over."
+    /// Sealed.
+    SEALED LOCKED "sealed" "The record is sealed."
+        "这份病历已封存，只有医务科指定的复核人员可以打开。此次尝试已记录。如需查阅，请联系医务科。"
+        "The record is sealed: only who was named by the office of medical affairs may open it. This attempt was written down."
+    /// Sealed before, or not at all.
+    SEALED_OR_NOT CONFLICT "sealed-or-not" "The record is sealed already, or is not sealed."
+        "这份病历已经封存，或者封存已经解除。请刷新页面查看。"
+        "The record is sealed already, or is not sealed any more. Please look again."
+    /// Several patients have the number.
+    AMBIGUOUS CONFLICT "ambiguous" "Several patients have this number."
+        "这个号码对应多位患者，请改用身份证号或健康卡号。"
+        "Several patients have this number. Please use the resident ID or the health card."
+    /// Somebody else has to.
+    SAME_PERSON FORBIDDEN "same-person" "Somebody else has to do this."
+        "不能审核或解除自己的操作，请由医务科的另一位同事办理。"
+        "Nobody judges or undoes what they did themselves. Please ask a colleague."
+    /// Settled before, or never there.
+    NOTHING_TO_JUDGE NOT_FOUND "nothing-to-judge" "Nothing of this id waits for a verdict."
+        "没有这条待审核的记录，可能同事已经审核过了。"
+        "Nothing of this id waits for a verdict; a colleague may have settled it."
     /// A byte range that there is not.
     RANGE RANGE_NOT_SATISFIABLE "range" "The document has no such bytes."
         "请求的范围超出文件长度。" "The requested range is not in the document."
@@ -186,12 +238,21 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         Refused::NoToken => Problem::new(&NO_TOKEN),
         Refused::TokensLater => Problem::new(&TOKENS_LATER),
         Refused::RegistryAway => Problem::new(&REGISTRY_AWAY).retry_after(AGAIN),
-        Refused::Emergency => Problem::new(&kind::FORBIDDEN).detail(refused.to_string()),
+        Refused::Emergency => Problem::new(&EMERGENCY_FIRST),
+        Refused::NoEmergency => Problem::new(&NO_EMERGENCY),
+        Refused::Reason => unfit("text", &refused.to_string()),
+        Refused::NotAffairs => Problem::new(&kind::FORBIDDEN).detail(refused.to_string()),
+        Refused::SealedOrNot => Problem::new(&SEALED_OR_NOT),
+        Refused::TooManyReviewers => unfit("reviewers", &refused.to_string()),
+        Refused::SamePerson => Problem::new(&SAME_PERSON),
+        Refused::NothingToJudge => Problem::new(&NOTHING_TO_JUDGE),
         Refused::Act(error) | Refused::Form(error) => of_decode(error),
-        Refused::Evidence | Refused::TooManyDocuments | Refused::TooManySteps => {
+        Refused::Evidence | Refused::WrongTime | Refused::TooManyDocuments | Refused::TooManySteps => {
             Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string())
         }
         Refused::NotThere | Refused::Changed => Problem::new(&STATE),
+        Refused::NotOpen(_) => Problem::new(&DECIDED),
+        Refused::MergedTooOften => Problem::new(&MERGED_TOO_OFTEN),
         Refused::SentBefore => Problem::new(&SENT_BEFORE),
         Refused::FiledBefore => Problem::new(&FILED_BEFORE),
         Refused::NumberTaken => Problem::new(&NUMBER_TAKEN),
@@ -204,14 +265,16 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         Refused::TooManyPasskeys => Problem::new(&PASSKEYS_FULL),
         Refused::NoPasskey => Problem::new(&NO_PASSKEY),
         Refused::Unsigned => Problem::new(&UNSIGNED),
+        Refused::Dead => Problem::new(&DEAD),
+        Refused::TooManyPapers => Problem::new(&PAPERS_FULL),
         Refused::Passkey(error) => of_passkey(*error),
         Refused::NoPatient
         | Refused::OtherPerson
         | Refused::DepositFiled
+        | Refused::UnknownRelease
         | Refused::Widens
         | Refused::TooManyNotices
         | Refused::Withdrawn
-        | Refused::NotOpen(_)
         | Refused::NotDoubtful
         | Refused::List(_) => Problem::internal(refused),
     }
@@ -254,6 +317,7 @@ pub(super) fn of_denial(denial: &Denial) -> Problem {
         Denial::NotFiled => Problem::new(&NOT_FILED),
         Denial::Withdrawn => Problem::new(&WITHDRAWN),
         Denial::Sight(_) => Problem::new(&NOT_SEEN),
+        Denial::Consent("D-12") => Problem::new(&SEALED),
         Denial::Consent("F-5" | "F-7") => Problem::new(&NO_LEASE).retry_after(AGAIN),
         Denial::Consent(clause) => Problem::new(&DENIED).detail(*clause),
     }

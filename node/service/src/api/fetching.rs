@@ -39,6 +39,9 @@ pub(super) fn router() -> Router<Front> {
 #[serde(deny_unknown_fields)]
 struct Fetch {
     entries: Option<Vec<Which>>,
+    /// Who asks has broken the glass: for an emergency, whatever the patient has consented to (D-8).
+    #[serde(default)]
+    emergency: bool,
 }
 
 /// A document by who has it and its entry.
@@ -53,14 +56,16 @@ async fn fetch(
     State(front): State<Front>,
     Acting { actor, .. }: Acting,
     Path(name): Path<String>,
-    Json(Fetch { entries }): Json<Fetch>,
+    Json(Fetch { entries, emergency }): Json<Fetch>,
 ) -> Result<StatusCode, Problem> {
     if entries.as_ref().is_some_and(|entries| entries.len() > FETCH_MAX) {
         return Err(unfit("entries", "at most 256 documents"));
     }
     let (patient, ground) = front.reader(&actor, subject(&name)?).await?;
+    let purpose = if emergency { Purpose::Emergency } else { Purpose::Treatment };
     let referral = front.referral_of(&actor, patient.subject).await?;
-    let listed = front.searched(&actor, patient.subject, referral.as_ref().map(|(_, id)| *id)).await?;
+    let asked = (purpose, referral.as_ref().map(|(_, id)| *id));
+    let listed = front.searched(&actor, patient.subject, asked).await?;
     let is_chosen = |one: &&ListedDocument| {
         let named = Which { holder: one.holder.to_string(), entry: one.entry_id.to_string() };
         entries.as_ref().is_none_or(|entries| entries.contains(&named))
@@ -75,9 +80,8 @@ async fn fetch(
             subject: Some(patient.subject),
             referral: referral.clone(),
             documents: documents.to_vec(),
-            purpose: Purpose::Treatment,
+            purpose,
             treating: ground.is_treating(),
-            break_glass: None,
         };
         front.hand(Input::Want(Box::new(want))).await?;
     }
@@ -107,16 +111,16 @@ impl Front {
         &self,
         actor: &Actor,
         subject: Subject,
-        referral: Option<ReferralId>,
+        asked: (Purpose, Option<ReferralId>),
     ) -> Result<Listed, Problem> {
         let (mut listed, mut from_seq) = (Vec::new(), 0);
         for _page in 0..REGISTRY_PAGES_MAX {
-            let input = Input::Search(Box::new(search(actor, subject, referral, from_seq)));
-            let Outcome::Search { query, asked } = self.hand(input).await? else {
+            let input = Input::Search(Box::new(search(actor, subject, asked, from_seq)));
+            let Outcome::Search { query, asked: known } = self.hand(input).await? else {
                 return Err(unexpected());
             };
             let found = self.app.registry.search(&query).await?;
-            let searched = Input::Searched { asked, checkpoint: found.checkpoint };
+            let searched = Input::Searched { asked: known, checkpoint: found.checkpoint };
             if self.hand(searched).await? != Outcome::Done {
                 let why = Unbelieved::OtherAnswer("the log that was known when it was asked (L-11)");
                 return Err(CallFailed::from(why).into());
@@ -133,11 +137,16 @@ impl Front {
     }
 }
 
-fn search(actor: &Actor, subject: Subject, referral: Option<ReferralId>, from_seq: u64) -> Search {
+fn search(
+    actor: &Actor,
+    subject: Subject,
+    (purpose, referral): (Purpose, Option<ReferralId>),
+    from_seq: u64,
+) -> Search {
     Search {
         actor: actor.clone(),
         subject,
-        purpose: Purpose::Treatment,
+        purpose,
         referral,
         classes: BTreeSet::new(),
         types: BTreeSet::new(),

@@ -34,8 +34,13 @@ use crate::app::App;
 /// The role of accounts of patients.
 pub(super) const PATIENT: &str = "patient";
 
+/// The further role of accounts of guardians, which are bound to the patient, too.
+pub(super) const GUARDIAN: &str = "guardian";
+
 /// Roles of accounts that have patients, the widest first: an account with several acts in the first of them.
-const ROLES: [(&str, PersonRole); 5] = [
+const ROLES: [(&str, PersonRole); 6] = [
+    // Who judges others does not act beside them under the same account.
+    ("medical-affairs", PersonRole::MedicalAffairs),
     ("head", PersonRole::DepartmentHead),
     ("doctor", PersonRole::Physician),
     ("nurse", PersonRole::Nurse),
@@ -168,9 +173,12 @@ impl FromRequestParts<Front> for Own {
         signed_in.must_be(&[PATIENT])?;
         let login = &signed_in.0.login;
         let bound = front.app.identity.accounts.bound(login)?;
-        let subject = bound.as_deref().and_then(Subject::from_hex);
+        let whose = bound.as_deref().unwrap_or_default();
+        let ward = whose.strip_prefix(GUARDIAN).and_then(|rest| rest.strip_prefix(':'));
+        let subject = Subject::from_hex(ward.unwrap_or(whose));
         let subject = subject.ok_or_else(|| Problem::new(&kind::FORBIDDEN))?;
-        Ok(Self { actor: Actor::Patient { account: login.to_string(), subject }, subject })
+        let (account, guardian) = (login.to_string(), ward.is_some());
+        Ok(Self { actor: Actor::Patient { account, subject, guardian }, subject })
     }
 }
 

@@ -74,11 +74,11 @@ impl Front {
         if listed.is_empty() {
             return Ok(Vec::new());
         }
-        let actor = actor.clone();
+        let (actor, now) = (actor.clone(), self.now());
         let readable = move |machine: &Machine, view: &View| {
             let mut reports = Vec::new();
             for one in listed.iter().rev().take(TREND_DOCUMENTS_MAX) {
-                let found = machine.readable(&actor, &one.holder, &one.entry_id, view)?;
+                let found = machine.readable(&actor, &one.holder, &one.entry_id, now, view)?;
                 reports.extend(found.map(|opened| Report {
                     holder: one.holder.clone(),
                     entry: one.entry_id,

@@ -44,6 +44,8 @@ pub(super) const ENROLMENT_TRIES_MAX: u32 = 5;
 pub(super) const ENROLMENTS_MAX: usize = 1_000;
 /// Those of one login of a desk.
 pub(super) const ENROLMENTS_OF_DESK_MAX: usize = 8;
+/// Consents that are taken back by one input, counted under each token.
+pub(super) const REVOKED_AT_ONCE: usize = 64;
 /// Wrong codes of one address, each within [`ENROLMENT_LIFE`] of the one before.
 pub(super) const WRONG_CODES_MAX: u32 = 20;
 /// Addresses of which that is counted.
@@ -51,6 +53,12 @@ pub(super) const WRONG_CODES_KEPT_MAX: usize = 4_096;
 
 /// How long somebody waits for an act of consent to stand in the log.
 pub(super) const SETTLE_WAIT: Duration = Duration::from_secs(10);
+/// Documents about which one explanation speaks, the newest.
+pub(super) const EXPLAINED_DOCUMENTS_MAX: usize = 256;
+/// Hospitals about which it speaks by name.
+pub(super) const EXPLAINED_HOSPITALS_MAX: usize = 16;
+/// How long who breaks the glass waits for the log, before other hospitals can be asked.
+pub(super) const GLASS_WAIT: Duration = Duration::from_secs(3);
 /// How long somebody waits for the patient's tokens.
 pub(super) const TOKENS_WAIT: Duration = Duration::from_secs(10);
 
@@ -81,6 +89,8 @@ pub(super) const DOCTORS_MAX: usize = 2_000;
 
 /// Documents that one request to fetch names.
 pub(super) const FETCH_MAX: usize = 256;
+/// Bytes of a scanned paper.
+pub(super) const PAPER_BYTES_MAX: u64 = 20 << 20;
 /// Bytes of one text that says who identified a patient, or which paper was signed.
 pub(super) const EVIDENCE_TEXT_BYTES_MAX: usize = 512;
 /// Circles of patients that one request walks through until somebody stands in one.

@@ -38,11 +38,14 @@ pub(super) struct NoticeName {
     pub(super) version: String,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Evidence {
     sheet: String,
     identified_by: String,
+    /// The scan of the paper: its id, and, where it is kept, the hash of its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scan: Option<String>,
 }
 
 impl Evidence {
@@ -168,8 +171,11 @@ mod tests {
 
     #[test]
     fn a_desk_names_paper_and_identification() {
-        let evidence =
-            |sheet: &str| Evidence { sheet: sheet.to_owned(), identified_by: "身份证原件".to_owned() };
+        let evidence = |sheet: &str| Evidence {
+            sheet: sheet.to_owned(),
+            identified_by: "身份证原件".to_owned(),
+            scan: None,
+        };
         assert!(evidence("2026-1").check().is_ok());
         assert!(evidence(" ").check().is_err() && evidence(&"x".repeat(513)).check().is_err());
     }
@@ -187,7 +193,9 @@ mod tests {
             valid_until: Some("2026-12-01T00:00:00+08:00".to_owned()),
             basis: "separate-consent".to_owned(),
             notice: NoticeName { version: "1".to_owned() },
-            evidence: Evidence { sheet: "1".to_owned(), identified_by: "身份证原件".to_owned() },
+            evidence: Evidence {
+                sheet: "1".to_owned(), identified_by: "身份证原件".to_owned(), scan: None
+            },
         }
     }
 

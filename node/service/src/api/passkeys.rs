@@ -15,9 +15,11 @@ use yiqiao_node_core::passkey::Stage;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Subject;
 
-use crate::api::faults::{NO_PASSKEYS, unfit};
+use crate::api::enrolments::Checked;
+use crate::api::faults::{DEAD, NO_PASSKEYS, unfit};
 use crate::api::front::{Acting, Front, Named, Own, subject};
 use crate::api::limits::{ENROLMENT_LIFE, EVIDENCE_TEXT_BYTES_MAX, SETTLE_WAIT};
+use crate::api::parse;
 use crate::api::webauthn::{Bytes, bytes};
 
 pub(super) fn router() -> Router<Front> {
@@ -47,13 +49,21 @@ struct Passkey {
     id: Bytes,
     since: String,
     voucher: Named,
+    /// The guardian signs with it.
+    guardian: bool,
+    until: Option<String>,
     stage: &'static str,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Checked {
+struct Begin {
     identified_by: String,
+    /// It is for the patient's guardian, who stands there.
+    #[serde(default)]
+    guardian: bool,
+    /// When that person signs no longer, if there is an end to it.
+    until: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -83,7 +93,7 @@ async fn begin(
     State(front): State<Front>,
     Acting { actor, .. }: Acting,
     Path(name): Path<String>,
-    Json(Checked { identified_by }): Json<Checked>,
+    Json(Begin { identified_by, guardian, until }): Json<Begin>,
 ) -> Result<Json<Begun>, Problem> {
     if !matches!(actor.role(), PersonRole::Desk | PersonRole::ReferralOffice) {
         return Err(Problem::new(&kind::FORBIDDEN));
@@ -93,9 +103,17 @@ async fn begin(
     }
     let (_, origin) = front.relying_party()?;
     let (patient, _) = front.seen(&actor, subject(&name)?).await?;
-    front.look(&actor, Some(patient.subject), Act::Enrol).await?;
     let now = front.now();
-    let code = front.enrolments.begin(now, (actor, patient.subject), identified_by.into_bytes())?;
+    let until = until.as_deref().map(|day| parse::time("until", day)).transpose()?;
+    if until.is_some_and(|until| until <= now) {
+        return Err(unfit("until", "a time that is to come"));
+    }
+    if patient.died.is_some() {
+        return Err(Problem::new(&DEAD));
+    }
+    front.look(&actor, Some(patient.subject), Act::Enrol).await?;
+    let checked = Checked { guardian, until, evidence: identified_by.into_bytes() };
+    let code = front.enrolments.begin(now, (actor, patient.subject), checked)?;
     let address = format!("{origin}/patient#enrol={code}");
     Ok(Json(Begun { code, address, expires_at: front.time(now + ENROLMENT_LIFE) }))
 }
@@ -129,16 +147,20 @@ impl Front {
 
     async fn passkeys(&self, subject: Subject) -> Result<Json<Passkeys>, Problem> {
         let known = self.app.inbox.ask(move |machine, view| machine.passkeys(&subject, view)).await?;
+        let now = self.now();
         let items = known.into_iter().map(|passkey| Passkey {
-            id: Bytes(passkey.statement.credential_id),
             since: self.time(passkey.since),
             voucher: self.member(&passkey.statement.voucher),
+            guardian: passkey.statement.guardian,
+            until: passkey.statement.until.map(|at| self.time(at)),
             stage: match passkey.stage {
+                Stage::Stands if passkey.is_over(now) => "over",
                 Stage::Waiting => "waiting",
                 Stage::Stands => "stands",
                 Stage::Refused => "refused",
                 Stage::Revoked => "revoked",
             },
+            id: Bytes(passkey.statement.credential_id),
         });
         Ok(Json(Passkeys {
             available: self.relying_party().is_ok(),

@@ -16,6 +16,7 @@ use yiqiao_node_core::state::{self, Fault, View};
 use yiqiao_proto::id::Subject;
 use yiqiao_proto::person::{Identifier, IdentifierError};
 use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
 
 use crate::api::faults::{CHECK_DIGIT, NOT_SEEN, unfit};
 use crate::api::front::{Acting, After, Front, Page, subject};
@@ -41,8 +42,9 @@ async fn mine(
     Acting { actor, .. }: Acting,
     after: After,
 ) -> Result<Json<Page<Row>>, Problem> {
-    let from = cursor(&after)?;
-    let (seen, next) = front.app.inbox.ask(move |machine, view| page(machine, view, &actor, from)).await?;
+    let (from, now) = (cursor(&after)?, front.now());
+    let (seen, next) =
+        front.app.inbox.ask(move |machine, view| page(machine, view, (&actor, now), from)).await?;
     let next = next.map(|(circle, before)| format!("{circle}.{}", before.unwrap_or(0)));
     Ok(Json(Page { items: front.rows(&seen), next }))
 }
@@ -60,7 +62,7 @@ fn cursor(After(after): &After) -> Result<Cursor, Problem> {
 fn page(
     machine: &Machine,
     view: &View,
-    actor: &Actor,
+    (actor, now): (&Actor, Timestamp),
     (first, mut before): Cursor,
 ) -> Result<(Seen, Option<Cursor>), Fault> {
     let mut seen = Vec::new();
@@ -77,7 +79,7 @@ fn page(
         need(&subjects, view)?;
         for subject in subjects {
             if machine.circle_of(actor, &subject, view)? == Some(circle) {
-                seen.extend(look_at(machine, view, actor, &subject)?);
+                seen.extend(look_at(machine, view, (actor, now), &subject)?);
             }
         }
         let next = next.map_or((circle + 1, None), |place| (circle, Some(place)));
@@ -101,21 +103,21 @@ pub(super) fn need(subjects: &[Subject], view: &View) -> Result<(), Fault> {
     view.need(&standing.iter().map(state::circles).collect::<Vec<_>>())
 }
 
-/// A patient, if there is one and the actor sees it.
+/// A patient, if there is one and the actor sees it now.
 pub(super) fn look_at(
     machine: &Machine,
     view: &View,
-    actor: &Actor,
+    (actor, now): (&Actor, Timestamp),
     subject: &Subject,
 ) -> Result<Option<(Patient, Ground)>, Fault> {
-    let Ok(ground) = machine.may_see(actor, subject, view)? else { return Ok(None) };
+    let Ok(ground) = machine.may_see(actor, subject, now, view)? else { return Ok(None) };
     Ok(machine.patient(subject, view)?.map(|patient| (patient, ground)))
 }
 
 /// What is looked for: exactly one of them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Find {
+pub(super) struct Find {
     number: Option<String>,
     resident_id: Option<String>,
     health_card: Option<String>,
@@ -123,13 +125,13 @@ struct Find {
 
 /// A number that was typed whole.
 #[derive(Clone)]
-enum Wanted {
+pub(super) enum Wanted {
     Number(Phi<String>),
     Identifier(Identifier),
 }
 
 impl Find {
-    fn wanted(self) -> Result<Wanted, Problem> {
+    pub(super) fn wanted(self) -> Result<Wanted, Problem> {
         match (self.number, self.resident_id, self.health_card) {
             (Some(number), None, None) => Ok(Wanted::Number(Phi::new(number.trim().to_owned()))),
             (None, Some(number), None) => {
@@ -154,8 +156,8 @@ async fn find(
     Json(asked): Json<Find>,
 ) -> Result<Json<Page<Row>>, Problem> {
     let wanted = asked.wanted()?;
-    let who = actor.clone();
-    let seen = front.app.inbox.ask(move |machine, view| found(machine, view, &who, &wanted)).await?;
+    let (who, now) = (actor.clone(), front.now());
+    let seen = front.app.inbox.ask(move |machine, view| found(machine, view, (&who, now), &wanted)).await?;
     let subjects: Vec<_> = seen.iter().map(|(patient, _)| Some(patient.subject)).collect();
     for subject in if subjects.is_empty() { vec![None] } else { subjects } {
         front.look(&actor, subject, Act::Find).await?;
@@ -163,18 +165,27 @@ async fn find(
     Ok(Json(Page { items: front.rows(&seen), next: None }))
 }
 
-fn found(machine: &Machine, view: &View, actor: &Actor, wanted: &Wanted) -> Result<Seen, Fault> {
-    let subjects = match wanted {
-        Wanted::Identifier(id) => machine.patients_by_identifier(id, view)?,
-        // Whichever of the hospital's registers gave it: of several patients the person who asks chooses.
-        Wanted::Number(number) => machine.find_by_number(actor, &Number::Any(number.clone()), view)?,
-    };
+fn found(
+    machine: &Machine,
+    view: &View,
+    (actor, now): (&Actor, Timestamp),
+    wanted: &Wanted,
+) -> Result<Seen, Fault> {
+    let subjects = known(machine, view, wanted)?;
     need(&subjects, view)?;
     let mut seen = Vec::new();
     for subject in subjects {
-        seen.extend(look_at(machine, view, actor, &subject)?);
+        seen.extend(look_at(machine, view, (actor, now), &subject)?);
     }
     Ok(seen)
+}
+
+/// All who have a number, whoever asks: of several patients that the hospital's registers gave it to the person who asks chooses.
+pub(super) fn known(machine: &Machine, view: &View, wanted: &Wanted) -> Result<Vec<Subject>, Fault> {
+    match wanted {
+        Wanted::Identifier(id) => machine.patients_by_identifier(id, view),
+        Wanted::Number(number) => machine.patients_by_number(&Number::Any(number.clone()), view),
+    }
 }
 
 async fn one(
@@ -184,7 +195,8 @@ async fn one(
 ) -> Result<Json<Whole>, Problem> {
     let (patient, ground) = front.seen(&actor, subject(&name)?).await?;
     front.view(&actor, patient.subject).await?;
-    Ok(Json(front.whole(&patient, ground)))
+    let over = front.over(&actor, patient.subject).await?;
+    Ok(Json(front.whole(&patient, ground, &over)))
 }
 
 async fn reveal(
@@ -200,8 +212,9 @@ async fn reveal(
 impl Front {
     /// A patient whom the actor sees; whom nobody knows and whom the actor does not see look the same.
     pub(super) async fn seen(&self, actor: &Actor, subject: Subject) -> Result<(Patient, Ground), Problem> {
-        let actor = actor.clone();
-        let seen = self.app.inbox.ask(move |machine, view| look_at(machine, view, &actor, &subject)).await?;
+        let (actor, now) = (actor.clone(), self.now());
+        let seen = move |machine: &Machine, view: &View| look_at(machine, view, (&actor, now), &subject);
+        let seen = self.app.inbox.ask(seen).await?;
         seen.ok_or_else(|| Problem::new(&NOT_SEEN))
     }
 

@@ -41,6 +41,11 @@ pub(super) struct Whole {
     remarks: Vec<&'static str>,
     findable: bool,
     documents: bool,
+    died_at: Option<String>,
+    /// Until when the glass is broken by who asks, if it is.
+    emergency_until: Option<String>,
+    /// Since when the record is sealed, if it is.
+    sealed_since: Option<String>,
 }
 
 /// An identifier that shows what it is and not which.
@@ -74,6 +79,13 @@ struct ShownVisit {
     discharged: Option<String>,
 }
 
+/// What lies over a record for who asks: an emergency until then, a seal since then.
+#[derive(Default)]
+pub(super) struct Over {
+    pub(super) emergency: Option<Timestamp>,
+    pub(super) sealed: Option<Timestamp>,
+}
+
 impl Front {
     /// A patient as a row.
     pub(super) fn row(&self, patient: &Patient, ground: Ground) -> Row {
@@ -92,7 +104,7 @@ impl Front {
     }
 
     /// A patient whole, numbers masked.
-    pub(super) fn whole(&self, patient: &Patient, ground: Ground) -> Whole {
+    pub(super) fn whole(&self, patient: &Patient, ground: Ground, over: &Over) -> Whole {
         let data = patient.data.expose();
         let masked = |id: &PersonIdentifier| Masked { kind: kind_name(id.kind), masked: mask(&id.value) };
         let mut visits: Vec<&Visit> = data.visits.iter().collect();
@@ -106,6 +118,9 @@ impl Front {
             remarks: patient.remarks.iter().filter_map(|remark| words::remark(*remark)).collect(),
             findable: !patient.remarks.contains(&Remark::NoToken),
             documents: ground.opens_documents(),
+            died_at: patient.died.map(|at| self.time(at)),
+            emergency_until: over.emergency.map(|until| self.time(until)),
+            sealed_since: over.sealed.map(|since| self.time(since)),
         }
     }
 
@@ -219,6 +234,7 @@ fn kind_name(kind: u32) -> &'static str {
         4 => "local",
         5 => "outpatient",
         6 => "inpatient",
+        7 => "passport",
         _ => "other",
     }
 }
@@ -239,6 +255,9 @@ const fn ground_name(ground: Ground) -> &'static str {
         Ground::Department => "department",
         Ground::Office => "referral-office",
         Ground::Desk => "desk",
+        Ground::Glass => "emergency",
+        Ground::Reviewer => "reviewer",
+        Ground::Affairs => "medical-affairs",
         Ground::Own => "own",
         Ground::System => "system",
     }

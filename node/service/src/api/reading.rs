@@ -16,7 +16,7 @@ use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::open::{Denial, Opened};
 use yiqiao_node_core::state::View;
-use yiqiao_proto::id::{Code, EntryId};
+use yiqiao_proto::id::{Code, DocumentId, EntryId};
 
 use crate::api::asking::unexpected;
 use crate::api::documents::Row;
@@ -83,7 +83,7 @@ async fn bytes(
         Ok::<_, VaultError>((document, media_type(format, &bytes)))
     };
     let (document, media) = blocking(first).await?;
-    serve(document, &opened, &entry, media, &headers)
+    serve(document, (&opened.document, opened.size), &entry.to_string(), media, &headers)
 }
 
 fn names(holder: &str, entry: &str) -> Result<(Code, EntryId), Problem> {
@@ -140,32 +140,33 @@ impl Front {
         holder: &Code,
         entry: &EntryId,
     ) -> Result<Option<Opened>, Problem> {
-        let (actor, holder, entry) = (actor.clone(), holder.clone(), *entry);
-        let readable = move |machine: &Machine, view: &View| machine.readable(&actor, &holder, &entry, view);
+        let (actor, holder, entry, now) = (actor.clone(), holder.clone(), *entry, self.now());
+        let readable =
+            move |machine: &Machine, view: &View| machine.readable(&actor, &holder, &entry, now, view);
         Ok(self.app.inbox.ask(readable).await?)
     }
 }
 
 /// The whole document, or the range that is asked for of exactly this one.
-fn serve(
+pub(super) fn serve(
     document: Document,
-    opened: &Opened,
-    entry: &EntryId,
+    (id, size): (&DocumentId, u64),
+    name: &str,
     media: &'static str,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let tag = content::etag(&opened.document);
-    let part = match content::wanted(headers, &tag, opened.size) {
+    let tag = content::etag(id);
+    let part = match content::wanted(headers, &tag, size) {
         Wanted::Whole => None,
         Wanted::Part(stretch) => Some(stretch),
         Wanted::Unsatisfiable => {
-            let whole = format!("bytes */{}", opened.size);
+            let whole = format!("bytes */{size}");
             return Err(Problem::new(&NO_SUCH_RANGE).header(CONTENT_RANGE, value(&whole)));
         }
     };
-    let mut response = content::answer(document, opened.size, part, &tag, media);
+    let mut response = content::answer(document, size, part, &tag, media);
     let set = response.headers_mut();
-    set.insert(CONTENT_DISPOSITION, value(&disposition(media, entry)));
+    set.insert(CONTENT_DISPOSITION, value(&disposition(media, name)));
     set.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy(media)));
     Ok(response)
 }
@@ -175,8 +176,7 @@ fn value(text: &str) -> HeaderValue {
 }
 
 /// What browsers show themselves is shown; everything else is a file to be saved.
-fn disposition(media: &str, entry: &EntryId) -> String {
-    let name = entry.to_string();
+fn disposition(media: &str, name: &str) -> String {
     let name = name.get(..12).unwrap_or_default();
     let kind = if is_shown(media) { "inline" } else { "attachment" };
     format!("{kind}; filename=\"{name}.{}\"", ending(media))
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn only_what_browsers_show_safely_is_shown() {
-        let entry = EntryId::new([7; 32]).unwrap();
+        let entry = EntryId::new([7; 32]).unwrap().to_string();
         assert_eq!(disposition("application/pdf", &entry), "inline; filename=\"070707070707.pdf\"");
         assert!(disposition("application/fhir+xml", &entry).starts_with("attachment"));
         assert!(disposition("application/octet-stream", &entry).ends_with(".bin\""));

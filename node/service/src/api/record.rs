@@ -88,7 +88,7 @@ fn own_documents(machine: &Machine, view: &View, entries: &[EntryId]) -> Result<
 }
 
 /// The newest entries of subjects, and whether there are more.
-fn own_entries(view: &View, subjects: &[Subject]) -> Result<(Vec<EntryId>, bool), Fault> {
+pub(super) fn own_entries(view: &View, subjects: &[Subject]) -> Result<(Vec<EntryId>, bool), Fault> {
     view.need(&subjects.iter().map(state::chain).collect::<Vec<_>>())?;
     let (mut spans, mut room) = (Vec::new(), OWN_DOCUMENTS_MAX);
     for subject in subjects {

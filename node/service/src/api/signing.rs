@@ -12,7 +12,7 @@ use yiqiao_node_core::act::Unproved;
 use yiqiao_node_core::desk::{Statement, Wish};
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::passkey::{Prepared, Signed};
-use yiqiao_proto::codes::{Sensitivity, Stance};
+use yiqiao_proto::codes::{LegalBasis, Sensitivity, Stance};
 use yiqiao_proto::directive::Directive;
 
 use crate::api::asking::{Settled, unexpected};
@@ -32,16 +32,16 @@ pub(super) fn router() -> Router<Front> {
 /// What a patient wants to sign: a consent, or the end of one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wanted {
-    consent: Option<NewConsent>,
-    revoke: Option<Ended>,
+pub(super) struct Wanted {
+    pub(super) consent: Option<NewConsent>,
+    pub(super) revoke: Option<Ended>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Ended {
-    id: String,
-    reason: String,
+pub(super) struct Ended {
+    pub(super) id: String,
+    pub(super) reason: String,
 }
 
 #[derive(Serialize)]
@@ -169,6 +169,9 @@ fn says(
         },
         Line { label: "用途", text: purposes },
     ];
+    if directive.basis == LegalBasis::GuardianConsent {
+        lines.push(Line { label: "签署", text: "监护人代患者同意".to_owned() });
+    }
     let end = if ends {
         "立即生效".to_owned()
     } else {

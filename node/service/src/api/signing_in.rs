@@ -52,11 +52,12 @@ async fn sign_in(
     let challenge = challenge.ok_or_else(|| Problem::new(&CHALLENGE_OVER))?;
     front.challenges.check(front.now(), &challenge)?;
     let assertion = answer.assertion.read()?;
-    let known = move |machine: &Machine, view: &View| machine.known_by(&assertion, &challenge, view);
+    let now = front.now();
+    let known = move |machine: &Machine, view: &View| machine.known_by(&assertion, &challenge, now, view);
     let known = front.app.inbox.ask(known).await?;
-    let subject = known.map_err(|refused| of_refused(&refused))?;
+    let (subject, guardian) = known.map_err(|refused| of_refused(&refused))?;
     front.challenges.spend(front.now(), challenge);
-    let account = by_passkey(&front, subject).await?;
+    let account = by_passkey(&front, subject, guardian).await?;
     let cookie = front.app.identity.sign_in_as(&headers, &account).await?;
     Ok(([(SET_COOKIE, cookie)], StatusCode::NO_CONTENT))
 }

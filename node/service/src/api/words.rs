@@ -58,6 +58,7 @@ pub(super) const fn role(role: PersonRole) -> &'static str {
         PersonRole::Patient => "患者本人",
         PersonRole::Guardian => "监护人",
         PersonRole::System => "系统",
+        PersonRole::MedicalAffairs => "医务科",
     }
 }
 
@@ -100,6 +101,7 @@ impl Did<'_> {
             AccessAct::Search => format!("{who}检索了{patient}在其他医院的病历目录"),
             AccessAct::FirstFiling => format!("{who}第一次为{patient}登记了病历目录"),
             AccessAct::Withdrawal => format!("{who}撤销了一份病历的登记"),
+            AccessAct::Export => format!("{who}导出了与{other}之间一次病历调阅的证据"),
         }
     }
 
@@ -121,6 +123,7 @@ impl Did<'_> {
             AccessAct::Search => format!("{who}请求检索{patient}在其他医院的病历目录"),
             AccessAct::FirstFiling => format!("{who}请求为{patient}登记病历目录"),
             AccessAct::Withdrawal => format!("{who}请求撤销一份病历的登记"),
+            AccessAct::Export => format!("{who}请求导出与{other}之间一次病历调阅的证据"),
         }
     }
 
@@ -159,6 +162,17 @@ pub(super) fn line(act: audit::Act, other: Option<&str>) -> String {
         audit::Act::Vouch => with("为患者登记通行密钥"),
         audit::Act::Enrol => with("给患者一次性码，登记通行密钥"),
         audit::Act::Retire => with("停用患者的通行密钥"),
+        audit::Act::Export => with("导出病历调阅的证据"),
+        audit::Act::Bent => "这一行记录已被改动，无法读取；请保留数据目录原状，并联系信息科".to_owned(),
+        audit::Act::Died => with("登记患者死亡"),
+        audit::Act::Lives => with("更正：患者在世"),
+        audit::Act::Paper => with("扫描患者签署的书面材料"),
+        audit::Act::ReadPaper => with("查看书面材料的扫描件"),
+        audit::Act::Identify => with("核对是否为同一位患者"),
+        audit::Act::BreakGlass => with("紧急查阅：说明理由后打开患者病历"),
+        audit::Act::JudgeGlass => with("审核紧急查阅"),
+        audit::Act::Seal => with("封存病历"),
+        audit::Act::LiftSeal => with("解除病历封存"),
     }
 }
 
@@ -167,13 +181,45 @@ pub(super) fn clause(clause: &str) -> &'static str {
     match clause {
         "C-6" | "D-3" => "患者已限制或撤回这类资料的提供。",
         "D-7" => "没有查到允许提供这份资料的患者同意。",
-        "D-8" => "紧急查阅不在这里办理。",
+        "D-8" => "患者不同意为抢救提供这类资料，或者抢救期限已过，或者本地区没有开通紧急查阅。",
+        "D-12" => "这份病历已封存，只有指定的复核人员可以打开。",
         "F-5" | "F-6" | "F-7" => "区域登记平台暂时连接不上，现在无法确认患者的同意是否仍然有效。",
         "N-7" => "原医院已撤销这份资料。",
         "M-1" | "M-7" => "原医院目前不在本区域的成员之中。",
         "P-2" | "P-3" | "P-8" | "Z-5" => "原医院提供的内容没有通过校验，未被采用。请联系信息科。",
         "P-4" => "原医院没有提供这份资料：可能没有患者同意，也可能资料已不存在。",
         _ => "按区域规则不能提供。",
+    }
+}
+
+/// Why something flows or not, for the patient: in Chinese and in English.
+pub(super) fn explained(permits: bool, clause: &str) -> (&'static str, &'static str) {
+    match (permits, clause) {
+        (true, "D-3") => ("您同意过", "You have permitted it."),
+        (false, "D-3") => ("您不允许，或者撤回了同意", "You have forbidden it."),
+        (true, "D-7") => (
+            "您没有另外说明，按本地区的规则可以",
+            "You have said nothing about it, and the region's rule lets it.",
+        ),
+        (false, "D-7") => ("您没有同意过", "You have not permitted it."),
+        (true, "D-8") => (
+            "只在抢救时：要说明理由、通知您，并由医院审核",
+            "In an emergency only: with a reason, told to you, and judged afterwards.",
+        ),
+        (false, "D-8") => (
+            "您声明抢救时也不提供，或者本地区没有开通紧急查阅",
+            "You have forbidden it even in an emergency, or the region knows none.",
+        ),
+        (_, "D-12") => ("病历已封存", "The record is sealed."),
+        (_, "D-1") => (
+            "您在本院没有有效的身份证号或健康卡号，外院查不到您",
+            "This hospital has no valid identifier of yours, so others do not find you.",
+        ),
+        (_, "F-5" | "F-7") => {
+            ("暂时连接不上区域平台，现在一律不提供", "The registry is away: nothing is let go now.")
+        }
+        (true, _) => ("按区域规则可以", "The region's rules let it."),
+        (false, _) => ("按区域规则不可以", "The region's rules do not let it."),
     }
 }
 
@@ -185,6 +231,9 @@ pub(super) const fn remark(remark: Remark) -> Option<&'static str> {
         }
         Remark::IdentifierContradicts => Some("有资料写着另一个证件号码，请核对是否为同一人。"),
         Remark::MergeContradicts => Some("被合并的档案证件号码不同，请信息科核实后确认。"),
+        Remark::NumberDisputed => {
+            Some("此证件号码在本院另有登记，姓名或出生日期不符；核对之前不用于区域检索。请核对证件原件。")
+        }
         Remark::MergeTooMany => Some("合并到此患者的档案过多，有一次合并没有执行，请联系信息科。"),
         Remark::PersonDeleted => Some("来源系统已声明此患者的登记信息作废。"),
         Remark::VisitMoved => Some("有就诊被移到了另一位患者名下，资料仍在原处，请核对。"),

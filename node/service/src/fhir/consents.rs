@@ -42,7 +42,15 @@ struct Once {
     /// The Consent's id.
     id: String,
     /// Ascending by id; never empty.
-    directives: Vec<(Directive, Option<End>)>,
+    directives: Vec<Spoken>,
+}
+
+/// One directive of it.
+struct Spoken {
+    directive: Directive,
+    accepted_at: Timestamp,
+    /// How it ended, if it has.
+    end: Option<End>,
 }
 
 /// `GET /fhir/Consent/{id}`
@@ -140,8 +148,8 @@ pub(super) async fn update(
 
 impl Once {
     fn consent(&self, now: Timestamp) -> Option<Consent> {
-        let (first, _) = self.directives.first()?;
-        let ends = || self.directives.iter().filter_map(|(_, end)| end.as_ref());
+        let Spoken { directive: first, accepted_at, .. } = self.directives.first()?;
+        let ends = || self.directives.iter().filter_map(|spoken| spoken.end.as_ref());
         // Under one token the revocation may have been told, and under another only that it has ended.
         let end = ends().find(|end| matches!(end, End::Revocation(Some(_)))).or_else(|| ends().next());
         let over = first.valid_until.is_some_and(|until| until <= now);
@@ -150,13 +158,13 @@ impl Once {
             _ if over => Standing::Over,
             Some(_) | None => Standing::InForce,
         };
-        let directive = first.clone();
-        Some(Consent { id: self.id.clone(), directive, standing, recorded_at: None, guardian: None })
+        let (id, directive, recorded_at) = (self.id.clone(), first.clone(), Some(*accepted_at));
+        Some(Consent { id, directive, standing, recorded_at, guardian: None })
     }
 
     /// Under which tokens it has not ended.
     fn in_force(&self) -> impl Iterator<Item = &Directive> {
-        self.directives.iter().filter(|(_, end)| end.is_none()).map(|(directive, _)| directive)
+        self.directives.iter().filter(|spoken| spoken.end.is_none()).map(|spoken| &spoken.directive)
     }
 }
 
@@ -199,19 +207,28 @@ async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Once>, Refusal> {
     let question = move |machine: &Machine, view: &View| {
         let heads = machine.heads(&subject, view)?.into_iter().filter_map(|(_, known)| known);
         let in_force = heads.flat_map(|known| known.record.in_force().to_vec());
-        let in_force = in_force.map(|act| (act.directive, None));
+        let in_force =
+            in_force.map(|act| Spoken { directive: act.directive, accepted_at: act.accepted_at, end: None });
         let ended = machine.ended(&subject, view)?.into_iter();
-        let ended = ended.map(|ended| (ended.act.word.said, Some(ended.by)));
+        let ended = ended.map(|ended| {
+            let (directive, accepted_at) = (ended.act.word.said, ended.act.accepted_at);
+            Spoken { directive, accepted_at, end: Some(ended.by) }
+        });
         Ok((ask::ordinal(&subject, view)?, in_force.chain(ended).collect::<Vec<_>>()))
     };
     let (number, mut directives) = call.door.app.inbox.ask(question).await?;
-    directives.sort_by_key(|(directive, _)| directive.id);
+    directives.sort_by_key(|spoken| spoken.directive.id);
     let mut said: Vec<Once> = Vec::new();
-    for (directive, end) in directives {
-        let same = |once: &&mut Once| once.directives.iter().any(|(other, _)| is_same(other, &directive));
+    for spoken in directives {
+        let same = |once: &&mut Once| {
+            once.directives.iter().any(|other| is_same(&other.directive, &spoken.directive))
+        };
         match said.iter_mut().find(same) {
-            Some(once) => once.directives.push((directive, end)),
-            None => said.push(Once { id: id_of(number, &directive.id), directives: vec![(directive, end)] }),
+            Some(once) => once.directives.push(spoken),
+            None => {
+                let id = id_of(number, &spoken.directive.id);
+                said.push(Once { id, directives: vec![spoken] });
+            }
         }
     }
     Ok(said)

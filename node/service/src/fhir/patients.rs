@@ -13,6 +13,7 @@ use yiqiao_node_core::audit::Act;
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::id::Subject;
+use yiqiao_proto::time::Timestamp;
 
 use super::answer::{self, Refusal};
 use super::caller::{Call, Right};
@@ -82,11 +83,11 @@ pub(super) async fn known(call: &Call, subject: Subject) -> Result<Option<Patien
 }
 
 async fn by_token(call: &Call, token: Token) -> Result<Vec<Patient>, Refusal> {
-    let (actor, lookups) = (call.actor(), patient::lookups(&token));
+    let (actor, lookups, now) = (call.actor(), patient::lookups(&token), call.door.app.clock().now());
     let question = move |machine: &Machine, view: &View| {
         let mut found: Vec<Subject> = Vec::new();
         for lookup in &lookups {
-            found.extend(by_lookup(machine, view, &actor, lookup)?);
+            found.extend(by_lookup(machine, view, (&actor, now), lookup)?);
         }
         found.sort_unstable();
         found.dedup();
@@ -96,9 +97,14 @@ async fn by_token(call: &Call, token: Token) -> Result<Vec<Patient>, Refusal> {
     Ok(call.door.app.inbox.ask(question).await?)
 }
 
-fn by_lookup(machine: &Machine, view: &View, actor: &Actor, lookup: &Lookup) -> Result<Vec<Subject>, Fault> {
+fn by_lookup(
+    machine: &Machine,
+    view: &View,
+    (actor, now): (&Actor, Timestamp),
+    lookup: &Lookup,
+) -> Result<Vec<Subject>, Fault> {
     match lookup {
-        Lookup::Person(id) => machine.find_by_identifier(actor, id, view),
-        Lookup::Number(number) => machine.find_by_number(actor, number, view),
+        Lookup::Person(id) => machine.find_by_identifier(actor, id, now, view),
+        Lookup::Number(number) => machine.find_by_number(actor, number, now, view),
     }
 }

@@ -37,8 +37,9 @@ async fn an_index_that_is_gone_or_damaged_is_made_again_from_the_journal() {
     node.start().await;
     assert_eq!(node.status().await["systems"], systems);
     node.stop().await;
-    let length = usize::try_from(std::fs::metadata(node.index_file()).unwrap().len()).unwrap();
     for part in 0..4 {
+        // One that was made again may be shorter.
+        let length = usize::try_from(std::fs::metadata(node.index_file()).unwrap().len()).unwrap();
         flip(&node.index_file(), part * length / 4 + 130);
         node.start().await;
         assert_eq!(node.status().await["systems"], systems, "part {part}");

@@ -290,6 +290,7 @@ impl Sealed {
             basis: LegalBasis::SeparateConsent,
             expires_at: request.expires_at,
             lease: hash,
+            standing: None,
         };
         Release::wrap(terms, &self.key, to, &mut Entropy::new(keys::random())).unwrap()
     }

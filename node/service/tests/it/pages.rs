@@ -57,6 +57,18 @@ impl Person {
         Self { http, cookie }
     }
 
+    /// Somebody whom [`Self::with_account`] has made, signed in again.
+    pub(crate) async fn again(node: &Node, login: &str) -> Self {
+        Self::signed_in(node.http, login, CHOSEN).await
+    }
+
+    /// The patient, by the account that a desk gives.
+    pub(crate) async fn patient(node: &Node, desk: &Self, subject: &str) -> Self {
+        let account = desk.post(&format!("/api/patients/{subject}/account"), &json!({})).await;
+        let [login, once] = ["login", "oneTimePassword"].map(|field| account[field].as_str().unwrap());
+        Self::first_signed_in(node.http, login, once).await
+    }
+
     /// Somebody who is not signed in.
     pub(crate) const fn nobody(node: &Node) -> Self {
         Self { http: node.http, cookie: String::new() }

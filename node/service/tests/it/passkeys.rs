@@ -21,7 +21,7 @@ use crate::rig::{Node, succeeded, until};
 use crate::wire::Answer;
 
 /// A passkey on this node's own page.
-fn passkey(node: &Node, seed: u8) -> Passkey {
+pub(crate) fn passkey(node: &Node, seed: u8) -> Passkey {
     Passkey::new([seed; 32], "localhost", &origin(node))
 }
 
@@ -30,7 +30,7 @@ fn origin(node: &Node) -> String {
 }
 
 /// A node with the patient, in a region with passkeys; somebody at its desk, and the patient's name there.
-async fn with_desk() -> (Node, Person, String) {
+pub(crate) async fn with_desk() -> (Node, Person, String) {
     let node = fed().await;
     let desk = Person::with_account(&node, "d7", "desk", None).await;
     let subject = desk.find().await;
@@ -45,7 +45,7 @@ async fn with_desk() -> (Node, Person, String) {
     (node, desk, subject)
 }
 
-fn kind(answer: &Answer) -> String {
+pub(crate) fn kind(answer: &Answer) -> String {
     let kind = answer.json()["type"].as_str().unwrap_or_default().to_owned();
     format!("{} {}", answer.status, kind.rsplit(':').next().unwrap_or_default())
 }
@@ -72,7 +72,7 @@ async fn code(desk: &Person, subject: &str) -> String {
 }
 
 /// What the patient's own device sends back for a code.
-async fn made(nobody: &Person, code: &str, passkey: &Passkey) -> Value {
+pub(crate) async fn made(nobody: &Person, code: &str, passkey: &Passkey) -> Value {
     let options = nobody.post("/api/enrolment", &json!({ "code": code })).await;
     let (client_data, authenticator_data) = passkey.create(&digest(&options["challenge"]));
     json!({
@@ -82,14 +82,14 @@ async fn made(nobody: &Person, code: &str, passkey: &Passkey) -> Value {
     })
 }
 
-async fn enrol(node: &Node, desk: &Person, subject: &str, passkey: &Passkey) {
+pub(crate) async fn enrol(node: &Node, desk: &Person, subject: &str, passkey: &Passkey) {
     let nobody = Person::nobody(node);
     let made = made(&nobody, &code(desk, subject).await, passkey).await;
     nobody.post("/api/enrolment/passkey", &made).await;
 }
 
 /// Somebody's answer to a challenge to sign in by.
-async fn answer(node: &Node, passkey: &Passkey) -> Answer {
+pub(crate) async fn answer(node: &Node, passkey: &Passkey) -> Answer {
     let nobody = Person::nobody(node);
     let challenge = nobody.get("/api/session/passkey").await["challenge"].clone();
     let assertion = told(&passkey.assert(&digest(&challenge)));
@@ -98,13 +98,13 @@ async fn answer(node: &Node, passkey: &Passkey) -> Answer {
         .await
 }
 
-async fn signed_in(node: &Node, passkey: &Passkey) -> Person {
+pub(crate) async fn signed_in(node: &Node, passkey: &Passkey) -> Person {
     let answer = answer(node, passkey).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     Person::with_cookie(node, &answer)
 }
 
-async fn permit(patient: &Person) -> Value {
+pub(crate) async fn permit(patient: &Person) -> Value {
     let terms = json!({
         "organisation": "qzrm", "classes": [], "purposes": ["treatment"], "sensitive": false, "validUntil": null,
     });
@@ -116,7 +116,7 @@ async fn permit(patient: &Person) -> Value {
     })
 }
 
-async fn sign(patient: &Person, passkey: &Passkey, wanted: &Value) -> Answer {
+pub(crate) async fn sign(patient: &Person, passkey: &Passkey, wanted: &Value) -> Answer {
     let to_sign = patient.post("/api/me/signing", wanted).await;
     let assertion = passkey.assert(&digest(&to_sign["challenge"]));
     patient.send("PUT", "/api/me/signing", &told(&assertion)).await

@@ -4,12 +4,15 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use yiqiao_proto::calls::{
-    ActNotice, CheckpointNotice, ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest,
-    FeedAnswer, FeedRequest, HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer,
-    LinksRequest, MembersAnswer, MembersRequest, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer,
-    ReleaseRequest, SearchReply, SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
+    ActNotice, AnchorsAnswer, AnchorsRequest, CheckpointNotice, ConsentAnswer, ConsentRequest, Done,
+    EvaluateAnswer, EvaluateRequest, Evidence, EvidenceAnswer, EvidenceRequest, FeedAnswer, FeedRequest,
+    HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, MembersAnswer,
+    MembersRequest, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest, SearchReply,
+    SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
-use yiqiao_proto::wire::calls::{AcceptedAct, PublishedLink, Receipt, Submitted, accepted_act::Act};
+use yiqiao_proto::wire::calls::{
+    AcceptedAct, LoggedWord, PublishedLink, Receipt, Submitted, accepted_act::Act,
+};
 use yiqiao_proto::wire::words;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -46,6 +49,24 @@ fn submitted() -> impl Strategy<Value = Submitted> {
 
 fn published() -> impl Strategy<Value = PublishedLink> {
     (option::of(opening()), option::of(link())).prop_map(|(opening, link)| PublishedLink { opening, link })
+}
+
+fn logged() -> impl Strategy<Value = Vec<LoggedWord>> {
+    let word = (option::of(opening()), bytes()).prop_map(|(opening, path)| LoggedWord { opening, path });
+    vec(word, 0..4)
+}
+
+pub(crate) fn evidence_answer() -> impl Strategy<Value = EvidenceAnswer> {
+    (bytes(), logged()).prop_map(|(checkpoint, words)| EvidenceAnswer { checkpoint, words })
+}
+
+pub(crate) fn evidence() -> impl Strategy<Value = Evidence> {
+    ("[a-z]{0,9}", bytes(), bytes(), logged()).prop_map(|(region, request, checkpoint, words)| Evidence {
+        region,
+        request,
+        checkpoint,
+        words,
+    })
 }
 
 fn receipt() -> impl Strategy<Value = Receipt> {
@@ -87,6 +108,9 @@ of_one_field! {
     history_request: HistoryRequest { envelope: bytes() };
     members_request: MembersRequest { after_version: any::<u64>() };
     members_answer: MembersAnswer { envelopes: list() };
+    anchors_request: AnchorsRequest { after: any::<u64>() };
+    anchors_answer: AnchorsAnswer { anchors: vec(opening(), 0..4) };
+    evidence_request: EvidenceRequest { release: bytes() };
     release_request: ReleaseRequest { envelope: bytes() };
     step_request: StepRequest { envelope: bytes() };
     act_notice: ActNotice { envelope: bytes() };

@@ -172,8 +172,9 @@ pub(crate) fn credential() -> impl Strategy<Value = CredentialStatement> {
     (
         (tokens(1), one(CredentialAlgorithm::ALL), part(), label()),
         (part(), code(), digest(), one(CredentialState::ALL), ordinal(), digest()),
+        (any::<bool>(), option::of(time())),
     )
-        .prop_map(|((tokens, algorithm, public_key, rp_id), rest)| {
+        .prop_map(|((tokens, algorithm, public_key, rp_id), rest, (guardian, until))| {
             let (credential_id, voucher, evidence_hash, state, number, previous) = rest;
             CredentialStatement {
                 tokens,
@@ -186,6 +187,8 @@ pub(crate) fn credential() -> impl Strategy<Value = CredentialStatement> {
                 state,
                 number,
                 previous: (number > 1).then_some(previous),
+                guardian,
+                until,
             }
         })
 }

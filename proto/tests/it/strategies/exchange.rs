@@ -5,10 +5,11 @@
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, DocumentClass, LegalBasis, PersonRole, Purpose, ReferralAct,
 };
+use yiqiao_proto::head::Standing;
 use yiqiao_proto::id::{DirectiveId, DocumentId, EntryId, KeyId, Nonce, PractitionerId, ReferralId};
 use yiqiao_proto::limits;
 use yiqiao_proto::log::Opening;
@@ -124,9 +125,9 @@ pub(crate) fn terms() -> impl Strategy<Value = Terms> {
     (
         (digest(), two_codes(), id(KeyId::new), id(EntryId::new), id(DocumentId::new)),
         (heads, option::of(id(DirectiveId::new)), option::of(id(ReferralId::new))),
-        (one(LegalBasis::ALL), time(), digest()),
+        (one(LegalBasis::ALL), time(), digest(), standing()),
     )
-        .prop_map(|(sides, (mut heads, directive, referral), (basis, expires_at, lease))| {
+        .prop_map(|(sides, (mut heads, directive, referral), (basis, expires_at, lease, standing))| {
             let patient = heads[0].0;
             heads.sort_by_key(|(token, _)| *token);
             let (request, (holder, recipient), sealing_key, entry_id, document) = sides;
@@ -144,12 +145,27 @@ pub(crate) fn terms() -> impl Strategy<Value = Terms> {
                 basis,
                 expires_at,
                 lease,
+                standing: directive.map(|_| standing),
             }
         })
 }
 
+fn standing() -> impl Strategy<Value = Standing> {
+    (any::<u64>(), any::<u64>(), any::<u64>(), vec(any::<[u8; 32]>(), 0..9))
+        .prop_map(|(version, place, count, path)| Standing { version, place, count, path })
+}
+
 pub(crate) fn release() -> impl Strategy<Value = Release> {
     (terms(), digest()).prop_map(|(terms, wrapped_key_hash)| Release { terms, wrapped_key_hash })
+}
+
+pub(crate) fn anchor() -> impl Strategy<Value = AuditAnchor> {
+    (code(), 1..u64::MAX, digest(), time()).prop_map(|(organisation, lines, hash, at)| AuditAnchor {
+        organisation,
+        lines,
+        hash,
+        at,
+    })
 }
 
 pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {

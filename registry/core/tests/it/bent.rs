@@ -60,7 +60,7 @@ fn holds_for(rig: &mut Rig, by: &str, call: &Call) {
         Ok(Asked::Evaluate(blinded)) => {
             assert_eq!(blinded.member, code(by));
             let secret = TokenSecret::new(1, &[8; 32]).unwrap();
-            let counted = blinded.count(&secret);
+            let counted = blinded.count(1);
             if let Err(refused) = counted.and_then(|_| blinded.evaluate(&secret, &mut Entropy::new([9; 32])))
             {
                 told(&refused);

@@ -4,8 +4,8 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    ConsentRequest, EvaluateRequest, FeedRequest, HistoryRequest, LeaseRequest, LinksRequest, MembersRequest,
-    Method, ProofRequest, SearchRequest, SubmitRequest,
+    AnchorsRequest, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
+    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
@@ -20,7 +20,8 @@ use yiqiao_registry_core::take::{ChainWord, Submission};
 
 use crate::rig::{Rig, code, region};
 use crate::words::{
-    Chain, credential, delivery, event, id, login, permit, query, question, release, revocation, token,
+    Chain, anchor, credential, delivery, event, id, login, permit, query, question, release, revocation,
+    token,
 };
 
 /// A call, and who makes it.
@@ -69,6 +70,7 @@ pub(crate) fn signed(rig: &Rig) -> Vec<Call> {
         handed("b", &[rig.sign("b", 0, &event("b", token(1)))]),
         handed("a", &[rig.sign("a", 0, &release)]),
         handed("b", &[rig.sign("b", 0, &delivery(&release))]),
+        handed("a", &[rig.sign("a", 0, &anchor("a", 7))]),
         call("b", Method::Search, &SearchRequest { envelope: search }),
         call("portal", Method::Consent, &ConsentRequest { envelope: consents }),
         call("portal", Method::History, &HistoryRequest { envelope: events }),
@@ -97,6 +99,8 @@ pub(crate) fn plain() -> Vec<Call> {
         call("a", Method::Links, &LinksRequest { subject, from_number: 2 }),
         call("a", Method::Members, &MembersRequest { after_version: 1 }),
         call("a", Method::Proof, &ProofRequest { sizes: vec![1, 300] }),
+        call("a", Method::Evidence, &EvidenceRequest { release: vec![9; 32] }),
+        call("a", Method::Anchors, &AnchorsRequest { after: 3 }),
         call("a", Method::Evaluate, &EvaluateRequest { epoch: 1, blinded: vec![vec![5; 32]; 2] }),
     ]
 }
@@ -145,6 +149,7 @@ pub(crate) fn member_of(input: &Input) -> &Code {
             Submission::Event(word) => word.signer(),
             Submission::Release(word) => word.signer(),
             Submission::Delivery(word) => word.signer(),
+            Submission::Anchor(word) => word.signer(),
         },
         Input::Search(query) => query.signer(),
         Input::PatientQuery(query) => query.signer(),
@@ -152,6 +157,8 @@ pub(crate) fn member_of(input: &Input) -> &Code {
         Input::Feed { member, .. }
         | Input::Links { member, .. }
         | Input::Prove { member, .. }
+        | Input::Evidence { member, .. }
+        | Input::Anchors { member, .. }
         | Input::Evaluate { member, .. } => member,
         Input::MemberList(..) => unreachable!("no member hands in a list"),
     }

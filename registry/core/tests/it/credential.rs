@@ -1,12 +1,13 @@
 //! Passkeys: what vouchers state of them, and acts that patients sign themselves (C-8, C-9, C-14, F-5).
 
 use yiqiao_proto::codes::RefusalCode::{self, BadSignature, Malformed, NotMember, OutOfOrder, OverLimit};
-use yiqiao_proto::codes::{CredentialState, PatientQuestion};
+use yiqiao_proto::codes::{CredentialState, LegalBasis, PatientQuestion};
 use yiqiao_proto::directive::{self, Act, Directive, Revocation};
 use yiqiao_proto::envelope::{Verified, Word, payload_hash};
 use yiqiao_proto::lease::Change;
 use yiqiao_proto::member::KeyState;
 use yiqiao_proto::proof::CredentialStatement;
+use yiqiao_proto::time::Millis;
 use yiqiao_registry_core::limits::CREDENTIAL_STATEMENTS_OF_ONE_MAX;
 use yiqiao_registry_core::machine::{ConsentAct, Input, Outcome, Refused};
 use yiqiao_registry_core::state;
@@ -93,6 +94,46 @@ fn c14_a_passkey_that_is_nobodys_or_somebody_elses_proves_nothing() {
     let other = revoke(&rig, &passkey_of(0x52), &revocation(2, token(1)));
     assert_eq!(rig.refused(other), NOT_PROVED);
     assert!(finds(&mut rig));
+}
+
+#[test]
+fn c14_a_guardian_consents_as_a_guardian_and_a_patient_as_the_patient() {
+    let mut rig = vouched();
+    let guardian = passkey_of(0x54);
+    let statement = guardian.credential(&code("portal"), &[token(1)]);
+    vouch(&mut rig, &CredentialStatement { guardian: true, ..statement });
+    let by_guardian = Directive { basis: LegalBasis::GuardianConsent, ..permit(1, token(1), "b") };
+    let by_patient = permit(2, token(1), "b");
+    for (passkey, said) in [(&guardian, &by_patient), (&own(), &by_guardian)] {
+        let act = directive(&rig, passkey, said);
+        assert_eq!(rig.refused(act), NOT_PROVED);
+    }
+    assert!(!finds(&mut rig));
+    let act = directive(&rig, &guardian, &by_guardian);
+    rig.take(act);
+    assert!(finds(&mut rig));
+    // Each takes back what the other said, and objects.
+    let act = revoke(&rig, &own(), &revocation(1, token(1)));
+    rig.take(act);
+    assert!(!finds(&mut rig));
+    let act = directive(&rig, &guardian, &Directive { head_version: 2, ..forbid(3, token(1)) });
+    rig.take(act);
+}
+
+#[test]
+fn c9_a_passkey_signs_nothing_from_its_end_on_and_what_it_signed_stays() {
+    let mut rig = vouched();
+    let lent = passkey_of(0x54);
+    let until = Some(rig.now + Millis::new(60_000));
+    vouch(&mut rig, &CredentialStatement { until, ..lent.credential(&code("portal"), &[token(1)]) });
+    let act = directive(&rig, &lent, &permit(1, token(1), "b"));
+    rig.take(act);
+    rig.now = rig.now + Millis::new(60_000);
+    assert!(finds(&mut rig));
+    let act = directive(&rig, &lent, &Directive { head_version: 1, ..permit(2, token(1), "c") });
+    assert_eq!(rig.refused(act), NOT_PROVED);
+    let act = directive(&rig, &own(), &Directive { head_version: 1, ..permit(3, token(1), "c") });
+    rig.take(act);
 }
 
 #[test]

@@ -40,12 +40,15 @@ fn name_of(asked: &Asked) -> &'static str {
             Submission::Event(_) => "event",
             Submission::Release(_) => "release",
             Submission::Delivery(_) => "delivery",
+            Submission::Anchor(_) => "anchor",
         },
         Asked::Machine(Input::Search(_)) => "search",
         Asked::Machine(Input::PatientQuery(_)) => "question",
         Asked::Machine(Input::Lease(_)) => "lease",
         Asked::Machine(Input::Links { .. }) => "links read back",
         Asked::Machine(Input::Prove { .. }) => "proof",
+        Asked::Machine(Input::Evidence { .. }) => "evidence",
+        Asked::Machine(Input::Anchors { .. }) => "anchors",
         Asked::Machine(Input::Feed { .. } | Input::Evaluate { .. } | Input::MemberList(..)) => "other",
     }
 }
@@ -62,6 +65,7 @@ fn h1_what_members_send_is_read_as_they_mean_it() {
         "event",
         "release",
         "delivery",
+        "anchor",
         "search",
         "question",
         "question",
@@ -71,6 +75,8 @@ fn h1_what_members_send_is_read_as_they_mean_it() {
         "links read back",
         "lists",
         "proof",
+        "evidence",
+        "anchors",
         "evaluate",
     ];
     assert_eq!(names, expected);

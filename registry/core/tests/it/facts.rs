@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, Purpose};
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, PersonRole, Purpose};
 use yiqiao_proto::id::Digest;
 use yiqiao_registry_core::facts::{self, hour_of};
-use yiqiao_registry_core::state::{Count, Fact, Table, fact, read_fact};
+use yiqiao_registry_core::state::{self, Count, Fact, Table, fact, read_fact};
 use yiqiao_registry_core::take::Submission;
 
 use crate::rig::{Rig, at, code};
@@ -94,7 +95,7 @@ fn a3_what_a_patient_says_once_counts_once_under_however_many_tokens() {
     let mut rig = Rig::new();
     let line = |number| Some(Digest::new([number; 32]).unwrap());
     let events = |rig: &Rig| facts(rig).iter().map(|(_, count)| count.events).sum::<u64>();
-    for act in [AccessAct::Consent, AccessAct::Revocation] {
+    for act in [AccessAct::Consent, AccessAct::Revocation, AccessAct::BreakGlass] {
         let before = events(&rig);
         let mut said = event("b", token(1));
         (said.act, said.audit_line) = (act, line(1 + u8::try_from(act.number()).unwrap()));
@@ -117,6 +118,35 @@ fn a3_what_a_patient_says_once_counts_once_under_however_many_tokens() {
     opened.patient = token(2);
     rig.take(Submission::Event(rig.word("b", &opened)));
     assert_eq!(events(&rig) - before, 2, "openings are of documents");
+}
+
+#[test]
+fn d11_the_broken_glass_is_counted_by_day_member_and_role_once_for_all_tokens() {
+    let mut rig = Rig::new();
+    let mut said = AccessEvent { act: AccessAct::BreakGlass, ..event("b", token(1)) };
+    let mut say = |rig: &mut Rig, patient, line: u8, role| {
+        (said.patient, said.role) = (patient, role);
+        said.audit_line = Digest::new([line; 32]);
+        rig.take(Submission::Event(rig.word("b", &said)));
+    };
+    say(&mut rig, token(1), 1, PersonRole::Physician);
+    say(&mut rig, token(2), 1, PersonRole::Physician);
+    say(&mut rig, token(1), 2, PersonRole::Nurse);
+    rig.now = at(24 * 3_600_000);
+    say(&mut rig, token(1), 3, PersonRole::Nurse);
+    let today = facts::day_of(at(0));
+    let stored = |key: &Vec<u8>| {
+        let (member, role) = state::read_broken_glass(key).unwrap();
+        let day = u32::from_be_bytes(*key[1..].first_chunk().unwrap());
+        let count = rig.find(&state::broken_glass(day, &member, role)).unwrap();
+        (day - today, member.to_string(), role, count.events)
+    };
+    let counted: Vec<_> = rig.keys_of(Table::BrokenGlass).iter().map(stored).collect();
+    let b = || "b".to_owned();
+    let first = [(0, b(), PersonRole::Physician, 1), (0, b(), PersonRole::Nurse, 1)];
+    assert_eq!(counted, [first.as_slice(), &[(1, b(), PersonRole::Nurse, 1)]].concat());
+    let keys = facts::broken_glass_keys(&(today..today + 1));
+    assert_eq!(rig.keys_of(Table::BrokenGlass).iter().filter(|key| keys.contains(*key)).count(), 2);
 }
 
 #[test]

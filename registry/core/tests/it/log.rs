@@ -1,14 +1,16 @@
 //! The log: places, repeats, member lists (L-1, M-2).
 
+use yiqiao_proto::access::AuditAnchor;
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
-use yiqiao_proto::envelope::{Kind, Verified, Word, payload_hash};
+use yiqiao_proto::envelope::{Envelope, Kind, Verified, Word, payload_hash};
+use yiqiao_proto::log::Opening;
 use yiqiao_registry_core::machine::{ConsentAct, Input, Outcome, Refused};
 use yiqiao_registry_core::take::{ChainWord, Submission, Taken};
 
-use crate::rig::{Rig, TERM, at};
+use crate::rig::{Rig, TERM, at, code};
 use crate::words::{
-    Chain, credential, delivery, event, forbid, login, permit, question, release, revocation, token,
+    Chain, anchor, credential, delivery, event, forbid, login, permit, question, release, revocation, token,
 };
 
 /// Submits a word, then again, then signed with the other key of its member: all get the first opening.
@@ -154,4 +156,29 @@ fn l2_no_leaf_holds_a_token_or_a_subject() {
     rig.direct("portal", &permit(1, token(1), "b"));
     rig.search(&crate::words::query("b", &[token(1)]));
     crate::random::assert_leaves_tell_nothing(&rig, &[token(1)], &[chain.subject]);
+}
+
+#[test]
+fn a5_a_member_reads_back_its_own_anchors_only_page_by_page() {
+    let mut rig = Rig::quick();
+    for lines in 1..=300 {
+        rig.take(Submission::Anchor(rig.word("a", &anchor("a", lines))));
+    }
+    rig.take(Submission::Anchor(rig.word("b", &anchor("b", 9))));
+    let mut read = |member: &str, after: u64| {
+        let asked = Input::Anchors { member: code(member), after };
+        let Outcome::Anchors(openings) = rig.handle(&asked).unwrap() else { panic!("anchors") };
+        let word = |opening: &Opening| {
+            let envelope = Envelope::decode(&opening.envelope).unwrap();
+            AuditAnchor::decode(envelope.payload()).unwrap().lines
+        };
+        openings.iter().map(word).collect::<Vec<u64>>()
+    };
+    assert!(read("a", 0).into_iter().eq(1..=256));
+    assert!(read("a", 256).into_iter().eq(257..=300));
+    assert_eq!(
+        (read("a", 300), read("a", u64::MAX), read("b", 0), read("c", 0)),
+        (vec![], vec![], vec![9], vec![])
+    );
+    rig.assert_rebuilt();
 }

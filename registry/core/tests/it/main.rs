@@ -9,6 +9,7 @@ mod costs;
 mod credential;
 mod door;
 mod evaluate;
+mod evidence;
 mod facts;
 mod feed;
 mod identity;

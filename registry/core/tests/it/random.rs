@@ -411,6 +411,7 @@ impl Reference {
                     version: record.version() + 1,
                     seq: opening.seq,
                     commitment: opening.commitment(),
+                    accepted_at: opening.accepted_at,
                 };
                 record.accept_directive(act, opening.accepted_at);
             }

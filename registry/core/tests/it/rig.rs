@@ -205,6 +205,11 @@ impl Rig {
         self.stored.get(slot.key()).map(|bytes| T::decode(bytes.as_slice()).unwrap())
     }
 
+    /// The stored value of a key that there is.
+    pub(crate) fn value(&self, key: &[u8]) -> &[u8] {
+        self.stored.get(key).unwrap()
+    }
+
     /// The stored keys of a table.
     pub(crate) fn keys_of(&self, table: Table) -> Vec<Vec<u8>> {
         self.stored.keys().filter(|key| key[0] == table as u8).cloned().collect()
@@ -329,7 +334,10 @@ impl Rig {
         for (key, value) in view.into_written() {
             match place_of(&key) {
                 Some(seq) => assert_eq!(value, Some(self.words[seq].0.encode_to_vec())),
-                None => drop(self.stored.insert(key, value.unwrap())),
+                None => match value {
+                    Some(value) => drop(self.stored.insert(key, value)),
+                    None => drop(self.stored.remove(&key)),
+                },
             }
         }
     }

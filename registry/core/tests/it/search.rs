@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, DefaultRule, DocumentClass, DocumentType, Purpose, Sensitivity};
+use yiqiao_proto::codes::{
+    AccessAct, AccessOutcome, DefaultRule, DocumentClass, DocumentType, Purpose, RefusalCode, Sensitivity,
+};
 use yiqiao_proto::directive::{Directive, What};
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word, payload_hash};
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::time::Millis;
-use yiqiao_registry_core::limits::SEARCH_LOOKS_MAX;
+use yiqiao_registry_core::limits::{EMERGENCY_LIFE, SEARCH_LOOKS_MAX};
+use yiqiao_registry_core::machine::Input;
 use yiqiao_registry_core::search::Found;
 use yiqiao_registry_core::take::Submission;
 
 use crate::rig::{Rig, at, code};
-use crate::words::{Chain, asker, entry_id, forbid, id, permit, query, token};
+use crate::words::{Chain, asker, entry_id, event, forbid, id, permit, query, token};
 
 fn seqs(found: &Found) -> Vec<u64> {
     found.entries.iter().map(|opening| opening.seq).collect()
@@ -74,12 +77,47 @@ fn q2_an_emergency_is_decided_apart() {
     rig.publish(&mut chain, 1);
     let mut emergency = query("c", &[token(1)]);
     emergency.asker.purpose = Purpose::Emergency;
-    emergency.asker.break_glass = Some(id(Digest::new, 77));
+    emergency.asker.break_glass = Some(broken(&mut rig, "c", |_| {}));
     assert_eq!(rig.search(&emergency).entries.len(), 1);
     let never = Directive { purposes: BTreeSet::from([Purpose::Emergency]), ..forbid(2, token(1)) };
     rig.direct("portal", &never);
     assert_eq!(rig.search(&emergency).entries.len(), 0);
     assert_eq!(found(&mut rig).len(), 1);
+}
+
+/// A member's event by which the glass is broken over patient 1 is in the log: its hash.
+fn broken(rig: &mut Rig, member: &str, change: impl FnOnce(&mut AccessEvent)) -> Digest {
+    let mut said = AccessEvent { act: AccessAct::BreakGlass, ..event(member, token(1)) };
+    change(&mut said);
+    let word = rig.word(member, &said);
+    let hash = word.envelope().payload_hash();
+    rig.take(Submission::Event(word));
+    hash
+}
+
+#[test]
+fn d8_an_emergency_cites_the_askers_own_event_of_this_patient_and_not_long_ago() {
+    let (mut rig, mut chain) = open();
+    rig.publish(&mut chain, 1);
+    let others = broken(&mut rig, "b", |_| {});
+    let denied = broken(&mut rig, "c", |event| event.outcome = AccessOutcome::Denied);
+    let opening = broken(&mut rig, "c", |event| event.act = AccessAct::Opening);
+    let another = broken(&mut rig, "c", |event| event.patient = token(2));
+    let nothing = id(Digest::new, 77);
+    let ask = |rig: &mut Rig, cited| {
+        let mut emergency = query("c", &[token(1)]);
+        (emergency.asker.purpose, emergency.asker.break_glass) = (Purpose::Emergency, Some(cited));
+        let query = rig.word("c", &emergency);
+        rig.handle(&Input::Search(query)).map(|_| ())
+    };
+    for cited in [others, denied, opening, another, nothing] {
+        let refused = ask(&mut rig, cited).unwrap_err();
+        assert_eq!((refused.code, refused.clause), (RefusalCode::OutOfOrder, "D-8"));
+    }
+    let own = broken(&mut rig, "c", |_| {});
+    ask(&mut rig, own).unwrap();
+    rig.now = rig.now + EMERGENCY_LIFE;
+    assert!(ask(&mut rig, own).is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "fixed content that is known to be valid")]
 
 use std::collections::BTreeSet;
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, DocumentClass, DocumentFormat, DocumentStatus, DocumentType, FacilityKind,
     LegalBasis, PatientQuestion, PersonRole, PracticeSetting, Purpose, RevocationReason, Sensitivity, Stance,
@@ -348,8 +348,14 @@ pub(crate) fn release(holder: &str, recipient: &str, entry: u64, tokens: &[Token
         basis: LegalBasis::RegionDefault,
         expires_at: at(86_400_000),
         lease: id(Digest::new, 0x96),
+        standing: None,
     };
     Release { terms, wrapped_key_hash: id(Digest::new, 0x97) }
+}
+
+/// A member's audit at so many lines.
+pub(crate) fn anchor(organisation: &str, lines: u64) -> AuditAnchor {
+    AuditAnchor { organisation: code(organisation), lines, hash: id(Digest::new, lines), at: at(0) }
 }
 
 pub(crate) fn delivery(release: &Release) -> Delivery {

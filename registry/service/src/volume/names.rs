@@ -76,6 +76,7 @@ impl Named for Act {
             AccessAct::Search => name("search", "索引检索", "index searched"),
             AccessAct::FirstFiling => name("first-filing", "患者首次建档", "first document of a patient"),
             AccessAct::Withdrawal => name("withdrawal", "文档撤销", "document withdrawn"),
+            AccessAct::Export => name("export", "证据导出", "evidence exported"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod member;
 mod public_log;
 mod rig;
 mod story;
+mod tokens;
 mod volume;
 mod web;
 mod witness;

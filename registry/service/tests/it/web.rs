@@ -1,6 +1,9 @@
 //! Accounts, pages, members and status over the real HTTP.
 
 use serde_json::{Value, json};
+use yiqiao_proto::id::{Code, Digest, DocumentId};
+use yiqiao_proto::release::Delivery;
+use yiqiao_proto::time::Timestamp;
 
 use crate::browser::{Browser, account};
 use crate::member::Member;
@@ -92,6 +95,30 @@ async fn members_and_status_show_who_is_there() {
         (&json!(2), &json!(1), &Value::Null)
     );
     assert!(status["checkpointAt"].as_str().unwrap().ends_with('Z'), "{status}");
+    assert_eq!(status["singles"], json!({ "count": 0, "shown": [] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_delivery_without_its_release_is_shown_to_the_bureau() {
+    let region = Region::started(&["a", "b"]).await;
+    let member = Member::connected(&region, "b").await;
+    let delivery = Delivery {
+        release: Digest::new([7; 32]).unwrap(),
+        holder: Code::new("a").unwrap(),
+        recipient: Code::new("b").unwrap(),
+        document: DocumentId::new([8; 32]).unwrap(),
+        at: Timestamp::default(),
+    };
+    member.say(&member.signed(&delivery)).await;
+    let browser = Browser::signed_in(&region, "wangli", "bureau").await;
+    let singles = until("the single one", async || {
+        let singles = browser.get("/api/status").await.json()["singles"].clone();
+        (singles["count"] == 1).then_some(singles)
+    });
+    let singles = singles.await;
+    let shown = &singles["shown"][0];
+    assert_eq!((&shown["holder"], &shown["recipient"]), (&json!("a"), &json!("b")), "{singles}");
+    assert_eq!(shown["withoutRelease"], json!(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

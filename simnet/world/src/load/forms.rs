@@ -37,7 +37,7 @@ pub(super) fn staff(node: Who, role: PersonRole) -> Actor {
 
 /// The patient, logged in to the own record.
 pub(super) fn patient(subject: Subject) -> Actor {
-    Actor::Patient { account: "own".to_owned(), subject }
+    Actor::Patient { account: "own".to_owned(), subject, guardian: false }
 }
 
 /// What a patient says at a desk.

@@ -55,9 +55,9 @@ struct Query {
 /// Something a patient said at a desk: the number of one word.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {
-    pub(crate) node: Who,
+    pub(super) node: Who,
     resident: usize,
-    pub(crate) word: u64,
+    word: u64,
     /// Which of the patient's tokens it is of.
     token: usize,
 }
@@ -77,6 +77,8 @@ pub(crate) struct Referred {
     pub(crate) to: Who,
     pub(crate) id: ReferralId,
     resident: usize,
+    /// Steps of which their offices were told that they were taken.
+    pub(crate) taken: BTreeSet<(Who, ReferralAct)>,
 }
 
 impl Load {
@@ -202,7 +204,6 @@ impl Load {
                 documents: documents.clone(),
                 purpose: Purpose::Treatment,
                 treating: false,
-                break_glass: None,
             })),
             What::Guess { .. } => return None,
             What::Read { resident, from, .. } => {
@@ -313,9 +314,12 @@ impl Load {
             }
             (What::Send { resident, to, id }, Ok(Outcome::Done)) => {
                 self.counts.referrals += 1;
-                self.referred.push(Referred { from: node, to, id, resident });
+                self.referred.push(Referred { from: node, to, id, resident, taken: BTreeSet::new() });
             }
-            (What::Step { .. }, Ok(Outcome::Done)) => self.counts.steps += 1,
+            (What::Step { referred, act }, Ok(Outcome::Done)) => {
+                self.counts.steps += 1;
+                self.referred.get_mut(referred).map(|referred| referred.taken.insert((node, act)));
+            }
             _ => {}
         }
     }

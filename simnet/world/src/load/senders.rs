@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
-use yiqiao_simnet::feeds::{Event as Told, System};
+use yiqiao_simnet::feeds::{Content, Event as Told, System};
 use yiqiao_simnet::town::Town;
 
 use super::day::Day;
 use super::town::{events, node_of};
 use super::{Act, ActId, Load};
 use crate::hub::{Event, Hub};
-use crate::limits::ACK_WAIT;
+use crate::limits::{ACK_WAIT, LONGER};
 use crate::network::Who;
 use crate::node::Node;
 use crate::randomness::{Part, stream};
@@ -23,11 +23,19 @@ use crate::setup::{Kept, Setup};
 pub(super) struct Sender {
     node: Who,
     system: Code,
-    /// When, of which town, and what: it is written when it is sent.
-    queue: VecDeque<(Timestamp, (usize, Told))>,
+    queue: VecDeque<Due>,
     chance: Chance,
     /// The input at the front is under way.
     is_busy: bool,
+}
+
+/// What is sent when: it is written then.
+struct Due {
+    at: Timestamp,
+    town: usize,
+    event: Told,
+    /// The document in it is longer by so many bytes.
+    longer: u64,
 }
 
 /// An input that is under way.
@@ -62,10 +70,32 @@ pub(super) fn of(setup: &Setup, towns: &[Town], began: Timestamp, day: Option<&D
         let times = times.into_iter().map(|time| began + time);
         let kept = |number: &u64| Kept::has(setup.kept.inputs.as_ref(), *number);
         let kept = numbers.zip(times.zip(inputs)).filter(|(number, _)| kept(number));
-        let (system, queue) = (constant(system.name()), kept.map(|(_, input)| input).collect());
+        let due =
+            |(number, (at, (town, event)))| Due { at, town, longer: longer(setup, number, &event), event };
+        let (system, queue) = (constant(system.name()), kept.map(due).collect());
         senders.push(Sender { node, system, queue, chance, is_busy: false });
     }
     (senders, number)
+}
+
+/// By how many bytes the document of an input is longer than what the generator writes.
+fn longer(setup: &Setup, number: u64, event: &Told) -> u64 {
+    let mut chance = stream(setup.seed, Part::Long, number);
+    let is_long = chance.below(1_000) < setup.rates().long && matches!(event.content, Content::Document(_));
+    let [most, some] = LONGER;
+    let (least, longest) = if chance.below(8) == 0 { some } else { most };
+    if is_long { least + chance.below(longest - least) } else { 0 }
+}
+
+/// The same document with so many bytes more, which no reader shows.
+fn lengthen(document: &mut Vec<u8>, bytes: u64) {
+    let end = b"</ClinicalDocument>";
+    if let Some(at) = document.windows(end.len()).rposition(|window| window == end) {
+        let line = b"a page that was scanned in lines\n";
+        let lines = usize::try_from(bytes).unwrap_or(0).div_ceil(line.len());
+        let rest = document.split_off(at);
+        document.extend([b"<!--".as_slice(), &line.repeat(lines), b"-->", &rest].concat());
+    }
 }
 
 impl Sender {
@@ -78,16 +108,19 @@ impl Load {
     /// A system sends what is at the front of its queue, when its time has come.
     pub(super) fn send_next(&mut self, hub: &mut Hub, at: usize) {
         let id = self.new_id();
-        if let Some((when, _)) = self.senders.get(at).and_then(|sender| sender.queue.front()) {
-            hub.at(*when, Event::Act(id, Act::Send(at)));
+        if let Some(due) = self.senders.get(at).and_then(|sender| sender.queue.front()) {
+            hub.at(due.at, Event::Act(id, Act::Send(at)));
         }
     }
 
     pub(super) fn send(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, at: usize) {
         let id = self.new_id();
         let Some(sender) = self.senders.get_mut(at).filter(|sender| !sender.is_busy) else { return };
-        let Some((_, (town, event))) = sender.queue.front() else { return };
-        let Some(feed) = self.towns.get(*town).and_then(|town| town.write(event)) else { return };
+        let Some(Due { town, event, longer, .. }) = sender.queue.front() else { return };
+        let Some(mut feed) = self.towns.get(*town).and_then(|town| town.write(event)) else { return };
+        if *longer > 0 {
+            lengthen(&mut feed.bytes, *longer);
+        }
         sender.is_busy = true;
         self.sending.insert(id, Sending { sender: at, kept: BTreeSet::new() });
         if let Some(node) = nodes.get_mut(&sender.node) {
@@ -99,7 +132,7 @@ impl Load {
     /// Documents of an input were kept: of whom they are, the oracle is told.
     pub(super) fn told_of(&self, hub: &mut Hub, id: ActId, entries: &[EntryId]) {
         let sender = self.sending.get(&id).and_then(|sending| self.senders.get(sending.sender));
-        let Some((node, (_, (town, event)))) =
+        let Some((node, Due { town, event, .. })) =
             sender.and_then(|sender| Some((sender.node, sender.queue.front()?)))
         else {
             return;

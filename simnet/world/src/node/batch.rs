@@ -75,7 +75,7 @@ impl Node {
         hub.note(self.who, format_args!("batch {} kept {}", batch.len(), records.len()));
         if !records.is_empty() {
             running.ledger.append(hub, self.who, &records)?;
-            running.ledger.commit(view, records.len(), hub.has_plant(Plant::PlaceKept));
+            running.ledger.commit(view, records.len(), hub.plant);
         }
         for took in taken {
             match took {

@@ -12,6 +12,7 @@ use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{Method, SubmitRequest};
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
+use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::lease::{FeedItem, feed_next, feed_start};
 use yiqiao_proto::time::Timestamp;
@@ -184,6 +185,11 @@ impl Node {
             return;
         };
         hub.ends(id);
+        if hub.has_plant(Plant::CallsKept)
+            && let Some(running) = &mut self.running
+        {
+            running.calls.insert(CallId::MAX - id, Pending::NamedLists);
+        }
         match pending {
             Pending::Question(act) => {
                 hub.told.push_back((act, Told::Answer(answer.and_then(Result::ok))));
@@ -313,7 +319,8 @@ impl Node {
             && let Some(stretch) = fetch.left.pop_front()
         {
             fetch.flying.insert(stretch.first_chunk, (stretch, 1));
-            let id = hub.pull(self.who, fetch.holder, stretch.request(&fetch.request));
+            hub.oracle.tries(hub.now, self.who, std::iter::once(name_of(&document, stretch.first_chunk)));
+            let id = hub.pull(self.who, fetch.holder, &fetch.request, stretch);
             running.calls.insert(id, Pending::Range(document, stretch));
         }
         if fetch.flying.is_empty() {
@@ -336,6 +343,9 @@ impl Node {
             Some(Err(refusal)) => Lost::refused(&refusal),
             None => Lost::Silent,
         };
+        if hub.has_plant(Plant::PulledAtOnce) {
+            return self.pull_again(hub, document, stretch.first_chunk);
+        }
         let Lost::Refused(refusal) = lost else { return self.end_fetch(hub, &document, Err(Broken::Lost)) };
         let tries = fetch.flying.get(&stretch.first_chunk).map_or(BUSY_WAITS_MAX, |(_, tries)| *tries);
         if refusal.code != RefusalCode::Busy || tries >= BUSY_WAITS_MAX {
@@ -352,7 +362,8 @@ impl Node {
         let Some(fetch) = running.fetches.get_mut(&document) else { return };
         if let Some((stretch, tries)) = fetch.flying.get_mut(&first_chunk) {
             *tries += 1;
-            let id = hub.pull(self.who, fetch.holder, stretch.request(&fetch.request));
+            hub.oracle.tries(hub.now, self.who, std::iter::once(name_of(&document, first_chunk)));
+            let id = hub.pull(self.who, fetch.holder, &fetch.request, *stretch);
             running.calls.insert(id, Pending::Range(document, *stretch));
         }
     }
@@ -374,6 +385,11 @@ impl Node {
 /// A tree as it came; or, if nodes take what comes at whatever tree, the one that they know.
 pub(crate) fn trusted(hub: &Hub, who: Who, tree: Checkpoint) -> Checkpoint {
     hub.oracle.tree_of(who).filter(|_| hub.has_plant(Plant::TreeTrusted)).unwrap_or(tree)
+}
+
+/// By what a stretch of a document is told from others.
+fn name_of(document: &DocumentId, first_chunk: u64) -> [u8; 32] {
+    hash::blake3(&[document.as_bytes(), &first_chunk.to_be_bytes()])
 }
 
 /// The items as if they followed what is known: each with the number and the chain that it would need.

@@ -3,7 +3,7 @@
 use prost::Message;
 use yiqiao_journal::Register;
 use yiqiao_node_core::machine::Machine;
-use yiqiao_node_core::state::{Fault, Record, Table, View};
+use yiqiao_node_core::state::{Fault, Record, Table, View, kept};
 
 use crate::disk::{Book, Index, NotKept, Volume};
 use crate::hub::{Hub, Stopped};
@@ -44,7 +44,7 @@ impl Ledger {
                     Err(fault) => return Err(fault.to_string()),
                 }
             }
-            self.commit(view, 1, false);
+            self.commit(view, 1, None);
         }
         Ok(records.len())
     }
@@ -79,13 +79,33 @@ impl Ledger {
         Ok(hub.step(who)?)
     }
 
-    /// Brings the index to what a batch has written; a planted fault lets stand what is to go.
-    pub(super) fn commit(&mut self, view: View, records: usize, is_planted: bool) {
+    /// Brings the index to what a batch has written; planted faults let stand what is to go, or count members anew each time.
+    pub(super) fn commit(&mut self, view: View, records: usize, plant: Option<Plant>) {
         let mut written = view.into_written();
-        if is_planted {
+        if plant == Some(Plant::PlaceKept) {
             written.retain(|_, value| value.is_some());
         }
+        if plant == Some(Plant::TakenBackLost) {
+            let notices = written.iter_mut().filter(|(key, _)| key.first() == Some(&(Table::Notices as u8)));
+            notices.filter_map(|(_, value)| value.as_mut()).for_each(|value| {
+                let kept = kept::Notices::decode(value.as_slice()).unwrap_or_default();
+                *value = kept::Notices { taken_back: Vec::new(), ..kept }.encode_to_vec();
+            });
+        }
+        if plant == Some(Plant::CountedAnew) {
+            let counts = written.iter().filter(|(key, _)| key.first() == Some(&(Table::Asker as u8)));
+            let anew = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
+                ([key.as_slice(), &self.index.records.to_be_bytes()].concat(), value.clone())
+            };
+            let anew: Vec<_> = counts.map(anew).collect();
+            written.extend(anew);
+        }
         self.index.commit(written, records, 0);
+    }
+
+    /// How much a table has.
+    pub(super) fn count(&self, table: Table) -> usize {
+        self.index.count(table as u8)
     }
 
     /// Whether a place of a queue is there.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::answers::{Events, LeftOut};
-use yiqiao_node_core::audit::{Act, Of, Shown};
+use yiqiao_node_core::audit::{Act, Anchors, Of, Shown};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{AccessAct, AccessOutcome};
 use yiqiao_proto::envelope::{Envelope, Word as _};
@@ -33,6 +33,16 @@ impl Oracle {
     pub(super) fn came(&mut self, holder: Who, hash: Digest, request: &PullRequest) {
         let about = (request.asker.organisation.clone(), request.entry_id);
         self.access.asked.insert((holder, hash), about);
+    }
+
+    /// How many requests have come to a holder.
+    pub(crate) fn requests_to(&self, holder: Who) -> usize {
+        self.access.asked.keys().filter(|(who, _)| *who == holder).count()
+    }
+
+    /// How many requests of a member have come to any holder.
+    pub(crate) fn requests_of(&self, member: &Code) -> usize {
+        self.access.asked.values().filter(|(asker, _)| asker == member).count()
     }
 
     /// A holder has said that it lets go, or that it does not.
@@ -170,7 +180,8 @@ fn audit_of(node: &Node) -> Result<BTreeMap<Digest, Shown>, String> {
     }
     let (mut hash, mut from) = (Vec::new(), 0);
     while from < lines.len() as u64 {
-        let walked = node.ask(|machine, view| machine.verify_audit(hash.clone(), from, view));
+        let walked =
+            node.ask(|machine, view| machine.verify_audit(hash.clone(), from, &Anchors::new(), view));
         let walked = walked.ok_or(format!("{who} does not run"))?;
         (hash, from) = walked.map_err(|broken| format!("{who}: {broken}"))?;
     }

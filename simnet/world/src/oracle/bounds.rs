@@ -1,7 +1,9 @@
-//! Nothing is asked for without end: so many calls are under way at once, and the same is asked for so often within an hour.
+//! Nothing is asked for or held without end: so many calls are under way at once, the same is asked for so often within an hour,
+//! and what grows with requests and peers stays within its bound.
 
 use std::collections::BTreeMap;
 
+use yiqiao_node_core::memory::Held;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::time::{Millis, Timestamp};
@@ -32,11 +34,15 @@ impl Oracle {
         if under_way > CALLS_MAX {
             self.blames(now, who, &format!("{under_way} calls are under way at once"));
         }
+        let words = words.iter().map(|word| *word.as_bytes());
+        self.tries(now, who, words.chain(std::iter::once(hash::blake3(&[request]))));
+    }
+
+    /// A process asks for something; each thing by a name.
+    pub(crate) fn tries(&mut self, now: Timestamp, who: Who, asked: impl Iterator<Item = [u8; 32]>) {
         if self.bounds.began.is_none_or(|began| began + HOUR <= now) {
             self.bounds = Bounds { began: Some(now), tries: BTreeMap::new() };
         }
-        let words = words.iter().map(|word| *word.as_bytes());
-        let asked = words.chain(std::iter::once(hash::blake3(&[request])));
         let tries = asked.map(|thing| {
             let tries = self.bounds.tries.entry((who, thing)).or_default();
             *tries += 1;
@@ -45,6 +51,12 @@ impl Oracle {
         let most = tries.max().unwrap_or(0);
         if most > TRIES_PER_HOUR_MAX {
             self.blames(now, who, &format!("the same is asked for {most} times within an hour"));
+        }
+    }
+    /// A process holds so much of something, and may hold so much.
+    pub(crate) fn holds(&mut self, now: Timestamp, who: Who, Held { what, count, max }: Held) {
+        if count > max {
+            self.blames(now, who, &format!("more is held than may be: {what}: {count} of {max}"));
         }
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::calls::{Call, SubmitAnswer};
-use yiqiao_proto::directive::{Act, Directive, PatientQuery};
+use yiqiao_proto::directive::{Act, PatientQuery};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Word as _};
-use yiqiao_proto::id::{Code, Digest, DirectiveId, DocumentId, EntryId};
+use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId};
 use yiqiao_proto::note::read_unchecked;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::Timestamp;
@@ -109,13 +109,6 @@ impl Oracle {
         let word = self.word_at(seq).filter(|word| word.signer == *publisher);
         let entry = word.and_then(|word| Entry::decode(word.envelope.payload()).ok());
         entry.is_some_and(|entry| entry.entry_id == *id && entry.document == *document)
-    }
-
-    /// Whether a place of the log has this directive.
-    pub(super) fn is_directive(&self, seq: u64, signer: &Code, id: &DirectiveId) -> bool {
-        let word = self.word_at(seq).filter(|word| word.signer == *signer);
-        let act = word.and_then(|word| Act::<Directive>::decode(word.envelope.payload()).ok());
-        act.is_some_and(|act| act.said.id == *id)
     }
 
     pub(super) fn word_at(&self, seq: u64) -> Option<Word> {

@@ -1,9 +1,12 @@
-//! Messages that were handed in, and those whose senders have their answer: none of these is lost, none is kept twice.
+//! Messages that were handed in, and those whose senders have their answer, and what desks were told that it was kept: none of
+//! these is lost, none is kept twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::ask::{self, WordState};
-use yiqiao_proto::id::{Code, EntryId};
+use yiqiao_node_core::state;
+use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::id::{Code, Digest, EntryId};
 use yiqiao_proto::time::Timestamp;
 
 use super::Oracle;
@@ -20,6 +23,8 @@ struct OfNode {
     handed: BTreeMap<Code, BTreeSet<[u8; 32]>>,
     acknowledged: BTreeSet<[u8; 32]>,
     entries: BTreeSet<EntryId>,
+    /// What patients said at desks, by number: the hash of the payload, if the node had one when it said so.
+    said: BTreeMap<u64, Option<Digest>>,
 }
 
 impl Oracle {
@@ -70,18 +75,35 @@ impl Oracle {
         Ok(())
     }
 
-    /// The receipt of what a patient said at a desk stands at that very word.
+    /// A desk is told that words of a patient were kept, under these numbers.
+    pub(crate) fn said(&mut self, node: &Node, numbers: &[u64]) {
+        let known = self.messages.0.entry(node.who).or_default();
+        known.said.extend(numbers.iter().map(|number| (*number, payload_of(node, *number))));
+    }
+
+    /// Every word that a desk was told of stands once in the log, where its receipt says; or the registry has refused it.
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_said(&self, node: &Node, number: u64) -> Result<(), String> {
-        let state = node.ask(|_, view| ask::word(number, view)).flatten();
-        let said = node.ask(|_, view| ask::directive(number, view)).flatten();
-        let (Some(WordState::Stands(receipt)), Some(said)) = (state, said) else { return Ok(()) };
-        if self.is_directive(receipt.seq, &node.code, &said) {
-            return Ok(());
+    pub(crate) fn check_said(&self, node: &Node) -> Result<(), String> {
+        let Some(known) = self.messages.0.get(&node.who) else { return Ok(()) };
+        for (number, payload) in &known.said {
+            let state = node.ask(|_, view| ask::word(*number, view)).flatten();
+            let wrong = match state {
+                Some(WordState::Stands(receipt)) => {
+                    let word = self.word_at(receipt.seq).filter(|word| word.signer == node.code);
+                    let same = word.is_some_and(|word| Some(word.envelope.payload_hash()) == *payload);
+                    (!same).then_some("a receipt of what was said stands at another word")
+                }
+                Some(WordState::Refused { .. }) => None,
+                Some(WordState::Waiting) => Some("what was said at a desk is not handed in"),
+                None => Some("what was said at a desk is not kept: lost"),
+            };
+            if let Some(wrong) = wrong {
+                return Err(format!("{}: {wrong}", node.who));
+            }
         }
-        Err(format!("{}: a receipt of what was said stands at another word", node.who))
+        Ok(())
     }
 
     /// Every document of an acknowledged message is here, and once in the log if it was ever published.
@@ -123,4 +145,10 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+/// The hash of what a word of this number says, if the node has one.
+fn payload_of(node: &Node, number: u64) -> Option<Digest> {
+    let word = node.ask(|_, view| view.find(&state::word(number))).flatten()?;
+    Envelope::decode(&word.envelope).ok().map(|envelope| envelope.payload_hash())
 }

@@ -153,6 +153,7 @@ impl Model {
             version: record.version() + 1,
             seq: opening.seq,
             commitment: opening.commitment(),
+            accepted_at: opening.accepted_at,
         };
         if in_force.directive.stance == Stance::Permit {
             self.permits.entry(token).or_default().push(in_force.clone());

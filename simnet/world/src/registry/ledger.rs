@@ -95,6 +95,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// How much a table has.
+    pub(super) fn count(&self, table: Table) -> usize {
+        self.index.count(table as u8)
+    }
+
     /// The process is gone.
     pub(super) fn leave(self) -> Index {
         self.index

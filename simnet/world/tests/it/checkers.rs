@@ -50,6 +50,11 @@ fn a_message_that_is_taken_under_two_names_is_doubled() {
 }
 
 #[test]
+fn what_a_desk_was_told_that_it_was_kept_and_was_not_is_lost() {
+    fires(Plant::SaidOnly, 1, 5, "what was said at a desk is not kept: lost");
+}
+
+#[test]
 fn f6_a_holder_whose_clock_stands_lets_go_what_was_revoked() {
     fires_always("deaf-holder", Plant::ClockStands, "not permitted within");
 }
@@ -72,6 +77,11 @@ fn n8_a_name_that_goes_to_the_registry_is_seen() {
 #[test]
 fn r4_a_step_that_is_taken_in_and_forgotten_leaves_two_states() {
     fires(Plant::StepLost, 1, 5, "a referral");
+}
+
+#[test]
+fn r5_a_step_that_an_office_was_told_of_and_that_was_not_kept_is_lost() {
+    fires(Plant::StepOnly, 1, 10, "a step that its office was told of is lost");
 }
 
 #[test]
@@ -133,6 +143,35 @@ fn what_is_tried_again_without_a_wait_is_counted() {
 }
 
 #[test]
+fn a_range_that_is_asked_for_again_without_a_wait_is_counted() {
+    let happens = |minute, what, who, minutes| Scripted { minute, what, who, minutes };
+    let script = vec![
+        happens(9, Happening::PermitAll, 0, 0),
+        happens(10, Happening::LookAll, 0, 0),
+        happens(12, Happening::Away, 0, 8),
+        happens(12, Happening::PullAll, 0, 0),
+    ];
+    let world = |seed| Setup {
+        plant: Some(Plant::PulledAtOnce),
+        minutes: 21,
+        rates: Some(Rates::CALM),
+        script: script.clone(),
+        ..Setup::small(seed)
+    };
+    fires_in(world, 1, "times within an hour");
+}
+
+#[test]
+fn calls_that_are_never_forgotten_are_more_than_may_be_held() {
+    fires(Plant::CallsKept, 1, 20, "more is held than may be: calls of the process");
+}
+
+#[test]
+fn a_table_that_grows_with_requests_is_found() {
+    fires(Plant::CountedAnew, 1, 30, "more is kept than may be: Held { what: \"counts of what members ask\"");
+}
+
+#[test]
 fn a_place_of_a_queue_that_stands_for_good_is_found() {
     fires(Plant::PlaceKept, 1, 2, "a place of a queue");
 }
@@ -160,22 +199,9 @@ fn p6_a_range_that_goes_to_another_than_the_recipient_is_seen() {
     fires_in(world, 1, "served to another");
 }
 
-/// The first node's clock stands, and it takes neither leases nor lists any more; then a member is suspended.
-fn unread(seed: u64) -> Setup {
-    let newer = Scripted { minute: 16, what: Happening::Suspend, who: 2, minutes: 20 };
-    Setup {
-        plant: Some(Plant::ListUnread),
-        patients: 12,
-        minutes: 40,
-        rates: Some(Rates::CALM),
-        script: vec![newer],
-        ..Setup::small(seed)
-    }
-}
-
 #[test]
 fn m7_f7_a_holder_that_takes_no_lists_lets_go_to_a_suspended_member() {
-    fires_in(unread, 7, "by or to a suspended member");
+    fires_always("suspended-unheard", Plant::ListUnread, "by or to a suspended member");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod checkers;
 mod determinism;
 mod program;
+mod reduce;
 mod report;
 mod scenarios;
 mod sweep;

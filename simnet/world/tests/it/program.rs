@@ -87,6 +87,9 @@ fn a_violation_ends_with_one_and_the_command_that_repeats_it() {
         "again: yiqiao-simnet run --seed 3 --hospitals 3 --patients 4 --hours 1 --cheap --plant name-told";
     assert!(text.contains("VIOLATION at ") && text.contains(again), "{text}");
     let scenario = text.split_once("for --scenario:\n").unwrap().1;
+    let (scenario, history) = scenario.split_once("its history").unwrap();
+    let lines = history.lines().count();
+    assert!((10..=121).contains(&lines) && history.contains("n1>r call "), "{history}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("reduced.toml");
     fs::write(&file, scenario).unwrap();
