@@ -221,7 +221,7 @@ fn c_accepts_files_and_reads(stage: &Stage, path: &str) {
         };
         (here("qzrm") && here("qzzy")).then_some(history)
     });
-    assert_eq!(text(&history, "/completeness/kind"), "consented");
+    assert_eq!(text(&history, "/completeness/kind"), "consented", "{history}");
     for holder in ["qzrm", "qzzy"] {
         let row = array(&history, "/items").iter().find(|row| text(row, "/holder") == holder).unwrap();
         let opened = doctor.open(row);

@@ -4,7 +4,7 @@
 
 use yiqiao_host::http::Problem;
 use yiqiao_node_core::ask::{self, Patient};
-use yiqiao_node_core::machine::Machine;
+use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_node_core::receive::Shown;
 use yiqiao_node_core::state::{self, Fault, View};
 use yiqiao_proto::codes::{
@@ -18,6 +18,7 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::api::front::Front;
 use crate::api::limits::{COPIES_MAX, OWN_DOCUMENTS_AT_ONCE, OWN_DOCUMENTS_MAX};
+use crate::limits::NEWS_WAIT;
 
 /// All that is kept of a patient here, as far as one list goes.
 pub(super) struct Kept {
@@ -35,10 +36,9 @@ impl Front {
     /// out. The patient comes first. Asked for piece by piece: a question starts again from its beginning for what it lacks, and
     /// others wait for it.
     pub(super) async fn kept(&self, patient: &Patient) -> Result<Kept, Problem> {
-        let (now, inbox, subject) = (self.now(), &self.app.inbox, patient.subject);
+        let (inbox, subject) = (&self.app.inbox, patient.subject);
         let subjects: Vec<_> = std::iter::once(subject).chain(patient.retired.iter().copied()).collect();
-        let (has_lease, is_permitted) =
-            inbox.ask(move |machine, view| standing(machine, view, &subject, now)).await?;
+        let (has_lease, is_permitted) = self.standing(subject).await?;
         let whose = subjects.clone();
         let (entries, is_cut) = inbox.ask(move |_, view| own_entries(view, &whose)).await?;
         let mut own = Vec::with_capacity(entries.len());
@@ -51,6 +51,23 @@ impl Front {
             copies.extend(self.copies(subject).await?);
         }
         Ok(Kept { own, copies, is_cut, has_lease, is_permitted })
+    }
+
+    /// Whether there is a lease, and whether this hospital may look for documents of the patient. While a new lease waits for the
+    /// feed up to its place there is none (F-7): of a registry that answers, that is waited for, lest the list says it does not.
+    async fn standing(&self, subject: Subject) -> Result<(bool, bool), Problem> {
+        let (inbox, now) = (&self.app.inbox, self.now());
+        let ask = move |machine: &Machine, view: &View| {
+            Ok((standing(machine, view, &subject, now)?, machine.last_call()))
+        };
+        let (known, after) = inbox.ask(ask).await?;
+        if known.0 || !self.app.registry.is_connected() {
+            return Ok(known);
+        }
+        // What is not known by then is not waited for any longer.
+        inbox.hand_in_time(Input::CatchUp { after }, NEWS_WAIT).await.ok();
+        let now = self.now();
+        Ok(inbox.ask(move |machine, view| standing(machine, view, &subject, now)).await?)
     }
 
     async fn copies(&self, subject: Subject) -> Result<Vec<Shown>, Problem> {
