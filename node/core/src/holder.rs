@@ -23,7 +23,7 @@ use crate::audit::{Act, Line, audit};
 use crate::consent::{self, Judgement};
 use crate::event::{self, Event};
 use crate::feed;
-use crate::limits::{PAGE_MAX, RECIPIENTS_MAX, REQUESTS_PER_DAY_MAX, SOON};
+use crate::limits::{DECISION_HOLDS, PAGE_MAX, RECIPIENTS_MAX, REQUESTS_PER_DAY_MAX, SOON};
 use crate::machine::{Machine, Outcome, Stop, Work};
 use crate::said::{self, WordState};
 use crate::state::kept;
@@ -365,14 +365,14 @@ pub(crate) fn range(work: &mut Work<'_>, range: &Range) -> Result<Outcome, Stop>
         Outcome::Refused(refuse(RefusalCode::Nothing, "P-4"))
     } else if !chunks.contains(&range.chunks) {
         Outcome::Refused(refuse(RefusalCode::Malformed, "P-6"))
-    } else if feed::standing(work.machine, work.now).is_none() {
-        Outcome::Refused(soon("F-7"))
-    } else {
+    } else if let Some(lease) = feed::standing(work.machine, work.now) {
         match said::word(known.word, work.view)? {
             Some(WordState::Waiting) => Outcome::Refused(soon("P-8")),
-            Some(WordState::Stands(_)) => serve(work, range, &known, &request)?,
+            Some(WordState::Stands(_)) => serve(work, range, &known, &request, lease.ends_at)?,
             Some(WordState::Refused { .. }) | None => Outcome::Refused(refuse(RefusalCode::Stopped, "P-8")),
         }
+    } else {
+        Outcome::Refused(soon("F-7"))
     })
 }
 
@@ -381,6 +381,7 @@ fn serve(
     range: &Range,
     known: &Request,
     request: &PullRequest,
+    lease_ends_at: Timestamp,
 ) -> Result<Outcome, Fault> {
     let release = Envelope::decode(&known.release).map_err(|_| damaged())?;
     let terms = read_release(known)?.terms;
@@ -394,9 +395,12 @@ fn serve(
     let all = case.size.div_ceil(u64::from(CHUNK_BYTES)).max(1);
     let left = all.saturating_sub(range.first_chunk).min(range.chunks.into());
     Ok(match u32::try_from(left) {
-        Ok(chunks) if chunks > 0 => {
-            Outcome::Serve { document: request.document, first_chunk: range.first_chunk, chunks }
-        }
+        Ok(chunks) if chunks > 0 => Outcome::Serve {
+            document: request.document,
+            first_chunk: range.first_chunk,
+            chunks,
+            holds: DECISION_HOLDS.min(lease_ends_at.since(work.now)),
+        },
         Ok(_) | Err(_) => Outcome::Refused(refuse(RefusalCode::Malformed, "P-6")),
     })
 }

@@ -110,6 +110,8 @@ pub const REQUEST_LIFE: Millis = Millis::from_secs(3600);
 pub const RECHECK_EVERY: Millis = Millis::from_secs(3600);
 /// How soon again if it could not be decided, for want of a lease or a head.
 pub const RECHECK_SOON: Millis = Millis::from_secs(60);
+/// How long what was decided about a range counts for chunks that have not begun to go out: a slow recipient gets no more.
+pub const DECISION_HOLDS: Millis = Millis::from_secs(1);
 /// Steps of one side of a referral.
 pub const STEPS_MAX: u32 = 64;
 /// Referrals of one member that nobody here has answered.

@@ -178,7 +178,11 @@ pub enum Outcome {
         first_chunk: u64,
         /// How many there are to serve.
         chunks: u32,
+        /// How long the decision counts for those that have not begun to go out.
+        holds: Millis,
     },
+    /// There is no glass to break: the region's policy knows no emergency access (M-10).
+    NoEmergency,
     /// A member's call is refused; what follows from it is done.
     Refused(Refusal),
     /// The request of an access that is to be proved, as it was signed.

@@ -14,6 +14,7 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::sealed::Map;
+use yiqiao_proto::time::Millis;
 
 use crate::feed::ToldAct;
 use crate::holder::Range;
@@ -64,6 +65,8 @@ pub enum Reply {
         first_chunk: u64,
         /// How many there are to serve.
         chunks: u32,
+        /// How long the decision counts for those that have not begun to go out.
+        holds: Millis,
     },
 }
 
@@ -135,8 +138,8 @@ pub fn reply(outcome: Outcome) -> Option<Result<Reply, Refusal>> {
         Err(refusal)
     } else if let Outcome::Released { release, wrapped_key, document } = outcome {
         Ok(Reply::Release(LetGo { document, release, wrapped_key }))
-    } else if let Outcome::Serve { document, first_chunk, chunks } = outcome {
-        Ok(Reply::Serve { document, first_chunk, chunks })
+    } else if let Outcome::Serve { document, first_chunk, chunks, holds } = outcome {
+        Ok(Reply::Serve { document, first_chunk, chunks, holds })
     } else if let Outcome::Newest(checkpoint) = outcome {
         Ok(Reply::Done(CheckpointNotice { checkpoint }.encode_to_vec()))
     } else if outcome == Outcome::Done {

@@ -189,10 +189,15 @@ impl FetchFailed {
             Self::Call(CallFailed::Refused(refusal)) => Broken::Refused(refusal.clone()),
             Self::Vault(VaultError::Unsealable(_)) | Self::Length => Broken::OtherBytes,
             Self::NoMap => Broken::NoMap,
-            Self::Pull(PullError::Stopped { .. }) => Broken::Stopped,
+            Self::Pull(PullError::Stopped { code }) if is_stop(*code) => Broken::Stopped,
             Self::Call(_) | Self::Pull(_) | Self::Vault(_) | Self::Unwanted | Self::TooMany => Broken::Lost,
         }
     }
+}
+
+/// Whether a body was broken off because it is permitted no longer: a holder without a lease can only not go on for now (F-7).
+fn is_stop(code: u16) -> bool {
+    u32::from(code) == RefusalCode::Stopped.number()
 }
 
 /// Takes a body chunk by chunk.

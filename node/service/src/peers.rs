@@ -4,15 +4,16 @@
 //! for every request and every range.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use yiqiao_host::clock::Clock;
-use yiqiao_host::link::{self, PeerId, PullAnswer, Service};
+use yiqiao_host::link::{self, PeerId, PullAnswer, Service, Stop};
 use yiqiao_node_core::holder::Range;
 use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_node_core::peer::{self, CallFault, Reply};
@@ -25,7 +26,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::release::PullRequest;
 
 use crate::limits::NEWS_WAIT;
-use crate::pulls::Pulls;
+use crate::pulls::{Decision, Pulls};
 use crate::sequencer::{Inbox, NotTaken, Progress};
 use crate::vault::{Vault, VaultError};
 
@@ -91,11 +92,27 @@ impl Peers {
         let (asker, _) = self.asker(peer)?;
         let range = peer::read_range(&asker, &request).map_err(|why| refuse_unread(&why))?;
         let turn = self.pulls.begin(&asker, range.request).ok_or_else(|| refuse(RefusalCode::Busy, "P-6"))?;
-        let reply = self.hand_range(range).await?;
-        let Reply::Serve { document, first_chunk, chunks } = reply else { return Err(unexpected()) };
+        let began = Instant::now();
+        let reply = self.hand_range(range.clone()).await?;
+        let Reply::Serve { document, first_chunk, chunks, holds } = reply else { return Err(unexpected()) };
         let vault = Arc::clone(&self.vault);
         let (file, length) = blocking(move || vault.sealed(document, first_chunk, chunks)).await?;
-        Ok(PullAnswer { header: Bytes::new(), length, body: Box::new(turn.body(file, length)) })
+        let decide = move || {
+            let again = self.clone().decide_again(peer, range.clone());
+            again.map_err(|refusal| Stop(tell(&refusal).code)).boxed()
+        };
+        let decision = Decision { holds_until: began + Duration::from_millis(holds.get()), decide };
+        Ok(PullAnswer { header: Bytes::new(), length, body: Box::new(turn.body(file, length, decision)) })
+    }
+
+    /// Decides about a range that is being sent once more: until when that counts (P-6).
+    async fn decide_again(self, peer: PeerId, range: Range) -> Result<Instant, Refusal> {
+        self.asker(peer)?;
+        let began = Instant::now();
+        let Reply::Serve { holds, .. } = self.hand(Input::Range(range)).await? else {
+            return Err(unexpected());
+        };
+        Ok(began + Duration::from_millis(holds.get()))
     }
 
     /// Decides about a range. The release on which it rests is on its way into the log when the first one is asked for: that is

@@ -1,13 +1,19 @@
-//! Ranges that are being sent: at most [`PULLS_OUTSTANDING`] of one member under one request (P-6).
+//! Ranges that are being sent: at most [`PULLS_OUTSTANDING`] of one member under one request, and each only as long as it is
+//! decided that it may go (P-6).
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf, Take};
+use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
+use futures::{StreamExt, stream};
+use tokio::io::{AsyncRead, AsyncReadExt, Take};
+use tokio::time::Instant;
+use tokio_util::io::StreamReader;
+use yiqiao_host::link::Stop;
+use yiqiao_host::link::limits::CHUNK_BYTES_MAX;
 use yiqiao_proto::id::{Code, Digest};
 
 use crate::limits::PULLS_OUTSTANDING;
@@ -24,9 +30,16 @@ pub(crate) struct Turn {
     outstanding: Outstanding,
 }
 
-/// The bytes of a range; each is read when the one before has gone out.
-pub(crate) struct Body {
+/// What a range is sent under: until when the last decision counts, and how to come to the next one (P-6).
+pub(crate) struct Decision<D> {
+    pub(crate) holds_until: Instant,
+    pub(crate) decide: D,
+}
+
+/// A range on its way out: each piece is read when the one before has gone out.
+struct Sending<D> {
     file: Take<tokio::fs::File>,
+    decision: Decision<D>,
     _turn: Turn,
 }
 
@@ -45,9 +58,35 @@ impl Pulls {
 }
 
 impl Turn {
-    /// Sends so many bytes from where the file stands.
-    pub(crate) fn body(self, file: File, length: u64) -> Body {
-        Body { file: tokio::fs::File::from_std(file).take(length), _turn: self }
+    /// So many bytes from where the file stands, as long as it is decided that they may go.
+    pub(crate) fn body<D>(
+        self,
+        file: File,
+        length: u64,
+        decision: Decision<D>,
+    ) -> impl AsyncRead + Send + Unpin + 'static
+    where
+        D: FnMut() -> BoxFuture<'static, Result<Instant, Stop>> + Send + 'static,
+    {
+        let file = tokio::fs::File::from_std(file).take(length);
+        let sending = Sending { file, decision, _turn: self };
+        let pieces = stream::try_unfold(sending, |mut sending| async {
+            let piece = sending.piece().await?;
+            Ok::<_, io::Error>((!piece.is_empty()).then_some((piece, sending)))
+        });
+        StreamReader::new(pieces.boxed())
+    }
+}
+
+impl<D: FnMut() -> BoxFuture<'static, Result<Instant, Stop>>> Sending<D> {
+    /// The next piece; empty after the last one. A decision that counts no longer is followed by another.
+    async fn piece(&mut self) -> io::Result<Bytes> {
+        if Instant::now() >= self.decision.holds_until {
+            self.decision.holds_until = (self.decision.decide)().await?;
+        }
+        let mut piece = BytesMut::with_capacity(CHUNK_BYTES_MAX);
+        self.file.read_buf(&mut piece).await?;
+        Ok(piece.freeze())
     }
 }
 
@@ -63,16 +102,6 @@ impl Drop for Turn {
     }
 }
 
-impl AsyncRead for Body {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.file).poll_read(context, into)
-    }
-}
-
 /// A panic while the lock is held leaves the counts whole: each change is one call.
 fn locked(outstanding: &Outstanding) -> MutexGuard<'_, BTreeMap<(Code, Digest), usize>> {
     outstanding.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,6 +109,10 @@ fn locked(outstanding: &Outstanding) -> MutexGuard<'_, BTreeMap<(Code, Digest), 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+
     use super::*;
 
     #[test]
@@ -94,5 +127,35 @@ mod tests {
         drop(begun);
         assert!(pulls.begin(&a, first).is_some());
         assert!(locked(&pulls.0).is_empty());
+    }
+
+    const LENGTH: u64 = 4 * CHUNK_BYTES_MAX as u64;
+
+    /// Sends four pieces under a decision that counts so long and further ones that are over at once, of which the third is a
+    /// stop: how many bytes went out, and whether it was broken off.
+    async fn sent(holds: Duration) -> (u64, Option<Stop>) {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(LENGTH).unwrap();
+        let turn = Pulls::default().begin(&Code::new("a").unwrap(), Digest::new([1; 32]).unwrap());
+        let mut asked = 0;
+        let decide = move || {
+            asked += 1;
+            std::future::ready(if asked <= 2 { Ok(Instant::now()) } else { Err(Stop(5)) }).boxed()
+        };
+        let decision = Decision { holds_until: Instant::now() + holds, decide };
+        let mut bytes = Vec::new();
+        let end = turn.unwrap().body(file, LENGTH, decision).read_to_end(&mut bytes).await;
+        let stop = end.err().map(|error| *error.get_ref().unwrap().downcast_ref::<Stop>().unwrap());
+        (bytes.len() as u64, stop)
+    }
+
+    #[tokio::test]
+    async fn p6_what_has_not_gone_out_is_decided_anew_and_breaks_off_when_it_is_stopped() {
+        assert_eq!(
+            sent(Duration::from_secs(3_600)).await,
+            (LENGTH, None),
+            "one decision that counts is enough"
+        );
+        assert_eq!(sent(Duration::ZERO).await, (LENGTH / 2, Some(Stop(5))));
     }
 }

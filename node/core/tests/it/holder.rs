@@ -53,7 +53,7 @@ fn a_document_goes_by_permit_and_stops_by_revocation() {
     let early = story.range(&request);
     assert_eq!((refusal(&early).code, refusal(&early).clause), (RefusalCode::Busy, "P-8"));
     story.live(1_000);
-    let served = Outcome::Serve { document, first_chunk: 0, chunks: 16 };
+    let served = Outcome::Serve { document, first_chunk: 0, chunks: 16, holds: Millis::from_secs(1) };
     assert_eq!(story.range(&request), served);
 
     let revocation = story.revocation(directive);
@@ -174,6 +174,26 @@ fn p5_the_same_request_gets_the_same_release_while_it_lives() {
     story.live(3_600_000);
     assert_eq!(refusal(&story.ask(&request)).code, RefusalCode::Stale);
     assert_eq!(refusal(&story.range(&request)).code, RefusalCode::Stopped);
+}
+
+#[test]
+fn p6_what_is_decided_about_a_range_counts_for_a_second_and_no_longer_than_the_lease() {
+    let mut story = Story::with_document();
+    story.permit();
+    let request = story.request();
+    story.ask(&request);
+    story.live(1_000);
+    let mut counts = Vec::new();
+    while let Outcome::Serve { holds, .. } = story.range(&request) {
+        counts.push(holds.get());
+        story.node.now = story.node.now + Millis::new(100);
+    }
+    assert_eq!(refusal(&story.range(&request)).clause, "F-7");
+    assert_eq!(counts.first(), Some(&1_000));
+    let to_the_end: Vec<u64> = counts.iter().rev().copied().take(12).collect();
+    let bound: Vec<u64> = (0..12).map(|step| (to_the_end[0] + 100 * step).min(1_000)).collect();
+    assert!(to_the_end[0] <= 100);
+    assert_eq!(to_the_end, bound);
 }
 
 #[test]

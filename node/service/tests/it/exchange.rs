@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message;
 use yiqiao_host::keys;
+use yiqiao_host::link::PullError;
 use yiqiao_proto::calls::{Call, Done, Method, RangeRequest, ReleaseAnswer, ReleaseRequest, StepRequest};
 use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, DocumentClass, DocumentFormat, LegalBasis, ReferralAct, RefusalCode,
@@ -115,6 +116,33 @@ async fn p6_a_member_gets_a_document_after_consent_range_by_range_until_it_is_ta
     let stopped = until("the revocation to count", async || member.range(&released, 16, 1).await.err());
     assert_eq!(stopped.await, refusal(RefusalCode::Stopped, "P-6"));
     assert_eq!(refused(member.release(&request).await), refusal(RefusalCode::Nothing, "P-4"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_a_recipient_that_takes_its_time_gets_no_more_once_the_consent_is_taken_back() {
+    let node = Node::started().await;
+    fill(&node).await;
+    let member = Member::admitted(&node.region, "qzdx").await;
+    let token = patient(&member).await;
+    member.permit(token, "qzdx", 1, 0).await;
+    let entry = long(&member, token).await;
+    let request = member.request(&entry);
+    let released = until("the permit to count", async || member.release(&request).await.ok()).await;
+    let begun = async || member.begin_range(&released, 0, 16).await.ok();
+    let mut pull = until("the release to stand in the log", begun).await;
+    let begun = Instant::now();
+    member.revoke(token, 1, 1).await;
+    until("the revocation to count", async || member.range(&released, 16, 1).await.err()).await;
+    until("the decision to be over", async || (begun.elapsed() > Duration::from_secs(1)).then_some(())).await;
+    let (mut came, stopped) = (0, u16::try_from(RefusalCode::Stopped.number()).unwrap());
+    let end = loop {
+        match pull.chunk().await {
+            Ok(Some(piece)) => came += piece.len(),
+            end => break end.map(|_| ()),
+        }
+    };
+    assert!(matches!(end, Err(PullError::Stopped { code }) if code == stopped), "{end:?} after {came} bytes");
+    assert!(came < 16 * CHUNK_BYTES as usize);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -153,7 +153,7 @@ impl Node {
     ) {
         let Some(running) = &mut self.running else { return };
         match decided(outcome) {
-            Ok(Answer::Serve { document, first_chunk, chunks }) => {
+            Ok(Answer::Serve { document, first_chunk, chunks, .. }) => {
                 hub.oracle.serves(hub.now, (self.who, caller.who), &range.request);
                 match self.vault.sealed(&document, first_chunk, chunks) {
                     Some(bytes) => hub.answer(self.who, caller, Ok(bytes)),
