@@ -10,7 +10,7 @@ use yiqiao_proto::token::Token;
 
 use crate::facts;
 use crate::lease::{need_feeds, push_to};
-use crate::limits::{FORMER_MAX, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
+use crate::limits::{ENTRY_NUMBER_MAX, FORMER_MAX, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
 use crate::machine::{Stop, Work, refuse};
 use crate::patient;
 use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Page, Slot, Subject, Version, View};
@@ -36,6 +36,9 @@ pub(crate) fn check_entry(
         }
     }
     is_next(work, &entry.publisher, &entry.subject, link)?;
+    if link.number > ENTRY_NUMBER_MAX {
+        return Err(refuse(RefusalCode::OverLimit, "N-2"));
+    }
     let Some(replaced) = link.replaces else { return Ok(()) };
     let state = work.view.get(&state::entry(&entry.publisher, &replaced))?;
     let open = state.subject == entry.subject.as_bytes() && !state.withdrawn && !state.replaced;

@@ -6,6 +6,8 @@ use yiqiao_proto::time::Millis;
 pub const SUBJECTS_MAX: usize = 512;
 /// Subjects of one member that state one token: so no member takes the places of all others.
 pub const SUBJECTS_OF_ONE_MAX: usize = 64;
+/// The last number of a subject's chain that an entry may have: so no member files about somebody without end (N-2).
+pub const ENTRY_NUMBER_MAX: u64 = 65_536;
 /// Statements of one voucher about one passkey, and about all passkeys of one patient: so no member takes the places of all
 /// others (C-9).
 pub const CREDENTIAL_STATEMENTS_OF_ONE_MAX: usize = 16;

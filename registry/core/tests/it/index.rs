@@ -6,9 +6,9 @@ use yiqiao_proto::codes::RefusalCode::{Conflict, Malformed, OutOfOrder, OverLimi
 use yiqiao_proto::entry::Link;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::limits::SUBMISSION_MAX;
-use yiqiao_registry_core::limits::FORMER_MAX;
+use yiqiao_registry_core::limits::{ENTRY_NUMBER_MAX, FORMER_MAX};
 use yiqiao_registry_core::machine::{Input, Outcome};
-use yiqiao_registry_core::state::Kept;
+use yiqiao_registry_core::state::{self, Kept};
 use yiqiao_registry_core::take::{ChainWord, Submission};
 
 use crate::rig::{Rig, code};
@@ -50,6 +50,22 @@ fn n2_links_are_taken_in_order_over_submissions_and_within_one() {
     let next = rig.machine().next_seq() - 3;
     assert_eq!(seqs, [next, next + 1, next + 2]);
     assert_eq!(found(&mut rig, false), [next, next + 2]);
+}
+
+#[test]
+fn n2_a_member_files_a_bounded_number_about_a_subject_and_withdraws_beyond_it() {
+    let (mut rig, mut chain) = open();
+    rig.publish(&mut chain, 1);
+    let slot = state::subject(&code(chain.publisher), &chain.subject);
+    let stored = rig.find(&slot).unwrap();
+    rig.put(&slot, &state::Subject { number: ENTRY_NUMBER_MAX - 1, ..stored });
+    chain.number = ENTRY_NUMBER_MAX - 1;
+    rig.publish(&mut chain, 2);
+    let mut beyond = chain;
+    let one_more = beyond.entry(&rig, 3);
+    assert_eq!(rig.refused(Submission::Links(vec![one_more])), (OverLimit, "N-2"));
+    rig.withdraw(&mut chain, 1);
+    rig.withdraw(&mut chain, 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The registry's machine, driven as its process drives it: tables by clause, and random sequences against a reference.
 
+mod alike;
 mod along;
 mod answer;
 mod bent;

@@ -205,6 +205,11 @@ impl Rig {
         self.stored.get(slot.key()).map(|bytes| T::decode(bytes.as_slice()).unwrap())
     }
 
+    /// Stores another value: what would take too long to come to.
+    pub(crate) fn put<T: Message>(&mut self, slot: &Slot<T>, value: &T) {
+        self.stored.insert(slot.key().to_vec(), value.encode_to_vec());
+    }
+
     /// The stored value of a key that there is.
     pub(crate) fn value(&self, key: &[u8]) -> &[u8] {
         self.stored.get(key).unwrap()
