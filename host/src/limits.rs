@@ -79,6 +79,8 @@ pub const SESSION_TOUCH: Millis = Millis::from_secs(60);
 
 /// How often sessions that are over are removed.
 pub const SESSIONS_SWEPT_EVERY: Duration = Duration::from_secs(300);
+/// Sign-ins that were refused and are not written down yet; guessing is slowed down long before.
+pub const REFUSALS_MAX: usize = 256;
 
 /// Administrators' commands that are answered at once.
 pub const ADMIN_CALLERS_MAX: usize = 8;

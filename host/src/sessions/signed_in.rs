@@ -8,12 +8,13 @@ use std::path::Path;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
+use tokio::sync::mpsc;
 
 use super::{Session, SessionCookie, SessionError, Sessions};
-use crate::accounts::{Account, Accounts, Code, Login, Password};
+use crate::accounts::{Account, Accounts, Code, Login, Password, SignInError};
 use crate::clock::Clock;
 use crate::http::{ClientAddress, Problem, kind};
-use crate::limits::SESSIONS_SWEPT_EVERY;
+use crate::limits::{REFUSALS_MAX, SESSIONS_SWEPT_EVERY};
 use crate::store::{Store, StoreError};
 
 /// What sign-in needs; part of a service's state (`FromRef`).
@@ -27,6 +28,8 @@ pub struct Identity {
     pub cookie: SessionCookie,
     /// What time it is.
     pub clock: Clock,
+    /// Where the accounts go under which somebody could not sign in, if anybody writes that down.
+    pub refused: Option<mpsc::Sender<Login>>,
 }
 
 /// An account that is signed in and may work.
@@ -45,7 +48,16 @@ impl Identity {
     pub fn open(data: &Path, member: &Code, https: bool, clock: Clock) -> Result<Self, StoreError> {
         let accounts = Accounts::open(&Store::open(&data.join("accounts"))?)?;
         let sessions = Sessions::open(&data.join("sessions"))?;
-        Ok(Self { accounts, sessions, cookie: SessionCookie::new(member, https), clock })
+        let cookie = SessionCookie::new(member, https);
+        Ok(Self { accounts, sessions, cookie, clock, refused: None })
+    }
+
+    /// The same, which tells under which accounts somebody could not sign in: of names that nobody has nothing is told, for
+    /// people type their passwords there.
+    #[must_use]
+    pub fn telling(self) -> (Self, mpsc::Receiver<Login>) {
+        let (refused, told) = mpsc::channel(REFUSALS_MAX);
+        (Self { refused: Some(refused), ..self }, told)
     }
 
     /// Removes sessions that are over, every few minutes, until it is dropped.
@@ -71,7 +83,7 @@ impl Identity {
         typed: String,
         password: Password,
     ) -> Result<(Account, HeaderValue), Problem> {
-        let account = self.accounts.sign_in(self.clock.now(), typed, password, from.0).await?;
+        let account = self.check(from, typed, password).await?;
         let cookie = self.begin(headers, &account).await?;
         Ok((account, cookie))
     }
@@ -99,10 +111,28 @@ impl Identity {
         [old, new]: [Password; 2],
     ) -> Result<HeaderValue, Problem> {
         new.differs_from(&old)?;
-        self.accounts.sign_in(self.clock.now(), login.to_string(), old, from.0).await?;
+        self.check(from, login.to_string(), old).await?;
         let account = self.accounts.set_password(self.clock.now(), login, new, false).await?;
         self.end_all(account.login.clone()).await?;
         self.begin(headers, &account).await
+    }
+
+    /// Checks name and password; of an account there is, a wrong one is told.
+    async fn check(
+        &self,
+        from: ClientAddress,
+        typed: String,
+        password: Password,
+    ) -> Result<Account, SignInError> {
+        let login = typed.parse::<Login>().ok();
+        let checked = self.accounts.sign_in(self.clock.now(), typed, password, from.0).await;
+        if let (Err(SignInError::Refused), Some(login), Some(refused)) = (&checked, login, &self.refused)
+            && matches!(self.accounts.find(&login), Ok(Some(_)))
+            && refused.try_send(login).is_err()
+        {
+            tracing::error!("a sign-in that was refused is not written down: too many at once");
+        }
+        checked
     }
 
     /// Ends the session of this browser; the value removes its cookie.

@@ -261,6 +261,7 @@ impl House {
             sessions: Sessions::open(&folder.path().join("sessions")).unwrap(),
             cookie: SessionCookie::new(&"renmin".parse().unwrap(), false),
             clock: Clock::new(move || at(told.load(Ordering::Relaxed))),
+            refused: None,
         };
         let routes = Router::new()
             .route("/session", post(sign_in).delete(sign_out))

@@ -131,10 +131,12 @@ pub enum Act {
     Seal = 52,
     /// Lifted the seal on a record.
     LiftSeal = 53,
+    /// Tried to sign in, with another password.
+    SignIn = 54,
 }
 
 impl Act {
-    const ALL: [Self; 32] = [
+    const ALL: [Self; 33] = [
         Self::Open,
         Self::Search,
         Self::Want,
@@ -167,6 +169,7 @@ impl Act {
         Self::JudgeGlass,
         Self::Seal,
         Self::LiftSeal,
+        Self::SignIn,
     ];
 }
 
@@ -253,6 +256,14 @@ pub(crate) fn look(
         return Err(Refused::NotSeen.into());
     }
     audit(work, &Line { subject: subject.copied(), ..Line::done(actor.clone(), act) })?;
+    Ok(Outcome::Done)
+}
+
+/// Somebody tried to sign in under an account, and was not let in: a line, of the patient's, too, whose account it is.
+pub(crate) fn refused_sign_in(work: &mut Work<'_>, actor: &Actor) -> Result<Outcome, Stop> {
+    let subject = if let Actor::Patient { subject, .. } = actor { Some(*subject) } else { None };
+    let line = Line::done(actor.clone(), Act::SignIn);
+    audit(work, &Line { subject, outcome: AccessOutcome::Denied, ..line })?;
     Ok(Outcome::Done)
 }
 

@@ -4,7 +4,7 @@
 //! Not here: what an emergency opens, which `yiqiao_consent` decides for each document, asked by `open`, `desk` and `receive`.
 
 use prost::Message;
-use yiqiao_proto::codes::{AccessAct, PersonRole, Purpose};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, Digest, Subject};
 use yiqiao_proto::phi::Phi;
@@ -149,6 +149,9 @@ pub(crate) struct InForce {
 /// Breaks the glass over a patient (D-11).
 pub(crate) fn break_glass(work: &mut Work<'_>, breaking: &Breaking) -> Result<Outcome, Stop> {
     let root = admit(work, breaking)?;
+    if !work.machine.directory.list().policy.break_glass {
+        return no_emergency(work, breaking, root);
+    }
     let tokens = match tokens::of_patient(work, &root) {
         Ok(Ok(tokens)) => tokens,
         Ok(Err(ticket)) => return Ok(Outcome::Waiting(ticket)),
@@ -187,10 +190,14 @@ fn admit(work: &Work<'_>, breaking: &Breaking) -> Result<Subject, Stop> {
     if !matches!(breaking.actor, Actor::Staff(_)) || !breaks(breaking.actor.role()) {
         return Err(Refused::NotSeen.into());
     }
-    if !work.machine.directory.list().policy.break_glass {
-        return Err(Refused::NoEmergency.into());
-    }
     Ok(person::root(work.view, breaking.subject)?)
+}
+
+/// The region has switched emergencies off (M-10): the attempt is a line like any that was denied.
+fn no_emergency(work: &mut Work<'_>, breaking: &Breaking, root: Subject) -> Result<Outcome, Stop> {
+    let line = Line::done(breaking.actor.clone(), Act::BreakGlass);
+    audit(work, &Line { subject: Some(root), outcome: AccessOutcome::Denied, clause: "M-10", ..line })?;
+    Ok(Outcome::NoEmergency)
 }
 
 /// Whether people in a role treat patients.

@@ -312,6 +312,8 @@ pub enum Input {
         /// How.
         act: audit::Act,
     },
+    /// Somebody tried to sign in as this actor, and was not let in.
+    SignInRefused(Actor),
     /// The time that [`crate::machine::Machine::next_wakeup`] named has come.
     Wakeup,
 }
@@ -372,6 +374,7 @@ impl Input {
             | Self::Step(_)
             | Self::Tokens(_)
             | Self::Look { .. }
+            | Self::SignInRefused(_)
             | Self::Wakeup => None,
         }
     }

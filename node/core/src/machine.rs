@@ -413,6 +413,7 @@ impl<'a> Work<'a> {
                 compare::shown(self, *ticket, member, checkpoint.as_ref())
             }
             Input::Tokens(subject) => tokens::ask(self, subject),
+            Input::SignInRefused(actor) => audit::refused_sign_in(self, actor),
             Input::Look { actor, subject, act } => audit::look(self, actor, subject.as_ref(), *act),
             Input::Wakeup => outbox::wakeup(self),
         }

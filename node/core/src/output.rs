@@ -263,9 +263,6 @@ pub enum Refused {
     /// Documents in an emergency, and the actor has not broken the glass over this patient, or a while ago.
     #[error("the glass has to be broken over this patient first (D-11)")]
     Emergency,
-    /// There is no glass to break.
-    #[error("the region's policy knows no emergency access (M-10)")]
-    NoEmergency,
     /// A reason is missing, or too long.
     #[error("a reason of 1 to {} characters is needed", crate::limits::REASON_CHARS_MAX)]
     Reason,

@@ -37,6 +37,7 @@ mod referral_consent;
 mod referral_form;
 mod referral_shown;
 mod referrals;
+pub(crate) mod refusals;
 mod region;
 mod rendering;
 mod sealing;

@@ -8,8 +8,9 @@ use axum::middleware::from_fn;
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use yiqiao_host::accounts::Login;
 use yiqiao_host::admin::{AdminSocket, SOCKET};
 use yiqiao_host::clients::{Clients, Systems};
 use yiqiao_host::clock::Clock;
@@ -98,7 +99,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let (broken, audit_broken) = watch::channel(None);
     let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed, audit_broken };
-    let app = app(&config, &first, parts)?;
+    let (app, refused) = app(&config, &first, parts)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
     let runtime = Handle::current();
@@ -122,6 +123,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
     let mut tasks = background(&app, directories, roster, list_named, gateway);
+    tasks.spawn(api::refusals::write_down(app.clone(), refused));
     tasks.spawn(audit::check(app.inbox.clone(), app.registry.clone(), app.anchored.clone(), broken));
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
@@ -236,10 +238,11 @@ struct Parts {
     audit_broken: watch::Receiver<Option<Broken>>,
 }
 
-fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> {
+/// The state, and the accounts under which somebody could not sign in.
+fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App, mpsc::Receiver<Login>)> {
     let data = config.data.as_path();
     let cookie = config.code.parse().context("`code` in the configuration")?;
-    let identity = Identity::open(data, &cookie, config.http.https, Clock::system())?;
+    let (identity, refused) = Identity::open(data, &cookie, config.http.https, Clock::system())?.telling();
     let clients = Clients::open(&Store::open(&data.join("clients"))?)?;
     let doors = config.mllp_doors()?.into_iter().map(|door| door.system).collect();
     let member = Member {
@@ -255,7 +258,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
     let Parts { inbox, vault, reception, registry, link, fetcher, alarms, audit_broken } = parts;
     let deposits = Deposits::new(inbox.clone(), Arc::clone(&vault));
     let member = Arc::new(member);
-    Ok(App {
+    let app = App {
         member,
         inbox,
         vault,
@@ -269,7 +272,8 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<App> 
         audit_broken,
         identity,
         systems,
-    })
+    };
+    Ok((app, refused))
 }
 
 /// What goes on beside the doors.

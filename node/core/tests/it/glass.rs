@@ -165,8 +165,15 @@ fn d11_only_who_treats_breaks_the_glass_with_a_reason_and_where_the_region_knows
     let mut without = Trio::of(&list);
     without.fill();
     let subject = without.subject("hospital");
-    assert_eq!(without.act("hospital", &breaking(li(), subject)), Err(Refused::NoEmergency));
+    assert_eq!(without.act("hospital", &breaking(li(), subject)), Ok(Outcome::NoEmergency));
     assert!(without.events("hospital", AccessAct::BreakGlass).is_empty());
+    let of = Of::Subject(subject);
+    let lines = without.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, None, view));
+    let (_, attempt) = &lines[0];
+    assert_eq!(
+        (attempt.act, attempt.outcome, attempt.clause.as_str()),
+        (Act::BreakGlass, AccessOutcome::Denied, "M-10")
+    );
 }
 
 #[test]

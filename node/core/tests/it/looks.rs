@@ -7,7 +7,7 @@ use yiqiao_node_core::audit::{Act, Of};
 use yiqiao_node_core::machine::{Input, Outcome, Refused};
 use yiqiao_node_core::open::Opened;
 use yiqiao_node_core::receive::Want;
-use yiqiao_proto::codes::{AccessAct, PersonRole, Purpose};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
 use yiqiao_proto::id::{Code, EntryId};
 
 use crate::region::code;
@@ -34,6 +34,21 @@ fn a_look_at_a_patient_is_a_line_and_whom_the_actor_does_not_see_nobody_looks_at
     let stranger = staff("li", PersonRole::Physician, &["surgery"]);
     assert_eq!(trio.act("hospital", &look(&stranger, Some(subject), Act::View)), Err(Refused::NotSeen));
     assert!(acts(&trio, "li").is_empty());
+}
+
+#[test]
+fn a3_a_sign_in_that_is_refused_is_a_line_of_the_login_and_of_the_patient_whose_account_it_is() {
+    let mut trio = Trio::with_patient();
+    let subject = trio.subject("hospital");
+    let own = Actor::Patient { account: "p-1".to_owned(), subject, guardian: false };
+    for actor in [wang(), own] {
+        assert_eq!(trio.act("hospital", &Input::SignInRefused(actor)), Ok(Outcome::Done));
+    }
+    assert_eq!((acts(&trio, "wang"), acts(&trio, "p-1")), (vec![Act::SignIn], vec![Act::SignIn]));
+    let of = Of::Subject(subject);
+    let lines = trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, None, view));
+    let (_, line) = &lines[0];
+    assert_eq!((line.act, line.outcome, line.login.as_str()), (Act::SignIn, AccessOutcome::Denied, "p-1"));
 }
 
 #[test]

@@ -239,7 +239,6 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         Refused::TokensLater => Problem::new(&TOKENS_LATER),
         Refused::RegistryAway => Problem::new(&REGISTRY_AWAY).retry_after(AGAIN),
         Refused::Emergency => Problem::new(&EMERGENCY_FIRST),
-        Refused::NoEmergency => Problem::new(&NO_EMERGENCY),
         Refused::Reason => unfit("text", &refused.to_string()),
         Refused::NotAffairs => Problem::new(&kind::FORBIDDEN).detail(refused.to_string()),
         Refused::SealedOrNot => Problem::new(&SEALED_OR_NOT),

@@ -171,15 +171,24 @@ impl FromRequestParts<Front> for Own {
     async fn from_request_parts(parts: &mut Parts, front: &Front) -> Result<Self, Problem> {
         let signed_in = SignedIn::from_request_parts(parts, front).await?;
         signed_in.must_be(&[PATIENT])?;
-        let login = &signed_in.0.login;
-        let bound = front.app.identity.accounts.bound(login)?;
-        let whose = bound.as_deref().unwrap_or_default();
-        let ward = whose.strip_prefix(GUARDIAN).and_then(|rest| rest.strip_prefix(':'));
-        let subject = Subject::from_hex(ward.unwrap_or(whose));
-        let subject = subject.ok_or_else(|| Problem::new(&kind::FORBIDDEN))?;
-        let (account, guardian) = (login.to_string(), ward.is_some());
-        Ok(Self { actor: Actor::Patient { account, subject, guardian }, subject })
+        let bound = front.app.identity.accounts.bound(&signed_in.0.login)?;
+        let own = bound.and_then(|whose| patient(&signed_in.0.login, &whose));
+        let (actor, subject) = own.ok_or_else(|| Problem::new(&kind::FORBIDDEN))?;
+        Ok(Self { actor, subject })
     }
+}
+
+/// The patient of an account that is bound to a record, or the guardian.
+fn patient(login: &Login, whose: &str) -> Option<(Actor, Subject)> {
+    let ward = whose.strip_prefix(GUARDIAN).and_then(|rest| rest.strip_prefix(':'));
+    let subject = Subject::from_hex(ward.unwrap_or(whose))?;
+    Some((Actor::Patient { account: login.to_string(), subject, guardian: ward.is_some() }, subject))
+}
+
+/// The same of an account that may be bound to none.
+pub(super) fn own(identity: &Identity, login: &Login) -> Option<Actor> {
+    let whose = identity.accounts.bound(login).ok().flatten()?;
+    patient(login, &whose).map(|(actor, _)| actor)
 }
 
 impl<S: Sync> FromRequestParts<S> for After {
@@ -201,7 +210,7 @@ impl After {
 }
 
 /// An account as staff; none if it has no role with patients.
-fn staff(account: &Account) -> Option<Staff> {
+pub(super) fn staff(account: &Account) -> Option<Staff> {
     let profile = &account.profile;
     let (_, role) = ROLES.into_iter().find(|(name, _)| profile.roles.contains(*name))?;
     // The exchange writes codes in small letters.

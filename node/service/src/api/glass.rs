@@ -23,7 +23,7 @@ use yiqiao_proto::phi::Phi;
 
 use crate::api::asking::unexpected;
 use crate::api::audit;
-use crate::api::faults::{AMBIGUOUS, NOT_SEEN, NOTHING_TO_JUDGE};
+use crate::api::faults::{AMBIGUOUS, NO_EMERGENCY, NOT_SEEN, NOTHING_TO_JUDGE};
 use crate::api::front::{Acting, After, Front, Page, subject};
 use crate::api::limits::{GLASS_WAIT, PAGE_ROWS};
 use crate::api::parse::code;
@@ -102,6 +102,9 @@ impl Front {
     ) -> Result<Json<Begun>, Problem> {
         let breaking = Breaking { actor, subject, reason, text: Phi::new(text) };
         let broken = self.hand(Input::BreakGlass(Box::new(breaking))).await?;
+        if broken == Outcome::NoEmergency {
+            return Err(Problem::new(&NO_EMERGENCY));
+        }
         let Outcome::GlassBroken { until, words, .. } = broken else { return Err(unexpected()) };
         let logged = !words.is_empty() && self.all_stand(&words, GLASS_WAIT).await;
         Ok(Json(Begun { subject: subject.to_string(), until: self.time(until), logged }))

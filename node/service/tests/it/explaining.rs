@@ -114,3 +114,24 @@ async fn a3_a_patient_reads_what_people_of_this_hospital_did_and_who() {
     let staff = doctor.request("GET", "/api/me/audit", "", b"").await;
     assert_eq!(staff.status, 403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a3_a_sign_in_that_is_refused_is_a_line_which_the_patient_reads() {
+    let node = fed().await;
+    let desk = Person::with_account(&node, "d7", "desk", None).await;
+    let subject = desk.find().await;
+    let patient = Person::patient(&node, &desk, &subject).await;
+    let login = patient.get("/api/session").await["login"].as_str().unwrap().to_owned();
+    for login in [login.as_str(), "nobody-at-all"] {
+        let typed = json!({ "login": login, "password": "not-this-one-7" });
+        assert_eq!(Person::nobody(&node).send("POST", "/api/session", &typed).await.status, 401);
+    }
+    let refused = until("the line", async || {
+        let lines = patient.get("/api/me/audit").await["items"].as_array().unwrap().clone();
+        let refused: Vec<_> = lines.into_iter().filter(|line| line["act"] == "sign-in").collect();
+        (!refused.is_empty()).then_some(refused)
+    })
+    .await;
+    assert_eq!(refused.len(), 1);
+    assert_eq!((&refused[0]["outcome"], &refused[0]["role"]), (&json!("denied"), &json!("patient")));
+}
