@@ -87,6 +87,13 @@ impl Machine {
         self.exchange.feed_number
     }
 
+    /// How many items the registry has for this node that are not applied yet, as its newest lease says: while there are any,
+    /// nothing is decided (F-7).
+    pub fn feed_behind(&self) -> u64 {
+        let end = self.watch.lease.as_ref().map_or(0, |held| held.word().feed_number);
+        end.saturating_sub(self.exchange.feed_number)
+    }
+
     /// The version of a member list that was named and is not known here: the driver reads the lists up to it.
     pub fn list_wanted(&self) -> Option<u64> {
         Some(self.exchange.list).filter(|version| *version > self.directory.list().version)

@@ -196,6 +196,9 @@ pub(crate) struct ExchangeLine {
     pub(crate) lease_ends: Option<String>,
     /// The last item of the feed that counts here.
     pub(crate) feed_number: u64,
+    /// Items that the registry has beyond it: while there are any, there is no lease (F-7).
+    #[serde(default)]
+    pub(crate) feed_behind: u64,
     /// The item after which the feed does not go on (F-3).
     pub(crate) feed_stopped_after: Option<u64>,
     /// The registry has shown another log since this process started (L-11).
@@ -339,6 +342,7 @@ async fn status(app: &App) -> Result<Status, String> {
             registers: machine.registers(view)?,
             lease_ends: machine.lease_ends(at),
             feed_number: machine.feed_number(),
+            feed_behind: machine.feed_behind(),
             compared: machine.compared(view)?,
             member_list: directory.list().version,
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
@@ -378,6 +382,7 @@ struct Standing {
     registers: Vec<Named>,
     lease_ends: Option<Timestamp>,
     feed_number: u64,
+    feed_behind: u64,
     compared: (Option<u64>, Vec<Contradiction>),
     counters: Vec<(String, Counters)>,
     member_list: u64,
@@ -389,6 +394,7 @@ fn exchange(app: &App, standing: &Standing) -> ExchangeLine {
     ExchangeLine {
         lease_ends: standing.lease_ends.map(|at| app.reception.zone().show(at)),
         feed_number: standing.feed_number,
+        feed_behind: standing.feed_behind,
         feed_stopped_after: alarms.feed_stopped_after,
         other_log: alarms.other_log,
         proved: standing.compared.0,

@@ -277,12 +277,13 @@ fn status_text(status: &Status) -> String {
             status.words_waiting, status.subjects_waiting
         ),
         format!(
-            "exchange      {}, feed at {}, {} documents being fetched",
+            "exchange      {}, feed at {}{}, {} documents being fetched",
             exchange.lease_ends.as_deref().map_or_else(
                 || "without a lease: nothing is let go or opened".to_owned(),
                 |ends| format!("lease until {ends}")
             ),
             exchange.feed_number,
+            behind(exchange.feed_behind),
             exchange.fetching
         ),
         format!(
@@ -329,6 +330,11 @@ fn status_text(status: &Status) -> String {
         )
     }));
     lines.join("\n")
+}
+
+/// How far the feed has still to go, if it has.
+fn behind(items: u64) -> String {
+    if items == 0 { String::new() } else { format!(" ({items} more to catch up with)") }
 }
 
 /// Which registers of patient numbers came in messages that nobody has configured; names of systems, never of people.

@@ -71,6 +71,8 @@ export interface Region {
     connected: boolean;
     /** Consent is known to be complete until then; nothing flows without it (F-6). */
     leaseUntil: string | null;
+    /** Changes of consent that are still to be taken in before anything flows (F-7). */
+    behind: number;
     /** When it was found that the registry signed two logs that contradict each other (L-13). */
     contradictedAt: string | null;
   };

@@ -52,6 +52,9 @@ export function ContradictedBanner() {
 export function AwayBanner() {
   const region = useRegion();
   if (flows(region)) return null;
+  if (region.registry.connected && region.registry.behind > 0) {
+    return <Alert className="away" type="info" showIcon banner title={T.behind.title} description={T.behind.text(region.registry.behind)} />;
+  }
   const { waiting, oldest } = region.outbox;
   const outbox = waiting > 0 && oldest !== null ? ` ${T.away.outbox(waiting, ago(oldest))}` : '';
   return <Alert className="away" type="warning" showIcon banner title={T.away.title} description={T.away.text + outbox} />;

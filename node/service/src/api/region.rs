@@ -46,6 +46,8 @@ struct Member {
 struct Registry {
     connected: bool,
     lease_until: Option<String>,
+    /// Changes of consent that the registry has and this node has not taken in yet.
+    behind: u64,
     /// When it was found that the registry signed two logs (L-13).
     contradicted_at: Option<String>,
 }
@@ -60,6 +62,7 @@ struct Outbox {
 struct Standing {
     departments: Vec<Named>,
     lease_ends: Option<Timestamp>,
+    behind: u64,
     contradicted_at: Option<Timestamp>,
     waiting: u64,
     oldest: Option<Timestamp>,
@@ -89,6 +92,7 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
         registry: Registry {
             connected: front.app.registry.is_connected(),
             lease_until: standing.lease_ends.map(|at| front.time(at)),
+            behind: standing.behind,
             contradicted_at: standing.contradicted_at.map(|at| front.time(at)),
         },
         outbox: Outbox { waiting: standing.waiting, oldest: standing.oldest.map(|at| front.time(at)) },
@@ -116,6 +120,7 @@ fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, 
     Ok(Standing {
         departments: departments(machine),
         lease_ends: machine.lease_ends(now),
+        behind: machine.feed_behind(),
         contradicted_at: first_alarm(machine, view)?,
         waiting: depth.subjects + words.acts + words.others,
         oldest: depth.oldest,
