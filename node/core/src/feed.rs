@@ -263,15 +263,18 @@ pub(crate) fn leased(
     let behind = word.feed_number > place(work.machine, &exchange)?.0;
     let watch = watch(work);
     watch.lease = Some(Held { lease: lease.clone(), asked_at: asked.at, ticket });
-    let is_back = std::mem::take(&mut watch.pause).until().is_some();
     if behind {
         watch.read_at = None;
     }
-    if is_back {
-        // What waits because the registry was away goes on.
+    answered(work);
+    Ok(Outcome::Done)
+}
+
+/// The registry has answered: if it was away, what waits for it goes on.
+fn answered(work: &mut Work<'_>) {
+    if std::mem::take(&mut watch(work).pause).until().is_some() {
         outbox::go_on(work);
     }
-    Ok(Outcome::Done)
 }
 
 /// F-7: for this node, in the log that counts; neither term nor place nor list goes back; no longer than the policy says.
@@ -306,7 +309,7 @@ pub(crate) fn fed(work: &mut Work<'_>, ticket: u64, items: &[Vec<u8>]) -> Result
         watch.lease = None;
         pause(work, None);
     } else {
-        watch.pause = Pause::default();
+        answered(work);
     }
     let whole = taken.len() == items.len();
     if !taken.is_empty() {

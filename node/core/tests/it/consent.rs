@@ -164,6 +164,22 @@ fn what_waited_for_a_registry_that_was_away_goes_on_once_it_answers() {
 }
 
 #[test]
+fn what_was_said_while_the_registry_was_away_for_a_moment_does_not_wait_for_minutes() {
+    let mut story = Story::with_document();
+    story.registry.is_away = true;
+    for _ in 0..16 {
+        // Each denial is an event.
+        let request = story.request();
+        story.ask(&request);
+    }
+    story.live(8_000);
+    assert_eq!(story.node.ask(|_, view| ask::waiting(view)).others, 16);
+    story.registry.is_away = false;
+    story.live(16_000);
+    assert_eq!(story.node.ask(|_, view| ask::waiting(view)).others, 0);
+}
+
+#[test]
 fn t5_after_a_call_without_an_answer_tokens_are_not_asked_for_again_at_once() {
     let mut story = Story::new();
     story.node.receive(&report("1", patient("p", Some(1)), "r1"));
