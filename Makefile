@@ -113,4 +113,5 @@ bench: ## figures, each beside its limit in the same run
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-host -p yiqiao-demo --bins --examples
 	"$(TARGET)/release/examples/publish_bench"
 	"$(TARGET)/release/examples/figures"
+	"$(TARGET)/release/examples/revocations"
 	$(CARGO) run --locked --release --manifest-path host/upgrade-bench/Cargo.toml

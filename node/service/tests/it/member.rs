@@ -94,6 +94,10 @@ fn region() -> Code {
     code("demo")
 }
 
+fn directive_id(number: u8) -> DirectiveId {
+    DirectiveId::new([number; 32]).unwrap()
+}
+
 fn digest(byte: u8) -> Digest {
     Digest::new([byte; 32]).unwrap()
 }
@@ -199,8 +203,13 @@ impl Member {
 
     /// Somebody at this member's desk permits a member to see everything, for treatment.
     pub(crate) async fn permit(&self, patient: Token, whom: &str, number: u8, head_version: u64) {
+        self.permit_as(directive_id(number), patient, whom, head_version).await;
+    }
+
+    /// The same under an id that no other patient's permit has (C-10).
+    pub(crate) async fn permit_as(&self, id: DirectiveId, patient: Token, whom: &str, head_version: u64) {
         let directive = Directive {
-            id: DirectiveId::new([number; 32]).unwrap(),
+            id,
             patient,
             stance: Stance::Permit,
             grantee: Grantee { organisation: Some(code(whom)), ..Grantee::default() },
@@ -219,10 +228,17 @@ impl Member {
 
     /// And takes it back.
     pub(crate) async fn revoke(&self, patient: Token, number: u8, head_version: u64) {
-        let directive = DirectiveId::new([number; 32]).unwrap();
+        self.say(&self.revocation(directive_id(number), patient, head_version)).await;
+    }
+
+    pub(crate) fn revocation(
+        &self,
+        directive: DirectiveId,
+        patient: Token,
+        head_version: u64,
+    ) -> Act<Revocation> {
         let reason = RevocationReason::PatientWish;
-        let revocation = Revocation { directive, patient, reason, head_version, at: now() };
-        self.say(&Act::new(revocation, self.desk())).await;
+        Act::new(Revocation { directive, patient, reason, head_version, at: now() }, self.desk())
     }
 
     fn desk(&self) -> Proof {

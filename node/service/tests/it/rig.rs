@@ -26,7 +26,8 @@ const PORTS: std::ops::Range<u16> = 15_000..32_000;
 /// A region with its registry running.
 pub(crate) struct Region {
     root: TempDir,
-    link: u16,
+    /// Where its registry can be dialled on this machine.
+    pub(crate) link: u16,
     pub(crate) http: u16,
     registry: Mutex<Option<Running>>,
 }
