@@ -13,6 +13,7 @@ import { bureau } from './bureau.mjs';
 import { guardian } from './guardian.mjs';
 import { passkey } from './passkey.mjs';
 import { emergency } from './emergency.mjs';
+import { identity } from './identity.mjs';
 import { openBrowser, Person } from './person.mjs';
 import { received, walkIn } from './received.mjs';
 import { referral } from './referral.mjs';
@@ -86,6 +87,7 @@ async function tell(stage) {
   await guardian(stage);
   await emergency(stage);
   await sealing(stage);
+  await identity(stage);
   await bureau(stage);
 }
 
