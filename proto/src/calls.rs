@@ -43,6 +43,8 @@ pub enum Method {
     Evidence = 40,
     /// Reads back how far the asking member has said that its audit had come.
     Anchors = 41,
+    /// Reads back what the asking member itself has published since a place in the log.
+    Recall = 80,
 }
 
 impl TryFrom<u16> for Method {
@@ -68,6 +70,7 @@ impl TryFrom<u16> for Method {
             M::Compare,
             M::Evidence,
             M::Anchors,
+            M::Recall,
         ];
         all.into_iter().find(|method| *method as u16 == number).ok_or(number)
     }
@@ -121,6 +124,8 @@ calls! {
     ProofAnswer = "proof_answer",
     LinksRequest = "links_request",
     LinksAnswer = "links_answer",
+    RecallRequest = "recall_request",
+    RecallAnswer = "recall_answer",
     AnchorsRequest = "anchors_request",
     AnchorsAnswer = "anchors_answer",
     EvidenceRequest = "evidence_request",

@@ -250,6 +250,8 @@ codes! {
         Erasure = 3,
         /// Kept no longer than the retention period.
         Retention = 4,
+        /// The publisher has lost the document, or its key.
+        Lost = 80,
     }
 
     /// Permit or forbid (C-3).

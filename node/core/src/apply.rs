@@ -12,8 +12,8 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, copy, death, deposit, desk, draft, feed, glass, holder, inform, pairs, paper, passkey,
-    queue, register, said, seal, sight, step, words,
+    audit, compare, copy, death, deposit, desk, draft, feed, glass, holder, inform, lost, pairs, paper,
+    passkey, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -35,6 +35,8 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Receipted(receipted) => apply_receipted(receipted, at, view),
         Body::Adopted(adopted) => apply_adopted(adopted, view),
         Body::StatementAdopted(adopted) => apply_statement_adopted(adopted, at, view),
+        Body::Recalled(recalled) => lost::apply_recalled(recalled, at, view),
+        Body::LostWithdrawn(done) => lost::apply_withdrawn(done, at, view),
         Body::Parked(parked) => apply_parked(parked, at, view),
         Body::Withdrawn(withdrawn) => apply_withdrawn(withdrawn, at, view),
         Body::ReviewDone(done) => close_review(done.number, REVIEW_DONE, view),
@@ -398,6 +400,7 @@ fn apply_linked(linked: &kept::Linked, view: &mut View) -> Result<(), Fault> {
     let subject = read_subject(&linked.subject)?;
     let slot = state::chain(&subject);
     let mut chain = view.get(&slot)?;
+    lost::follow(&mut chain);
     for salt in &linked.salts {
         chain.linked += 1;
         let item_slot = state::item(&subject, chain.linked);
@@ -456,7 +459,11 @@ fn apply_adopted(adopted: &kept::Adopted, view: &mut View) -> Result<(), Fault> 
 }
 
 /// What is to be stated now is said anew, after the registry's newest statement.
-fn apply_statement_adopted(adopted: &kept::StatementAdopted, at: i64, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn apply_statement_adopted(
+    adopted: &kept::StatementAdopted,
+    at: i64,
+    view: &mut View,
+) -> Result<(), Fault> {
     let subject = read_subject(&adopted.subject)?;
     change_chain(&subject, view, |chain| {
         chain.statement = adopted.number;

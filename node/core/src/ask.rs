@@ -232,9 +232,16 @@ impl Machine {
         view: &View,
     ) -> Result<(Vec<Document>, Option<u64>), Fault> {
         let items = items(subject, after, view)?;
-        let entries: Vec<EntryId> =
-            items.iter().filter(|item| item.withdrawal.is_none()).map(|item| item.entry).collect();
-        view.need(&entries.iter().map(state::document).collect::<Vec<_>>())?;
+        let published = (after.saturating_add(1)..).zip(&items).filter(|(_, item)| item.withdrawal.is_none());
+        let published: Vec<(u64, EntryId)> = published.map(|(number, item)| (number, item.entry)).collect();
+        view.need(&published.iter().map(|(_, entry)| state::document(entry)).collect::<Vec<_>>())?;
+        let mut entries = Vec::new();
+        for (number, entry) in published {
+            // One that was published anew is listed where it stands now.
+            if view.get(&state::document(&entry))?.item == number {
+                entries.push(entry);
+            }
+        }
         let found: Vec<Option<Document>> =
             entries.iter().map(|entry| self.document(entry, view)).collect::<Result<_, _>>()?;
         let seen = after.saturating_add(items.len() as u64);

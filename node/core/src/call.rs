@@ -8,12 +8,12 @@ use std::sync::Arc;
 use prost::Message;
 use yiqiao_proto::calls::{
     self, ActNotice, CheckpointNotice, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest,
-    LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, Method, ProofRequest, Refusal, ReleaseAnswer,
-    ReleaseRequest, StepRequest, SubmitAnswer, SubmitRequest,
+    LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, Method, ProofRequest, RecallAnswer, RecallRequest,
+    Refusal, ReleaseAnswer, ReleaseRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
-use yiqiao_proto::directory::Directory;
+use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified};
@@ -28,8 +28,9 @@ use yiqiao_proto::release::Release;
 use yiqiao_proto::sealed::{ChunkHash, Map, SealedError};
 use yiqiao_proto::token::{Blinding, Evaluation, Token, TokenError};
 use yiqiao_proto::wire::calls::{PublishedLink, Submitted};
+use yiqiao_proto::wire::words::Link as LinkWire;
 
-use crate::machine::{Effect, Input, StatementRead};
+use crate::machine::{Effect, Input, OwnSaying, OwnWord, StatementRead};
 use crate::receipts::{self, ReceiptFault};
 use crate::refusal;
 
@@ -70,6 +71,7 @@ enum Asked {
     Tokens { blinding: Box<Blinding>, key: TokenKey },
     Receipts { words: Vec<Envelope> },
     OwnWords { subject: Subject },
+    Recall,
     Feed,
     Lease,
     Proof { sizes: usize },
@@ -152,6 +154,9 @@ pub fn begin(effect: &Effect, directory: &Directory, entropy: &mut Entropy) -> B
         Effect::OwnWords { ticket, subject, from_number } => {
             let request = LinksRequest { subject: subject.as_bytes().to_vec(), from_number: *from_number };
             call(registry, Method::Links, &request, *ticket, Asked::OwnWords { subject: *subject })
+        }
+        Effect::Recall { ticket, from } => {
+            call(registry, Method::Recall, &RecallRequest { from: *from }, *ticket, Asked::Recall)
         }
         Effect::ReadFeed { ticket, after, wait } => {
             let request = FeedRequest { after: *after, count: FEED_COUNT_MAX, wait_ms: wait.get() };
@@ -259,6 +264,12 @@ impl Outgoing {
                 let statement = statement.transpose()?;
                 Input::OwnWords { ticket, words: own_words(directory, own, answer.links)?, statement }
             }
+            Asked::Recall => {
+                let RecallAnswer { words, next, whole } = read(bytes)?;
+                let words = words.into_iter().map(|word| recalled(directory, own, word));
+                let words = words.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+                Input::Recalled { ticket, words, next, whole }
+            }
             // The machine checks that they follow (F-3).
             Asked::Feed => Input::Fed { ticket, items: read::<FeedAnswer>(bytes)?.items },
             // The machine checks what it says (F-7).
@@ -357,6 +368,58 @@ fn statement(
     }
     let payload = said.envelope().payload_hash();
     Ok(StatementRead { number: said.word().number, payload, tokens: said.word().tokens.clone() })
+}
+
+/// A word of this node in the log (N-9); nothing if its key does not count for its place (M-6): it is not acted upon.
+fn recalled(
+    directory: &Directory,
+    own: &Code,
+    published: PublishedLink,
+) -> Result<Option<OwnWord>, Unbelieved> {
+    let missing = || DecodeError::Missing { field: "recall_answer.words" };
+    let opening = Opening::read(published.opening.ok_or_else(missing)?)?;
+    let envelope = Envelope::decode(&opening.envelope)?;
+    let said = Said::AtSeq(opening.seq);
+    if let Err(SignerError::Compromised { .. }) = directory.signer(envelope.key_id(), envelope.kind(), said) {
+        return Ok(None);
+    }
+    let word = if envelope.kind() == Kind::IdentityStatement {
+        Some(own_statement(&Verified::check(envelope, directory, said)?))
+    } else if envelope.kind() == Kind::Entry {
+        own_entry(&Verified::check(envelope, directory, said)?, published.link)?
+    } else {
+        own_withdrawal(&Verified::check(envelope, directory, said)?, published.link)?
+    };
+    word.filter(|(signer, _)| signer == own).map(|(_, word)| Some(word)).ok_or(Unbelieved::OtherWord)
+}
+
+fn own_statement(said: &Verified<IdentityStatement>) -> (Code, OwnWord) {
+    let (payload, word) = (said.envelope().payload_hash(), said.word());
+    let says = OwnSaying::Statement(word.tokens.clone());
+    (said.signer().clone(), OwnWord { subject: word.subject, number: word.number, payload, says })
+}
+
+fn own_entry(said: &Verified<Entry>, link: Option<LinkWire>) -> Result<Option<(Code, OwnWord)>, Unbelieved> {
+    let (payload, word) = (said.envelope().payload_hash(), said.word());
+    let number = number_of(link, &word.link)?;
+    let says = OwnSaying::Entry(word.entry_id);
+    Ok(number.map(|number| (said.signer().clone(), OwnWord { subject: word.subject, number, payload, says })))
+}
+
+fn own_withdrawal(
+    said: &Verified<Withdrawal>,
+    link: Option<LinkWire>,
+) -> Result<Option<(Code, OwnWord)>, Unbelieved> {
+    let (payload, word) = (said.envelope().payload_hash(), said.word());
+    let number = number_of(link, &word.link)?;
+    let says = OwnSaying::Withdrawal(word.entry_id, word.reason);
+    Ok(number.map(|number| (said.signer().clone(), OwnWord { subject: word.subject, number, payload, says })))
+}
+
+/// The number of a link, if a word commits to it (N-2).
+fn number_of(link: Option<LinkWire>, commitment: &Digest) -> Result<Option<u64>, Unbelieved> {
+    let link = Link::read(&link.ok_or(DecodeError::Missing { field: "recall_answer.words" })?)?;
+    Ok((link.commitment() == *commitment).then_some(link.number))
 }
 
 /// Who signed an entry or a withdrawal, and what it says of its place (N-2); nothing if it is neither, or the signature does

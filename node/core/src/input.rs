@@ -62,6 +62,17 @@ pub enum Input {
         /// Its newest identity statement.
         statement: Option<StatementRead>,
     },
+    /// The registry's words of this node from the place asked for (N-9).
+    Recalled {
+        /// The ticket of the effect.
+        ticket: u64,
+        /// In the order of the log.
+        words: Vec<OwnWord>,
+        /// From which place on the next ones are asked for.
+        next: u64,
+        /// Whether the log ended there.
+        whole: bool,
+    },
     /// A call was refused, or had no answer.
     Failed {
         /// The ticket of the effect.
@@ -325,6 +336,7 @@ impl Input {
             Self::Evaluated { ticket, .. }
             | Self::Receipted { ticket, .. }
             | Self::OwnWords { ticket, .. }
+            | Self::Recalled { ticket, .. }
             | Self::Failed { ticket, .. }
             | Self::Fed { ticket, .. }
             | Self::Leased { ticket, .. }
@@ -378,6 +390,30 @@ impl Input {
             | Self::Wakeup => None,
         }
     }
+}
+
+/// A word of this node about a subject, as the log has it (N-9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnWord {
+    /// The subject.
+    pub subject: Subject,
+    /// Its number in its chain; of a statement, among the statements.
+    pub number: u64,
+    /// Hash of its payload.
+    pub payload: Digest,
+    /// What it says.
+    pub says: OwnSaying,
+}
+
+/// What such a word says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnSaying {
+    /// It publishes an entry.
+    Entry(EntryId),
+    /// It withdraws one.
+    Withdrawal(EntryId, WithdrawalReason),
+    /// It states tokens.
+    Statement(Vec<Token>),
 }
 
 /// An identity statement of this node that was read back.

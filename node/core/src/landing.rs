@@ -10,6 +10,7 @@ use yiqiao_proto::token::Token;
 use crate::compare;
 use crate::errand;
 use crate::feed;
+use crate::lost;
 use crate::machine::{Checkpoint, Effect, KnownLog, Outcome, Receipt, StatementRead, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
 use crate::said;
@@ -47,7 +48,9 @@ pub(crate) fn receipted(
         Call::Statement { place, subject } => (place, subject, 1, None),
         Call::Items { place, subject, receipted, count } => (place, subject, count, Some(receipted)),
         Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint),
+        Call::Lost { .. } => return lost::receipted(work, &flight, receipts, checkpoint),
         Call::Evaluate { .. }
+        | Call::Recall
         | Call::OwnWords { .. }
         | Call::Feed
         | Call::Lease
@@ -213,8 +216,14 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
             return Ok(Outcome::Done);
         }
         Call::Compare => return Ok(Outcome::Done),
+        Call::Recall => {
+            lost::failed(work, refusal);
+            return Ok(Outcome::Done);
+        }
         Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),
-        Call::Items { place, subject, .. } | Call::Statement { place, subject } => (place, subject, true),
+        Call::Items { place, subject, .. }
+        | Call::Lost { place, subject, .. }
+        | Call::Statement { place, subject } => (place, subject, true),
         Call::OwnWords { place, subject } => (place, subject, false),
     };
     match refusal {
@@ -246,7 +255,7 @@ fn evaluation_failed(work: &mut Work<'_>, places: Vec<u64>, refusal: Option<&Ref
     }
 }
 
-fn pause_submitting(work: &mut Work<'_>, wait: Option<Millis>) {
+pub(crate) fn pause_submitting(work: &mut Work<'_>, wait: Option<Millis>) {
     let chance = u64::from_be_bytes(work.entropy.bytes());
     work.turn.submitting = Some(work.machine.outbox.submitting.longer(work.now, wait, chance));
 }

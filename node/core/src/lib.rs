@@ -57,6 +57,7 @@ mod landing;
 mod likeness;
 pub mod limits;
 mod list;
+pub mod lost;
 pub mod machine;
 pub mod memory;
 pub mod open;

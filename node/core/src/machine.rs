@@ -26,7 +26,7 @@ use crate::compare::Comparing;
 use crate::desk::Wish;
 use crate::errand::Errands;
 use crate::feed::Watch;
-pub use crate::input::{Checkpoint, Input, KnownLog, Receipt, StatementRead};
+pub use crate::input::{Checkpoint, Input, KnownLog, OwnSaying, OwnWord, Receipt, StatementRead};
 use crate::outbox::{Outbox, Turn};
 pub use crate::output::{Effect, Outcome, Refused};
 use crate::said::Saying;
@@ -34,7 +34,7 @@ use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
     audit, compare, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform, intake,
-    landing, open, outbox, pairs, paper, passkey, receive, referral, said, seal, staff, step, tokens,
+    landing, lost, open, outbox, pairs, paper, passkey, receive, referral, said, seal, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -176,7 +176,7 @@ impl Machine {
 
     /// All that was under way is begun again from what is kept.
     fn begin_again(&mut self) {
-        self.outbox = Outbox::from(self.ledger.queue_head);
+        self.outbox = Outbox::from(&self.ledger);
         self.saying = Saying::from(&self.exchange);
         self.watch = Watch::default();
         self.comparing = Comparing::default();
@@ -352,6 +352,9 @@ impl<'a> Work<'a> {
             }
             Input::OwnWords { ticket, words, statement } => {
                 landing::own_words(self, *ticket, words, statement.as_ref())
+            }
+            Input::Recalled { ticket, words, next, whole } => {
+                lost::recalled(self, *ticket, words, *next, *whole)
             }
             Input::Failed { ticket, refusal } => landing::failed(self, *ticket, refusal.as_ref()),
             Input::Withdraw { entry, reason } => staff::withdraw(self, entry, *reason),

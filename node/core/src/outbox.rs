@@ -20,6 +20,7 @@ use crate::feed::{self, Watch};
 use crate::limits::{
     BACKOFF_MAX, BACKOFF_MIN, FLIGHTS_MAX, LOOKS_MAX, RETRY_AFTER_MAX, STARVED_MAX, SWEEP_STEP,
 };
+use crate::lost;
 use crate::machine::{Effect, KnownLog, Outcome, Stop, Work};
 use crate::person;
 use crate::queue;
@@ -44,6 +45,8 @@ pub(crate) struct Outbox {
     starved: BTreeSet<u64>,
     pub(crate) submitting: Pause,
     pub(crate) evaluating: Pause,
+    /// The log is still being read for own words that the journal lacks: nothing is published before that (N-9).
+    recalling: bool,
 }
 
 /// A call that is under way.
@@ -77,6 +80,13 @@ pub(crate) enum Call {
         place: u64,
         subject: Subject,
     },
+    /// Withdrawals of lost entries after the first `done`.
+    Lost {
+        place: u64,
+        subject: Subject,
+        done: u64,
+    },
+    Recall,
     Word {
         lane: Lane,
         place: u64,
@@ -100,10 +110,13 @@ impl Call {
     /// Whether it is for the index; those calls have a bound of their own.
     const fn is_publishing(&self) -> bool {
         match self {
-            Self::Evaluate { .. } | Self::Statement { .. } | Self::Items { .. } | Self::OwnWords { .. } => {
-                true
-            }
+            Self::Evaluate { .. }
+            | Self::Statement { .. }
+            | Self::Items { .. }
+            | Self::OwnWords { .. }
+            | Self::Lost { .. } => true,
             Self::Word { .. }
+            | Self::Recall
             | Self::Feed
             | Self::Lease
             | Self::Prove { .. }
@@ -135,11 +148,15 @@ pub(crate) struct Turn {
     pub(crate) saying: Option<Saying>,
     pub(crate) watch: Option<Watch>,
     pub(crate) comparing: Option<Comparing>,
+    /// The log was read to its end.
+    pub(crate) recalled: bool,
 }
 
 impl Outbox {
-    pub(crate) fn from(front: u64) -> Self {
-        Self { cursor: front, ..Self::default() }
+    /// After a start. Who knew nothing of the log has lost nothing that it could follow.
+    pub(crate) fn from(ledger: &Ledger) -> Self {
+        let recalling = ledger.checkpoint.is_some();
+        Self { cursor: ledger.queue_head, recalling, ..Self::default() }
     }
 
     /// Looks at all that waits once more, because what it depends on has changed.
@@ -152,6 +169,10 @@ impl Outbox {
     }
 
     pub(crate) fn next_wakeup(&self, ledger: &Ledger) -> Option<Timestamp> {
+        if self.recalling {
+            let asked = self.count(|call| matches!(call, Call::Recall)) > 0;
+            return (!asked).then(|| self.submitting.until.unwrap_or(Timestamp::MIN));
+        }
         let further = self.cursor < ledger.queue_tail && self.starved.len() < STARVED_MAX;
         let walk = further || !self.again.is_empty();
         let ready = (walk || ledger.swept < ledger.subjects) && self.room() > 0;
@@ -186,6 +207,7 @@ impl Outbox {
         let cursor = self.cursor;
         self.again.extend(turn.again.into_iter().filter(|place| *place <= cursor));
         self.starved.extend(turn.starved.into_iter().filter(|place| *place <= cursor));
+        self.recalling &= !turn.recalled;
         self.submitting = turn.submitting.unwrap_or(self.submitting);
         self.evaluating = turn.evaluating.unwrap_or(self.evaluating);
     }
@@ -214,10 +236,12 @@ impl Outbox {
     fn busy(&self) -> BTreeSet<u64> {
         let places = |flight: &Flight| match &flight.call {
             Call::Evaluate { places, .. } => places.clone(),
-            Call::Statement { place, .. } | Call::Items { place, .. } | Call::OwnWords { place, .. } => {
-                vec![*place]
-            }
+            Call::Statement { place, .. }
+            | Call::Items { place, .. }
+            | Call::OwnWords { place, .. }
+            | Call::Lost { place, .. } => vec![*place],
             Call::Word { .. }
+            | Call::Recall
             | Call::Feed
             | Call::Lease
             | Call::Prove { .. }
@@ -271,6 +295,10 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
     feed::send(work)?;
     compare::send(work)?;
     errand::wakeup(work)?;
+    if work.machine.outbox.recalling {
+        lost::ask(work)?;
+        return Ok(Outcome::Done);
+    }
     sweep(work)?;
     let outbox = &work.machine.outbox;
     if !outbox.submitting.is_over(work.now) {
@@ -385,6 +413,9 @@ impl Walk {
     ) -> Result<(), Fault> {
         let (call, words) = if chain.stating {
             (Call::Statement { place, subject }, vec![(sign_statement(work, &subject, chain)?, None)])
+        } else if chain.lost_done < chain.lost {
+            let call = Call::Lost { place, subject, done: chain.lost_done };
+            (call, lost::withdrawals(work, &subject, chain)?)
         } else {
             let words = next_items(work, &subject)?;
             (Call::Items { place, subject, receipted: chain.receipted, count: words.len() }, words)
@@ -526,6 +557,9 @@ fn next_items(
     if chain.linked == chain.receipted && chain.linked < chain.items {
         let until = chain.items.min(chain.linked + SUBMISSION_MAX as u64);
         need_items(work, subject, chain.linked + 1, until)?;
+        if is_held(work, subject, chain.linked + 1, until)? {
+            return Ok(Vec::new());
+        }
         let salts = (chain.linked..until).map(|_| work.entropy.bytes::<32>().to_vec()).collect();
         work.keep(Body::Linked(kept::Linked { subject: subject.as_bytes().to_vec(), salts }))?;
         chain = work.view.get(&slot)?;
@@ -539,6 +573,18 @@ fn next_items(
         signed.push(ItemWord::of(&item, &document)?.sign(region, key));
     }
     Ok(signed)
+}
+
+/// Whether one of these items publishes what still stands under another subject.
+fn is_held(work: &Work<'_>, subject: &Subject, from: u64, to: u64) -> Result<bool, Fault> {
+    let mut entries = Vec::new();
+    for number in from..=to {
+        let item = work.view.get(&state::item(subject, number))?;
+        if item.reason == 0 {
+            entries.push(read_entry_id(&item.entry_id)?);
+        }
+    }
+    lost::hold(work, subject, &entries)
 }
 
 /// Asks for items and their documents in two rounds.

@@ -45,6 +45,13 @@ pub enum Effect {
         /// From which number on.
         from_number: u64,
     },
+    /// Asks the registry for this node's words about subjects from a place in the log on (N-9).
+    Recall {
+        /// Names the answer.
+        ticket: u64,
+        /// The place.
+        from: u64,
+    },
     /// Tells a member a forbid or a revocation directly (F-9). Nobody waits for it: the feed has it too.
     TellAct {
         /// To whom.

@@ -117,6 +117,7 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
         | Method::History
         | Method::Proof
         | Method::Links
+        | Method::Recall
         | Method::Evidence
         | Method::Anchors => Err(CallFault::Method(method)),
     }

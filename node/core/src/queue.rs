@@ -57,8 +57,10 @@ fn hold(subject: &Subject, chain: &mut Chain, view: &mut View) -> Result<(), Fau
 
 /// Only a patient of whom there is a document is told to the region, and only under a token (T-2).
 fn is_due(subject: &Subject, chain: &Chain, view: &View) -> Result<bool, Fault> {
-    let open = chain.stale || chain.stating || chain.receipted < chain.items;
-    if !open || chain.items == 0 || chain.problem != 0 {
+    let lost = chain.lost_done < chain.lost;
+    let open = chain.stale || chain.stating || lost || chain.receipted < chain.items;
+    let published = chain.items > 0 || chain.lost > 0;
+    if !open || !published || chain.problem != 0 {
         return Ok(false);
     }
     Ok(chain.statement > 0 || !identifiers(subject, view)?.is_empty())

@@ -145,6 +145,10 @@ pub enum Table {
     Pair = 68,
     /// Pairs by their patients.
     PairOf = 69,
+    /// Entries that the log has and the journal lacks.
+    Lost = 80,
+    /// Those by their id.
+    LostRef = 81,
     /// Requests by the hash of their release.
     Release = 90,
 }
@@ -228,6 +232,16 @@ pub fn chain(subject: &Subject) -> Slot<Chain> {
 /// An item of a subject's chain, from 1.
 pub fn item(subject: &Subject, number: u64) -> Slot<Item> {
     Slot::new(Table::Item as u8, &[subject.as_bytes(), &number.to_be_bytes()])
+}
+
+/// An entry of a subject that the log has and the journal lacks, from 1.
+pub(crate) fn lost(subject: &Subject, number: u64) -> Slot<kept::LostEntry> {
+    Slot::new(Table::Lost as u8, &[subject.as_bytes(), &number.to_be_bytes()])
+}
+
+/// Of which subject such an entry is.
+pub(crate) fn lost_ref(id: &EntryId) -> Slot<kept::LostRef> {
+    Slot::new(Table::LostRef as u8, &[id.as_bytes()])
 }
 
 /// A document.

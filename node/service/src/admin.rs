@@ -11,6 +11,7 @@ use yiqiao_host::clients::Scope;
 use yiqiao_node_core::ask::{self, ReviewState};
 use yiqiao_node_core::compare::Contradiction;
 use yiqiao_node_core::intake::Holder;
+use yiqiao_node_core::lost;
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::register::Named;
 use yiqiao_node_core::state::Counters;
@@ -175,10 +176,26 @@ pub(crate) struct Status {
     /// The first line of the audit that was found not to be the one that was written.
     #[serde(default)]
     pub(crate) audit_broken: Option<u64>,
+    /// What the log had of this node that its data folder did not: the folder was put back to an older copy (N-9).
+    #[serde(default)]
+    pub(crate) recalled: Option<RecalledLine>,
     /// Registers of patient numbers that messages name and the configuration does not.
     #[serde(default)]
     pub(crate) registers: Vec<RegisterLine>,
     pub(crate) systems: BTreeMap<String, SystemLine>,
+}
+
+/// What the log had of this node that its data folder did not.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RecalledLine {
+    /// When it was found last.
+    pub(crate) at: String,
+    /// Entries, withdrawals and statements, of all time.
+    pub(crate) words: u64,
+    /// Documents of which nothing is left here and that are still to be withdrawn.
+    pub(crate) to_withdraw: u64,
+    /// Whether the log is still being read.
+    pub(crate) reading: bool,
 }
 
 /// A register of patient numbers that the configuration does not name.
@@ -344,13 +361,14 @@ async fn status(app: &App) -> Result<Status, String> {
             feed_number: machine.feed_number(),
             feed_behind: machine.feed_behind(),
             compared: machine.compared(view)?,
+            found: lost::found(view)?,
             member_list: directory.list().version,
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
         })
     });
     let standing = now.await.map_err(sentence)?;
     let exchange = exchange(app, &standing);
-    let Standing { depth, counters, registers, member_list, is_member, .. } = standing;
+    let Standing { depth, found, counters, registers, member_list, is_member, .. } = standing;
     let trouble = app.registry.last_trouble();
     Ok(Status {
         region: app.member.region.to_string(),
@@ -370,9 +388,15 @@ async fn status(app: &App) -> Result<Status, String> {
         open_problems: count(open_problems(app, 0, LISTED_MAX).await?.len()),
         free_bytes: app.vault.free_bytes().map_err(sentence)?,
         audit_broken: app.audit_broken.borrow().map(|broken| broken.0),
+        recalled: found.map(|found| recalled(app, found)),
         registers: registers.into_iter().filter(|register| !register.configured).map(register_line).collect(),
         systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
     })
+}
+
+fn recalled(app: &App, found: lost::Found) -> RecalledLine {
+    let lost::Found { words, entries, at, open } = found;
+    RecalledLine { at: app.reception.zone().show(at), words, to_withdraw: entries, reading: open }
 }
 
 /// What the machine says of itself.
@@ -384,6 +408,7 @@ struct Standing {
     feed_number: u64,
     feed_behind: u64,
     compared: (Option<u64>, Vec<Contradiction>),
+    found: Option<lost::Found>,
     counters: Vec<(String, Counters)>,
     member_list: u64,
     is_member: bool,

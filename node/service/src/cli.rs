@@ -13,7 +13,9 @@ use yiqiao_host::admin::{self, SOCKET};
 use yiqiao_host::clients::Scope;
 use yiqiao_host::config;
 
-use crate::admin::{ClientLine, ProblemLine, RegisterLine, Reply, Request, ReviewLine, Status, Whose};
+use crate::admin::{
+    ClientLine, ProblemLine, RecalledLine, RegisterLine, Reply, Request, ReviewLine, Status, Whose,
+};
 use crate::api::intake::SCOPE;
 use crate::audit::Walked;
 use crate::config::Config;
@@ -318,6 +320,7 @@ fn status_text(status: &Status) -> String {
             status.words_held, status.subjects_held
         ));
     }
+    lines.extend(status.recalled.iter().map(recalled_text));
     lines.extend(registers_text(&status.registers));
     lines.extend(status.systems.iter().map(|(system, line)| {
         let reused = match line.reused {
@@ -335,6 +338,16 @@ fn status_text(status: &Status) -> String {
 /// How far the feed has still to go, if it has.
 fn behind(items: u64) -> String {
     if items == 0 { String::new() } else { format!(" ({items} more to catch up with)") }
+}
+
+/// That the data folder was put back to an older copy.
+fn recalled_text(recalled: &RecalledLine) -> String {
+    let RecalledLine { at, words, to_withdraw, reading } = recalled;
+    let reading = if *reading { ", and the log is still being read" } else { "" };
+    format!(
+        "put back      {at}: the log had {words} words that this folder had not; {to_withdraw} lost documents are still to be withdrawn{reading}. \
+         Have the systems send again what came after the copy (N-9)"
+    )
 }
 
 /// Which registers of patient numbers came in messages that nobody has configured; names of systems, never of people.

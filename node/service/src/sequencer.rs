@@ -390,6 +390,7 @@ impl Running {
                     "the registry has signed two logs: `yiqiao-node status` has the proof (L-13)"
                 );
             }
+            records.iter().filter_map(|record| record.record.as_ref()).for_each(warn_of_lost_words);
             self.with.ledger.commit(view)?;
         }
         Ok((outcomes, effects))
@@ -516,6 +517,18 @@ impl Waiting {
                 }
             }
         }
+    }
+}
+
+/// Says that the data folder is an older copy, if that shows (N-9).
+fn warn_of_lost_words(kept: &Body) {
+    if let Body::Recalled(recalled) = kept
+        && !recalled.words.is_empty()
+    {
+        tracing::warn!(
+            words = recalled.words.len(),
+            "the log has words of this node that its data folder has not: it was put back to an older copy (N-9)"
+        );
     }
 }
 

@@ -6,7 +6,7 @@
 use prost::Message;
 use yiqiao_proto::calls::{
     AnchorsAnswer, ConsentAnswer, Done, EvidenceAnswer, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer,
-    MembersAnswer, ProofAnswer, Refusal, SearchReply, SubmitAnswer,
+    MembersAnswer, ProofAnswer, RecallAnswer, Refusal, SearchReply, SubmitAnswer,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -110,6 +110,10 @@ pub fn answer<S: Stored + ?Sized>(
         }
         Outcome::Anchors(openings) => {
             AnchorsAnswer { anchors: openings.iter().map(Opening::write).collect() }.encode_to_vec()
+        }
+        Outcome::Recall { words, next, whole } => {
+            let word = |kept: Kept| PublishedLink { opening: kept.opening, link: kept.link };
+            RecallAnswer { words: words.into_iter().map(word).collect(), next, whole }.encode_to_vec()
         }
         Outcome::Evaluate => Done {}.encode_to_vec(),
     };

@@ -4,7 +4,8 @@
 
 use yiqiao_proto::calls::{
     AnchorsRequest, Call, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
-    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, SearchRequest, SubmitRequest,
+    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, RecallRequest, SearchRequest,
+    SubmitRequest,
 };
 use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
 use yiqiao_proto::decode::DecodeError;
@@ -117,6 +118,10 @@ pub fn read(
         Method::Anchors => {
             let AnchorsRequest { after } = call(request)?;
             Input::Anchors { member: member(), after }
+        }
+        Method::Recall => {
+            let RecallRequest { from } = call(request)?;
+            Input::Recall { member: member(), from }
         }
         Method::Release | Method::Step | Method::ActNotice | Method::Compare => {
             return Err(CallFault::Method { number: method as u16 });

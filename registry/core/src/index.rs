@@ -10,10 +10,12 @@ use yiqiao_proto::token::Token;
 
 use crate::facts;
 use crate::lease::{need_feeds, push_to};
-use crate::limits::{ENTRY_NUMBER_MAX, FORMER_MAX, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
-use crate::machine::{Stop, Work, refuse};
+use crate::limits::{ENTRY_NUMBER_MAX, FORMER_MAX, RECALL_STRETCHES, RECALL_WORDS, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
+use crate::machine::{Outcome, Stop, Work, refuse};
 use crate::patient;
-use crate::state::{self, EntryState, Fault, Kept, PAGE_LEN, Page, Slot, Subject, Version, View};
+use crate::state::{
+    self, EntryState, Fault, Kept, PAGE_LEN, Page, STRETCH_LEN, Slot, Subject, Version, View,
+};
 use crate::take::{Standing, damaged};
 
 /// N-2 to N-6: the next link, of a new id, replacing what may be replaced.
@@ -41,8 +43,18 @@ pub(crate) fn check_entry(
     }
     let Some(replaced) = link.replaces else { return Ok(()) };
     let state = work.view.get(&state::entry(&entry.publisher, &replaced))?;
-    let open = state.subject == entry.subject.as_bytes() && !state.withdrawn && !state.replaced;
+    let open = state.subject == entry.subject.as_bytes()
+        && !state.withdrawn
+        && !is_followed(work, &entry.publisher, &state)?;
     if open { Ok(()) } else { Err(refuse(RefusalCode::Conflict, "N-6")) }
+}
+
+/// Whether an entry that stands has taken the place of this one: where that was withdrawn, another one may (N-6).
+fn is_followed(work: &Work<'_>, publisher: &Code, state: &EntryState) -> Result<bool, Fault> {
+    let Some(by) = state.replaced_by.as_slice().try_into().ok().and_then(EntryId::new) else {
+        return Ok(state.replaced);
+    };
+    Ok(!work.view.get(&state::entry(publisher, &by))?.withdrawn)
 }
 
 /// N-7: of an entry of the same subject, once.
@@ -88,13 +100,14 @@ pub(crate) fn apply_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
     let (publisher, link) = (&entry.publisher, word.link.as_ref().ok_or_else(damaged)?);
     let slot = state::subject(publisher, &entry.subject);
     let mut subject = view.get(&slot)?;
+    keep_place(word, view)?;
     append_page(publisher, &entry.subject, link, word.opening.seq, view)?;
     let first = subject.entries == 0;
     subject.entries += 1;
     link_up(&mut subject, word, link);
     view.put(&slot, &subject);
     let version = match &link.replaces {
-        Some(replaced) => replace(publisher, replaced, view)?,
+        Some(replaced) => replace(publisher, replaced, &entry.entry_id, view)?,
         None => Version { series: word.opening.seq, number: 1 },
     };
     let slot = state::entry(publisher, &entry.entry_id);
@@ -119,10 +132,11 @@ pub(crate) fn apply_entry(word: &Standing, entry: &Entry, view: &mut View) -> Re
 }
 
 /// Marks the replaced entry, and gives the next version of its series (N-6).
-fn replace(publisher: &Code, replaced: &EntryId, view: &mut View) -> Result<Version, Fault> {
+fn replace(publisher: &Code, replaced: &EntryId, by: &EntryId, view: &mut View) -> Result<Version, Fault> {
     let slot = state::entry(publisher, replaced);
     let mut state = view.get(&slot)?;
     state.replaced = true;
+    state.replaced_by = by.as_bytes().to_vec();
     view.put(&slot, &state);
     let Version { series, number } = state.version.ok_or_else(damaged)?;
     Ok(Version { series, number: number + 1 })
@@ -143,6 +157,7 @@ pub(crate) fn apply_withdrawal(
     let (publisher, link) = (&withdrawal.publisher, word.link.as_ref().ok_or_else(damaged)?);
     let slot = state::subject(publisher, &withdrawal.subject);
     let mut subject = view.get(&slot)?;
+    keep_place(word, view)?;
     append_page(publisher, &withdrawal.subject, link, word.opening.seq, view)?;
     link_up(&mut subject, word, link);
     view.put(&slot, &subject);
@@ -166,6 +181,7 @@ pub(crate) fn apply_statement(
     let (publisher, id) = (&statement.publisher, &statement.subject);
     let slot = state::subject(publisher, id);
     let mut subject = view.get(&slot)?;
+    keep_place(word, view)?;
     let before = read_tokens(&subject)?;
     subject.statement = statement.number;
     subject.statement_hash = word.envelope.payload_hash().as_bytes().to_vec();
@@ -241,6 +257,36 @@ pub(crate) fn statement(work: &Work<'_>, member: &Code, subject: &SubjectId) -> 
     let Some(payload) = hash.as_slice().try_into().ok().and_then(Digest::new) else { return Ok(None) };
     let place = work.view.get(&state::said(member, &payload))?;
     work.view.get(&state::journal(place.seq)).map(Some)
+}
+
+/// Keeps where a word about a subject stands, so that its publisher finds it by the place (N-9).
+fn keep_place(word: &Standing, view: &mut View) -> Result<(), Fault> {
+    let seq = word.opening.seq;
+    let slot = state::stretch(&word.signer, seq / STRETCH_LEN);
+    let mut page = view.get(&slot)?;
+    page.seqs.push(seq);
+    view.put(&slot, &page);
+    Ok(())
+}
+
+/// A member's own words about subjects from a place in the log on (N-9): some of them, and where to go on.
+pub(crate) fn recall(work: &Work<'_>, member: &Code, from: u64) -> Result<Outcome, Stop> {
+    let size = work.machine.next_seq();
+    let first = from / STRETCH_LEN;
+    let stretches = first..(size.div_ceil(STRETCH_LEN)).min(first.saturating_add(RECALL_STRETCHES));
+    let end = stretches.end.saturating_mul(STRETCH_LEN).min(size);
+    let slots: Vec<_> = stretches.map(|number| state::stretch(member, number)).collect();
+    work.view.need(&slots)?;
+    let mut seqs = Vec::new();
+    for slot in &slots {
+        seqs.extend(work.view.get(slot)?.seqs.into_iter().filter(|seq| *seq >= from));
+    }
+    let next = seqs.get(RECALL_WORDS).copied().unwrap_or_else(|| end.max(from));
+    seqs.truncate(RECALL_WORDS);
+    let words: Vec<_> = seqs.iter().map(|seq| state::journal(*seq)).collect();
+    work.view.need(&words)?;
+    let words = words.iter().map(|slot| work.view.get(slot)).collect::<Result<_, _>>()?;
+    Ok(Outcome::Recall { words, next, whole: next >= size })
 }
 
 /// Where links of a subject stand: numbers `from + 1` to `to`.

@@ -27,5 +27,9 @@ pub const ANSWER_BYTES_MAX: usize = yiqiao_proto::limits::CALL_BYTES_MAX / 2;
 /// How long after a release is over its delivery may come, before it counts as a single one (P-7): what the recipient says first waits
 /// for the registry, and then for others.
 pub const DELIVERY_GRACE: Millis = Millis::from_secs(3600);
+/// Stretches of the log that one reading of a member's own words looks through, and words that it tells (N-9).
+pub const RECALL_STRETCHES: u64 = 64;
+/// See [`RECALL_STRETCHES`].
+pub const RECALL_WORDS: usize = 32;
 /// Member lists in one answer.
 pub const LISTS_MAX: u64 = 64;

@@ -92,6 +92,13 @@ pub enum Input {
         /// After how many.
         after: u64,
     },
+    /// The asking member's own words about subjects from a place in the log on (N-9).
+    Recall {
+        /// The member.
+        member: Code,
+        /// The place.
+        from: u64,
+    },
     /// How many elements may be evaluated (T-5).
     Evaluate {
         /// The member.
@@ -116,6 +123,7 @@ impl Input {
             | Self::Prove { .. }
             | Self::Evidence { .. }
             | Self::Anchors { .. }
+            | Self::Recall { .. }
             | Self::Evaluate { .. }
             | Self::MemberList(..) => return None,
         };
@@ -151,6 +159,15 @@ pub enum Outcome {
     Evidence(Vec<Opening>),
     /// Own anchors of a member.
     Anchors(Vec<Opening>),
+    /// Own words of a member about subjects (N-9).
+    Recall {
+        /// Entries and withdrawals with their links, and statements.
+        words: Vec<Kept>,
+        /// The place from which on the next ones are asked for.
+        next: u64,
+        /// Whether the log ended there.
+        whole: bool,
+    },
     /// The elements may be evaluated.
     Evaluate,
 }
@@ -349,6 +366,7 @@ impl Work<'_> {
             Input::Anchors { member, after } => {
                 Ok(Outcome::Anchors(anchor::after(self.view, member, *after)?))
             }
+            Input::Recall { member, from } => index::recall(self, member, *from),
             Input::Evaluate { member, elements } => take::tally(self, member, *elements),
             Input::MemberList(directory, envelope) => {
                 let taken = take::member_list(self, directory, envelope)?;
@@ -368,6 +386,7 @@ impl Work<'_> {
             | Input::Prove { member, .. }
             | Input::Evidence { member, .. }
             | Input::Anchors { member, .. }
+            | Input::Recall { member, .. }
             | Input::Evaluate { member, .. } => member,
             // Of words each is looked at before it gets its place.
             Input::Submit(_) | Input::MemberList(..) => return Ok(()),

@@ -86,6 +86,8 @@ pub enum Table {
     AnchorCount = 45,
     /// Where they stand.
     Anchor = 46,
+    /// Where a member's own words about subjects stand, by stretches of the log.
+    Stretch = 80,
 }
 
 /// A word of the journal.
@@ -263,6 +265,14 @@ pub fn anchor_count(member: &Code) -> Slot<EventCount> {
 /// Where an anchor of a member's audit stands, from 1.
 pub fn anchor(member: &Code, number: u64) -> Slot<Place> {
     Slot::new(Table::Anchor as u8, &[member.padded(), &number.to_be_bytes()])
+}
+
+/// Places of the log in one stretch.
+pub const STRETCH_LEN: u64 = 1_024;
+
+/// Where a member's own words about subjects stand in a stretch of the log, counted from 0.
+pub fn stretch(member: &Code, number: u64) -> Slot<Page> {
+    Slot::new(Table::Stretch as u8, &[member.padded(), &number.to_be_bytes()])
 }
 
 /// What is known of member lists.

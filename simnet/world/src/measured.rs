@@ -240,6 +240,7 @@ fn name_of(method: u16) -> &'static str {
         Ok(Method::Links) => "links",
         Ok(Method::Evidence) => "evidence",
         Ok(Method::Anchors) => "anchors",
+        Ok(Method::Recall) => "recall",
         Ok(Method::Release) => "release",
         Ok(Method::Step) => "step",
         Ok(Method::ActNotice) => "notice",

@@ -14,7 +14,7 @@ use yiqiao_node_core::peer::{self, CallFault, Reply};
 use yiqiao_node_core::refusal;
 use yiqiao_proto::calls::{
     ActNotice, Call, CheckpointNotice, EvaluateRequest, FeedRequest, LeaseRequest, LinksRequest, Method,
-    ProofRequest, Refusal, ReleaseRequest, StepRequest, SubmitRequest,
+    ProofRequest, RecallRequest, Refusal, ReleaseRequest, StepRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, Purpose, RefusalCode};
 use yiqiao_proto::entropy::Entropy;
@@ -31,6 +31,7 @@ fn talk() -> Trio {
     let subject = trio.subject("hospital");
     let own = Effect::OwnWords { ticket: 7, subject, from_number: 1 };
     trio.registry.answer_to(trio.now, &code("hospital"), &own);
+    trio.registry.answer_to(trio.now, &code("hospital"), &Effect::Recall { ticket: 8, from: 0 });
     trio
 }
 
@@ -89,6 +90,12 @@ fn is_disbelieved(trio: &Trio, heard: &Heard, answer: &Answer) -> bool {
             let Some(Input::OwnWords { words: honest, .. }) = honest else { return false };
             words.iter().all(|word| honest.contains(word))
         }
+        // The same of those from a place on; where to go on is the registry's to say.
+        (Effect::Recall { .. }, Input::Recalled { words, .. }) => {
+            let honest = answered(trio, heard, &heard.answer).input;
+            let Some(Input::Recalled { words: honest, .. }) = honest else { return false };
+            words.iter().all(|word| honest.contains(word))
+        }
         // F-3: they do not follow; below. L-13: they do not lead from the one to the other, or it is some checkpoint that the
         // registry has signed, or none of this log; `compare`.
         (Effect::ReadFeed { .. }, Input::Fed { .. })
@@ -120,6 +127,7 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
             Method::Evaluate => (EvaluateRequest::from_bytes(&request).is_ok(), true),
             Method::Submit => (SubmitRequest::from_bytes(&request).is_ok(), true),
             Method::Links => (LinksRequest::from_bytes(&request).is_ok(), true),
+            Method::Recall => (RecallRequest::from_bytes(&request).is_ok(), true),
             Method::Feed => (FeedRequest::from_bytes(&request).is_ok(), true),
             Method::Lease => (LeaseRequest::from_bytes(&request).is_ok(), true),
             Method::Proof => (ProofRequest::from_bytes(&request).is_ok(), true),
@@ -142,7 +150,7 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
         assert_eq!(answer.map.is_some(), method == Method::Release, "the map comes with the release");
         methods.insert(method);
     }
-    assert_eq!(methods.len(), 10, "{methods:?}");
+    assert_eq!(methods.len(), 11, "{methods:?}");
 }
 
 #[test]

@@ -5,11 +5,12 @@
 use yiqiao_intake::facts::Status;
 use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::ask::{self, Depth, Problem};
+use yiqiao_node_core::lost;
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input, KnownLog, Outcome, Receipt, Refused};
 use yiqiao_node_core::state::{Body, Record};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{DocumentClass, RefusalCode, WithdrawalReason};
-use yiqiao_proto::entry::{Entry, IdentityStatement, Link};
+use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Digest, EntryId, Subject};
@@ -279,25 +280,150 @@ fn n9_words_that_the_node_has_lost_are_followed() {
     assert!(problems(&node).is_empty());
 }
 
+/// The node is put back to what it was after so many records.
+fn put_back(node: &mut Node, records: usize) {
+    node.journal.truncate(records);
+    node.rebuild();
+}
+
+/// The entries of a registry that are not withdrawn, each by its id and what it names.
+fn standing(registry: &Registry) -> Vec<EntryId> {
+    let mut standing = Vec::new();
+    for word in registry.said() {
+        if let Ok(entry) = Entry::decode(word.payload()) {
+            standing.push(entry.entry_id);
+        } else if let Ok(withdrawal) = Withdrawal::decode(word.payload()) {
+            standing.retain(|id| *id != withdrawal.entry_id);
+        }
+    }
+    standing.sort_unstable();
+    standing
+}
+
+fn found(node: &Node) -> Option<lost::Found> {
+    node.ask(|_, view| lost::found(view))
+}
+
 #[test]
-fn n4_what_comes_again_after_an_older_copy_of_the_node_is_a_problem_and_is_not_there_twice() {
-    let (mut node, mut registry) = (node_with(1), Registry::new(&list(100)));
+fn n9_after_an_older_copy_was_put_back_what_is_lost_is_withdrawn_and_what_comes_again_is_there_once() {
+    let (mut node, mut registry) = (node_with(1), Registry::new(&list(1_000)));
     node.publish(&mut registry);
     let copied = node.journal.len();
-    node.receive(&report("later", patient("p", Some(1)), "later"));
+    let later = [
+        report("later", patient("p", Some(1)), "later"),
+        report("new", patient("q", Some(2)), "new"),
+        report("newer", patient("q", Some(2)), "newer"),
+    ];
+    later.iter().for_each(|message| drop(node.receive(message)));
     node.publish(&mut registry);
-    let published = registry.entries().len();
-    node.journal.truncate(copied);
+    let published = standing(&registry);
+    let lost_subject = node.patient("q").unwrap().subject;
+    put_back(&mut node, copied);
+    node.publish(&mut registry);
+    assert_eq!(standing(&registry).len(), 1, "nobody finds what nobody can open");
+    assert!(registry.statements()[&lost_subject].is_empty(), "the lost patient is told under no token");
+    let words = found(&node).unwrap();
+    assert_eq!((words.words, words.entries, words.open), (4, 0, false), "three entries and a statement");
+    later.iter().for_each(|message| drop(node.receive(message)));
+    node.publish(&mut registry);
+    assert_eq!(standing(&registry), published, "all is there, and once");
+    assert_eq!((problems(&node), depth(&node)), (Vec::new(), Depth::default()));
+    assert_ne!(node.patient("q").unwrap().subject, lost_subject);
+    let (words, index) = (registry.words, node.index().clone());
     node.rebuild();
-    node.receive(&report("later", patient("p", Some(1)), "later"));
+    assert_eq!(*node.index(), index);
     node.publish(&mut registry);
-    let parked = problems(&node);
-    assert_eq!((parked.len(), parked[0].clause.as_str(), published), (1, "N-4", 2));
-    assert_eq!(
-        registry.entries().len(),
-        published,
-        "its key is another one: it is not the document that was published"
-    );
+    assert_eq!(registry.words, words, "nothing is said twice");
+}
+
+#[test]
+fn n9_what_comes_again_before_the_log_was_read_waits_for_it() {
+    let (mut node, mut registry) = (node_with(1), Registry::new(&list(1_000)));
+    node.publish(&mut registry);
+    let copied = node.journal.len();
+    let later =
+        [report("later", patient("p", Some(1)), "later"), report("new", patient("q", Some(2)), "new")];
+    later.iter().for_each(|message| drop(node.receive(message)));
+    node.publish(&mut registry);
+    let published = standing(&registry);
+    put_back(&mut node, copied);
+    later.iter().for_each(|message| drop(node.receive(message)));
+    let effects = node.due().unwrap();
+    let [Effect::Recall { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    node.decide(&Input::Failed { ticket: *ticket, refusal: None }).unwrap();
+    node.publish(&mut registry);
+    assert_eq!(standing(&registry), published);
+    assert_eq!((problems(&node), depth(&node)), (Vec::new(), Depth::default()));
+}
+
+#[test]
+fn n6_a_version_that_was_lost_takes_the_place_of_the_earlier_one_again() {
+    let mut node = Node::new(&list(1_000));
+    let mut registry = Registry::new(&list(1_000));
+    let version = |control: &str, status| {
+        Msg::new(control, Says::Documents(vec![document(patient("p", Some(1)), "r", status)]))
+    };
+    node.receive(&version("1", Status::Preliminary));
+    node.publish(&mut registry);
+    let copied = node.journal.len();
+    let later = [version("2", Status::Final), version("3", Status::Corrected)];
+    later.iter().for_each(|message| drop(node.receive(message)));
+    node.publish(&mut registry);
+    put_back(&mut node, copied);
+    later.iter().for_each(|message| drop(node.receive(message)));
+    node.publish(&mut registry);
+    assert_eq!(problems(&node), Vec::new());
+    let replaces: Vec<_> = registry.entries().iter().rev().take(2).map(|(_, link)| link.replaces).collect();
+    let first = registry.entries()[0].0.entry_id;
+    assert_eq!(replaces[1], Some(first));
+    assert_ne!(replaces[0], Some(first));
+}
+
+#[test]
+fn n9_a_withdrawal_that_was_lost_holds() {
+    let (mut node, mut registry) = (node_with(2), Registry::new(&list(1_000)));
+    node.publish(&mut registry);
+    let copied = node.journal.len();
+    let [withdrawn, stays] = <[EntryId; 2]>::try_from(standing(&registry)).unwrap();
+    let withdraw = Input::Withdraw { entry: withdrawn, reason: WithdrawalReason::WrongPatient };
+    node.decide(&withdraw).unwrap();
+    let lost = node.receive(&report("later", patient("p", Some(1)), "later")).entries[0];
+    node.publish(&mut registry);
+    node.decide(&Input::Withdraw { entry: lost, reason: WithdrawalReason::WrongPatient }).unwrap();
+    node.publish(&mut registry);
+    let words = registry.words;
+    put_back(&mut node, copied);
+    node.publish(&mut registry);
+    assert_eq!((registry.words, standing(&registry)), (words, vec![stays]), "nothing is left to be said");
+    let known = node.ask(move |machine, view| machine.document(&withdrawn, view)).unwrap();
+    assert!(known.withdrawn);
+    assert_eq!((found(&node).unwrap().words, depth(&node)), (3, Depth::default()));
+}
+
+#[test]
+fn n9_after_any_copy_all_that_comes_again_is_there_once() {
+    let mut node = Node::new(&list(1_000));
+    let mut registry = Registry::new(&list(1_000));
+    let messages: Vec<Msg> = (0..6)
+        .map(|number| {
+            let who = number % 3;
+            report(&format!("m{number}"), patient(&format!("p{who}"), Some(who)), &format!("r{number}"))
+        })
+        .collect();
+    let mut first = None;
+    for message in &messages {
+        node.receive(message);
+        node.publish(&mut registry);
+        first.get_or_insert(node.journal.len());
+    }
+    let (whole, published) = (node.journal.clone(), standing(&registry));
+    for records in first.unwrap()..=whole.len() {
+        node.journal.clone_from(&whole);
+        put_back(&mut node, records);
+        messages.iter().for_each(|message| drop(node.receive(message)));
+        node.publish(&mut registry);
+        assert_eq!((problems(&node), standing(&registry)), (Vec::new(), published.clone()), "{records}");
+    }
 }
 
 #[test]
@@ -427,6 +553,9 @@ fn l11_what_a_search_finds_at_a_smaller_tree_or_another_one_does_not_count() {
     assert_eq!(searched(100, 108, 1), Outcome::Done, "it was asked before the newer one had come");
     node.rebuild();
     node.receive(&report("new", patient("p", Some(1)), "new"));
+    let effects = node.due().unwrap();
+    let [Effect::Recall { ticket, from: 109 }] = effects.as_slice() else { panic!("{effects:?}") };
+    node.decide(&Input::Recalled { ticket: *ticket, words: Vec::new(), next: 109, whole: true }).unwrap();
     let effects = node.due().unwrap();
     let [Effect::Submit { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     let receipts = vec![Receipt { seq: 2, term: 1, accepted_at: at(0) }];

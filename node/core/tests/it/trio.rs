@@ -175,6 +175,7 @@ impl Trio {
             Effect::Evaluate { .. }
             | Effect::Submit { .. }
             | Effect::OwnWords { .. }
+            | Effect::Recall { .. }
             | Effect::ReadFeed { .. }
             | Effect::AskProof { .. }
             | Effect::AskLease { .. } => Some(self.registry.answer_to(self.now, &code(name), effect)),

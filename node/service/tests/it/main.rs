@@ -33,6 +33,7 @@ mod passkeys;
 mod referral_form;
 mod registers;
 mod renewal;
+mod restored;
 mod review;
 mod rig;
 mod sealing;

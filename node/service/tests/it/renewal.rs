@@ -40,15 +40,16 @@ fn retires_earlier(region: &Region, member: &str) {
 }
 
 /// What passes from one hospital to the other.
-struct Passing {
+pub(crate) struct Passing {
     secret: String,
     doctor: Person,
     office: Person,
-    notes: usize,
+    /// How many notes were handed in.
+    pub(crate) notes: usize,
 }
 
 impl Passing {
-    async fn new(from: &Node, to: &Node) -> Self {
+    pub(crate) async fn new(from: &Node, to: &Node) -> Self {
         assert!(from.mllp().await.send(ADMISSION.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
         let desk = Person::with_account(from, "desk", "desk", None).await;
         let passing = Self {
@@ -69,7 +70,7 @@ impl Passing {
     }
 
     /// One more note is published, all are referred, and the other hospital prefetches them.
-    async fn passes(&mut self, from: &Node) {
+    pub(crate) async fn passes(&mut self, from: &Node) {
         self.hands_in(from).await;
         self.notes += 1;
         from.published().await;

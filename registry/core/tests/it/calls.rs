@@ -5,7 +5,8 @@
 use prost::Message;
 use yiqiao_proto::calls::{
     AnchorsRequest, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
-    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, SearchRequest, SubmitRequest,
+    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, RecallRequest, SearchRequest,
+    SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
@@ -97,6 +98,7 @@ pub(crate) fn plain() -> Vec<Call> {
         call("a", Method::Lease, &lease),
         call("a", Method::Feed, &FeedRequest { after: 4, count: 9, wait_ms: 250 }),
         call("a", Method::Links, &LinksRequest { subject, from_number: 2 }),
+        call("a", Method::Recall, &RecallRequest { from: 7 }),
         call("a", Method::Members, &MembersRequest { after_version: 1 }),
         call("a", Method::Proof, &ProofRequest { sizes: vec![1, 300] }),
         call("a", Method::Evidence, &EvidenceRequest { release: vec![9; 32] }),
@@ -156,6 +158,7 @@ pub(crate) fn member_of(input: &Input) -> &Code {
         Input::Lease(asked) => &asked.member,
         Input::Feed { member, .. }
         | Input::Links { member, .. }
+        | Input::Recall { member, .. }
         | Input::Prove { member, .. }
         | Input::Evidence { member, .. }
         | Input::Anchors { member, .. }

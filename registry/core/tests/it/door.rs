@@ -49,6 +49,7 @@ fn name_of(asked: &Asked) -> &'static str {
         Asked::Machine(Input::Prove { .. }) => "proof",
         Asked::Machine(Input::Evidence { .. }) => "evidence",
         Asked::Machine(Input::Anchors { .. }) => "anchors",
+        Asked::Machine(Input::Recall { .. }) => "own words read back",
         Asked::Machine(Input::Feed { .. } | Input::Evaluate { .. } | Input::MemberList(..)) => "other",
     }
 }
@@ -73,6 +74,7 @@ fn h1_what_members_send_is_read_as_they_mean_it() {
         "lease",
         "feed",
         "links read back",
+        "own words read back",
         "lists",
         "proof",
         "evidence",

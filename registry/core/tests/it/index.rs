@@ -4,6 +4,7 @@
 
 use yiqiao_proto::codes::RefusalCode::{Conflict, Malformed, OutOfOrder, OverLimit};
 use yiqiao_proto::entry::Link;
+use yiqiao_proto::envelope::Kind;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::limits::SUBMISSION_MAX;
 use yiqiao_registry_core::limits::{ENTRY_NUMBER_MAX, FORMER_MAX};
@@ -338,6 +339,60 @@ fn n7_any_words_key_of_the_member_withdraws_and_replaces() {
     let link = Link { replaces: Some(entry_id(2)), ..chain.link() };
     let entry = rig.word_by_key("a", 1, &chain.entry_at(&link, 3, |_| {}));
     rig.take(Submission::Links(vec![ChainWord::Entry(entry, link)]));
+}
+
+#[test]
+fn n6_where_what_took_the_place_was_withdrawn_another_entry_may_take_it() {
+    let (mut rig, mut chain) = open();
+    rig.publish(&mut chain, 1);
+    rig.publish_with(&mut chain, 2, Some(1), |_| {});
+    let third = |rig: &Rig, mut chain: Chain| {
+        let word = chain.entry_with(rig, 3, Some(1), |_| {});
+        Submission::Links(vec![word])
+    };
+    let early = third(&rig, chain);
+    assert_eq!(rig.refused(early), (Conflict, "N-6"));
+    rig.withdraw(&mut chain, 2);
+    let again = rig.publish_with(&mut chain, 2, Some(1), |_| {}).opening.seq;
+    assert_eq!(found(&mut rig, false), [again]);
+    let late = third(&rig, chain);
+    assert_eq!(rig.refused(late), (Conflict, "N-6"), "the line stays one");
+    rig.withdraw(&mut chain, 2);
+    let last = rig.publish_with(&mut chain, 3, Some(1), |_| {}).opening.seq;
+    assert_eq!(found(&mut rig, false), [last]);
+}
+
+/// The words that a member reads back from a place on, and where to go on.
+fn recalled(rig: &mut Rig, member: &str, from: u64) -> (Vec<u64>, u64, bool) {
+    let outcome = rig.handle(&Input::Recall { member: code(member), from }).unwrap();
+    let Outcome::Recall { words, next, whole } = outcome else { unreachable!("{outcome:?} for a recall") };
+    (words.iter().map(|kept| kept.opening.as_ref().unwrap().seq).collect(), next, whole)
+}
+
+#[test]
+fn n9_a_member_reads_back_its_own_words_from_a_place_of_the_log_on() {
+    let (mut rig, mut chain, mut other) = (Rig::quick(), Chain::new("a", 1), Chain::new("c", 2));
+    for number in 1..=40 {
+        rig.publish(&mut chain, number);
+        rig.publish(&mut other, number);
+    }
+    let size = rig.machine().next_seq();
+    let (mut from, mut found, mut pages) = (0, Vec::new(), 0);
+    loop {
+        let (words, next, whole) = recalled(&mut rig, "a", from);
+        assert!(words.iter().all(|seq| (from..next).contains(seq)));
+        found.extend(words);
+        (from, pages) = (next, pages + 1);
+        if whole {
+            break;
+        }
+    }
+    let of_a = |(place, (kept, _)): (usize, &(Kept, Kind))| (kept.signer == "a").then_some(place as u64);
+    let own: Vec<u64> = rig.words().iter().enumerate().filter_map(of_a).collect();
+    assert_eq!((found, pages, from), (own, 2, size));
+    assert_eq!(recalled(&mut rig, "a", size), (Vec::new(), size, true));
+    assert_eq!(recalled(&mut rig, "a", u64::MAX), (Vec::new(), u64::MAX, true));
+    assert_eq!(recalled(&mut rig, "b", 0), (Vec::new(), size, true), "they are nobody else's");
 }
 
 /// The words that a member reads back about a subject.

@@ -104,6 +104,7 @@ impl Node {
             }
             Effect::Evaluate { .. }
             | Effect::OwnWords { .. }
+            | Effect::Recall { .. }
             | Effect::TellAct { .. }
             | Effect::AskRelease { .. }
             | Effect::TellStep { .. }
