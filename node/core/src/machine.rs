@@ -187,6 +187,11 @@ impl Machine {
         self.outbox.last_ticket()
     }
 
+    /// Until when no tokens are asked for, because the quota of the day is used up, and how many patients wait for that (T-5).
+    pub fn tokens_wait(&self, now: Timestamp) -> Option<(Timestamp, usize)> {
+        self.outbox.tokens_wait(now)
+    }
+
     /// What the hospital has decided.
     pub const fn config(&self) -> &Config {
         &self.config

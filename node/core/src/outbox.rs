@@ -183,6 +183,12 @@ impl Outbox {
         [next, starved].into_iter().flatten().min()
     }
 
+    /// Until when no tokens are asked for, because the quota of the day is used up, and how many patients wait for that (T-5).
+    pub(crate) fn tokens_wait(&self, now: Timestamp) -> Option<(Timestamp, usize)> {
+        let until = self.evaluating.until().filter(|until| *until > now)?;
+        (!self.starved.is_empty()).then_some((until, self.starved.len()))
+    }
+
     /// How many places are to be looked at again, and how many wait for tokens.
     pub(crate) fn places(&self) -> (usize, usize) {
         (self.again.len(), self.starved.len())

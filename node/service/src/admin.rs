@@ -179,10 +179,21 @@ pub(crate) struct Status {
     /// What the log had of this node that its data folder did not: the folder was put back to an older copy (N-9).
     #[serde(default)]
     pub(crate) recalled: Option<RecalledLine>,
+    /// Patients whose tokens the registry gives later, because the quota of the day is used up (T-5).
+    #[serde(default)]
+    pub(crate) tokens_wait: Option<TokensLine>,
     /// Registers of patient numbers that messages name and the configuration does not.
     #[serde(default)]
     pub(crate) registers: Vec<RegisterLine>,
     pub(crate) systems: BTreeMap<String, SystemLine>,
+}
+
+/// Patients whose tokens the registry gives later.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TokensLine {
+    pub(crate) until: String,
+    /// At least so many.
+    pub(crate) patients: u64,
 }
 
 /// What the log had of this node that its data folder did not.
@@ -362,13 +373,14 @@ async fn status(app: &App) -> Result<Status, String> {
             feed_behind: machine.feed_behind(),
             compared: machine.compared(view)?,
             found: lost::found(view)?,
+            tokens_wait: machine.tokens_wait(at),
             member_list: directory.list().version,
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
         })
     });
     let standing = now.await.map_err(sentence)?;
     let exchange = exchange(app, &standing);
-    let Standing { depth, found, counters, registers, member_list, is_member, .. } = standing;
+    let Standing { depth, found, tokens_wait, counters, registers, member_list, is_member, .. } = standing;
     let trouble = app.registry.last_trouble();
     Ok(Status {
         region: app.member.region.to_string(),
@@ -388,6 +400,10 @@ async fn status(app: &App) -> Result<Status, String> {
         open_problems: count(open_problems(app, 0, LISTED_MAX).await?.len()),
         free_bytes: app.vault.free_bytes().map_err(sentence)?,
         audit_broken: app.audit_broken.borrow().map(|broken| broken.0),
+        tokens_wait: tokens_wait.map(|(until, patients)| TokensLine {
+            until: app.reception.zone().show(until),
+            patients: count(patients),
+        }),
         recalled: found.map(|found| recalled(app, found)),
         registers: registers.into_iter().filter(|register| !register.configured).map(register_line).collect(),
         systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
@@ -409,6 +425,7 @@ struct Standing {
     feed_behind: u64,
     compared: (Option<u64>, Vec<Contradiction>),
     found: Option<lost::Found>,
+    tokens_wait: Option<(Timestamp, usize)>,
     counters: Vec<(String, Counters)>,
     member_list: u64,
     is_member: bool,

@@ -14,7 +14,7 @@ use yiqiao_host::clients::Scope;
 use yiqiao_host::config;
 
 use crate::admin::{
-    ClientLine, ProblemLine, RecalledLine, RegisterLine, Reply, Request, ReviewLine, Status, Whose,
+    ClientLine, ProblemLine, RecalledLine, RegisterLine, Reply, Request, ReviewLine, Status, TokensLine, Whose,
 };
 use crate::api::intake::SCOPE;
 use crate::audit::Walked;
@@ -320,6 +320,11 @@ fn status_text(status: &Status) -> String {
             status.words_held, status.subjects_held
         ));
     }
+    lines.extend(status.tokens_wait.iter().map(|TokensLine { until, patients }| {
+        format!(
+            "ALARM         the quota of tokens for a day is used up: {patients} patients are published after {until} (T-5)"
+        )
+    }));
     lines.extend(status.recalled.iter().map(recalled_text));
     lines.extend(registers_text(&status.registers));
     lines.extend(status.systems.iter().map(|(system, line)| {

@@ -28,6 +28,7 @@ pub mod limits;
 pub mod machine;
 pub mod pair;
 pub mod patient;
+pub mod quota;
 pub mod say;
 pub mod search;
 pub mod state;

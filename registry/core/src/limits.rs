@@ -27,6 +27,12 @@ pub const ANSWER_BYTES_MAX: usize = yiqiao_proto::limits::CALL_BYTES_MAX / 2;
 /// How long after a release is over its delivery may come, before it counts as a single one (P-7): what the recipient says first waits
 /// for the registry, and then for others.
 pub const DELIVERY_GRACE: Millis = Millis::from_secs(3600);
+/// Earlier days of which is kept how much a member had evaluated.
+pub const QUOTA_DAYS_MAX: usize = 14;
+/// So many times as much as on any of these days is a jump (T-5) ...
+pub const QUOTA_JUMP: u64 = 5;
+/// ... if it is at least so much.
+pub const QUOTA_JUMP_MIN: u64 = 1_000;
 /// Stretches of the log that one reading of a member's own words looks through, and words that it tells (N-9).
 pub const RECALL_STRETCHES: u64 = 64;
 /// See [`RECALL_STRETCHES`].

@@ -17,7 +17,9 @@ use yiqiao_proto::release::{Delivery, Release};
 use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::lease::{need_feeds, push};
+use crate::limits::QUOTA_DAYS_MAX;
 use crate::machine::{ConsentAct, Outcome, Refused, Stop, ToTake, Work, refuse};
+use crate::state::kept::DayUsed;
 use crate::state::{self, EntryState, Fault, Kept, Quota, Slot, Tally, View};
 use crate::{anchor, consent, credential, evidence, facts, index, pair, patient, say};
 
@@ -229,7 +231,10 @@ pub(crate) fn apply_tally(tally: &Tally, view: &mut View) -> Result<(), Fault> {
     let slot = state::quota(&member);
     let mut quota = view.get(&slot)?;
     if quota.day != tally.day {
-        quota = Quota { day: tally.day, used: 0, backfill: quota.backfill };
+        let Quota { day, used, backfill, mut earlier } = quota;
+        earlier.extend((used > 0).then_some(DayUsed { day, used }));
+        earlier.drain(..earlier.len().saturating_sub(QUOTA_DAYS_MAX));
+        quota = Quota { day: tally.day, used: 0, backfill, earlier };
     }
     quota.used += tally.daily;
     quota.backfill += tally.backfill;
@@ -239,8 +244,8 @@ pub(crate) fn apply_tally(tally: &Tally, view: &mut View) -> Result<(), Fault> {
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// The day of an instant, by UTC.
-fn day_of(now: Timestamp) -> u32 {
+/// The day of an instant, counted since 1970-01-01, by UTC.
+pub fn day_of(now: Timestamp) -> u32 {
     u32::try_from(now.unix_ms().div_euclid(DAY_MS)).unwrap_or(0)
 }
 

@@ -20,10 +20,10 @@ use yiqiao_host::sessions::{Identity, SignedIn};
 use yiqiao_proto::codes::MemberRole;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
-use yiqiao_proto::member::Member;
+use yiqiao_proto::member::{Member, Policy};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_registry_core::state::Single;
-use yiqiao_registry_core::{facts, pair};
+use yiqiao_registry_core::{facts, pair, quota, take};
 
 use crate::emergency::emergencies;
 use crate::limits::{SINGLES_COUNTED_MAX, SINGLES_SHOWN_MAX};
@@ -142,6 +142,20 @@ struct Status {
     /// Strangers that knocked, and members beyond the bound.
     turned_away: u64,
     singles: Singles,
+    /// Members whose evaluations of today are to be looked at (T-5).
+    quotas: Vec<QuotaLine>,
+}
+
+/// How much of what a day allows a member has had evaluated today, and of its backfill budget so far.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QuotaLine {
+    member: String,
+    alarm: &'static str,
+    used: u64,
+    allowed: u64,
+    backfill: u64,
+    backfill_allowed: u64,
 }
 
 /// Releases without their deliveries a while after they were over, and deliveries without releases (P-7): never whose document.
@@ -181,8 +195,9 @@ struct Connection {
 async fn status(State(office): State<Office>, who: SignedIn) -> Result<Json<Status>, Problem> {
     who.must_be(&[BUREAU, OPERATOR])?;
     let (index, now) = (office.facts.index.clone(), office.identity.clock.now());
-    let singles = tokio::task::block_in_place(|| singles(&index, now));
-    let singles = singles.map_err(|error| Problem::internal(&error))?;
+    let policy = office.directory.borrow().list().policy.clone();
+    let read = tokio::task::block_in_place(|| Ok((singles(&index, now)?, quotas(&index, &policy, now)?)));
+    let (singles, quotas) = read.map_err(|error: IndexError| Problem::internal(&error))?;
     let (log, link) = (office.log.borrow().clone(), office.link.status());
     let directory = office.directory.borrow();
     let members = connections(&directory, &office.code, &link);
@@ -198,7 +213,31 @@ async fn status(State(office): State<Office>, who: SignedIn) -> Result<Json<Stat
         members,
         turned_away: link.turned_away,
         singles,
+        quotas,
     }))
+}
+
+fn quotas(index: &IndexReader, policy: &Policy, now: Timestamp) -> Result<Vec<QuotaLine>, IndexError> {
+    let (keys, day, mut lines) = (quota::keys(), take::day_of(now), Vec::new());
+    index.scan(&keys.start, &keys.end, |key, value| {
+        lines.extend(quota::read(key, value).and_then(|(member, quota)| {
+            let alarm = match quota::alarm(&quota, policy, day)? {
+                quota::Alarm::UsedUp => "used-up",
+                quota::Alarm::Nearly => "nearly",
+                quota::Alarm::Jump => "jump",
+            };
+            Some(QuotaLine {
+                member: member.to_string(),
+                alarm,
+                used: quota.used,
+                allowed: policy.evaluations_per_day,
+                backfill: quota.backfill,
+                backfill_allowed: policy.evaluations_backfill,
+            })
+        }));
+        ControlFlow::Continue(())
+    })?;
+    Ok(lines)
 }
 
 fn singles(index: &IndexReader, now: Timestamp) -> Result<Singles, IndexError> {

@@ -758,6 +758,18 @@ export interface RegistryStatus {
   connected: string[];
   /** Releases without deliveries a while after they were over, and deliveries without releases: never whose document. */
   singles?: { count: number; shown: Single[] };
+  /** Members whose evaluations of today are to be looked at. */
+  quotas?: QuotaAlarm[];
+}
+
+/** How much of what a day allows a member has had evaluated today, and of its backfill budget so far. */
+export interface QuotaAlarm {
+  member: string;
+  alarm: 'used-up' | 'nearly' | 'jump';
+  used: number;
+  allowed: number;
+  backfill: number;
+  backfillAllowed: number;
 }
 
 export interface Single {

@@ -2,7 +2,7 @@
 
 import { Alert, Table, Tag, type TableColumnsType } from 'antd';
 import { bureau } from '../api/calls';
-import type { Member, RegistryStatus, Single } from '../api/types';
+import type { Member, QuotaAlarm, RegistryStatus, Single } from '../api/types';
 import { ago, count, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Shown } from '../shared/states';
@@ -24,7 +24,7 @@ export function Status() {
   );
 }
 
-function Facts({ status: { words: logged, term, checkpointAt, connected, singles }, members }: { status: RegistryStatus; members: Member[] }) {
+function Facts({ status: { words: logged, term, checkpointAt, connected, singles, quotas }, members }: { status: RegistryStatus; members: Member[] }) {
   const stale = checkpointAt !== null && Date.now() - Date.parse(checkpointAt) > STALE_MS;
   const nameOf = (code: string) => members.find((member) => member.code === code)?.name ?? code;
   return (
@@ -40,6 +40,7 @@ function Facts({ status: { words: logged, term, checkpointAt, connected, singles
         {connected.length === 0 ? <p className="warn">{words.noneConnected}</p> : <div className="tags">{connected.map((code) => <Tag key={code} color="success">{nameOf(code)}</Tag>)}</div>}
       </section>
       <Singles of={singles ?? { count: 0, shown: [] }} nameOf={nameOf} />
+      <Quotas of={quotas ?? []} nameOf={nameOf} />
     </>
   );
 }
@@ -62,6 +63,26 @@ function Singles({ of: { count: all, shown }, nameOf }: { of: NonNullable<Regist
           {all > shown.length && <p className="warn">{words.moreSingles(shown.length, all)}</p>}
           <Table<Single> size="small" rowKey={(one) => `${one.at}-${one.holder}-${one.recipient}`} columns={columns} dataSource={shown} pagination={{ pageSize: 20, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
         </>
+      )}
+    </section>
+  );
+}
+
+/** Members that have nearly or wholly used up what a day allows, or ask for far more than before. */
+function Quotas({ of: alarms, nameOf }: { of: QuotaAlarm[]; nameOf: (code: string) => string }) {
+  const heads = words.quotaColumns;
+  const columns: TableColumnsType<QuotaAlarm> = [
+    { title: heads.member, render: (_, { member }) => nameOf(member) },
+    { title: heads.kind, render: (_, { alarm }) => <Tag color={alarm === 'used-up' ? 'error' : 'warning'}>{words.quotaKinds[alarm]}</Tag> },
+    { title: heads.used, render: (_, { used, allowed }) => `${count(used)} / ${count(allowed)}` },
+    { title: heads.backfill, render: (_, { backfill, backfillAllowed }) => `${count(backfill)} / ${count(backfillAllowed)}` },
+  ];
+  return (
+    <section className="card">
+      <h2>{words.quotas}（{count(alarms.length)}）</h2>
+      <p className="quiet">{words.quotasHelp}</p>
+      {alarms.length === 0 ? <p>{words.noQuotas}</p> : (
+        <Table<QuotaAlarm> size="small" rowKey="member" columns={columns} dataSource={alarms} pagination={{ pageSize: 20, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
       )}
     </section>
   );

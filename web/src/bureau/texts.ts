@@ -58,6 +58,11 @@ export const T = {
     noSingles: '没有单边记录：每次调出都有对应的送达。',
     singleKinds: { release: '有调出、无送达', delivery: '有送达、无调出' },
     singleColumns: { at: '登记时间', kind: '情形', holder: '提供方', recipient: '接收方' },
+    quotas: '标识计算用量告警',
+    quotasHelp: '每家机构每天可请平台计算的患者标识数量有上限（UTC 日）。达到或接近上限，或远多于此前 14 个有记录的日子，都可能是在批量猜测证件号，也可能是补录历史数据。请向该机构核实。',
+    noQuotas: '今天没有机构的用量异常。',
+    quotaKinds: { 'used-up': '已达上限', nearly: '接近上限', jump: '突然增多' },
+    quotaColumns: { member: '机构', kind: '情形', used: '今日 / 上限', backfill: '补录额度已用 / 总额' },
     moreSingles: (shown: number, all: number) => `共 ${all} 条，显示最早的 ${shown} 条`,
   },
 };

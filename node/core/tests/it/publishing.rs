@@ -194,9 +194,13 @@ fn t5_over_the_quota_tokens_wait_and_words_go_on() {
     let answer = registry.answer(node.now, &effects[0]);
     node.decide(&answer).unwrap();
     assert_eq!(registry.entries().len(), 2);
+    let waits = |node: &Node| node.ask(|machine, _| Ok(machine.tokens_wait(node.now)));
+    let (until, patients) = waits(&node).unwrap();
+    assert!(patients == 1 && until > node.now, "staff are told how long, and how many wait");
     node.publish(&mut registry);
     assert_eq!(registry.entries().len(), 3);
     assert!(node.now.since(start).get() > 3_600_000, "on the next day");
+    assert_eq!(waits(&node), None);
 }
 
 #[test]

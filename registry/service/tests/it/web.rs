@@ -1,13 +1,19 @@
 //! Accounts, pages, members and status over the real HTTP.
 
 use serde_json::{Value, json};
+use yiqiao_host::keys;
+use yiqiao_proto::calls::{EvaluateAnswer, EvaluateRequest, Method};
+use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
+use yiqiao_proto::limits::EVALUATION_MAX;
+use yiqiao_proto::person::Identifier;
 use yiqiao_proto::release::Delivery;
 use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Blinding;
 
 use crate::browser::{Browser, account};
 use crate::member::Member;
-use crate::rig::{Region, text, until};
+use crate::rig::{self, Region, text, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_analyst_gets_an_account_and_signs_in_and_out() {
@@ -119,6 +125,27 @@ async fn p7_a_delivery_without_its_release_is_shown_to_the_bureau() {
     let shown = &singles["shown"][0];
     assert_eq!((&shown["holder"], &shown["recipient"]), (&json!("a"), &json!("b")), "{singles}");
     assert_eq!(shown["withoutRelease"], json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t5_a_member_that_nears_its_quota_is_shown_to_the_bureau() {
+    let region = Region::started(&["a", "b"]).await;
+    let member = Member::connected(&region, "a").await;
+    let browser = Browser::signed_in(&region, "wangli", "bureau").await;
+    let quotas = async || browser.get("/api/status").await.json()["quotas"].clone();
+    let card = |number| Identifier::health_card(&format!("A{number:08}")).unwrap();
+    let numbers: Vec<Identifier> = (0..EVALUATION_MAX).map(card).collect();
+    let blinding = Blinding::new(&rig::region(), &numbers, &mut Entropy::new(keys::random())).unwrap();
+    let request = EvaluateRequest { epoch: 1, blinded: blinding.blinded().to_vec() };
+    // Each is counted, the same again too (H-3): 16,128 of 20,000 for a day.
+    assert_eq!(quotas().await, json!([]));
+    for _ in 0..63 {
+        member.ask::<EvaluateAnswer>(Method::Evaluate, &request).await.unwrap();
+    }
+    let expected = json!([{
+        "member": "a", "alarm": "nearly", "used": 16_128, "allowed": 20_000, "backfill": 0, "backfillAllowed": 5_000_000,
+    }]);
+    until("the alarm", async || (quotas().await == expected).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
