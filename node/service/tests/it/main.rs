@@ -37,6 +37,7 @@ mod restored;
 mod review;
 mod rig;
 mod sealing;
+mod secrets;
 mod story;
 mod wire;
 
