@@ -141,7 +141,9 @@ impl Directory {
             return Err(SignerError::Suspended { member: name() });
         }
         match (signing.state, said) {
-            (KeyState::Valid, _) | (KeyState::Retired, Said::AtSeq(_)) => Ok((&member.code, &signing.key)),
+            (KeyState::Valid, _) | (KeyState::Retired, Said::AtSeq(_)) | (_, Said::Own) => {
+                Ok((&member.code, &signing.key))
+            }
             (KeyState::CompromisedSince(since), Said::AtSeq(seq)) if seq < since => {
                 Ok((&member.code, &signing.key))
             }

@@ -393,6 +393,8 @@ pub enum Said {
     Now,
     /// It stands in the log at this place: a key that was retired, or compromised later, counts.
     AtSeq(u64),
+    /// It stands in the log, and its own sayer reads it back to go on after it: whatever has become of the key (N-9).
+    Own,
 }
 
 impl<W: Word> Verified<W> {

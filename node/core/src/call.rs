@@ -334,7 +334,8 @@ fn tokens(blinding: &Blinding, key: &TokenKey, bytes: &[u8]) -> Result<Vec<Token
     Ok(blinding.finish(key, &Evaluation { elements: evaluated, proof })?)
 }
 
-/// This node's words about a subject, as the registry has them (N-9): number and hash of the payload of each.
+/// This node's words about a subject, as the registry has them (N-9): number and hash of the payload of each. Those of a key that
+/// was in other hands are among them: what comes next must follow them.
 fn own_words(
     directory: &Directory,
     own: &Code,
@@ -346,7 +347,7 @@ fn own_words(
         let link = Link::read(&published.link.ok_or_else(missing)?)?;
         let envelope = Envelope::decode(&opening.envelope)?;
         let payload = envelope.payload_hash();
-        let said = signed_link(directory, envelope, Said::AtSeq(opening.seq));
+        let said = signed_link(directory, envelope);
         let fits = said.is_some_and(|(signer, said)| signer == *own && said == link.commitment());
         if fits { Ok((link.number, payload)) } else { Err(Unbelieved::OtherWord) }
     };
@@ -362,7 +363,7 @@ fn statement(
 ) -> Result<StatementRead, Unbelieved> {
     let opening = Opening::read(opening)?;
     let envelope = Envelope::decode(&opening.envelope)?;
-    let said = Verified::<IdentityStatement>::check(envelope, directory, Said::AtSeq(opening.seq))?;
+    let said = Verified::<IdentityStatement>::check(envelope, directory, Said::Own)?;
     if said.signer() != own || said.word().subject != *subject {
         return Err(Unbelieved::OtherWord);
     }
@@ -423,13 +424,13 @@ fn number_of(link: Option<LinkWire>, commitment: &Digest) -> Result<Option<u64>,
 }
 
 /// Who signed an entry or a withdrawal, and what it says of its place (N-2); nothing if it is neither, or the signature does
-/// not count.
-fn signed_link(directory: &Directory, envelope: Envelope, said: Said) -> Option<(Code, Digest)> {
+/// not fit.
+fn signed_link(directory: &Directory, envelope: Envelope) -> Option<(Code, Digest)> {
     if envelope.kind() == Kind::Entry {
-        let word = Verified::<Entry>::check(envelope, directory, said).ok()?;
+        let word = Verified::<Entry>::check(envelope, directory, Said::Own).ok()?;
         Some((word.signer().clone(), word.word().link))
     } else {
-        let word = Verified::<Withdrawal>::check(envelope, directory, said).ok()?;
+        let word = Verified::<Withdrawal>::check(envelope, directory, Said::Own).ok()?;
         Some((word.signer().clone(), word.word().link))
     }
 }

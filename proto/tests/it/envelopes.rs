@@ -267,6 +267,7 @@ fn m6_what_a_key_signed_counts_by_its_state_and_its_place_in_the_log() {
     assert_eq!(judge(KeyState::CompromisedSince(10), Said::AtSeq(10)), "compromised");
     assert_eq!(judge(KeyState::CompromisedSince(10), Said::AtSeq(11)), "compromised");
     assert_eq!(judge(KeyState::CompromisedSince(0), Said::AtSeq(0)), "compromised");
+    assert_eq!(judge(KeyState::CompromisedSince(0), Said::Own), "counts");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use yiqiao_proto::calls::{
 use yiqiao_proto::codes::{PatientQuestion, Purpose, RefusalCode};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::member::KeyState;
 use yiqiao_proto::time::Millis;
 
 use crate::region::{CLINIC, Heard, code, list, outgoing, sealing_secret, signed};
@@ -257,6 +258,29 @@ fn f3_a_feed_that_is_bent_or_replayed_is_not_applied_and_the_honest_one_still_is
     story.directive(numbers[0]);
     let request = story.request();
     assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+}
+
+#[test]
+fn n9_own_words_are_read_back_whatever_has_become_of_their_key() {
+    let trio = talk();
+    let is_own = |heard: &&Heard| matches!(heard.effect, Effect::OwnWords { .. });
+    let heard = trio.registry.heard.iter().find(is_own).unwrap();
+    let honest = answered(&trio, heard, &heard.answer).input;
+    let Some(Input::OwnWords { words, statement, .. }) = honest else { panic!("it is believed") };
+    assert!(!words.is_empty() && statement.is_some());
+    let directory = &trio.registry.directory;
+    let mut list = directory.list().clone();
+    (list.version, list.previous) = (list.version + 1, Some(directory.payload_hash()));
+    let own = list.members.iter_mut().find(|member| member.code == heard.member).unwrap();
+    own.signing_keys.iter_mut().for_each(|key| key.state = KeyState::CompromisedSince(0));
+    own.sealing_keys.iter_mut().for_each(|key| key.state = KeyState::CompromisedSince(0));
+    let later = directory.next(&signed(&list)).unwrap();
+    let call = outgoing(&heard.effect, directory, heard.seed);
+    let after = call.answered(&later, &heard.member, Ok(&heard.answer)).input;
+    let Some(Input::OwnWords { words: read, statement: stated, .. }) = after else {
+        panic!("they stand in the log all the same")
+    };
+    assert_eq!((read, stated), (words, statement));
 }
 
 #[test]
