@@ -37,6 +37,8 @@ use crate::state::{self, Body, Exchange, Fault, ToldHead, View, damaged, read_di
 pub(crate) struct Watch {
     lease: Option<Held>,
     asked: Option<Asked>,
+    /// The ticket of the last call for a lease.
+    last_asked: u64,
     /// When the feed was asked for last and nothing came; none if it is to be read at once.
     read_at: Option<Timestamp>,
     pause: Pause,
@@ -191,7 +193,9 @@ fn ask_lease(work: &mut Work<'_>) -> Result<u64, Fault> {
     let nonce = Nonce::new(work.entropy.bytes()).ok_or_else(damaged)?;
     let (ticket, at) = (begin(work, Call::Lease), work.now);
     let list_version = work.machine.directory.list().version;
-    watch(work).asked = Some(Asked { ticket, nonce, at, feed_number, list_version });
+    let watch = watch(work);
+    watch.asked = Some(Asked { ticket, nonce, at, feed_number, list_version });
+    watch.last_asked = ticket;
     let term = term(work.machine, &*work.exchange()?);
     work.effects.push(Effect::AskLease { ticket, nonce, term, feed_number, feed_chain });
     Ok(ticket)
@@ -206,7 +210,8 @@ fn read_feed(work: &mut Work<'_>) -> Result<u64, Fault> {
 }
 
 /// Brings what is known up to a time after the call of a ticket: somebody would be denied by what is known so far, and the
-/// patient may have just consented. Waits for a lease that was asked for after that call, and for the feed up to its place.
+/// patient may have just consented. Waits for a lease that was asked for after that call, and for the feed up to its place. Without
+/// a lease it is asked for once even while a pause after failures lasts: the registry may have come back meanwhile.
 pub(crate) fn catch_up(work: &mut Work<'_>, after: u64) -> Result<Outcome, Stop> {
     let machine = work.machine;
     let under_way = |such: fn(&Call) -> bool| machine.outbox.newest(such);
@@ -221,8 +226,8 @@ pub(crate) fn catch_up(work: &mut Work<'_>, after: u64) -> Result<Outcome, Stop>
     if let Some(ticket) = under_way(|call| matches!(call, Call::Lease)) {
         return Ok(Outcome::Waiting(ticket));
     }
-    // Without the registry nothing more is known: what there is decides.
-    if !machine.watch.pause.is_over(work.now) {
+    let asked = machine.watch.last_asked > after || standing(machine, work.now).is_some();
+    if asked && !machine.watch.pause.is_over(work.now) {
         return Ok(Outcome::Done);
     }
     Ok(Outcome::Waiting(ask_lease(work)?))
@@ -418,7 +423,10 @@ fn pause(work: &mut Work<'_>, refusal: Option<&Refusal>) {
     let (now, asked) = (work.now, refusal.and_then(|refusal| refusal.retry_after));
     let chance = u64::from_be_bytes(work.entropy.bytes());
     let watch = watch(work);
-    watch.pause = watch.pause.longer_within(SOON_MAX, now, asked.map(|wait| wait.min(SOON_MAX)), chance);
+    // The feed and the lease fail together: that is one failure.
+    if asked.is_some() || watch.pause.is_over(now) {
+        watch.pause = watch.pause.longer_within(SOON_MAX, now, asked.map(|wait| wait.min(SOON_MAX)), chance);
+    }
 }
 
 /// Wall clock and boot clock parted: every lease is void, and one that is being asked for too (F-6). Nothing waits for a time

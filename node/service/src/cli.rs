@@ -14,7 +14,8 @@ use yiqiao_host::clients::Scope;
 use yiqiao_host::config;
 
 use crate::admin::{
-    ClientLine, ProblemLine, RecalledLine, RegisterLine, Reply, Request, ReviewLine, Status, TokensLine, Whose,
+    ClientLine, ProblemLine, RecalledLine, RegisterLine, Reply, Request, ReviewLine, Status, TokensLine,
+    Whose,
 };
 use crate::api::intake::SCOPE;
 use crate::audit::Walked;

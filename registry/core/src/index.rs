@@ -10,7 +10,9 @@ use yiqiao_proto::token::Token;
 
 use crate::facts;
 use crate::lease::{need_feeds, push_to};
-use crate::limits::{ENTRY_NUMBER_MAX, FORMER_MAX, RECALL_STRETCHES, RECALL_WORDS, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX};
+use crate::limits::{
+    ENTRY_NUMBER_MAX, FORMER_MAX, RECALL_STRETCHES, RECALL_WORDS, SUBJECTS_MAX, SUBJECTS_OF_ONE_MAX,
+};
 use crate::machine::{Outcome, Stop, Work, refuse};
 use crate::patient;
 use crate::state::{

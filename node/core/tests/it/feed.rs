@@ -403,6 +403,24 @@ fn p4_without_the_registry_nothing_is_waited_for() {
     assert_eq!(story.node.handle(&catch_up).unwrap().unwrap().outcome, Outcome::Done);
 }
 
+#[test]
+fn p4_a_registry_that_has_come_back_is_asked_before_the_pause_is_over() {
+    let mut story = Story::new();
+    story.registry.is_away = true;
+    story.live(8_000);
+    let has_lease = |story: &Story| {
+        let now = story.node.now;
+        story.node.ask(move |machine, _| Ok(machine.lease_ends(now).is_some()))
+    };
+    assert!(!has_lease(&story));
+    story.registry.is_away = false;
+    let catch_up = Input::CatchUp { after: story.node.ask(|machine, _| Ok(machine.last_call())) };
+    let handled = story.node.handle(&catch_up).unwrap().unwrap();
+    let [asked] = handled.effects.as_slice() else { panic!("{:?}", handled.effects) };
+    story.carry_out(asked).unwrap();
+    assert!(has_lease(&story));
+}
+
 const fn is_lease(effect: &Effect) -> bool {
     matches!(effect, Effect::AskLease { .. })
 }
