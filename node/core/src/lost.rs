@@ -88,6 +88,12 @@ pub(crate) fn recalled(
         // Places of a log that counts no longer: the next question is about the new one (L-9).
         return Ok(Outcome::Done);
     }
+    let asked = work.ledger()?.recall.as_ref().map_or(0, |recall| recall.next);
+    if !whole && next <= asked {
+        // Who is led in a circle would ask for ever.
+        pause_submitting(work, None);
+        return Ok(Outcome::Done);
+    }
     work.view.need(&words.iter().map(|word| state::chain(&word.subject)).collect::<Vec<_>>())?;
     let mut lost = Vec::new();
     for word in words {

@@ -321,11 +321,7 @@ fn status_text(status: &Status) -> String {
             status.words_held, status.subjects_held
         ));
     }
-    lines.extend(status.tokens_wait.iter().map(|TokensLine { until, patients }| {
-        format!(
-            "ALARM         the quota of tokens for a day is used up: {patients} patients are published after {until} (T-5)"
-        )
-    }));
+    lines.extend(status.tokens_wait.iter().map(tokens_text));
     lines.extend(status.recalled.iter().map(recalled_text));
     lines.extend(registers_text(&status.registers));
     lines.extend(status.systems.iter().map(|(system, line)| {
@@ -344,6 +340,13 @@ fn status_text(status: &Status) -> String {
 /// How far the feed has still to go, if it has.
 fn behind(items: u64) -> String {
     if items == 0 { String::new() } else { format!(" ({items} more to catch up with)") }
+}
+
+/// That the registry gives no more tokens today.
+fn tokens_text(TokensLine { until, patients }: &TokensLine) -> String {
+    format!(
+        "ALARM         the quota of tokens for a day is used up: {patients} patients are published after {until} (T-5)"
+    )
 }
 
 /// That the data folder was put back to an older copy.

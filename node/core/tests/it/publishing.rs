@@ -340,6 +340,16 @@ fn n9_after_an_older_copy_was_put_back_what_is_lost_is_withdrawn_and_what_comes_
     assert_eq!(registry.words, words, "nothing is said twice");
 }
 
+/// What the node asks for next, whenever that is.
+fn next_effect(node: &mut Node) -> Effect {
+    loop {
+        node.now = node.now.max(node.next_wakeup().unwrap());
+        if let Some(effect) = node.due().unwrap().into_iter().next() {
+            return effect;
+        }
+    }
+}
+
 #[test]
 fn n9_what_comes_again_before_the_log_was_read_waits_for_it() {
     let (mut node, mut registry) = (node_with(1), Registry::new(&list(1_000)));
@@ -355,6 +365,14 @@ fn n9_what_comes_again_before_the_log_was_read_waits_for_it() {
     let effects = node.due().unwrap();
     let [Effect::Recall { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     node.decide(&Input::Failed { ticket: *ticket, refusal: None }).unwrap();
+    let failed = node.now;
+    let Effect::Recall { ticket, from } = next_effect(&mut node) else { panic!("it asks again first") };
+    let circle = Input::Recalled { ticket, words: Vec::new(), next: from, whole: false };
+    node.decide(&circle).unwrap();
+    let circled = node.now;
+    let Effect::Recall { ticket, .. } = next_effect(&mut node) else { panic!("it asks again first") };
+    assert!(failed < circled && circled < node.now, "each time after a wait");
+    node.decide(&Input::Failed { ticket, refusal: None }).unwrap();
     node.publish(&mut registry);
     assert_eq!(standing(&registry), published);
     assert_eq!((problems(&node), depth(&node)), (Vec::new(), Depth::default()));
