@@ -1,7 +1,7 @@
 //! Keys follow each other while the exchange goes on: those of a hospital, of the registry, of the authority (M-4, M-5, M-8, M-13).
 
 use crate::pages::Person;
-use crate::referral_form::{ADMISSION, DISCHARGE, consents, find, hands_in, note, sends, two};
+use crate::referral_form::{ADMISSION, DISCHARGE, RESULTS, consents, find, hands_in, note, sends, two};
 use crate::rig::{Node, Region, until};
 
 /// The keys of a member that are listed: use, id, state.
@@ -135,6 +135,8 @@ async fn m13_everybody_s_keys_follow_each_other_while_documents_go_on_passing() 
     std::fs::remove_file(from.region.folder().join("authority/authority.key")).unwrap();
 
     // A hospital that has lost all its words keys goes on with one that nobody vouches for.
+    assert!(from.mllp().await.send(RESULTS.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
+    from.published().await;
     from.stop().await;
     for file in ["words.key", "words-2.key"] {
         std::fs::remove_file(from.config().with_file_name("keys").join(file)).unwrap();
@@ -146,5 +148,9 @@ async fn m13_everybody_s_keys_follow_each_other_while_documents_go_on_passing() 
     from.start().await;
     from.connected().await;
     all_know(&[&from, &to]).await;
+    // What the lost key signed stays, and is called back with the new one (N-7).
+    let called_back = RESULTS.replace("|f2|", "|f3|").replace("||LAB|F\r", "||LAB|X\r");
+    assert!(from.mllp().await.send(called_back.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
+    assert_eq!(from.published().await["open_problems"], 0);
     passing.passes(&from).await;
 }
