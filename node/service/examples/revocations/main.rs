@@ -1,7 +1,8 @@
 //! How soon a holder stops: from a revocation to the last chunk that it hands to the transport, over many patients, on a real
 //! registry and a real node, which a member of its own making asks for one chunk after another.
 //!
-//! `cargo build --release -p yiqiao-registry -p yiqiao-node --bins --examples`, then `target/release/examples/revocations [patients]`.
+//! `cargo build --release -p yiqiao-registry -p yiqiao-node --bins --examples`, then `target/release/examples/revocations [patients [part …]]`; parts are
+//! `connected`, `told` and `cut-off`, all of them if none is named.
 //! Times are those at which the recipient had the last chunk whole: the holder handed it to the transport before. Nothing here
 //! judges a figure: a machine that is busy gives others.
 //!
@@ -66,10 +67,18 @@ pub(crate) fn registry() -> PathBuf {
 async fn main() {
     let patients = std::env::args().nth(1).map_or(PATIENTS, |text| text.parse().unwrap());
     println!("{}", machine());
+    let named: Vec<String> = std::env::args().skip(2).collect();
+    let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     let mut scene = Scene::set_up(patients).await;
-    connected(&mut scene).await;
-    registry_away(&mut scene).await;
-    cut_off(&mut scene).await;
+    if is_wanted("connected") {
+        connected(&mut scene).await;
+    }
+    if is_wanted("told") {
+        registry_away(&mut scene).await;
+    }
+    if is_wanted("cut-off") {
+        cut_off(&mut scene).await;
+    }
     println!("{}", machine());
 }
 

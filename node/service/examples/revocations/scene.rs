@@ -111,12 +111,17 @@ impl Scene {
     /// Waits until the registry has all that the node has to say, and it has a lease that lasts a while.
     pub(crate) async fn settle_leases(&self) {
         self.node.connected().await;
+        let mut waiting = u64::MAX;
+        while waiting > 0 {
+            waiting = until("words to go on", async || {
+                let exchange = self.node.status().await["exchange"].take();
+                let now = exchange["events_waiting"].as_u64()? + exchange["acts_waiting"].as_u64()?;
+                (now < waiting).then_some(now)
+            })
+            .await;
+        }
         until("a lease", async || {
             let status = self.node.status().await;
-            let waits = |what: &str| status["exchange"][what].as_u64() != Some(0);
-            if waits("events_waiting") || waits("acts_waiting") {
-                return None;
-            }
             let ends: jiff::Timestamp = status["exchange"]["lease_ends"].as_str()?.parse().unwrap();
             (ends.duration_since(jiff::Timestamp::now()) >= LEASE_LEFT).then_some(())
         })
