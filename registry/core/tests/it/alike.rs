@@ -178,7 +178,7 @@ fn shown(rig: &mut Rig, asked: &SearchQuery, patients: &[u64]) -> Shown {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn q5_whoever_may_see_nothing_learns_nothing_of_anybody(
