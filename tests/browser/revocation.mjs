@@ -93,6 +93,8 @@ async function readsTheLog(stage, phone, who) {
     await phone.follow('谁看过');
     await phone.seesHeading('谁看过我的病历');
     await phone.seesAtLast(() => phone.page.locator('.event').filter({ hasText: who }));
+    // C has answered: what it opened stays there, the rest is gone.
+    await phone.seesAtLast(() => phone.page.locator('.answered').filter({ hasText: who }).filter({ hasText: '已清除' }).filter({ hasText: '留存' }));
   });
   await stage.station('patient-reads-who-was-here', phone, async () => {
     await phone.page.getByText('本院内部', { exact: true }).click();

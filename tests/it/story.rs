@@ -383,6 +383,13 @@ fn the_patient_revokes(stage: &Stage) -> Person {
     let history = doctor.get(&format!("/api/patients/{subject}/documents"));
     let findable = array(&history, "/items").iter().filter(|row| text(row, "/state") == "findable").count();
     assert_eq!(findable, 0, "search hides what is permitted no longer");
+    until("C to have answered for each copy", || {
+        let copies = patient.get("/api/me/copies");
+        let of_c = array(&copies, "/items").iter().find(|row| text(row, "/organisation/code") == "qzdx")?;
+        let count = |what: &str| of_c.pointer(what).and_then(Value::as_u64).unwrap();
+        let answered = count("/unanswered") == 0 && count("/held") == 0;
+        (answered && count("/erased") > 0 && count("/retained") > 0).then_some(())
+    });
     patient
 }
 

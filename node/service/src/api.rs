@@ -6,6 +6,7 @@ mod assigning;
 mod audit;
 mod completeness;
 mod consents;
+mod copies;
 mod documents;
 mod ending;
 mod enrolling;
@@ -88,6 +89,7 @@ fn people(app: &App) -> Router {
         .merge(fetching::router())
         .merge(reading::router())
         .merge(consents::router())
+        .merge(copies::router())
         .merge(ending::router())
         .merge(signing::router())
         .merge(papers::router())

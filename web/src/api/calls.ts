@@ -123,6 +123,8 @@ export const ownAudit = (after: string | null, signal?: AbortSignal) =>
 export const ownAccess = (after: string | null, signal?: AbortSignal) =>
   call<Api.Page<Api.AccessRow>>('GET', paged('/api/me/history', after), undefined, signal);
 
+export const ownCopies = (signal?: AbortSignal) => call<{ items: Api.Copies[] }>('GET', '/api/me/copies', undefined, signal);
+
 export const referrals = {
   list: (box: 'sent' | 'inbox', after: string | null, signal?: AbortSignal) =>
     call<Api.Page<Api.ReferralRow>>('GET', paged(`/api/referrals/${box}`, after), undefined, signal),

@@ -406,6 +406,18 @@ export interface AccessRow {
   referral: string | null;
 }
 
+/** Copies of one hospital: `GET /api/me/copies`. */
+export interface Copies {
+  organisation: { code: string; name: string };
+  /** Under a consent that counts. */
+  held: number;
+  erased: number;
+  /** Opened before the consent ended: part of that hospital's own record. */
+  retained: number;
+  /** The consent has ended, and the hospital has not said what it did. */
+  unanswered: number;
+}
+
 // ---- Referrals: GET /api/referrals/sent, /inbox; GET /api/referrals/{member}/{id}; POST, PUT, DELETE /api/referrals/drafts[/{id}] ----
 
 export type ReferralState =

@@ -3,12 +3,12 @@
 import { CheckCircleOutlined, CloseCircleFilled, WarningFilled } from '@ant-design/icons';
 import { Segmented, Select } from 'antd';
 import { useState } from 'react';
-import { ownAccess, ownAudit } from '../api/calls';
+import { ownAccess, ownAudit, ownCopies } from '../api/calls';
 import type { AccessRow, AuditRow, Region } from '../api/types';
 import { together } from '../shared/access-list';
 import { date, dateTime, longDate, nameOf } from '../shared/format';
 import { grouped } from '../shared/grouped';
-import { usePages } from '../shared/load';
+import { useLoad, usePages } from '../shared/load';
 import { Nothing, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { T } from './texts';
@@ -64,6 +64,7 @@ function Between({ region }: { region: Region }) {
   return (
     <>
       <p className="quiet">{words.help}</p>
+      <Answered />
       <div className="narrowing">
         <Segmented block value={denied} onChange={setDenied} options={[{ value: false, label: words.all }, { value: true, label: words.denied }]} />
         <Select allowClear aria-label={words.hospital} placeholder={words.hospital} value={hospital} onChange={(code?: string | null) => setHospital(code ?? null)}
@@ -73,6 +74,27 @@ function Between({ region }: { region: Region }) {
         {(items) => <Days rows={together(items.filter(shown))} />}
       </ShownPages>
     </>
+  );
+}
+
+/** What hospitals have done with their copies since they may have them no longer. */
+function Answered() {
+  const loaded = useLoad('my copies', ownCopies);
+  const ended = (loaded.value?.items ?? []).filter(({ erased, retained, unanswered }) => erased + retained + unanswered > 0);
+  if (ended.length === 0) return null;
+  return (
+    <article className="card answered">
+      <h2>{words.answered.title}</h2>
+      <ul>
+        {ended.map((of) => (
+          <li key={of.organisation.code}>
+            {of.unanswered > 0 ? <WarningFilled className="warn" aria-hidden /> : <CheckCircleOutlined aria-hidden />}
+            <div><b>{of.organisation.name}</b>　{words.answered.done(of.erased, of.retained)}{of.unanswered > 0 && <b>{words.answered.open(of.unanswered)}</b>}</div>
+          </li>
+        ))}
+      </ul>
+      <p className="quiet">{words.answered.help}</p>
+    </article>
   );
 }
 

@@ -130,6 +130,12 @@ export const T = {
     title: '谁看过我的病历',
     help: '每次访问都会记录，包括被拒绝的。时间为北京时间。',
     which: { region: '各医院之间', here: '本院内部' },
+    answered: {
+      title: '撤回后，各医院的回执',
+      done: (erased: number, retained: number) => [erased > 0 && `已清除 ${erased} 份`, retained > 0 && `撤回前已打开、依法留存 ${retained} 份`].filter(Boolean).join('，'),
+      open: (n: number) => ` 尚未回执 ${n} 份`,
+      help: '回执由对方医院签名并存证。对方离线时会晚一些；长时间没有回执，可以向该院或卫生健康主管部门询问。',
+    },
     helpHere: (who: string) => `${who}的工作人员对您的病历做过什么，包括没有成功的。其他医院内部的操作请在该院的页面查看。`,
     emptyHere: '还没有记录',
     all: '全部', denied: '只看被拒绝的',

@@ -64,6 +64,18 @@ impl Front {
         subject: Subject,
         before: Option<u64>,
     ) -> Result<Json<Page<Row>>, Problem> {
+        let (events, next) = newest(self.all_events(actor, subject).await?, before);
+        let reader = if matches!(actor, Actor::Patient { .. }) { "您" } else { "患者" };
+        let items = events.iter().map(|event| self.event_row(&event.word, reader)).collect();
+        Ok(Json(Page { items, next: next.map(|seq| seq.to_string()) }))
+    }
+
+    /// What was said about a patient, the oldest first, as far as one reading goes.
+    pub(super) async fn all_events(
+        &self,
+        actor: &Actor,
+        subject: Subject,
+    ) -> Result<Vec<Logged<AccessEvent>>, Problem> {
         let (mut events, mut from_seq) = (Vec::new(), 0);
         for _page in 0..REGISTRY_PAGES_MAX {
             let (page, next) = self.events(actor, subject, from_seq).await?;
@@ -71,10 +83,7 @@ impl Front {
             let Some(next) = next else { break };
             from_seq = next;
         }
-        let (events, next) = newest(events, before);
-        let reader = if matches!(actor, Actor::Patient { .. }) { "您" } else { "患者" };
-        let items = events.iter().map(|event| self.event_row(&event.word, reader)).collect();
-        Ok(Json(Page { items, next: next.map(|seq| seq.to_string()) }))
+        Ok(events)
     }
 
     fn event_row(&self, event: &AccessEvent, patient: &str) -> Row {
