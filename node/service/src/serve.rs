@@ -122,8 +122,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
-    let mut tasks = background(&app, directories, roster, list_named, gateway);
-    tasks.spawn(api::refusals::write_down(app.clone(), refused));
+    let mut tasks = background(&app, directories, roster, list_named, gateway, refused);
     tasks.spawn(audit::check(app.inbox.clone(), app.registry.clone(), app.anchored.clone(), broken));
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
@@ -283,12 +282,14 @@ fn background(
     roster: watch::Sender<Arc<Roster>>,
     newer_list: Arc<Notify>,
     gateway: Option<GatewayConfig>,
+    refused: mpsc::Receiver<Login>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(follow_lists(app.clone(), directories.clone(), newer_list));
     tasks.spawn(follow_roster(app.link.clone(), directories, roster));
     tasks.spawn(sweep(Arc::clone(&app.vault), app.inbox.clone()));
     tasks.spawn(app.identity.clone().sweep());
+    tasks.spawn(api::refusals::write_down(app.clone(), refused));
     if let Some(gateway) = gateway {
         tasks.spawn(tell(app.clone(), gateway));
     }

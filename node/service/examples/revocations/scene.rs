@@ -178,7 +178,7 @@ impl Scene {
                 match answer {
                     Ok(()) => ends[patient].0 = at,
                     Err(why) if is_end(&why) => {
-                        (ends[patient].1, ends[patient].2) = (Some(at), is_lease_over(&why))
+                        (ends[patient].1, ends[patient].2) = (Some(at), is_lease_over(&why));
                     }
                     Err(_) => {}
                 }

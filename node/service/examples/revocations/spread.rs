@@ -21,7 +21,10 @@ pub(crate) fn line(what: &str, times: &[Duration]) {
 /// Prints how many times lie in which class, from the first that has any to the last.
 pub(crate) fn histogram(times: &[Duration]) {
     let sorted = sorted_ms(times);
-    let class = |ms: f64| if ms <= FIRST_MS { 0 } else { (ms / FIRST_MS).log2().ceil() as usize };
+    // Each class ends at twice the end of the one before.
+    let class = |ms: f64| {
+        std::iter::successors(Some(FIRST_MS), |end| Some(end * 2.0)).take_while(|end| *end < ms).count()
+    };
     let mut counts = vec![0_usize; sorted.last().map_or(0, |last| class(*last) + 1)];
     sorted.iter().for_each(|ms| counts[class(*ms)] += 1);
     let most = counts.iter().copied().max().unwrap_or(0);

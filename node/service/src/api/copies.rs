@@ -52,19 +52,16 @@ async fn own(State(front): State<Front>, Own { actor, subject }: Own) -> Result<
     let counting = permits.filter(|said| said.valid_until.is_none_or(|until| now < until));
     let permitted = counting.filter_map(|said| said.grantee.organisation).collect();
     let events = front.all_events(&actor, subject).await?;
-    let counts = count(events.iter().map(|event| &event.word), &permitted);
+    let counts = count(&events.iter().map(|event| &event.word).collect::<Vec<_>>(), &permitted);
     let row = |(code, count): (Code, Count)| Row { organisation: front.member(&code), count };
     Ok(Json(Copies { items: counts.into_iter().map(row).collect() }))
 }
 
 /// Counts by recipient what was released under a directive and has come.
-fn count<'e>(
-    events: impl Iterator<Item = &'e AccessEvent> + Clone,
-    permitted: &BTreeSet<Code>,
-) -> BTreeMap<Code, Count> {
+fn count(events: &[&AccessEvent], permitted: &BTreeSet<Code>) -> BTreeMap<Code, Count> {
     let of = |act: AccessAct| {
-        let done = move |event: &&AccessEvent| event.act == act && event.outcome == AccessOutcome::Permitted;
-        events.clone().filter(done)
+        let done = move |event: &&&AccessEvent| event.act == act && event.outcome == AccessOutcome::Permitted;
+        events.iter().filter(done)
     };
     let named = |act: AccessAct| of(act).filter_map(|event| event.release).collect::<BTreeSet<Digest>>();
     let (delivered, erased) = (named(AccessAct::Delivery), named(AccessAct::Erasure));
@@ -143,7 +140,7 @@ mod tests {
         events.push(event(AccessAct::Delivery, 8, "c", "a"));
         events.push(event(AccessAct::Erasure, 1, "c", "a"));
         events.push(event(AccessAct::Retention, 2, "c", "a"));
-        let counts = count(events.iter(), &BTreeSet::from([code("d")]));
+        let counts = count(&events.iter().collect::<Vec<_>>(), &BTreeSet::from([code("d")]));
         let c = Count { erased: 1, retained: 1, unanswered: 2, held: 0 };
         let d = Count { held: 1, ..Count::default() };
         assert_eq!(counts, BTreeMap::from([(code("c"), c), (code("d"), d)]));

@@ -415,8 +415,10 @@ fn denied(error: CallError) -> Denied {
     (RefusalCode::try_from(told.code).unwrap(), told.clause)
 }
 
+/// A body that was broken off on purpose is a refusal of its rest.
 fn stopped(error: &PullError) -> Denied {
-    panic!("the body broke off: {error}")
+    let PullError::Stopped { code } = error else { panic!("the body broke off: {error}") };
+    (RefusalCode::try_from(u32::from(*code)).unwrap(), "P-6".to_owned())
 }
 
 fn unless_busy<T>(answer: Result<T, Denied>) -> Option<Result<T, Denied>> {
