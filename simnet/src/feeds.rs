@@ -183,12 +183,23 @@ pub fn events(seed: u64, at: usize, patient: &Patient) -> Vec<Event> {
 
 /// Writes one event; `None` if it names a visit or report that the patient does not have.
 pub fn write(seed: u64, patient: &Patient, event: &Event) -> Option<Feed> {
+    write_under(seed, patient, (event.key.patient, patient), event)
+}
+
+/// The same under the card of another: the systems name that one, by the number that the hospital has given out. `None` also if
+/// the hospital has given out none.
+pub fn write_under(
+    seed: u64,
+    patient: &Patient,
+    (of_card, named): (usize, &Patient),
+    event: &Event,
+) -> Option<Feed> {
     let visit = patient.visits.get(event.key.visit)?;
     let hospital = visit.hospital;
-    let registration = patient.registrations.get(&hospital.letter)?;
+    let registration = named.registrations.get(&hospital.letter)?;
     let id =
         format!("{}{}{}{:02}", hospital.letter, event.at.strftime("%y%m%d"), event.key.digits(), event.order);
-    let case = Case { patient, registration, visit, at: event.at, id: &id };
+    let case = Case { patient: named, registration, visit, at: event.at, id: &id };
     let mut chance = Chance::new(seed, Domain::Identifiers, event.key.stream() << 16 | event.order as u64);
     let bytes = match event.content {
         Content::Adt(trigger) => hl7v2::adt(&case, trigger),
@@ -204,7 +215,7 @@ pub fn write(seed: u64, patient: &Patient, event: &Event) -> Option<Feed> {
         local: event.at,
         kind: event.content.name(),
         document: event.content.document().map(Document::code),
-        patient: event.key.patient,
+        patient: of_card,
         visit: visit.number.clone(),
         local_number: registration.number.clone(),
         bytes,

@@ -121,6 +121,13 @@ impl Town {
         feeds::write(self.seed, self.patients.get(event.key.patient)?, event)
     }
 
+    /// Writes what a system sent about a visit for which another resident's card was shown; `None` if the event or the card is not of
+    /// this town, or the hospital does not know who has the card.
+    pub fn write_under(&self, event: &Event, card: usize) -> Option<Feed> {
+        let patient = self.patients.get(event.key.patient)?;
+        feeds::write_under(self.seed, patient, (card, self.patients.get(card)?), event)
+    }
+
     /// The visit that an event is of; `None` if it is not of this town.
     pub fn visit_of(&self, event: &Event) -> Option<&Visit> {
         self.patients.get(event.key.patient)?.visits.get(event.key.visit)

@@ -159,7 +159,7 @@ pub struct Plan {
 }
 
 /// Tells apart the numbers of visits and reports: the patient, and the visit of this patient.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The patient's place in the town.
     pub patient: usize,

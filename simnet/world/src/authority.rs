@@ -13,7 +13,7 @@ use yiqiao_proto::member::{KeyState, Member, MemberList, SealingKey, SigningKey}
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 
-use crate::limits::{EPOCHS_MAX, KEYS_MAX};
+use crate::limits::{COMPROMISED_WORDS_MAX, EPOCHS_MAX, KEYS_MAX};
 use crate::network::Who;
 use crate::randomness::{Part, stream};
 use crate::region::{For, InUse, Region, code};
@@ -48,6 +48,8 @@ pub(crate) enum Change {
     SealingKey(Who),
     /// A member signs and opens with its newest keys alone.
     Retire(Who),
+    /// The keys that a member used before were in other hands since so many words ago (M-6).
+    Compromise(Who, u64),
     /// The list after this one is signed by another key (M-8).
     Authority,
 }
@@ -130,6 +132,13 @@ impl Authority {
             }
             2 => Change::Epoch,
             3 => Change::Authority,
+            6 => {
+                let back = chance.below(COMPROMISED_WORDS_MAX);
+                if self.may_renew(who) && self.turning.insert(who) {
+                    return compromised(who, back, soon, then);
+                }
+                Change::Nothing
+            }
             4 | 5 if self.turning.insert(who) => {
                 let of = if kind == 4 { Change::WordsKey(who) } else { Change::SealingKey(who) };
                 let retired = (Millis::new(soon.get() + then.get()), Deed::Sign(Change::Retire(who)));
@@ -138,6 +147,14 @@ impl Authority {
             _ => Change::Nothing,
         };
         vec![(at_once, Deed::Sign(change))]
+    }
+
+    /// Whether the list has room for one more key of each kind of a member.
+    fn may_renew(&self, who: Who) -> bool {
+        self.newest.member(self.region.code_of(who)).is_some_and(|member| {
+            let most = member.signing_keys.len().max(member.sealing_keys.len());
+            most < usize::from(KEYS_MAX)
+        })
     }
 
     /// What is left to do once nothing is drawn any more.
@@ -158,21 +175,21 @@ impl Authority {
         newest
     }
 
-    /// Signs the next list.
-    pub(crate) fn sign(&mut self, now: Timestamp, change: Change) {
+    /// Signs the next list, when the log has so many words.
+    pub(crate) fn sign(&mut self, now: Timestamp, change: Change, words: u64) {
         let mut list = self.newest.list().clone();
         list.version += 1;
         list.previous = Some(self.newest.payload_hash());
         list.issued_at = now;
         let key = self.region.nth_key(Who::REGISTRY, For::Authority, self.key);
-        self.change(&mut list, change);
+        self.change(&mut list, change, words);
         let envelope = Envelope::sign(&code(), &list, &key);
         let next = self.newest.next(&envelope);
         self.newest = next.expect("a list of the authority follows the one before");
         self.lists.push(envelope);
     }
 
-    fn change(&mut self, list: &mut MemberList, change: Change) {
+    fn change(&mut self, list: &mut MemberList, change: Change, words: u64) {
         match change {
             Change::Authority if self.key < KEYS_MAX => {
                 self.key += 1;
@@ -213,17 +230,26 @@ impl Authority {
                     member.sealing_keys.extend((number < KEYS_MAX).then_some(key));
                 });
             }
-            Change::Retire(who) => {
-                let in_use = self.in_use(who);
-                self.turning.remove(&who);
-                self.of(list, who, |member| {
-                    let before = member.signing_keys.iter_mut().take(in_use.words.into());
-                    before.for_each(|key| key.state = KeyState::Retired);
-                    let before = member.sealing_keys.iter_mut().take(in_use.sealing.into());
-                    before.for_each(|key| key.state = KeyState::Retired);
-                });
+            Change::Retire(who) => self.worsen(list, who, KeyState::Retired),
+            Change::Compromise(who, back) => {
+                self.worsen(list, who, KeyState::CompromisedSince(words.saturating_sub(back)));
             }
         }
+    }
+
+    /// The keys that a member used before are in another state, but for those that were compromised earlier.
+    fn worsen(&mut self, list: &mut MemberList, who: Who, state: KeyState) {
+        let in_use = self.in_use(who);
+        self.turning.remove(&who);
+        let worsen = |known: &mut KeyState| {
+            if !matches!(known, KeyState::CompromisedSince(_)) {
+                *known = state;
+            }
+        };
+        self.of(list, who, |member| {
+            member.signing_keys.iter_mut().take(in_use.words.into()).for_each(|key| worsen(&mut key.state));
+            member.sealing_keys.iter_mut().take(in_use.sealing.into()).for_each(|key| worsen(&mut key.state));
+        });
     }
 
     /// Changes one member, if it is one.
@@ -233,4 +259,19 @@ impl Authority {
             change(member);
         }
     }
+}
+
+/// A member's keys are found to have been in other hands. It has others by then: a sealing key is nobody's if only a compromised key
+/// vouches for it (M-4), so the words key comes first.
+pub(crate) fn compromised(who: Who, back: u64, soon: Millis, then: Millis) -> Vec<(Millis, Deed)> {
+    let after = |wait: Millis| Millis::new(soon.get() + wait.get());
+    let second = Millis::from_secs(1);
+    let last = Millis::new(then.get() + second.get());
+    vec![
+        (Millis::new(0), Deed::Sign(Change::WordsKey(who))),
+        (soon, Deed::Rekey(who)),
+        (after(second), Deed::Sign(Change::SealingKey(who))),
+        (after(then), Deed::Rekey(who)),
+        (after(last), Deed::Sign(Change::Compromise(who, back))),
+    ]
 }

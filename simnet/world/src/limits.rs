@@ -35,6 +35,8 @@ pub(crate) const ERAS_MAX: usize = 4;
 
 /// Wrong merges of one town.
 pub(crate) const MISTAKES_MAX: u64 = 3;
+/// Visits of one town under other people's cards.
+pub(crate) const BORROWED_MAX: u64 = 3;
 
 /// Inputs that wait for a machine.
 pub(crate) const QUEUE_MAX: usize = 1_024;
@@ -54,6 +56,8 @@ pub(crate) const LISTS_RETRY: Millis = Millis::from_secs(5);
 pub(crate) const FOLDER_EVERY: Millis = Millis::from_secs(2);
 /// Keys of one kind that a member has in one world.
 pub(crate) const KEYS_MAX: u8 = 8;
+/// Since how many words ago at most a key has been in other hands when that is found out.
+pub(crate) const COMPROMISED_WORDS_MAX: u64 = 200;
 /// Token epochs of one world.
 pub(crate) const EPOCHS_MAX: u32 = 3;
 /// How soon it is known that nobody takes a call.

@@ -4,6 +4,7 @@
 //! People know only what the screens show them; whether it is right is for the oracle. Not here: what becomes of a sender
 //! whose node does not answer ([`senders`]), and what one person does step by step ([`people`]).
 
+mod borrowed;
 mod day;
 mod forms;
 mod mistakes;
@@ -28,6 +29,7 @@ use crate::network::Who;
 use crate::node::{Node, NotTaken};
 use crate::randomness::{Part, stream};
 use crate::setup::{Kept, Setup};
+use borrowed::Borrowed;
 use day::Day;
 use mistakes::Mistake;
 use people::Errand;
@@ -52,6 +54,8 @@ pub(crate) enum Act {
     Send(usize),
     /// A register merges two who are not one.
     Mistake(usize),
+    /// A desk finds out that a visit came under another's card.
+    Mend(usize),
 }
 
 /// What people come for.
@@ -86,6 +90,7 @@ pub(crate) struct Load {
     everywhere: Vec<Who>,
     senders: Vec<Sender>,
     mistakes: Vec<Mistake>,
+    borrowed: Vec<Borrowed>,
     /// Residents by town and place in it.
     places: BTreeMap<(usize, usize), usize>,
     /// What is under way.
@@ -132,6 +137,8 @@ pub struct Counts {
     pub steps: u64,
     /// Merges of two who are not one.
     pub mistakes: u64,
+    /// Visits that had come under another's card and were sent anew for the right person.
+    pub mended: u64,
 }
 
 const KINDS: [Kind; 8] = [
@@ -155,11 +162,14 @@ impl Load {
         let (senders, inputs) = senders::of(setup, &towns, hub.now, day.as_ref());
         let everywhere: BTreeSet<Who> =
             residents.iter().flat_map(|resident| &resident.known_at).copied().collect();
-        let mistakes = mistakes::of(setup, &towns);
-        let (first, inputs) = (inputs, inputs + mistakes.len() as u64);
+        let (mistakes, borrowed) = (mistakes::of(setup, &towns), borrowed::of(setup, &towns));
+        let first = inputs + mistakes.len() as u64;
         let kept = |number: &u64| Kept::has(setup.kept.inputs.as_ref(), *number);
-        let mistakes = (first..).zip(mistakes).filter(|(number, _)| kept(number));
+        let mistakes = (inputs..).zip(mistakes).filter(|(number, _)| kept(number));
         let mistakes = mistakes.map(|(_, mistake)| mistake).collect();
+        let inputs = first + borrowed.len() as u64;
+        let borrowed = (first..).zip(borrowed).filter(|(number, _)| kept(number));
+        let borrowed = borrowed.map(|(_, borrowed)| borrowed).collect();
         let mut load = Self {
             places: (0..).zip(&residents).map(|(at, resident)| (resident.place, at)).collect(),
             residents,
@@ -167,6 +177,7 @@ impl Load {
             everywhere: everywhere.into_iter().collect(),
             senders,
             mistakes,
+            borrowed,
             sending: BTreeMap::new(),
             errands: BTreeMap::new(),
             given: Vec::new(),
@@ -188,6 +199,7 @@ impl Load {
             load.send_next(hub, at);
         }
         load.plan_mistakes(hub, hub.now);
+        load.plan_mending(hub, hub.now);
         for kind in KINDS {
             load.come_later(hub, kind);
         }
@@ -204,6 +216,7 @@ impl Load {
             Act::Come(_) => {}
             Act::Send(at) => self.send(hub, nodes, at),
             Act::Mistake(at) => self.mistake(hub, nodes, at),
+            Act::Mend(at) => self.mend(hub, at),
             Act::Go => self.go(hub, nodes, id),
             Act::GiveUp => {
                 hub.awaited.remove(&id);
@@ -303,13 +316,13 @@ impl fmt::Display for ActId {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { messages, consents, revocations, searches, wanted, opened, referrals, steps, mistakes } =
-            self;
+        let Self { messages, consents, revocations, searches, wanted, .. } = self;
+        let Self { opened, referrals, steps, mistakes, mended, .. } = self;
         write!(
             f,
             "messages {messages}, consents {consents}, revocations {revocations}, searches {searches}, "
         )?;
         write!(f, "wanted {wanted}, opened {opened}, referrals {referrals}, steps {steps}, ")?;
-        write!(f, "wrong merges {mistakes}")
+        write!(f, "wrong merges {mistakes}, borrowed cards mended {mended}")
     }
 }

@@ -160,12 +160,15 @@ fn run() -> Result<ExitCode> {
         }
         Command::Run { seed, scenario, world, reduce, trace } => {
             let setup = match &scenario {
-                Some(file) => written(file)?,
+                Some(file) => {
+                    let setup = written(file)?;
+                    Setup { plant: world.plant.or(setup.plant), ..setup }
+                }
                 None => world.setup(seed.unwrap_or_default()),
             };
             let again = scenario.map_or_else(
                 || world.command(setup.seed),
-                |file| format!("yiqiao-simnet run --scenario {}", file.display()),
+                |file| format!("yiqiao-simnet run --scenario {}{}", file.display(), planted(world.plant)),
             );
             return run_one(&setup, &again, reduce, trace);
         }
@@ -275,9 +278,14 @@ impl World {
     fn command(self, seed: u64) -> String {
         let Self { hospitals, patients, hours, cheap, plant } = self;
         let cheap = if cheap { " --cheap" } else { "" };
-        let plant = plant.map(|plant| format!(" --plant {plant}")).unwrap_or_default();
+        let plant = planted(plant);
         format!(
             "yiqiao-simnet run --seed {seed} --hospitals {hospitals} --patients {patients} --hours {hours}{cheap}{plant}"
         )
     }
+}
+
+/// The fault that is planted, as an argument.
+fn planted(plant: Option<Plant>) -> String {
+    plant.map(|plant| format!(" --plant {plant}")).unwrap_or_default()
 }

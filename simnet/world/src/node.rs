@@ -25,8 +25,9 @@ use yiqiao_node_core::{answers, ask};
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::FacilityKind;
 use yiqiao_proto::directory::Directory;
-use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::{Code, DocumentId};
+use yiqiao_proto::envelope::{Envelope, Word as _};
+use yiqiao_proto::id::{Code, DocumentId, PractitionerId, Subject};
+use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 
@@ -41,7 +42,7 @@ use crate::load::{ActId, Told, hospital_of};
 use crate::network::{CallId, Who};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
-use crate::region::{For, InUse, Region};
+use crate::region::{For, InUse, Region, code};
 pub(crate) use effects::trusted;
 use effects::{Fetch, Pending};
 use ledger::Ledger;
@@ -70,6 +71,8 @@ pub(crate) struct Node {
     pub(crate) keys: InUse,
     /// The first event that it handed in, for planted faults.
     first_event: Option<Envelope>,
+    /// For planted faults: with whom the documents of a message were filed, by its system and control id.
+    first_filed: BTreeMap<(Code, String), Subject>,
     running: Option<Running>,
 }
 
@@ -163,6 +166,7 @@ impl Node {
             busy_until: Timestamp::MIN,
             keys: InUse::default(),
             first_event: None,
+            first_filed: BTreeMap::new(),
             running: None,
         }
     }
@@ -286,10 +290,19 @@ impl Node {
         if says && hub.has_plant(Plant::SaidOnly) && self.chance.percent(10) {
             return self.tell(hub, waiting, Ok(Outcome::Said(vec![u64::MAX])));
         }
-        if matches!(*waiting.input, Input::Act { .. }) && hub.has_plant(Plant::StepOnly) {
+        let is_done = matches!(*waiting.input, Input::Act { .. }) && hub.has_plant(Plant::StepOnly)
+            || matches!(*waiting.input, Input::Withdraw { .. }) && hub.has_plant(Plant::WithdrawnOnly);
+        if is_done {
             return self.tell(hub, waiting, Ok(Outcome::Done));
         }
         self.queue(hub, Job::Hand(waiting));
+    }
+
+    /// What a planted fault asks in place of a query: under a name that is the same for every patient.
+    pub(crate) fn under_one_name(&self, query: &Envelope) -> Option<Envelope> {
+        let mut query = SearchQuery::decode(query.payload()).ok()?;
+        query.asker.practitioner = PractitionerId::new([7; 32])?;
+        Some(Envelope::sign(&code(), &query, &self.region.nth_key(self.who, For::Words, self.keys.words)))
     }
 
     /// The members in force for the process.
@@ -395,6 +408,11 @@ impl Node {
         }
         if running.due().is_some_and(|due| due <= running.now) {
             batch.push(Waiting::nobody(Input::Wakeup));
+        }
+        if hub.has_plant(Plant::StrangersMet) {
+            let name = Code::new(format!("stranger-{}", running.now.unix_ms()));
+            let met = |member| Input::Shown { ticket: None, member, checkpoint: None };
+            batch.extend(name.ok().map(met).map(Waiting::nobody));
         }
         batch
     }

@@ -13,7 +13,8 @@
 //! | unknown, unpermitted and absent answers alike | [`alike`] |
 //! | nothing that identifies anybody in what travels | [`names`] |
 //! | calls that are under way, how often they are repeated, and what is held in memory | [`bounds`] |
-//! | what comes of wrong merges | [`persons`] |
+//! | what comes of wrong merges and borrowed cards | [`persons`] |
+//! | who looks at several patients has another name for each | [`pseudonyms`] |
 //! | what holds once all has come to rest | `run` |
 //!
 //! The first violation ends a run.
@@ -29,6 +30,7 @@ mod messages;
 mod model;
 mod names;
 mod persons;
+mod pseudonyms;
 mod trees;
 
 use yiqiao_proto::directory::Directory;
@@ -67,6 +69,7 @@ pub(crate) struct Oracle {
     alike: alike::Alike,
     bounds: bounds::Bounds,
     persons: persons::Persons,
+    pseudonyms: pseudonyms::Pseudonyms,
     hostile: Option<Who>,
     attack: Option<Attack>,
     violation: Option<Violation>,
@@ -93,6 +96,7 @@ impl Oracle {
             alike: alike::Alike::default(),
             bounds: bounds::Bounds::default(),
             persons: persons::Persons::of(&region, residents),
+            pseudonyms: pseudonyms::Pseudonyms::default(),
             hostile,
             attack,
             region,

@@ -76,11 +76,27 @@ pub enum Plant {
     RotUnknown,
     /// Nodes let places of queues stand in the index when what stood there is done.
     PlaceKept,
+    /// Nodes tell desks that a document is out of the index, and forget it.
+    WithdrawnOnly,
+    /// Nodes file what comes again under a control id with the patient of the first time.
+    FiledBefore,
+    /// Nodes ask about every patient under one name.
+    OneName,
+    /// Nodes count what a search found under keys that do not count.
+    LeftIn,
+    /// Nodes compare checkpoints with whoever says any name: what a machine holds of members grows without end.
+    StrangersMet,
+    /// The registry counts what a member asks for under another name each time.
+    QuotasAnew,
+    /// Nodes take what comes under a number for its holder's, whoever is named.
+    NumberBelieved,
+    /// Nodes show a copy of another holder's document although the machine denies it.
+    DeniedOpened,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 43] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -116,6 +132,14 @@ impl Plant {
         Self::TakenBackLost,
         Self::RotUnknown,
         Self::PlaceKept,
+        Self::WithdrawnOnly,
+        Self::FiledBefore,
+        Self::OneName,
+        Self::LeftIn,
+        Self::StrangersMet,
+        Self::QuotasAnew,
+        Self::NumberBelieved,
+        Self::DeniedOpened,
     ];
 
     /// Its name on the command line.
@@ -156,6 +180,14 @@ impl Plant {
             Self::TakenBackLost => "taken-back-lost",
             Self::RotUnknown => "rot-unknown",
             Self::PlaceKept => "place-kept",
+            Self::WithdrawnOnly => "withdrawn-only",
+            Self::FiledBefore => "filed-before",
+            Self::OneName => "one-name",
+            Self::LeftIn => "left-in",
+            Self::StrangersMet => "strangers-met",
+            Self::QuotasAnew => "quotas-anew",
+            Self::NumberBelieved => "number-believed",
+            Self::DeniedOpened => "denied-opened",
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Part {
     Twin,
     Mistakes,
     Long,
+    Borrowed,
 }
 
 /// The stream of one thing of a part.

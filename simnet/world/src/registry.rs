@@ -303,7 +303,7 @@ impl Registry {
             let written = written.iter().filter_map(|member| self.region.who(member));
             grown = written.filter(|member| running.feeds.contains_key(member)).collect();
             let words = records.iter().filter(|record| matches!(record, ToKeep::Word(..))).count() as u64;
-            running.ledger.commit(view, records.len(), words);
+            running.ledger.commit(view, records.len(), words, hub.plant);
         }
         for (job, outcome) in handled {
             hub.step(self.who)?;

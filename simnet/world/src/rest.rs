@@ -61,6 +61,7 @@ pub(crate) fn has_come(
         }
         oracle.check_documents(node)?;
         oracle.check_said(node)?;
+        oracle.check_moved(node)?;
     }
     let honest = nodes.values().filter(|node| oracle.hostile() != Some(node.who));
     honest.into_iter().try_for_each(|node| oracle.check_audit(node))?;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use yiqiao_journal::sim::SimDisk;
 use yiqiao_proto::time::{Millis, Timestamp};
 
-use crate::authority::{Authority, Change, Deed};
+use crate::authority::{Authority, Change, Deed, compromised};
 use crate::clock::Clock;
 use crate::disk::Volume;
 use crate::faults::{Blow, Fault, Faults};
@@ -512,14 +512,19 @@ impl World {
                 plan(hub, Millis::from_secs(30), Deed::Rekey(who));
                 plan(hub, Millis::from_secs(60), sign(Change::Retire(who)));
             }
+            Happening::Compromise => {
+                let (soon, then) = (Millis::from_secs(20), Millis::from_secs(40));
+                let deeds = compromised(who, u64::MAX, soon, then);
+                deeds.into_iter().for_each(|(wait, deed)| plan(hub, wait, deed));
+            }
             Happening::List => plan(hub, Millis::new(0), sign(Change::Nothing)),
             Happening::RevokeAll => self.load.revoke_all(hub),
             Happening::PermitAll => self.load.permit_all(hub),
             Happening::LookAll => self.load.look_all(hub),
             Happening::PullAll => self.load.pull_all(hub),
             Happening::Deaf => hub.network.cut(Who::REGISTRY, who, until),
-            // It is among the mistakes of the load.
-            Happening::Merge => {}
+            // The load has them among its own.
+            Happening::Merge | Happening::Lend => {}
         }
     }
 
@@ -627,7 +632,8 @@ impl World {
                 draw_later(hub);
             }
             Deed::Sign(change) => {
-                hub.authority.sign(hub.now, change);
+                let words = hub.oracle.words().len() as u64;
+                hub.authority.sign(hub.now, change, words);
                 let version = hub.authority.version();
                 hub.oracle.list_is_signed(version);
                 hub.note("world", format_args!("list {version}: {change:?}"));

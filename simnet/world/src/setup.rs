@@ -108,6 +108,8 @@ pub enum Happening {
     Suspend,
     /// A member gets another words key and another sealing key, then uses them, then the old ones are retired.
     Rotate,
+    /// A member gets other keys, and those before turn out to have been in other hands from the beginning.
+    Compromise,
     /// A list without a change.
     List,
     /// Everything that patients have said at desks is taken back, within a minute.
@@ -122,6 +124,8 @@ pub enum Happening {
     Deaf,
     /// The register of a hospital merges two people who are not one.
     Merge,
+    /// Somebody comes to a hospital with another's card; then its desk finds it out.
+    Lend,
 }
 
 /// Why there is no such world.

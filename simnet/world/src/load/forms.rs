@@ -35,9 +35,9 @@ pub(super) fn staff(node: Who, role: PersonRole) -> Actor {
     })
 }
 
-/// The patient, logged in to the own record.
-pub(super) fn patient(subject: Subject) -> Actor {
-    Actor::Patient { account: "own".to_owned(), subject, guardian: false }
+/// The patient, or who answers for a child, at the account of the family's telephone: it may be bound to several records.
+pub(super) fn patient(resident: &Resident, subject: Subject) -> Actor {
+    Actor::Patient { account: resident.phone.clone(), subject, guardian: resident.is_child }
 }
 
 /// What a patient says at a desk.
@@ -103,8 +103,8 @@ pub(crate) fn search(actor: Actor, subject: Subject) -> Search {
 }
 
 /// A patient's question for the own log.
-pub(super) fn question(subject: Subject, from_seq: u64) -> Question {
-    let (actor, what) = (patient(subject), PatientQuestion::Events);
+pub(super) fn question(resident: &Resident, subject: Subject, from_seq: u64) -> Question {
+    let (actor, what) = (patient(resident, subject), PatientQuestion::Events);
     Question { actor, subject, what, from_seq, count: SEARCH_COUNT_MAX }
 }
 

@@ -7,6 +7,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
 use yiqiao_simnet::feeds::{Content, Event as Told, System};
 use yiqiao_simnet::town::Town;
+use yiqiao_simnet::visits::Key;
 
 use super::day::Day;
 use super::town::{events, node_of};
@@ -41,6 +42,8 @@ struct Due {
 /// An input that is under way.
 pub(super) struct Sending {
     sender: usize,
+    /// Whose number stands in it, by place in the town.
+    named: usize,
     /// Messages of it that were kept.
     kept: BTreeSet<usize>,
 }
@@ -102,6 +105,11 @@ impl Sender {
     pub(super) fn is_done(&self) -> bool {
         self.queue.is_empty()
     }
+
+    /// Whether something of a visit is still to be sent.
+    pub(super) fn has(&self, town: usize, visit: Key) -> bool {
+        self.queue.iter().any(|due| due.town == town && due.event.key == visit)
+    }
 }
 
 impl Load {
@@ -115,30 +123,47 @@ impl Load {
 
     pub(super) fn send(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, at: usize) {
         let id = self.new_id();
-        let Some(sender) = self.senders.get_mut(at).filter(|sender| !sender.is_busy) else { return };
-        let Some(Due { town, event, longer, .. }) = sender.queue.front() else { return };
-        let Some(mut feed) = self.towns.get(*town).and_then(|town| town.write(event)) else { return };
+        let Some(sender) = self.senders.get(at).filter(|sender| !sender.is_busy) else { return };
+        let Some(Due { town, event, longer, .. }) = sender.queue.front().filter(|due| due.at <= hub.now)
+        else {
+            return;
+        };
+        let Some((named, mut feed)) = self.written(*town, event) else { return };
         if *longer > 0 {
             lengthen(&mut feed.bytes, *longer);
         }
+        self.sending.insert(id, Sending { sender: at, named, kept: BTreeSet::new() });
+        let Some(sender) = self.senders.get_mut(at) else { return };
         sender.is_busy = true;
-        self.sending.insert(id, Sending { sender: at, kept: BTreeSet::new() });
         if let Some(node) = nodes.get_mut(&sender.node) {
             node.message(hub, id, &sender.system, &feed.bytes);
         }
         hub.after(ACK_WAIT, Event::Act(id, Act::GiveUp));
     }
 
-    /// Documents of an input were kept: of whom they are, the oracle is told.
-    pub(super) fn told_of(&self, hub: &mut Hub, id: ActId, entries: &[EntryId]) {
-        let sender = self.sending.get(&id).and_then(|sending| self.senders.get(sending.sender));
-        let Some((node, Due { town, event, .. })) =
-            sender.and_then(|sender| Some((sender.node, sender.queue.front()?)))
-        else {
-            return;
-        };
-        if let Some(resident) = self.places.get(&(*town, event.key.patient)) {
-            hub.oracle.is_of(node, entries, *resident);
+    /// A system sends something once more, as soon as it can.
+    pub(super) fn send_anew(&mut self, hub: &mut Hub, node: Who, town: usize, event: Told) {
+        let system = constant(event.content.system().name());
+        let same = |sender: &Sender| sender.node == node && sender.system == system;
+        let Some(at) = self.senders.iter().position(same) else { return };
+        let Some(sender) = self.senders.get_mut(at) else { return };
+        let due = sender.queue.partition_point(|due| due.at <= hub.now);
+        // What is under way stays in front.
+        let place = due.max(usize::from(sender.is_busy));
+        sender.queue.insert(place, Due { at: hub.now, town, event, longer: 0 });
+        self.send_next(hub, at);
+    }
+
+    /// Documents of an input were kept: of whom they are, the oracle is told. Under the card of another they are that one's, as far as
+    /// anybody can see.
+    pub(super) fn told_of(&mut self, hub: &mut Hub, id: ActId, entries: &[EntryId]) {
+        let Some(Sending { sender, named, .. }) = self.sending.get(&id) else { return };
+        let Some(Sender { node, queue, .. }) = self.senders.get(*sender) else { return };
+        let Some(Due { town, event, .. }) = queue.front() else { return };
+        let Some(resident) = self.places.get(&(*town, *named)).copied() else { return };
+        hub.oracle.is_of(*node, entries, resident);
+        if let Some(borrowed) = self.borrowed_at(*town, event.key) {
+            self.kept_of_borrowed(hub, borrowed, (*named, resident), entries);
         }
     }
 

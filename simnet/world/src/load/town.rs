@@ -10,6 +10,7 @@ use yiqiao_simnet::limits::DAY_MIN;
 use yiqiao_simnet::people::Sex;
 use yiqiao_simnet::town::Town;
 
+use super::borrowed::{self, Borrowed};
 use super::mistakes;
 use crate::network::Who;
 use crate::region::constant;
@@ -21,12 +22,14 @@ pub(crate) struct Resident {
     pub(crate) identifier: Identifier,
     pub(crate) name: String,
     pub(crate) health_card: String,
-    /// Phone, and the numbers under which hospitals know this person.
+    /// The family's: those who share it share an account.
+    pub(crate) phone: String,
+    /// The numbers under which hospitals know this person.
     pub(crate) numbers: Vec<String>,
     pub(crate) is_female: bool,
     /// Somebody else answers for this person.
     pub(crate) is_child: bool,
-    /// Some hospital takes this person for another.
+    /// Some hospital takes this person for another, or another for this person.
     pub(crate) is_mistaken: bool,
     /// The town, and the place in it.
     pub(crate) place: (usize, usize),
@@ -83,7 +86,9 @@ pub(crate) fn hospital_of(who: Who) -> &'static Hospital {
 /// Everybody who has been to a hospital of the world.
 pub(crate) fn residents(setup: &Setup, towns: &[Town]) -> Vec<Resident> {
     let mut residents = Vec::new();
-    let mistakes = mistakes::of(setup, towns);
+    let mistakes = mistakes::of(setup, towns).into_iter().flat_map(|mistake| mistake.people);
+    let borrowed = borrowed::of(setup, towns);
+    let mistaken: BTreeSet<_> = mistakes.chain(borrowed.iter().flat_map(Borrowed::people)).collect();
     for (number, town) in towns.iter().enumerate() {
         let all: Vec<Who> =
             HOSPITALS.iter().filter_map(|hospital| node_of(setup, number, hospital)).collect();
@@ -104,14 +109,15 @@ pub(crate) fn residents(setup: &Setup, towns: &[Town]) -> Vec<Resident> {
                 identifier,
                 name: person.name.text.clone(),
                 health_card: person.health_card.clone(),
-                numbers: std::iter::once(person.phone.clone())
-                    .chain(patient.registrations.values().flat_map(|file| {
-                        std::iter::once(file.number.clone()).chain(file.provisional.clone())
-                    }))
+                phone: person.phone.clone(),
+                numbers: patient
+                    .registrations
+                    .values()
+                    .flat_map(|file| std::iter::once(file.number.clone()).chain(file.provisional.clone()))
                     .collect(),
                 is_female: person.sex == Sex::Female,
                 is_child: person.guardian.is_some(),
-                is_mistaken: mistakes.iter().any(|mistake| mistake.people.contains(&place)),
+                is_mistaken: mistaken.contains(&place),
                 place,
                 birth: (
                     u32::from(person.birth.year().unsigned_abs()),

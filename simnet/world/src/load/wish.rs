@@ -70,6 +70,10 @@ pub(super) enum What {
         referred: usize,
         act: ReferralAct,
     },
+    /// A document that was filed for the wrong person goes out of the index.
+    Withdraw {
+        entry: EntryId,
+    },
 }
 
 /// What is done with what a search finds.
@@ -153,6 +157,7 @@ impl What {
             Self::Send { .. } => "send",
             Self::File { .. } => "file",
             Self::Step { .. } => "step",
+            Self::Withdraw { .. } => "withdraw",
         }
     }
 }

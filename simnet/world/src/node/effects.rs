@@ -307,6 +307,11 @@ impl Node {
         let Some(missing) = self.vault.missing(&document) else {
             return self.queue(hub, over(Err(Broken::NoMap)));
         };
+        let survived = self.vault.survived(&document);
+        if survived > 0 {
+            let lacks: u32 = missing.iter().map(|stretch| stretch.chunks).sum();
+            hub.note(self.who, format_args!("goes on after a crash: {survived} chunks here, {lacks} not"));
+        }
         let (left, flying) = (missing.into(), BTreeMap::new());
         running.fetches.insert(document, Fetch { era, ticket, holder, request, left, flying });
         self.pull(hub, document);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use yiqiao_intake::facts::{Document, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
-use yiqiao_node_core::intake::{Answered, Content, Received, Sealed, Verdict};
+use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed, Verdict};
 use yiqiao_node_core::machine::{Input, Outcome, Refused};
 use yiqiao_node_core::remark::Remarks;
 use yiqiao_proto::hash;
-use yiqiao_proto::id::{Code, DocumentId};
+use yiqiao_proto::id::{Code, DocumentId, EntryId};
 
 use super::{Job, Node, NotTaken, Reply, Waiting};
 use crate::hub::Hub;
@@ -102,9 +102,20 @@ impl Node {
 
     fn hand_received(&mut self, hub: &mut Hub, slip: Slip, content: Content) {
         let (system, control_id, digest) = (slip.system.clone(), slip.control_id.clone(), slip.digest);
-        let received = Received { system, control_id, digest, subject: None, holder: None, content };
+        let subject = control_id.clone().and_then(|id| self.first_filed.get(&(system.clone(), id))).copied();
+        let holder = hub.has_plant(Plant::NumberBelieved).then_some(Holder::Same);
+        let received = Received { system, control_id, digest, subject, holder, content };
         let input = Box::new(Input::Received(Box::new(received)));
         self.queue(hub, Job::Hand(Waiting { input, to: Reply::Sender(Box::new(slip)) }));
+    }
+
+    /// A planted fault: what comes again under a control id goes to the patient of the first time.
+    fn file_again(&mut self, slip: &Slip, entries: &[EntryId]) {
+        let document = |entry| self.ask(|machine, view| machine.document(entry, view)).flatten();
+        let subject = entries.first().and_then(document).map(|document| document.subject);
+        if let (Some(id), Some(subject)) = (slip.control_id.clone(), subject) {
+            self.first_filed.entry((slip.system.clone(), id)).or_insert(subject);
+        }
     }
 
     /// Seals what a message brings.
@@ -159,6 +170,9 @@ impl Node {
                 answered.unused.iter().for_each(|unused| self.vault.remove(unused));
                 hub.oracle.acknowledged(hub.now, self.who, slip.name(), &answered.entries);
                 entries = answered.entries;
+                if hub.has_plant(Plant::FiledBefore) {
+                    self.file_again(&slip, &entries);
+                }
                 true
             }
             Err(NotTaken::Refused(refused @ (Refused::NoPatient | Refused::OtherPerson))) => {

@@ -23,6 +23,8 @@ pub(super) struct Vault {
 struct File {
     map: Map,
     chunks: BTreeMap<u64, Vec<u8>>,
+    /// So many of them were here when the process was last gone.
+    survived: usize,
 }
 
 /// What came is not the document's.
@@ -50,7 +52,7 @@ impl Vault {
         }
         let (header, hashes, document) = sealer.finish();
         let map = Map::new(document, &header.to_bytes(), hashes).expect("the file was sealed just now");
-        self.whole.insert(document, File { map, chunks });
+        self.whole.insert(document, File { map, chunks, survived: 0 });
         let key = if is_planted { fountain.bytes().into() } else { key };
         let wrapped_key = self.at_rest.seal(document.as_bytes(), key.as_slice(), &mut fountain.entropy());
         Sealed { document, size: plain.len() as u64, wrapped_key }
@@ -85,7 +87,7 @@ impl Vault {
 
     /// Keeps the map of a document that is let go: with it the copy begins.
     pub(super) fn begin_copy(&mut self, document: DocumentId, map: Map) {
-        self.coming.entry(document).or_insert_with(|| File { map, chunks: BTreeMap::new() });
+        self.coming.entry(document).or_insert_with(|| File { map, chunks: BTreeMap::new(), survived: 0 });
     }
 
     /// What of a document that is coming is not here; none if it is not coming.
@@ -93,6 +95,11 @@ impl Vault {
         let file = self.coming.get(document)?;
         let is_here = |number| Ok::<_, OtherBytes>(file.chunks.contains_key(&number));
         missing(file.map.header(), is_here).ok()
+    }
+
+    /// How many chunks of a document that is coming are here from before the process was last gone.
+    pub(super) fn survived(&self, document: &DocumentId) -> usize {
+        self.coming.get(document).map_or(0, |file| file.survived)
     }
 
     /// Takes a stretch, each chunk verified (Z-5).
@@ -124,6 +131,7 @@ impl Vault {
     pub(super) fn crash(&mut self, chance: &mut Chance) {
         self.coming.retain(|_, file| {
             file.chunks.retain(|_, _| chance.percent(70));
+            file.survived = file.chunks.len();
             chance.percent(80)
         });
     }

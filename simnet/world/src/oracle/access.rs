@@ -23,7 +23,13 @@ pub(super) struct Access {
     asked: BTreeMap<(Who, Digest), (Code, EntryId)>,
     /// What was answered: let go, or denied at first or later.
     told: BTreeSet<(Who, Digest, bool)>,
+    /// How often it was asked for what the log did not have: its patient may have had no token yet, and so no log to be told in.
+    untold: Untold,
 }
+
+/// How often something was asked for: by whom, and which entry of which holder.
+#[derive(Clone, Default)]
+struct Untold(BTreeMap<(Who, Code, EntryId), usize>);
 
 /// How often something was let go, or denied: by who asked, the entry, and whether it was let go.
 type Times = BTreeMap<(Code, EntryId, bool), usize>;
@@ -32,6 +38,9 @@ impl Oracle {
     /// A request is there.
     pub(super) fn came(&mut self, holder: Who, hash: Digest, request: &PullRequest) {
         let about = (request.asker.organisation.clone(), request.entry_id);
+        if self.log.model.entry(self.region.code_of(holder), &request.entry_id).is_none() {
+            self.access.untold.add(holder, about.clone());
+        }
         self.access.asked.insert((holder, hash), about);
     }
 
@@ -67,13 +76,12 @@ impl Oracle {
         if told.iter().any(|(about, times)| written.get(about).is_none_or(|lines| lines < times)) {
             return Err(format!("{who}: a release or a denial is not in the audit"));
         }
-        // A request may be denied, permitted when it comes again, and denied once more: so often as there are releases.
         let released = |(asker, entry, _): &(Code, EntryId, bool)| {
             written.get(&(asker.clone(), *entry, true)).copied().unwrap_or(0)
         };
         let at_most = |about: &(Code, EntryId, bool)| {
             let asked = asked.get(about).copied().unwrap_or(0);
-            if about.2 { asked } else { asked + released(about) }
+            if about.2 { asked } else { denied_at_most(asked, released(about)) }
         };
         if let Some(((asker, _, is_let_go), lines)) =
             written.iter().find(|(about, lines)| at_most(about) < **lines)
@@ -116,11 +124,14 @@ impl Oracle {
                 return Err(format!("{who}: the log of a patient has an event that did not happen: {act:?}"));
             }
         }
+        let mut untold = self.access.untold.clone();
         for (commitment, line) in lines.iter().filter(|(_, line)| line.act == Act::Release) {
+            let about = line.counterpart.clone().zip(line.entry).filter(|_| !is_let_go(line.outcome));
+            let is_untold = || about.is_some_and(|about| untold.take(who, about));
             let patient = |subject| node.ask(|machine, view| machine.patient(subject, view)).flatten();
             let patient = line.subject.as_ref().and_then(patient);
             let has_token = patient.is_some_and(|patient| !patient.tokens.is_empty());
-            if has_token && !named.contains(commitment) {
+            if has_token && !named.contains(commitment) && !is_untold() {
                 return Err(format!("{who}: a release or a denial is not in the log of its patient"));
             }
         }
@@ -156,6 +167,24 @@ impl Oracle {
     }
 }
 
+impl Untold {
+    fn add(&mut self, holder: Who, (asker, entry): (Code, EntryId)) {
+        *self.0.entry((holder, asker, entry)).or_default() += 1;
+    }
+
+    /// Whether one more denial may be untold.
+    fn take(&mut self, holder: Who, (asker, entry): (Code, EntryId)) -> bool {
+        let left = self.0.get_mut(&(holder, asker, entry));
+        left.and_then(|left| left.checked_sub(1).map(|less| *left = less)).is_some()
+    }
+}
+
+/// How often it can have been denied what was asked for and released so often: a request may be denied, permitted when it comes again,
+/// and denied once more.
+const fn denied_at_most(asked: usize, released: usize) -> usize {
+    asked + released
+}
+
 const fn is_let_go(outcome: AccessOutcome) -> bool {
     matches!(outcome, AccessOutcome::Permitted)
 }
@@ -186,4 +215,29 @@ fn audit_of(node: &Node) -> Result<BTreeMap<Digest, Shown>, String> {
         (hash, from) = walked.map_err(|broken| format!("{who}: {broken}"))?;
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(seed: u8) -> (Code, EntryId) {
+        let entry = EntryId::new([seed; 32]).expect("not all zeros");
+        (Code::new("clinic").expect("it has the form of a code"), entry)
+    }
+
+    #[test]
+    fn a_request_may_be_denied_then_permitted_then_denied_again() {
+        assert_eq!(denied_at_most(1, 0), 1);
+        assert_eq!(denied_at_most(1, 1), 2, "seed 6");
+    }
+
+    #[test]
+    fn a_denial_is_untold_only_as_often_as_the_log_did_not_have_what_was_asked_for() {
+        let mut untold = Untold::default();
+        untold.add(Who(1), about(1));
+        assert!(!untold.take(Who(2), about(1)) && !untold.take(Who(1), about(2)));
+        assert!(untold.take(Who(1), about(1)), "seed 81006");
+        assert!(!untold.take(Who(1), about(1)), "once");
+    }
 }

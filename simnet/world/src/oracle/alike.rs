@@ -104,3 +104,54 @@ fn without_own(bytes: &[u8]) -> Option<((usize, usize), Vec<u8>)> {
     }
     Some(((answer.checkpoint.len(), signature.len()), rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use yiqiao_proto::codes::{PersonRole, Purpose};
+    use yiqiao_proto::id::{DocumentId, EntryId, KeyId, Nonce, PractitionerId};
+    use yiqiao_proto::release::Asker;
+
+    use super::*;
+    use crate::load::code_of;
+    use crate::region::Region;
+    use crate::setup::Setup;
+
+    /// A request of the second hospital for a document of the first, of which the log has nothing.
+    fn request() -> PullRequest {
+        PullRequest {
+            holder: code_of(0),
+            asker: Asker {
+                organisation: code_of(1),
+                department: None,
+                practitioner: PractitionerId::new([1; 32]).expect("not all zeros"),
+                role: PersonRole::Physician,
+                purpose: Purpose::Treatment,
+                referral: None,
+                treating: false,
+                break_glass: None,
+            },
+            entry_id: EntryId::new([2; 32]).expect("not all zeros"),
+            document: DocumentId::new([3; 32]).expect("not all zeros"),
+            sealing_key: KeyId::new([4; 16]).expect("not all zeros"),
+            nonce: Nonce::new([5; 32]).expect("not all zeros"),
+            expires_at: Timestamp::MIN,
+        }
+    }
+
+    /// Whether it is blamed that the request is refused so.
+    fn is_blamed(code: RefusalCode, clause: &'static str) -> bool {
+        let (now, codes) = (Timestamp::default(), [code_of(0), code_of(1)]);
+        let region = Region::new(&Setup::small(1), &codes, None, now);
+        let mut oracle = Oracle::new(now, region, &[], (None, None));
+        oracle.refuses(now, Who(1), &request(), (&Refusal { code, clause, retry_after: None }, &[]));
+        oracle.violation().is_some()
+    }
+
+    #[test]
+    fn p4_who_is_not_permitted_is_told_nothing_but_what_the_log_cannot_tell_yet_is_not_judged() {
+        assert!(is_blamed(RefusalCode::Busy, "F-5"));
+        assert!(!is_blamed(RefusalCode::Nothing, "P-4"));
+        assert!(!is_blamed(RefusalCode::Busy, "P-8"), "seed 20015: tokens that the log does not have yet");
+        assert!(!is_blamed(RefusalCode::Stale, "M-4"), "seed 20016: the asker's key is looked at before");
+    }
+}

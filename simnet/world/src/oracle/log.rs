@@ -69,7 +69,7 @@ impl Oracle {
         if same < self.log.words.len() {
             // The tail that nobody was told of is gone.
             let words: Vec<_> = std::mem::take(&mut self.log.words).into_iter().take(same).collect();
-            self.log.model = Model::default();
+            self.log.model.forget();
             for (at, kept) in words {
                 self.log.push(at, kept);
             }
@@ -109,6 +109,11 @@ impl Oracle {
         let word = self.word_at(seq).filter(|word| word.signer == *publisher);
         let entry = word.and_then(|word| Entry::decode(word.envelope.payload()).ok());
         entry.is_some_and(|entry| entry.entry_id == *id && entry.document == *document)
+    }
+
+    /// The id of the entry at a place, if there is one.
+    pub(crate) fn entry_at(&self, seq: u64) -> Option<EntryId> {
+        Entry::decode(self.word_at(seq)?.envelope.payload()).ok().map(|entry| entry.entry_id)
     }
 
     pub(super) fn word_at(&self, seq: u64) -> Option<Word> {

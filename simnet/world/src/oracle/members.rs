@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
+use yiqiao_proto::member::KeyState;
 use yiqiao_proto::time::Timestamp;
 
 use super::Oracle;
@@ -41,6 +42,11 @@ impl Oracle {
             let suspended = directory.list().members.iter().filter(|member| member.suspended);
             let since = |code: &Code| members.suspended.get(code).copied().unwrap_or(now);
             members.suspended = suspended.map(|member| (member.code.clone(), since(&member.code))).collect();
+            for key in directory.list().members.iter().flat_map(|member| &member.signing_keys) {
+                if let KeyState::CompromisedSince(since) = key.state {
+                    self.log.model.compromises(now, key.id(), since);
+                }
+            }
         }
         if known.is_some_and(|known| known > version) {
             self.blames(now, who, "an older member list is in force again");
@@ -66,7 +72,8 @@ impl Oracle {
             return;
         }
         let Members { taken_at, versions, newest, .. } = &self.members;
-        let same = versions.values().all(|version| version == newest);
+        let knows = versions.get(&who).copied().unwrap_or(1) == (*newest).max(1);
+        let same = knows && versions.values().all(|version| version == newest);
         if same && taken_at.is_none_or(|at| at + CALL_WAIT < now) {
             self.blames(now, who, &format!("an honest answer is not believed: {why}"));
         }

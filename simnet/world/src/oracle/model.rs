@@ -12,7 +12,7 @@ use yiqiao_proto::codes::Stance;
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
-use yiqiao_proto::id::{Code, DirectiveId, EntryId, Subject};
+use yiqiao_proto::id::{Code, DirectiveId, EntryId, KeyId, Subject};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::member::Policy;
 use yiqiao_proto::release::Asker;
@@ -53,6 +53,10 @@ pub(super) struct Model {
     /// Places of access events, by patient and by who said them.
     events: BTreeMap<Token, Vec<u64>>,
     by_sayer: BTreeMap<Code, Vec<u64>>,
+    /// By which key the directive at a place was signed.
+    signed: BTreeMap<u64, KeyId>,
+    /// Keys that were in other hands: since which place of the log, and since when the registry knows it.
+    compromised: BTreeMap<KeyId, (u64, Timestamp)>,
 }
 
 /// An entry as it stands.
@@ -64,6 +68,9 @@ pub(super) struct Standing {
     pub(super) withdrawn: Option<Timestamp>,
     ever_withdrawn: bool,
     times: u64,
+    /// Where it stands, and by which key it was signed.
+    seq: u64,
+    key: KeyId,
 }
 
 impl Word {
@@ -81,7 +88,7 @@ impl Model {
         let payload = word.envelope.payload();
         let kind = word.envelope.kind();
         if kind == Kind::Entry {
-            self.publish(Entry::decode(payload).ok()?, word.link.as_ref());
+            self.publish(Entry::decode(payload).ok()?, word);
         } else if kind == Kind::Withdrawal {
             let withdrawal = Withdrawal::decode(payload).ok()?;
             let standing = self.entries.get_mut(&(withdrawal.publisher, withdrawal.entry_id))?;
@@ -97,6 +104,7 @@ impl Model {
         } else if kind == Kind::Directive {
             let act = Act::<Directive>::decode(payload).ok()?;
             self.said.insert((act.said.id, word.signer.clone(), act.said.patient));
+            self.signed.insert(word.opening.seq, word.envelope.key_id());
             self.direct(now, act, &word.opening);
         } else if kind == Kind::Revocation {
             let act = Act::<Revocation>::decode(payload).ok()?;
@@ -111,9 +119,9 @@ impl Model {
         Some(())
     }
 
-    fn publish(&mut self, entry: Entry, link: Option<&Link>) {
+    fn publish(&mut self, entry: Entry, word: &Word) {
         let mut replaced = BTreeSet::new();
-        if let Some(id) = link.and_then(|link| link.replaces)
+        if let Some(id) = word.link.as_ref().and_then(|link| link.replaces)
             && let Some(earlier) = self.entries.get_mut(&(entry.publisher.clone(), id))
         {
             earlier.replaced = true;
@@ -139,6 +147,8 @@ impl Model {
             withdrawn: None,
             ever_withdrawn: ever,
             times: times + 1,
+            seq: word.opening.seq,
+            key: word.envelope.key_id(),
         };
         self.entries.insert(name, standing);
     }
@@ -248,6 +258,36 @@ impl Model {
         self.by_sayer.get(member).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The registry takes a list by which a key has been in other hands since a place.
+    pub(super) fn compromises(&mut self, now: Timestamp, key: KeyId, since: u64) {
+        self.compromised.entry(key).or_insert((since, now));
+    }
+
+    /// Which keys are compromised, for another account of the same log.
+    pub(super) fn forget(&mut self) {
+        let compromised = core::mem::take(&mut self.compromised);
+        *self = Self { compromised, ..Self::default() };
+    }
+
+    /// Whether a word does not count because its key was in other hands, as the registry knows it at a time (M-6).
+    fn is_void(&self, key: &KeyId, seq: u64, at: Timestamp) -> bool {
+        self.compromised.get(key).is_some_and(|(since, known)| *since <= seq && *known <= at)
+    }
+
+    /// What of a record counts at a time: no permits under compromised keys; forbids always do (M-6).
+    fn counting(&self, record: Record, at: Timestamp) -> Record {
+        let counts = |act: &&InForce| {
+            let key = self.signed.get(&act.seq);
+            act.directive.stance == Stance::Forbid || !key.is_some_and(|key| self.is_void(key, act.seq, at))
+        };
+        let in_force: Vec<InForce> = record.in_force().iter().filter(counts).cloned().collect();
+        if in_force.len() == record.in_force().len() {
+            record
+        } else {
+            Record::told(record.version(), in_force)
+        }
+    }
+
     /// Whether anybody has stated a token.
     pub(super) fn is_known(&self, token: &Token) -> bool {
         self.stated.contains_key(token)
@@ -340,7 +380,7 @@ impl Model {
     fn record_at(&self, token: &Token, at: Timestamp) -> Record {
         let history = self.consents.get(token).map(Vec::as_slice).unwrap_or_default();
         let before = history.iter().rev().find(|(changed, _)| *changed <= at);
-        before.map(|(_, record)| record.clone()).unwrap_or_default()
+        self.counting(before.map(|(_, record)| record.clone()).unwrap_or_default(), at)
     }
 
     fn permits(
@@ -372,12 +412,16 @@ impl Model {
             if !tokens.iter().any(|token| query.patients.contains(token)) {
                 continue;
             }
-            let records: Vec<_> = tokens.iter().map(|token| (*token, self.current(token))).collect();
+            let records: Vec<_> =
+                tokens.iter().map(|token| (*token, self.counting(self.current(token), now))).collect();
             let entries = self.of_subject.get(&(publisher.clone(), *subject)).into_iter().flatten();
             let standing = entries.filter_map(|id| self.entry(publisher, id));
             let open = standing.filter(|standing| {
                 // An entry may have been published anew under another subject.
-                standing.entry.subject == *subject && standing.withdrawn.is_none() && !standing.replaced
+                let stands = standing.withdrawn.is_none() && !standing.replaced;
+                standing.entry.subject == *subject
+                    && stands
+                    && !self.is_void(&standing.key, standing.seq, now)
             });
             let permitted =
                 open.filter(|standing| self.permits(standing, &records, &query.asker, policy, now));

@@ -34,7 +34,8 @@ impl Names {
         let bits = |bytes: usize| vec![0; 1 << (8 * bytes - 6)];
         let mut names = Self { by_front: BTreeMap::new(), pairs: bits(2), begins: bits(BEGIN) };
         for (at, resident) in residents.iter().enumerate() {
-            let own = [&resident.name, &resident.health_card, resident.identifier.value().expose()];
+            let number = resident.identifier.value().expose();
+            let own = [&resident.name, &resident.phone, &resident.health_card, number];
             for text in own.into_iter().chain(&resident.numbers) {
                 names.add(text.as_bytes());
                 if at < WATCHED_MAX {
@@ -131,7 +132,8 @@ mod tests {
             identifier: identifier.expect("its check digit fits"),
             name: "王小明".to_owned(),
             health_card: "9990001112223334".to_owned(),
-            numbers: vec!["11100002222".to_owned(), "B20000017".to_owned()],
+            phone: "11100002222".to_owned(),
+            numbers: vec!["B20000017".to_owned()],
             is_female: false,
             is_child: false,
             is_mistaken: false,

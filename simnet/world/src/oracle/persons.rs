@@ -16,12 +16,16 @@ use super::Oracle;
 use crate::limits::EPOCHS_MAX;
 use crate::load::Resident;
 use crate::network::Who;
+use crate::node::Node;
 use crate::region::{Region, code};
 
 /// Everybody by their tokens, and of whom documents are.
 pub(super) struct Persons {
     by_token: BTreeMap<Token, usize>,
     of: BTreeMap<(Code, EntryId), usize>,
+    /// Documents that a desk took out because they were filed for the wrong person, and those that came in their place.
+    taken_out: BTreeSet<(Who, EntryId)>,
+    moved: BTreeMap<(Who, EntryId), usize>,
 }
 
 impl Persons {
@@ -35,7 +39,8 @@ impl Persons {
                 by_token.extend(tokens(region, epoch, &identifiers).into_iter().map(|token| (token, at)));
             }
         }
-        Self { by_token, of: BTreeMap::new() }
+        let (of, taken_out, moved) = Default::default();
+        Self { by_token, of, taken_out, moved }
     }
 }
 
@@ -44,6 +49,42 @@ impl Oracle {
     pub(crate) fn is_of(&mut self, holder: Who, entries: &[EntryId], resident: usize) {
         let code = self.region.code_of(holder).clone();
         self.persons.of.extend(entries.iter().map(|entry| ((code.clone(), *entry), resident)));
+    }
+
+    /// A desk is told that a document is out of the index.
+    pub(crate) fn is_taken_out(&mut self, holder: Who, entry: EntryId) {
+        self.persons.taken_out.insert((holder, entry));
+    }
+
+    /// Documents have come anew for the right person.
+    pub(crate) fn is_moved(&mut self, holder: Who, entries: &[EntryId], resident: usize) {
+        self.persons.moved.extend(entries.iter().map(|entry| ((holder, *entry), resident)));
+    }
+
+    /// What a desk took out is out, and what came in its place stands with the right person and with nobody else.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(crate) fn check_moved(&self, node: &Node) -> Result<(), String> {
+        let (who, model, persons) = (node.who, &self.log.model, &self.persons);
+        for (_, entry) in persons.taken_out.iter().filter(|(holder, _)| *holder == who) {
+            let document = node.ask(|machine, view| machine.document(entry, view)).flatten();
+            let stands = model.entry(&node.code, entry).is_some_and(|standing| standing.withdrawn.is_none());
+            if stands || !document.is_some_and(|document| document.withdrawn) {
+                return Err(format!("{who}: a document that its desk has taken out is still there"));
+            }
+        }
+        for ((_, entry), resident) in persons.moved.iter().filter(|((holder, _), _)| *holder == who) {
+            let standing = model.entry(&node.code, entry).filter(|standing| standing.withdrawn.is_none());
+            let tokens = standing.map(|standing| model.tokens(&node.code, &standing.entry.subject));
+            let whose: Option<Vec<_>> = tokens
+                .filter(|tokens| !tokens.is_empty())
+                .map(|tokens| tokens.iter().map(|token| persons.by_token.get(token)).collect());
+            if whose.is_none_or(|whose| whose.iter().any(|person| *person != Some(resident))) {
+                return Err(format!("{who}: a document that was moved is not with the right person"));
+            }
+        }
+        Ok(())
     }
 
     /// A document goes, or is found, under these tokens of a patient.

@@ -17,6 +17,7 @@ use super::is_hasty;
 use crate::disk::{Book, Index, NotKept, Volume};
 use crate::hub::{Hub, Stopped};
 use crate::network::Who;
+use crate::plant::Plant;
 use crate::region::{Region, code};
 
 pub(super) struct Ledger {
@@ -90,7 +91,7 @@ impl Ledger {
                 }
             }
             let words = u64::from(matches!(record, Kind::Kept(_)));
-            self.commit(view, 1, words);
+            self.commit(view, 1, words, None);
         }
         Ok(())
     }
@@ -139,10 +140,18 @@ impl Ledger {
         Ok(hub.step(who)?)
     }
 
-    /// Brings the index to what a batch has written.
-    pub(super) fn commit(&mut self, view: View, records: usize, words: u64) {
+    /// Brings the index to what a batch has written; a planted fault counts members anew each time.
+    pub(super) fn commit(&mut self, view: View, records: usize, words: u64, plant: Option<Plant>) {
         let mut written = view.into_written();
         written.retain(|key, _| key.first() != Some(&(Table::Journal as u8)));
+        if plant == Some(Plant::QuotasAnew) {
+            let counts = written.iter().filter(|(key, _)| key.first() == Some(&(Table::Quota as u8)));
+            let anew = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
+                ([key.as_slice(), &self.index.records.to_be_bytes()].concat(), value.clone())
+            };
+            let anew: Vec<_> = counts.map(anew).collect();
+            written.extend(anew);
+        }
         self.index.commit(written, records, words);
     }
 

@@ -128,12 +128,23 @@ fn m7_a_member_that_does_not_hear_that_it_is_suspended_gets_nothing() {
     assert!(report.counts.wanted > 0 && report.counts.opened > 0, "{report:?}");
 }
 
+/// The trace of a scenario that holds.
+fn trace_of(name: &str) -> String {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let report = run(&written(name), Some(Box::new(trace.reopen().unwrap()))).unwrap();
+    assert_eq!(report.violation, None, "{report:#?}");
+    fs::read_to_string(trace.path()).unwrap()
+}
+
+#[test]
+fn z5_a_document_goes_on_with_the_chunks_that_a_crash_has_left() {
+    let trace = trace_of("torn-documents");
+    assert!(trace.lines().any(|line| line.contains(" goes on after a crash: ")), "{trace}");
+}
+
 #[test]
 fn p6_documents_of_several_ranges_come_and_are_stopped_by_revocations() {
-    let trace = tempfile::NamedTempFile::new().unwrap();
-    let report = run(&written("long-documents"), Some(Box::new(trace.reopen().unwrap()))).unwrap();
-    assert_eq!(report.violation, None, "{report:#?}");
-    let trace = fs::read_to_string(trace.path()).unwrap();
+    let trace = trace_of("long-documents");
     let has = |what: &str| trace.lines().any(|line| line.contains(what));
     assert!(
         has(" pull ") && trace.lines().any(|line| line.ends_with(" 16 16")),
@@ -146,6 +157,18 @@ fn p6_documents_of_several_ranges_come_and_are_stopped_by_revocations() {
 fn i3_two_whom_a_register_merges_wrongly_stay_two() {
     let report = holds("wrong-merge", &written("wrong-merge"));
     assert!(report.counts.mistakes > 0 && report.counts.opened > 0, "{report:?}");
+}
+
+#[test]
+fn i4_n7_a_visit_under_a_relatives_card_is_the_cards_until_it_is_mended() {
+    let report = holds("borrowed-card", &written("borrowed-card"));
+    assert!(report.counts.mended > 0 && report.counts.opened > 0, "{report:?}");
+}
+
+#[test]
+fn m4_m6_what_was_said_under_a_key_in_other_hands_counts_no_more() {
+    let report = holds("key-compromise", &written("key-compromise"));
+    assert!(report.counts.consents > 0 && report.counts.searches > 0, "{report:?}");
 }
 
 #[test]
