@@ -182,10 +182,13 @@ fn l8_failing_disks_lose_nothing() {
 }
 
 /// The bugs that were repaired: what was wrong, planted anew, and what is said of it.
-const REPAIRED: [(&str, Plant, &str); 3] = [
+const REPAIRED: [(&str, Plant, &str); 6] = [
     ("list-while-words-are-under-way", Plant::SentTwice, "while a call for it is under way"),
     ("taken-back-here", Plant::TakenBackLost, "is let go that was not permitted within"),
     ("rotten-copy", Plant::RotUnknown, "the process does not start"),
+    ("found-in-a-log-gone-back", Plant::TreeTrusted, "an answer is taken at a smaller tree"),
+    ("retired-unheard", Plant::NumberBelieved, "under what another person has permitted"),
+    ("place-that-stays", Plant::PlaceKept, "a place of a queue"),
 ];
 
 #[test]
