@@ -91,7 +91,7 @@ impl File {
 }
 
 impl Logged {
-    fn read(wire: LoggedWord) -> Result<Self, DecodeError> {
+    pub(crate) fn read(wire: LoggedWord) -> Result<Self, DecodeError> {
         let opening = wire.opening.ok_or(DecodeError::Missing { field: "logged_word.opening" })?;
         let opening = Opening::read(opening)?;
         let envelope = Envelope::decode(&opening.envelope)?;

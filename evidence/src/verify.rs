@@ -177,7 +177,8 @@ impl Parts {
                 | Kind::SearchAnswer
                 | Kind::Lease
                 | Kind::PatientQuery
-                | Kind::AuditAnchor => return Err(Fault::Foreign { seq: word.opening.seq }),
+                | Kind::AuditAnchor
+                | Kind::Inventory => return Err(Fault::Foreign { seq: word.opening.seq }),
             }
         }
         Ok(Self {

@@ -45,6 +45,14 @@ pub enum Method {
     Anchors = 41,
     /// Reads back what the asking member itself has published since a place in the log.
     Recall = 80,
+    /// Asks what the index holds of the asking member's own subjects.
+    Inventory = 60,
+    /// Asks what the index holds of one patient, by publisher.
+    Holdings = 61,
+    /// Shows a publisher what the registry has told of its subjects.
+    Check = 62,
+    /// Tells the registry what contradicts itself in what it has signed.
+    Alarm = 63,
 }
 
 impl TryFrom<u16> for Method {
@@ -71,6 +79,10 @@ impl TryFrom<u16> for Method {
             M::Evidence,
             M::Anchors,
             M::Recall,
+            M::Inventory,
+            M::Holdings,
+            M::Check,
+            M::Alarm,
         ];
         all.into_iter().find(|method| *method as u16 == number).ok_or(number)
     }
@@ -131,6 +143,14 @@ calls! {
     EvidenceRequest = "evidence_request",
     EvidenceAnswer = "evidence_answer",
     Evidence = "evidence",
+    InventoryRequest = "inventory_request",
+    InventoryAnswer = "inventory_answer",
+    HoldingsRequest = "holdings_request",
+    HoldingsAnswer = "holdings_answer",
+    AlarmNotice = "alarm_notice",
+    Omission = "omission",
+    CheckRequest = "check_request",
+    CheckAnswer = "check_answer",
     ReleaseRequest = "release_request",
     RangeRequest = "range_request",
     StepRequest = "step_request",

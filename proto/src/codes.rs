@@ -392,6 +392,18 @@ codes! {
         Consents = 1,
         /// Access events.
         Events = 2,
+        /// What the index holds, by publisher (L-15).
+        Holdings = 60,
+    }
+
+    /// How what the index holds of a subject stands to its publisher's receipts (L-16).
+    Agreement {
+        /// All that has a receipt is there.
+        Agrees = 1,
+        /// Something that has a receipt is not there.
+        Omits = 2,
+        /// It cannot be told yet: the newest receipt is of a later tree.
+        Later = 3,
     }
 
     /// How it ended.

@@ -53,10 +53,12 @@ pub enum Kind {
     PatientQuery = 16,
     /// A member says how far its audit has come.
     AuditAnchor = 40,
+    /// The registry says what the index holds of a publisher's subjects.
+    Inventory = 60,
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::MemberList,
         Self::Entry,
         Self::Withdrawal,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Lease,
         Self::PatientQuery,
         Self::AuditAnchor,
+        Self::Inventory,
     ];
 
     /// The number that words carry.
@@ -100,7 +103,8 @@ impl Kind {
             | Self::SearchQuery
             | Self::SearchAnswer
             | Self::PatientQuery
-            | Self::AuditAnchor => KeyUse::Words,
+            | Self::AuditAnchor
+            | Self::Inventory => KeyUse::Words,
         }
     }
 
@@ -108,7 +112,7 @@ impl Kind {
     pub const fn roles(self) -> &'static [MemberRole] {
         match self {
             Self::MemberList => &[],
-            Self::SearchAnswer | Self::Lease => &[MemberRole::Registry],
+            Self::SearchAnswer | Self::Lease | Self::Inventory => &[MemberRole::Registry],
             Self::AccessEvent => &[MemberRole::Custodian, MemberRole::Portal, MemberRole::Registry],
             Self::Directive
             | Self::Revocation
@@ -145,7 +149,8 @@ impl Kind {
             | Self::SearchQuery
             | Self::Lease
             | Self::PatientQuery
-            | Self::AuditAnchor => limits::SMALL_PAYLOAD_BYTES_MAX,
+            | Self::AuditAnchor
+            | Self::Inventory => limits::SMALL_PAYLOAD_BYTES_MAX,
         }
     }
 }

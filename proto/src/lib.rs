@@ -6,7 +6,7 @@
 //! | how bytes become types, and what is refused | [`decode`], [`limits`], [`id`], [`codes`] |
 //! | signatures, who may sign what | [`suite`], [`envelope`], [`member`], [`directory`] |
 //! | patients without names | [`person`], [`token`] |
-//! | the index | [`entry`], [`search`] |
+//! | the index | [`entry`], [`search`], [`inventory`] |
 //! | the log and its proofs | [`log`], [`tree`], [`tile`], [`note`] |
 //! | documents on the way | [`sealed`], [`release`] |
 //! | consent: what was said, and that it is known | [`directive`], [`proof`], [`passkey`], [`head`], [`lease`] |
@@ -26,6 +26,7 @@ pub mod form;
 pub mod hash;
 pub mod head;
 pub mod id;
+pub mod inventory;
 pub mod lease;
 pub mod limits;
 pub mod log;

@@ -111,12 +111,19 @@ pub const NOTE_BYTES_MAX: usize = 16 * 1024;
 pub const PROOF_HASHES_MAX: usize = 63;
 /// Trees of which one call asks that they are the beginning of the newest.
 pub const PROOFS_MAX: usize = 32;
+/// Subjects in one inventory: as many as one publisher may have under one token (I-1).
+pub const INVENTORY_SUBJECTS_MAX: usize = 64;
+/// Inventories of one patient: publishers under one token, in the order of their codes.
+pub const INVENTORIES_MAX: usize = 256;
 /// Words of the log that prove one access: member lists, statements of a passkey, and seven others.
 pub const EVIDENCE_WORDS_MAX: usize = EVIDENCE_LISTS_MAX + CREDENTIAL_STATEMENTS_MAX + 7;
 /// Member lists among them: those that name another authority, the one that counted, the next and the newest.
 pub const EVIDENCE_LISTS_MAX: usize = 16;
 
 const _: () = assert!(EVIDENCE_WORDS_MAX + 8 < CALL_FIELDS_MAX);
+const _: () = assert!(INVENTORIES_MAX + 8 < CALL_FIELDS_MAX && INVENTORY_SUBJECTS_MAX + 8 < CALL_FIELDS_MAX);
+const _: () = assert!(INVENTORY_SUBJECTS_MAX * 96 + 1_024 < SMALL_PAYLOAD_BYTES_MAX);
+const _: () = assert!(INVENTORIES_MAX * (SMALL_PAYLOAD_BYTES_MAX - 1_024) < CALL_BYTES_MAX);
 const _: () = assert!(RANGE_CHUNKS_MAX as u64 * CHUNK_BYTES as u64 <= CALL_BYTES_MAX as u64);
 const _: () = assert!(ENVELOPE_BYTES_MAX < CALL_BYTES_MAX);
 const _: () = assert!(DOCUMENT_BYTES_MAX / CHUNK_BYTES as u64 <= u32::MAX as u64);

@@ -8,16 +8,19 @@
 use prost::Message;
 use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::{
-    AnchorsAnswer, AnchorsRequest, Call, ConsentAnswer, ConsentRequest, EvidenceAnswer, EvidenceRequest,
-    HistoryAnswer, HistoryRequest, MembersAnswer, MembersRequest, SearchReply, SearchRequest,
+    AnchorsAnswer, AnchorsRequest, Call, CheckAnswer, CheckRequest, ConsentAnswer, ConsentRequest,
+    EvidenceAnswer, EvidenceRequest, HistoryAnswer, HistoryRequest, HoldingsAnswer, HoldingsRequest,
+    InventoryAnswer, InventoryRequest, MembersAnswer, MembersRequest, SearchReply, SearchRequest,
 };
-use yiqiao_proto::codes::MemberRole;
+use yiqiao_proto::codes::{Agreement, MemberRole};
+use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directive::{Act, Directive, PatientQuery};
 use yiqiao_proto::directory::{Directory, SignerError};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Code, Digest};
+use yiqiao_proto::id::{Code, Digest, Subject};
+use yiqiao_proto::inventory::Inventory;
 use yiqiao_proto::lease::{AcceptedAct, HeadChange, Told};
 use yiqiao_proto::limits::{DIRECTIVES_MAX, SEARCH_COUNT_MAX};
 use yiqiao_proto::log::Opening;
@@ -108,13 +111,79 @@ pub fn logged(answer: &[u8]) -> Result<EvidenceAnswer, Unbelieved> {
     Ok(EvidenceAnswer::from_bytes(answer)?)
 }
 
+/// What the registry says that it holds of one publisher's subjects (L-15).
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What it says.
+    pub inventory: Verified<Inventory>,
+    /// The checkpoint in it.
+    pub checkpoint: Checkpoint,
+}
+
+/// The bytes of a patient's question about what is held, which is signed (L-15).
+pub fn holdings(question: &Envelope) -> Vec<u8> {
+    HoldingsRequest { envelope: question.as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// What the registry holds of a patient, by publisher; said to this node.
+///
+/// # Errors
+/// [`Unbelieved`] if it does not say that.
+pub fn accounts(directory: &Directory, own: &Code, answer: &[u8]) -> Result<Vec<Account>, Unbelieved> {
+    let HoldingsAnswer { envelopes } = HoldingsAnswer::from_bytes(answer)?;
+    envelopes.iter().map(|envelope| account(directory, own, envelope)).collect()
+}
+
+/// The bytes that ask what is held of this node's own subjects (L-15), ascending.
+pub fn inventory(subjects: &[Subject]) -> Vec<u8> {
+    let subjects = subjects.iter().map(|subject| subject.as_bytes().to_vec()).collect();
+    InventoryRequest { subjects }.encode_to_vec()
+}
+
+/// What is held of this node's own subjects.
+///
+/// # Errors
+/// [`Unbelieved`] if it does not say that of these.
+pub fn own_account(
+    directory: &Directory,
+    own: &Code,
+    subjects: &[Subject],
+    answer: &[u8],
+) -> Result<Account, Unbelieved> {
+    let account = account(directory, own, &InventoryAnswer::from_bytes(answer)?.envelope)?;
+    let inventory = account.inventory.word();
+    let fits =
+        inventory.publisher == *own && inventory.holdings.iter().map(|held| &held.subject).eq(subjects);
+    require(fits, "what is held of the subjects (L-15)")?;
+    Ok(account)
+}
+
+fn account(directory: &Directory, own: &Code, envelope: &[u8]) -> Result<Account, Unbelieved> {
+    let (inventory, checkpoint) = receipts::inventory(directory, own, envelope)?;
+    Ok(Account { inventory, checkpoint })
+}
+
+/// The bytes that show a publisher what the registry has said of its subjects (L-16).
+pub fn check(account: &Account) -> Vec<u8> {
+    CheckRequest { envelope: account.inventory.envelope().as_bytes().to_vec() }.encode_to_vec()
+}
+
+/// How that stands to the publisher's receipts, as it says.
+///
+/// # Errors
+/// [`Unbelieved::Decode`] if the bytes are no such answer.
+pub fn checked(answer: &[u8]) -> Result<Agreement, Unbelieved> {
+    let CheckAnswer { agreement } = CheckAnswer::from_bytes(answer)?;
+    let unknown = |code| DecodeError::UnknownCode { field: "check_answer.agreement", code };
+    Ok(Agreement::try_from(agreement).map_err(unknown)?)
+}
+
 /// The bytes that ask for this node's own anchors of its audit, but for so many that it has.
 pub fn anchors_after(count: u64) -> Vec<u8> {
     AnchorsRequest { after: count }.encode_to_vec()
 }
 
-/// This node's own anchors, oldest first: lines and the hash of the chain there. One whose key does not count is none (M-6), but is
-/// counted.
+/// This node's own anchors, oldest first. One whose key does not count is none (M-6), but is counted.
 ///
 /// # Errors
 /// [`Unbelieved`] if a word of another sayer is among them.
@@ -122,13 +191,16 @@ pub fn anchors(
     directory: &Directory,
     own: &Code,
     answer: &[u8],
-) -> Result<Vec<Option<(u64, Digest)>>, Unbelieved> {
+) -> Result<Vec<Option<Logged<AuditAnchor>>>, Unbelieved> {
     let AnchorsAnswer { anchors } = AnchorsAnswer::from_bytes(answer)?;
     let read = |opening| {
         let opening = Opening::read(opening)?;
         let envelope = Envelope::decode(&opening.envelope)?;
-        match Verified::<AuditAnchor>::check(envelope, directory, Said::AtSeq(opening.seq)) {
-            Ok(anchor) if anchor.signer() == own => Ok(Some((anchor.word().lines, anchor.word().hash))),
+        let (seq, accepted_at) = (opening.seq, opening.accepted_at);
+        match Verified::<AuditAnchor>::check(envelope, directory, Said::AtSeq(seq)) {
+            Ok(anchor) if anchor.signer() == own => {
+                Ok(Some(Logged { seq, accepted_at, word: anchor.into_parts().0 }))
+            }
             Err(EnvelopeError::Signer(SignerError::Compromised { .. })) => Ok(None),
             Ok(_) => Err(Unbelieved::OtherWord),
             Err(error) => Err(error.into()),

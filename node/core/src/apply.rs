@@ -12,8 +12,8 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, copy, death, deposit, desk, draft, feed, glass, holder, inform, lost, pairs, paper,
-    passkey, queue, register, said, seal, sight, step, words,
+    audit, compare, copy, death, deposit, desk, draft, feed, glass, holder, inform, lost, omission, pairs,
+    paper, passkey, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -76,6 +76,9 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::CopyTied(tied) => copy::apply_tied(tied, view),
         Body::Proved(checkpoint) => compare::apply_proved(checkpoint, view),
         Body::Contradicted(contradiction) => compare::apply_contradicted(contradiction, view),
+        Body::Remembered(heard) => compare::apply_remembered(heard, view),
+        Body::Weighed(weighed) => compare::apply_weighed(weighed, view),
+        Body::Omitted(omission) => omission::apply(omission, view),
         Body::Seen(checkpoint) => change_ledger(view, |ledger| ledger.checkpoint = Some(checkpoint.clone())),
     }
 }
@@ -442,6 +445,9 @@ fn apply_receipted(receipted: &kept::Receipted, at: i64, view: &mut View) -> Res
         change_ledger(view, |ledger| ledger.words_waiting = ledger.words_waiting.saturating_sub(done))?;
     }
     view.put(&slot, &chain);
+    if let Some(last) = &receipted.last {
+        view.put(&state::acknowledged(&subject), last);
+    }
     if let Some(checkpoint) = &receipted.checkpoint {
         change_ledger(view, |ledger| ledger.checkpoint = Some(checkpoint.clone()))?;
     }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use prost::Message;
 use yiqiao_proto::calls::{
     self, ActNotice, CheckpointNotice, Done, EvaluateAnswer, EvaluateRequest, FeedAnswer, FeedRequest,
-    LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, Method, ProofRequest, RecallAnswer, RecallRequest,
-    Refusal, ReleaseAnswer, ReleaseRequest, StepRequest, SubmitAnswer, SubmitRequest,
+    InventoryAnswer, InventoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, Method,
+    ProofRequest, RecallAnswer, RecallRequest, Refusal, ReleaseAnswer, ReleaseRequest, StepRequest,
+    SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -30,7 +31,7 @@ use yiqiao_proto::token::{Blinding, Evaluation, Token, TokenError};
 use yiqiao_proto::wire::calls::{PublishedLink, Submitted};
 use yiqiao_proto::wire::words::Link as LinkWire;
 
-use crate::machine::{Effect, Input, OwnSaying, OwnWord, StatementRead};
+use crate::machine::{Checkpoint, Effect, Input, OwnSaying, OwnWord, StatementRead};
 use crate::receipts::{self, ReceiptFault};
 use crate::refusal;
 
@@ -76,6 +77,8 @@ enum Asked {
     Lease,
     Proof { sizes: usize },
     Checkpoint { member: Code },
+    Inventory { subjects: Vec<Subject> },
+    Alarm,
     Release,
     Done,
 }
@@ -181,6 +184,12 @@ pub fn begin(effect: &Effect, directory: &Directory, entropy: &mut Entropy) -> B
             let asked = Asked::Checkpoint { member: member.clone() };
             call(To::Member(member.clone()), Method::Compare, &request, *ticket, asked)
         }
+        Effect::AskInventory { ticket, subjects } => {
+            let named = subjects.iter().map(|subject| subject.as_bytes().to_vec()).collect();
+            let asked = Asked::Inventory { subjects: subjects.clone() };
+            call(registry, Method::Inventory, &InventoryRequest { subjects: named }, *ticket, asked)
+        }
+        Effect::TellAlarm { ticket, alarm } => call(registry, Method::Alarm, alarm, *ticket, Asked::Alarm),
         Effect::TellAct { member, act } => {
             let request = ActNotice { envelope: act.as_bytes().to_vec() };
             call(To::Member(member.clone()), Method::ActNotice, &request, None, Asked::Done)
@@ -255,8 +264,8 @@ impl Outgoing {
             }
             Asked::Receipts { words } => {
                 let SubmitAnswer { receipts } = read(bytes)?;
-                let (receipts, checkpoint) = receipts::check(directory, &words, &receipts)?;
-                Input::Receipted { ticket, receipts, checkpoint }
+                let (receipts, checkpoint, last) = receipts::check(directory, &words, &receipts)?;
+                Input::Receipted { ticket, receipts, checkpoint, last: Some(Box::new(last)) }
             }
             Asked::OwnWords { subject } => {
                 let answer: LinksAnswer = read(bytes)?;
@@ -273,7 +282,10 @@ impl Outgoing {
             // The machine checks that they follow (F-3).
             Asked::Feed => Input::Fed { ticket, items: read::<FeedAnswer>(bytes)?.items },
             // The machine checks what it says (F-7).
-            Asked::Lease => Input::Leased { ticket, lease: Arc::new(lease(directory, bytes)?) },
+            Asked::Lease => {
+                let (lease, checkpoint) = lease(directory, bytes)?;
+                Input::Leased { ticket, lease: Arc::new(lease), checkpoint }
+            }
             Asked::Proof { sizes } => {
                 let (checkpoint, proofs) = receipts::proofs(directory, sizes, &read(bytes)?)?;
                 Input::Proved { ticket, checkpoint, proofs }
@@ -282,6 +294,19 @@ impl Outgoing {
                 let CheckpointNotice { checkpoint } = read(bytes)?;
                 let checkpoint = receipts::shown(directory, &checkpoint)?;
                 Input::Shown { ticket: Some(ticket), member, checkpoint }
+            }
+            Asked::Inventory { subjects } => {
+                let InventoryAnswer { envelope } = read(bytes)?;
+                let (inventory, checkpoint) = receipts::inventory(directory, own, &envelope)?;
+                let held = inventory.word().holdings.iter().map(|held| &held.subject);
+                if inventory.word().publisher != *own || !held.eq(&subjects) {
+                    return Err(Unbelieved::OtherAnswer("what is held of the subjects (L-15)"));
+                }
+                Input::Inventoried { ticket: Some(ticket), inventory: Box::new(inventory), checkpoint }
+            }
+            Asked::Alarm => {
+                let Done {} = read(bytes)?;
+                Input::AlarmHeard { ticket }
             }
             Asked::Release => return release(ticket, directory, own, bytes),
             Asked::Done => {
@@ -435,9 +460,11 @@ fn signed_link(directory: &Directory, envelope: Envelope) -> Option<(Code, Diges
     }
 }
 
-fn lease(directory: &Directory, bytes: &[u8]) -> Result<Verified<Lease>, Unbelieved> {
-    let LeaseAnswer { envelope } = read(bytes)?;
-    Ok(Verified::check(Envelope::decode(&envelope)?, directory, Said::Now)?)
+/// A lease, and the newest checkpoint of the log that counts.
+fn lease(directory: &Directory, bytes: &[u8]) -> Result<(Verified<Lease>, Checkpoint), Unbelieved> {
+    let LeaseAnswer { envelope, checkpoint } = read(bytes)?;
+    let lease = Verified::check(Envelope::decode(&envelope)?, directory, Said::Now)?;
+    Ok((lease, receipts::open(directory, &checkpoint)?))
 }
 
 /// A release to this node, and the map of its document (P-2, Z-5).

@@ -1,6 +1,6 @@
 //! Whether the registry shows one log, to this node over time and to all members (L-13).
 //!
-//! Each checkpoint that comes, from the registry or from a member, stays in mind until the registry has proved that a newer
+//! Each checkpoint that comes, from the registry or from a member, is remembered until the registry has proved that a newer
 //! one continues it. Two of which neither continues the other are kept for good: they are signed, so whoever is shown both
 //! knows that the log was rewritten. Not here: what a tree that is smaller than the one known means for the answer at hand
 //! (L-11): `landing`.
@@ -16,6 +16,7 @@ use yiqiao_proto::tree::{Hash, verify_consistency};
 use crate::landing::landed;
 use crate::limits::{BACKOFF_MAX, COMPARE_EVERY, CONTRADICTIONS_MAX, HEARD_MAX, PROVE_EVERY};
 use crate::machine::{Checkpoint, Effect, Machine, Outcome, Stop, Work};
+use crate::omission;
 use crate::outbox::{Call, Pause, begin};
 use crate::state::{self, Body, Fault, View, damaged, kept, read_digest};
 
@@ -32,6 +33,13 @@ pub(crate) struct Comparing {
 }
 
 impl Comparing {
+    /// What is not proved yet of the log that counts: a restart forgets nothing that was shown.
+    pub(crate) fn from(log_id: &str, compared: kept::Compared) -> Result<Self, Fault> {
+        let heard = compared.heard.into_iter().filter(|heard| of_log(heard, log_id)).map(read_heard);
+        let heard = heard.collect::<Result<_, Fault>>()?;
+        Ok(Self { log_id: log_id.to_owned(), heard, ..Self::default() })
+    }
+
     /// How many checkpoints wait for a proof, and with how many members some were compared.
     pub(crate) fn in_memory(&self) -> (usize, usize) {
         (self.heard.len(), self.compared.len())
@@ -66,7 +74,7 @@ impl Machine {
     /// # Errors
     /// [`Fault`] if the view lacks something, or what is kept is damaged.
     pub fn compared(&self, view: &View) -> Result<(Option<u64>, Vec<Contradiction>), Fault> {
-        let kept::Compared { proved, contradictions } = view.get(&state::compared())?;
+        let kept::Compared { proved, contradictions, .. } = view.get(&state::compared())?;
         let read = |kept: kept::Contradiction| {
             let member = (!kept.member.is_empty()).then(|| Code::new(kept.member)).transpose();
             Ok(Contradiction {
@@ -82,7 +90,7 @@ impl Machine {
     }
 
     /// Whether a note that was checked before is of the log that counts.
-    fn is_of_this_log(&self, note: &[u8]) -> bool {
+    pub(crate) fn is_of_this_log(&self, note: &[u8]) -> bool {
         let origin = note::origin(self.directory.region(), &self.directory.list().log_id);
         read_unchecked(note).is_ok_and(|checkpoint| checkpoint.origin == origin)
     }
@@ -125,8 +133,38 @@ pub(crate) fn hear(work: &mut Work<'_>, checkpoint: &Checkpoint, from: Option<&C
     let heard = &mut comparing(work).heard;
     if heard.len() < HEARD_MAX {
         heard.push(Heard { checkpoint: checkpoint.clone(), from: from.cloned() });
+        let (log_id, member) = (work.machine.directory.list().log_id.to_string(), from.map(Code::to_string));
+        let checkpoint = kept_checkpoint(log_id, checkpoint);
+        let member = member.unwrap_or_default();
+        work.keep(Body::Remembered(kept::Remembered { checkpoint: Some(checkpoint), member }))?;
     }
     Ok(())
+}
+
+fn kept_checkpoint(log_id: String, checkpoint: &Checkpoint) -> kept::Checkpoint {
+    let (root, note) = (checkpoint.root.as_bytes().to_vec(), checkpoint.note.clone());
+    kept::Checkpoint { log_id, size: checkpoint.size, root, note }
+}
+
+fn of_log(heard: &kept::Remembered, log_id: &str) -> bool {
+    heard.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.log_id == log_id)
+}
+
+fn read_heard(kept: kept::Remembered) -> Result<Heard, Fault> {
+    let kept::Checkpoint { size, root, note, .. } = kept.checkpoint.ok_or_else(damaged)?;
+    let from = (!kept.member.is_empty()).then(|| Code::new(kept.member)).transpose();
+    let checkpoint = Checkpoint { size, root: read_digest(&root)?, note };
+    Ok(Heard { checkpoint, from: from.map_err(|_| damaged())? })
+}
+
+/// A checkpoint has come that need not be proved: another one of its size that is known contradicts it all the same.
+pub(crate) fn weigh(work: &mut Work<'_>, checkpoint: &Checkpoint) -> Result<(), Fault> {
+    let same = |known: &Heard| known.checkpoint.size == checkpoint.size;
+    let known = known(work)?.into_iter().find(same);
+    match known.filter(|known| known.checkpoint.root != checkpoint.root) {
+        Some(other) => contradict(work, &other.checkpoint, checkpoint, other.from.as_ref()),
+        None => Ok(()),
+    }
 }
 
 /// What newer checkpoints must continue: the newest that was proved, and all that came since.
@@ -183,14 +221,13 @@ pub(crate) fn proofs(
     let comparing = comparing(work);
     comparing.pause = Pause::default();
     comparing.heard.retain(|heard| !sizes.contains(&heard.checkpoint.size));
+    let is_of_these = |kept: &kept::Remembered| is_weighed(kept, &sizes);
+    if work.view.get(&state::compared())?.heard.iter().any(is_of_these) {
+        work.keep(Body::Weighed(kept::Weighed { sizes: sizes.clone() }))?;
+    }
     let is_newer = proved(work)?.is_none_or(|proved| proved.size < newest.size);
     if continues && is_newer {
-        work.keep(Body::Proved(kept::Checkpoint {
-            log_id: flight.log.log_id.to_string(),
-            size: newest.size,
-            root: newest.root.as_bytes().to_vec(),
-            note: newest.note.clone(),
-        }))?;
+        work.keep(Body::Proved(kept_checkpoint(flight.log.log_id.to_string(), newest)))?;
     }
     Ok(if continues { Outcome::Done } else { Outcome::OtherLog })
 }
@@ -274,7 +311,31 @@ fn contradict(
         second: second.note.clone(),
         member: member.map(Code::to_string).unwrap_or_default(),
         at: work.now.unix_ms(),
-    }))
+    }))?;
+    omission::count(work)
+}
+
+fn is_weighed(kept: &kept::Remembered, sizes: &[u64]) -> bool {
+    kept.checkpoint.as_ref().is_none_or(|checkpoint| sizes.contains(&checkpoint.size))
+}
+
+/// Those of an earlier log make room: they are compared with nothing any more (L-9).
+pub(crate) fn apply_remembered(heard: &kept::Remembered, view: &mut View) -> Result<(), Fault> {
+    let mut compared = view.get(&state::compared())?;
+    let log_id = heard.checkpoint.as_ref().ok_or_else(damaged)?.log_id.as_str();
+    compared.heard.retain(|kept| of_log(kept, log_id));
+    if compared.heard.len() < HEARD_MAX {
+        compared.heard.push(heard.clone());
+    }
+    view.put(&state::compared(), &compared);
+    Ok(())
+}
+
+pub(crate) fn apply_weighed(weighed: &kept::Weighed, view: &mut View) -> Result<(), Fault> {
+    let mut compared = view.get(&state::compared())?;
+    compared.heard.retain(|kept| !is_weighed(kept, &weighed.sizes));
+    view.put(&state::compared(), &compared);
+    Ok(())
 }
 
 pub(crate) fn apply_proved(proved: &kept::Checkpoint, view: &mut View) -> Result<(), Fault> {

@@ -20,13 +20,14 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls;
 
+use crate::compare;
 use crate::credential;
 use crate::ended;
 use crate::errand;
 use crate::inform;
-use crate::landing::landed;
+use crate::landing::{Tree, landed, stands_to};
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
-use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
+use crate::machine::{Checkpoint, Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::outbox::{self, Call, Pause, begin};
 use crate::receive;
 use crate::state::kept;
@@ -238,10 +239,9 @@ pub(crate) fn leased(
     work: &mut Work<'_>,
     ticket: u64,
     lease: &Arc<Verified<Lease>>,
+    checkpoint: &Checkpoint,
 ) -> Result<Outcome, Stop> {
-    if landed(work, ticket).is_none() {
-        return Ok(Outcome::Done);
-    }
+    let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
     let asked = watch(work).asked.take().filter(|asked| asked.ticket == ticket);
     let exchange = work.exchange()?;
     let Some(asked) = asked.filter(|asked| asked.nonce == lease.word().nonce) else {
@@ -257,6 +257,12 @@ pub(crate) fn leased(
             // The list went on meanwhile, and with it what fits. Another one is asked for.
             return Ok(Outcome::Done);
         }
+        pause(work, None);
+        return Ok(Outcome::OtherLog);
+    }
+    // A registry that stands still, or has gone back, shows it by its log, though what it says of the feed fits (L-11).
+    compare::weigh(work, checkpoint)?;
+    if matches!(stands_to(work, &flight.log, checkpoint)?, Tree::Other) {
         pause(work, None);
         return Ok(Outcome::OtherLog);
     }

@@ -7,7 +7,9 @@ use yiqiao_proto::codes::{ReferralAct, WithdrawalReason};
 use yiqiao_proto::envelope::{Envelope, Verified};
 use yiqiao_proto::form::{ReferralForm, ReferralReply};
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
+use yiqiao_proto::inventory::Inventory;
 use yiqiao_proto::lease::Lease;
+use yiqiao_proto::log::Opening;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::referral::ReferralStep;
 use yiqiao_proto::release::{PullRequest, Release};
@@ -52,6 +54,8 @@ pub enum Input {
         receipts: Vec<Receipt>,
         /// The checkpoint of the receipts.
         checkpoint: Checkpoint,
+        /// The last word as it stands there.
+        last: Option<Box<Acknowledged>>,
     },
     /// The registry's words of this node about a subject, from the number asked for (N-9).
     OwnWords {
@@ -120,6 +124,8 @@ pub enum Input {
         ticket: u64,
         /// The lease.
         lease: Arc<Verified<Lease>>,
+        /// The newest checkpoint when it was signed.
+        checkpoint: Checkpoint,
     },
     /// What is known of consent is to be brought up to a time after the call of a ticket ([`crate::machine::Machine::last_call`]).
     CatchUp {
@@ -312,6 +318,20 @@ pub enum Input {
         /// The checkpoint.
         checkpoint: Option<Checkpoint>,
     },
+    /// The registry has said what it holds of subjects of this node; the driver has checked its signature, and to whom it was said.
+    Inventoried {
+        /// The ticket of the effect; none if the patient looks, here or at another member.
+        ticket: Option<u64>,
+        /// What it said.
+        inventory: Box<Verified<Inventory>>,
+        /// The checkpoint in it.
+        checkpoint: Checkpoint,
+    },
+    /// The registry has heard of what contradicts itself.
+    AlarmHeard {
+        /// The ticket of the effect.
+        ticket: u64,
+    },
     /// The tokens of a patient are wanted, whether or not it has documents here.
     Tokens(Subject),
     /// Somebody looks at a patient, or looked for one and found nobody: only the audit hears of it.
@@ -343,8 +363,9 @@ impl Input {
             | Self::Proved { ticket, .. }
             | Self::ReleaseCame { ticket, .. }
             | Self::Fetched { ticket }
+            | Self::AlarmHeard { ticket }
             | Self::Told { ticket } => Some(*ticket),
-            Self::Shown { ticket, .. } => *ticket,
+            Self::Shown { ticket, .. } | Self::Inventoried { ticket, .. } => *ticket,
             Self::Received(_)
             | Self::Deposit(_)
             | Self::Withdraw { .. }
@@ -436,6 +457,15 @@ pub struct Receipt {
     pub term: u64,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+}
+
+/// A word with its place in the log, and its path to the checkpoint of its receipt (L-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The word at its place.
+    pub opening: Opening,
+    /// From its leaf upwards.
+    pub path: Vec<Hash>,
 }
 
 impl Receipt {

@@ -11,7 +11,10 @@ use crate::compare;
 use crate::errand;
 use crate::feed;
 use crate::lost;
-use crate::machine::{Checkpoint, Effect, KnownLog, Outcome, Receipt, StatementRead, Stop, Work};
+use crate::machine::{
+    Acknowledged, Checkpoint, Effect, KnownLog, Outcome, Receipt, StatementRead, Stop, Work,
+};
+use crate::omission;
 use crate::outbox::{Call, Flight, Pause, begin};
 use crate::said;
 use crate::state::kept;
@@ -42,6 +45,7 @@ pub(crate) fn receipted(
     ticket: u64,
     receipts: &[Receipt],
     checkpoint: &Checkpoint,
+    last: Option<&Acknowledged>,
 ) -> Result<Outcome, Stop> {
     let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
     let (place, subject, count, items) = match flight.call {
@@ -56,6 +60,8 @@ pub(crate) fn receipted(
         | Call::Lease
         | Call::Prove { .. }
         | Call::Compare
+        | Call::Inventory
+        | Call::Alarm { .. }
         | Call::Errand { .. } => return Ok(Outcome::Done),
     };
     work.turn.again.push(place);
@@ -70,13 +76,36 @@ pub(crate) fn receipted(
         return Ok(if matches!(tree, Tree::Other) { Outcome::OtherLog } else { Outcome::Done });
     }
     work.turn.submitting = Some(Pause::default());
+    let last = match (items, last) {
+        (Some(before), Some(last)) => {
+            Some(acknowledged(work, &subject, before + count as u64, last, checkpoint)?)
+        }
+        _ => None,
+    };
     work.keep(Body::Receipted(kept::Receipted {
         subject: subject.as_bytes().to_vec(),
         statement: items.is_none(),
         receipts: receipts.iter().map(|receipt| receipt.kept(checkpoint.size)).collect(),
         checkpoint: tree.newer(),
+        last,
     }))?;
     Ok(Outcome::Done)
+}
+
+/// The last of some links with all that proves its receipt: what must be in every later account of the subject (L-16).
+fn acknowledged(
+    work: &Work<'_>,
+    subject: &Subject,
+    item: u64,
+    last: &Acknowledged,
+    checkpoint: &Checkpoint,
+) -> Result<kept::Acknowledged, Fault> {
+    Ok(kept::Acknowledged {
+        opening: Some(last.opening.write()),
+        path: last.path.concat(),
+        checkpoint: checkpoint.note.clone(),
+        link: work.view.get(&state::item(subject, item))?.link,
+    })
 }
 
 /// How the tree of an answer stands to the newest one that is known (L-11).
@@ -106,6 +135,15 @@ pub(crate) fn tree_of(work: &mut Work<'_>, asked: &KnownLog, checkpoint: &Checkp
         return Ok(Tree::Former);
     }
     compare::hear(work, checkpoint, None)?;
+    stands_to(work, asked, checkpoint)
+}
+
+/// The same without remembering it until it is proved.
+pub(crate) fn stands_to(work: &Work<'_>, asked: &KnownLog, checkpoint: &Checkpoint) -> Result<Tree, Fault> {
+    let log_id = work.machine.directory.list().log_id.as_str();
+    if asked.log_id.as_str() != log_id {
+        return Ok(Tree::Former);
+    }
     let ledger = work.ledger()?;
     let known = ledger.checkpoint.as_ref().filter(|known| known.log_id == log_id);
     let other = known.is_some_and(|known| {
@@ -215,9 +253,13 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
             compare::failed(work, refusal);
             return Ok(Outcome::Done);
         }
-        Call::Compare => return Ok(Outcome::Done),
+        Call::Compare | Call::Inventory => return Ok(Outcome::Done),
         Call::Recall => {
             lost::failed(work, refusal);
+            return Ok(Outcome::Done);
+        }
+        Call::Alarm { is_contradiction } => {
+            omission::failed(work, is_contradiction, refusal);
             return Ok(Outcome::Done);
         }
         Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),

@@ -60,6 +60,7 @@ mod list;
 pub mod lost;
 pub mod machine;
 pub mod memory;
+pub mod omission;
 pub mod open;
 mod outbox;
 mod output;

@@ -37,6 +37,12 @@ pub const PROVE_EVERY: Millis = Millis::from_secs(60);
 pub const COMPARE_EVERY: Millis = Millis::from_secs(60);
 /// Contradictions of one log that are kept: one is enough.
 pub const CONTRADICTIONS_MAX: usize = 8;
+/// How often the registry is asked what it holds of some subjects (L-16).
+pub const INVENTORY_EVERY: Millis = Millis::from_secs(600);
+/// Of how many: the next ones after a place that chance draws.
+pub const INVENTORY_SUBJECTS: u64 = 16;
+/// Omissions of one log that are kept: one is enough.
+pub const OMISSIONS_MAX: usize = 8;
 /// Subjects that wait, in memory, for the day on which tokens may be asked for again.
 pub const STARVED_MAX: usize = 65_536;
 /// Patients looked at in one step after the token epochs have changed.

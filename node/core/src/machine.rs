@@ -26,7 +26,10 @@ use crate::compare::Comparing;
 use crate::desk::Wish;
 use crate::errand::Errands;
 use crate::feed::Watch;
-pub use crate::input::{Checkpoint, Input, KnownLog, OwnSaying, OwnWord, Receipt, StatementRead};
+pub use crate::input::{
+    Acknowledged, Checkpoint, Input, KnownLog, OwnSaying, OwnWord, Receipt, StatementRead,
+};
+use crate::omission::{Inspecting, Shown};
 use crate::outbox::{Outbox, Turn};
 pub use crate::output::{Effect, Outcome, Refused};
 use crate::said::Saying;
@@ -34,7 +37,8 @@ use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
     audit, compare, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform, intake,
-    landing, lost, open, outbox, pairs, paper, passkey, receive, referral, said, seal, staff, step, tokens,
+    landing, lost, omission, open, outbox, pairs, paper, passkey, receive, referral, said, seal, staff, step,
+    tokens,
 };
 
 /// A node's machine.
@@ -48,6 +52,7 @@ pub struct Machine {
     pub(crate) saying: Saying,
     pub(crate) watch: Watch,
     pub(crate) comparing: Comparing,
+    pub(crate) inspecting: Inspecting,
     pub(crate) errands: Errands,
     /// Where its feed starts (F-2).
     pub(crate) feed_start: Digest,
@@ -151,6 +156,7 @@ impl Machine {
             saying: Saying::default(),
             watch: Watch::default(),
             comparing: Comparing::default(),
+            inspecting: Inspecting::default(),
             errands: Errands::default(),
             feed_start,
         }
@@ -170,16 +176,17 @@ impl Machine {
         self.ledger = view.get(&state::ledger())?;
         self.exchange = view.get(&state::exchange())?;
         self.errands = Errands::from(view.get(&state::errands())?);
-        self.begin_again();
-        Ok(())
+        self.begin_again(Shown::of(view)?)
     }
 
     /// All that was under way is begun again from what is kept.
-    fn begin_again(&mut self) {
+    fn begin_again(&mut self, shown: Shown) -> Result<(), Fault> {
         self.outbox = Outbox::from(&self.ledger);
         self.saying = Saying::from(&self.exchange);
         self.watch = Watch::default();
-        self.comparing = Comparing::default();
+        self.inspecting = Inspecting::from(&shown);
+        self.comparing = Comparing::from(self.directory.list().log_id.as_str(), shown.compared)?;
+        Ok(())
     }
 
     /// The ticket of the newest call that was begun.
@@ -228,7 +235,8 @@ impl Machine {
         let words = self.saying.next_wakeup(&self.exchange, under_way);
         let errands = self.errands.next_wakeup(self.outbox.count(errand::is_of));
         let outbox = self.outbox.next_wakeup(&self.ledger);
-        let all = [outbox, words, self.next_watch(), self.next_proof(), self.next_anchor(), errands];
+        let (watch, proof) = (self.next_watch(), self.next_proof());
+        let all = [outbox, words, watch, proof, self.next_inspection(), self.next_anchor(), errands];
         all.into_iter().flatten().min()
     }
 
@@ -267,6 +275,7 @@ impl Machine {
                 view.keep();
                 put(&mut self.saying, turn.saying.take());
                 put(&mut self.comparing, turn.comparing.take());
+                put(&mut self.inspecting, turn.inspecting.take());
                 put(&mut self.watch, turn.watch.take());
                 self.outbox.take(turn);
                 put(&mut self.errands.kept, kept);
@@ -294,10 +303,10 @@ impl Machine {
     pub fn rebuild(&mut self, record: &Record, view: &mut View) -> Result<(), Fault> {
         let applied = apply(record, view).and_then(|()| {
             let exchange = view.get(&state::exchange())?;
-            Ok((view.get(&state::ledger())?, exchange, view.get(&state::errands())?))
+            Ok((view.get(&state::ledger())?, exchange, view.get(&state::errands())?, Shown::of(view)?))
         });
         match applied {
-            Ok((ledger, exchange, errands)) => {
+            Ok((ledger, exchange, errands, shown)) => {
                 view.keep();
                 self.errands = Errands::from(errands);
                 if let Some(Body::Members(members)) = &record.record {
@@ -306,8 +315,7 @@ impl Machine {
                 }
                 self.ledger = ledger;
                 self.exchange = exchange;
-                self.begin_again();
-                Ok(())
+                self.begin_again(shown)
             }
             Err(fault) => {
                 view.forget();
@@ -352,8 +360,8 @@ impl<'a> Work<'a> {
             Input::Received(received) => intake::receive(self, received).map(Outcome::Received),
             Input::Deposit(deposit) => deposit::take(self, deposit),
             Input::Evaluated { ticket, tokens } => landing::evaluated(self, *ticket, tokens),
-            Input::Receipted { ticket, receipts, checkpoint } => {
-                landing::receipted(self, *ticket, receipts, checkpoint)
+            Input::Receipted { ticket, receipts, checkpoint, last } => {
+                landing::receipted(self, *ticket, receipts, checkpoint, last.as_deref())
             }
             Input::OwnWords { ticket, words, statement } => {
                 landing::own_words(self, *ticket, words, statement.as_ref())
@@ -369,7 +377,7 @@ impl<'a> Work<'a> {
             Input::Resume(problem) => staff::resume(self, *problem),
             Input::MemberList(envelope) => staff::member_list(self, envelope),
             Input::Fed { ticket, items } => feed::fed(self, *ticket, items),
-            Input::Leased { ticket, lease } => feed::leased(self, *ticket, lease),
+            Input::Leased { ticket, lease, checkpoint } => feed::leased(self, *ticket, lease, checkpoint),
             Input::CatchUp { after } => feed::catch_up(self, *after),
             Input::ClockJumped => Ok(feed::clock_jumped(self)),
             Input::Notice { act, .. } => feed::noticed(self, act),
@@ -420,6 +428,10 @@ impl<'a> Work<'a> {
             Input::Shown { ticket, member, checkpoint } => {
                 compare::shown(self, *ticket, member, checkpoint.as_ref())
             }
+            Input::Inventoried { ticket, inventory, checkpoint } => {
+                omission::told(self, *ticket, inventory, checkpoint)
+            }
+            Input::AlarmHeard { ticket } => Ok(omission::heard(self, *ticket)),
             Input::Tokens(subject) => tokens::ask(self, subject),
             Input::SignInRefused(actor) => audit::refused_sign_in(self, actor),
             Input::Look { actor, subject, act } => audit::look(self, actor, subject.as_ref(), *act),

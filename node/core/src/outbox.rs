@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::lost;
 use crate::machine::{Effect, KnownLog, Outcome, Stop, Work};
+use crate::omission::{self, Inspecting};
 use crate::person;
 use crate::queue;
 use crate::said::{self, Saying};
@@ -99,6 +100,12 @@ pub(crate) enum Call {
         sizes: Vec<u64>,
     },
     Compare,
+    /// What the registry holds of some subjects.
+    Inventory,
+    /// Of two kinds of alarms the next one.
+    Alarm {
+        is_contradiction: bool,
+    },
     Errand {
         place: u64,
         member: Code,
@@ -121,6 +128,8 @@ impl Call {
             | Self::Lease
             | Self::Prove { .. }
             | Self::Compare
+            | Self::Inventory
+            | Self::Alarm { .. }
             | Self::Errand { .. } => false,
         }
     }
@@ -150,6 +159,7 @@ pub(crate) struct Turn {
     pub(crate) comparing: Option<Comparing>,
     /// The log was read to its end.
     pub(crate) recalled: bool,
+    pub(crate) inspecting: Option<Inspecting>,
 }
 
 impl Outbox {
@@ -252,6 +262,8 @@ impl Outbox {
             | Call::Lease
             | Call::Prove { .. }
             | Call::Compare
+            | Call::Inventory
+            | Call::Alarm { .. }
             | Call::Errand { .. } => Vec::new(),
         };
         self.flights.values().flat_map(places).collect()
@@ -300,6 +312,7 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
     said::send(work)?;
     feed::send(work)?;
     compare::send(work)?;
+    omission::send(work)?;
     errand::wakeup(work)?;
     if work.machine.outbox.recalling {
         lost::ask(work)?;

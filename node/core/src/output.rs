@@ -1,6 +1,7 @@
 //! What the machine gives back: answers, refusals, and what the driver is to do.
 
-use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::calls::{AlarmNotice, Refusal};
+use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directory::ListError;
 use yiqiao_proto::entry::Link;
@@ -110,6 +111,20 @@ pub enum Effect {
         /// The signed note; empty if none is known.
         checkpoint: Vec<u8>,
     },
+    /// Asks the registry what it holds of subjects of this node: answered by [`crate::machine::Input::Inventoried`] (L-16).
+    AskInventory {
+        /// Names the answer.
+        ticket: u64,
+        /// The subjects, ascending.
+        subjects: Vec<Subject>,
+    },
+    /// Tells the registry what contradicts itself: answered by [`crate::machine::Input::AlarmHeard`] (L-17).
+    TellAlarm {
+        /// Names the answer.
+        ticket: u64,
+        /// What it signed.
+        alarm: AlarmNotice,
+    },
     /// Asks the registry for this node's feed (F-3).
     ReadFeed {
         /// Names the answer.
@@ -213,6 +228,8 @@ pub enum Outcome {
     Doubtful,
     /// The newest checkpoint known here, a signed note; empty if none is (L-13).
     Newest(Vec<u8>),
+    /// How what the registry holds stands to the receipts of this node (L-16).
+    Compared(Agreement),
     /// The tokens of a patient, ascending.
     Tokens(Vec<Token>),
     /// Tokens are being asked for: the same input again, once the call of this ticket has landed.

@@ -5,8 +5,8 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    ActNotice, Call, CheckpointNotice, Done, Method, RangeRequest, Refusal, ReleaseAnswer, ReleaseRequest,
-    StepRequest,
+    ActNotice, Call, CheckAnswer, CheckRequest, CheckpointNotice, Done, Method, RangeRequest, Refusal,
+    ReleaseAnswer, ReleaseRequest, StepRequest,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -16,6 +16,7 @@ use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::sealed::Map;
 use yiqiao_proto::time::Millis;
 
+use crate::call::Unbelieved;
 use crate::feed::ToldAct;
 use crate::holder::Range;
 use crate::machine::{Input, Outcome, Refused};
@@ -45,6 +46,9 @@ pub enum CallFault {
     /// The checkpoint in the call is not the registry's.
     #[error("the checkpoint in the call is not believed: {0}")]
     Checkpoint(ReceiptFault),
+    /// What the registry is said to have told is not believed.
+    #[error("what the registry is said to have told its caller is not believed: {0}")]
+    Inventory(Unbelieved),
     /// The word in the call is not the caller's.
     #[error("the word in the call is not its caller's (M-11)")]
     OtherSigner,
@@ -107,6 +111,12 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
             let checkpoint = receipts::shown(directory, &checkpoint).map_err(CallFault::Checkpoint)?;
             Ok(Input::Shown { ticket: None, member: asker.clone(), checkpoint })
         }
+        Method::Check => {
+            let CheckRequest { envelope } = read_call(request)?;
+            let told = receipts::inventory(directory, asker, &envelope).map_err(CallFault::Inventory)?;
+            let (inventory, checkpoint) = told;
+            Ok(Input::Inventoried { ticket: None, inventory: Box::new(inventory), checkpoint })
+        }
         Method::Submit
         | Method::Evaluate
         | Method::Search
@@ -119,7 +129,10 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
         | Method::Links
         | Method::Recall
         | Method::Evidence
-        | Method::Anchors => Err(CallFault::Method(method)),
+        | Method::Anchors
+        | Method::Inventory
+        | Method::Holdings
+        | Method::Alarm => Err(CallFault::Method(method)),
     }
 }
 
@@ -143,6 +156,8 @@ pub fn reply(outcome: Outcome) -> Option<Result<Reply, Refusal>> {
         Ok(Reply::Serve { document, first_chunk, chunks, holds })
     } else if let Outcome::Newest(checkpoint) = outcome {
         Ok(Reply::Done(CheckpointNotice { checkpoint }.encode_to_vec()))
+    } else if let Outcome::Compared(agreement) = outcome {
+        Ok(Reply::Done(CheckAnswer { agreement: agreement.number() }.encode_to_vec()))
     } else if outcome == Outcome::Done {
         Ok(Reply::Done(Done {}.encode_to_vec()))
     } else {
@@ -182,6 +197,7 @@ impl CallFault {
             Self::Envelope(_) => refuse(RefusalCode::Malformed, "E-1"),
             Self::Word(_) => refuse(RefusalCode::BadSignature, "E-2"),
             Self::Checkpoint(_) => refuse(RefusalCode::BadSignature, "L-5"),
+            Self::Inventory(_) => refuse(RefusalCode::BadSignature, "L-16"),
         }
     }
 }

@@ -3,8 +3,9 @@
 
 use yiqiao_proto::calls::ProofAnswer;
 use yiqiao_proto::directory::Directory;
-use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::Digest;
+use yiqiao_proto::envelope::{Envelope, Said, Verified};
+use yiqiao_proto::id::{Code, Digest};
+use yiqiao_proto::inventory::Inventory;
 use yiqiao_proto::limits::PROOF_HASHES_MAX;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{self, NoteError};
@@ -12,7 +13,8 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::tree::{self, verify_inclusion};
 use yiqiao_proto::wire::calls::Receipt as ReceiptWire;
 
-use crate::machine::{Checkpoint, Receipt};
+use crate::call::Unbelieved;
+use crate::machine::{Acknowledged, Checkpoint, Receipt};
 
 /// Why receipts are not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +49,7 @@ pub(crate) fn check(
     directory: &Directory,
     words: &[Envelope],
     receipts: &[ReceiptWire],
-) -> Result<(Vec<Receipt>, Checkpoint), ReceiptFault> {
+) -> Result<(Vec<Receipt>, Checkpoint, Acknowledged), ReceiptFault> {
     let count = ReceiptFault::Count { words: words.len(), found: receipts.len() };
     let first = receipts.first().filter(|_| words.len() == receipts.len()).ok_or(count)?;
     if receipts.iter().any(|receipt| receipt.checkpoint != first.checkpoint) {
@@ -55,8 +57,15 @@ pub(crate) fn check(
     }
     let tree = open(directory, &first.checkpoint)?;
     let one = |(word, receipt)| check_one(directory, word, receipt, &tree);
-    let checked = words.iter().zip(receipts).map(one).collect::<Result<_, _>>()?;
-    Ok((checked, tree))
+    let mut checked = words.iter().zip(receipts).map(one).collect::<Result<Vec<_>, _>>()?;
+    let last = checked.pop().ok_or(ReceiptFault::Count { words: 0, found: 0 })?;
+    let place = |word: &Acknowledged| Receipt {
+        seq: word.opening.seq,
+        term: word.opening.term,
+        accepted_at: word.opening.accepted_at,
+    };
+    let receipts = checked.iter().chain([&last]).map(place).collect();
+    Ok((receipts, tree, last))
 }
 
 fn check_one(
@@ -64,7 +73,7 @@ fn check_one(
     word: &Envelope,
     receipt: &ReceiptWire,
     tree: &Checkpoint,
-) -> Result<Receipt, ReceiptFault> {
+) -> Result<Acknowledged, ReceiptFault> {
     let stands = in_the_log(word, receipt)?;
     let accepted_at =
         Timestamp::from_unix_ms(receipt.accepted_at).ok_or(ReceiptFault::Field("accepted_at"))?;
@@ -84,7 +93,7 @@ fn check_one(
     if !verify_inclusion(&path, receipt.seq, leaf, tree.size, tree.root.as_bytes()) {
         return Err(ReceiptFault::Path);
     }
-    Ok(Receipt { seq: receipt.seq, term: receipt.term, accepted_at })
+    Ok(Acknowledged { opening, path })
 }
 
 /// The envelope that stands in the log: the one handed in, or another one of the same payload that came before.
@@ -123,6 +132,21 @@ pub(crate) fn shown(directory: &Directory, note: &[u8]) -> Result<Option<Checkpo
         Err(ReceiptFault::Note(NoteError::OtherLog { .. })) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// What the registry says now that it holds, to this reader, at a checkpoint of the log that counts (L-15).
+pub(crate) fn inventory(
+    directory: &Directory,
+    reader: &Code,
+    envelope: &[u8],
+) -> Result<(Verified<Inventory>, Checkpoint), Unbelieved> {
+    let said = Verified::<Inventory>::check(Envelope::decode(envelope)?, directory, Said::Now)?;
+    let said = said.meant_for(reader)?;
+    let tree = open(directory, &said.word().checkpoint)?;
+    if said.word().words > tree.size {
+        return Err(Unbelieved::OtherAnswer("an account of what the checkpoint covers (L-15)"));
+    }
+    Ok((said, tree))
 }
 
 /// A checkpoint that the registry has signed, of the log that counts.
@@ -263,9 +287,10 @@ mod tests {
     fn l7_receipts_are_believed_with_their_whole_proof_only() {
         let (directory, words) = (directory(), [word(1), word(2), word(3)]);
         let good = receipts(&words, CHECKPOINT);
-        let (checked, checkpoint) = check(&directory, &words, &good).unwrap();
+        let (checked, checkpoint, last) = check(&directory, &words, &good).unwrap();
         assert_eq!(checked.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [5, 6, 7]);
         assert_eq!((checked[0].term, checkpoint.size), (4, 8));
+        assert_eq!((last.opening.seq, last.opening.envelope), (7, words[2].as_bytes().to_vec()));
         let fault = |bend: &dyn Fn(&mut Vec<ReceiptWire>)| {
             let mut bent = good.clone();
             bend(&mut bent);

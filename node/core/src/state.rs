@@ -149,6 +149,10 @@ pub enum Table {
     Lost = 80,
     /// Those by their id.
     LostRef = 81,
+    /// The newest link of a chain that has a receipt.
+    Acknowledged = 76,
+    /// What the registry has left out.
+    Omissions = 77,
     /// Requests by the hash of their release.
     Release = 90,
 }
@@ -292,6 +296,16 @@ pub fn members() -> Slot<kept::Members> {
 /// What is known of the log's growth.
 pub fn compared() -> Slot<kept::Compared> {
     Slot::new(Table::Compared as u8, &[])
+}
+
+/// The newest link of a subject's chain that has a receipt.
+pub fn acknowledged(subject: &Subject) -> Slot<kept::Acknowledged> {
+    Slot::new(Table::Acknowledged as u8, &[subject.as_bytes()])
+}
+
+/// What the registry has left out of its accounts.
+pub fn omissions() -> Slot<kept::Omissions> {
+    Slot::new(Table::Omissions as u8, &[])
 }
 
 /// What there is one of for consent and exchange.

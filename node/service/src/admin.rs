@@ -13,6 +13,7 @@ use yiqiao_node_core::compare::Contradiction;
 use yiqiao_node_core::intake::Holder;
 use yiqiao_node_core::lost;
 use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::omission::Omission;
 use yiqiao_node_core::register::Named;
 use yiqiao_node_core::state::Counters;
 use yiqiao_proto::id::Code;
@@ -87,8 +88,12 @@ pub(crate) enum Request {
     Resume {
         problem: u64,
     },
-    /// What proves an access.
+    /// What proves an access, or that the registry left something out.
     Evidence(evidence::Asked),
+    /// Compares what the registry holds with the receipts, from a patient on.
+    Compare {
+        from: u64,
+    },
     Account(AccountRequest),
     Clients,
     ClientAdd {
@@ -127,6 +132,9 @@ pub(crate) enum Reply {
     },
     Replayed {
         outcomes: Vec<String>,
+    },
+    Compared {
+        compared: evidence::Compared,
     },
     Problems {
         problems: Vec<ProblemLine>,
@@ -237,6 +245,9 @@ pub(crate) struct ExchangeLine {
     /// Checkpoints of the registry that contradict each other, for whoever is to judge that.
     #[serde(default)]
     pub(crate) contradictions: Vec<ContradictionLine>,
+    /// What it has left out of what it says that it holds, though it had acknowledged it (L-16).
+    #[serde(default)]
+    pub(crate) omissions: Vec<OmissionLine>,
     /// What patients said and the registry has not taken.
     pub(crate) acts_waiting: u64,
     /// Events, releases and deliveries that it has not taken.
@@ -257,6 +268,22 @@ pub(crate) struct ContradictionLine {
     pub(crate) second: String,
     /// The member that was shown the first one, if it was not this node.
     pub(crate) member: Option<String>,
+}
+
+/// A link that has a receipt and is not in an account that the registry signed (L-16).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OmissionLine {
+    /// By it `evidence export --omission` finds it.
+    pub(crate) number: usize,
+    pub(crate) at: String,
+    /// Whether the log that counts is meant.
+    pub(crate) is_current: bool,
+    /// The place that the link had.
+    pub(crate) place: u64,
+    /// After how many words of the log the account holds.
+    pub(crate) words: u64,
+    /// To whom the account was given.
+    pub(crate) reader: String,
 }
 
 /// What became of a system's messages.
@@ -325,6 +352,9 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
         }
         Request::Resume { problem } => hand(&app, Input::Resume(problem)).await,
         Request::Evidence(asked) => evidence::answer(&app, asked).await,
+        Request::Compare { from } => {
+            evidence::compare(&app, from).await.map(|compared| Reply::Compared { compared })
+        }
         Request::Account(request) => {
             commands::answer(&app.identity, ROLES, request).await.map(Reply::Account)
         }
@@ -349,8 +379,11 @@ async fn hand(app: &App, input: Input) -> Result<Reply, String> {
 async fn verify_audit(app: &App, walked: Walked) -> Result<Reply, String> {
     let anchors = app.anchored.read(&app.registry).await.ok();
     let known = anchors.clone().unwrap_or_default();
-    let walked = audit::walk(&app.inbox, walked, &known).await.map_err(sentence)?;
-    Ok(Reply::Audit { audit: walked.map_err(sentence)?, anchors: anchors.map(|anchors| anchors.len()) })
+    let walked = audit::walk(&app.inbox, walked, &known).await.map_err(sentence)?.map_err(sentence)?;
+    if walked.whole && anchors.is_some() {
+        app.anchored.compared(app.clock().now()).await;
+    }
+    Ok(Reply::Audit { audit: walked, anchors: anchors.map(|anchors| anchors.len()) })
 }
 
 async fn status(app: &App) -> Result<Status, String> {
@@ -374,6 +407,7 @@ async fn status(app: &App) -> Result<Status, String> {
             compared: machine.compared(view)?,
             found: lost::found(view)?,
             tokens_wait: machine.tokens_wait(at),
+            omissions: machine.omissions(view)?,
             member_list: directory.list().version,
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
         })
@@ -426,6 +460,7 @@ struct Standing {
     compared: (Option<u64>, Vec<Contradiction>),
     found: Option<lost::Found>,
     tokens_wait: Option<(Timestamp, usize)>,
+    omissions: Vec<Omission>,
     counters: Vec<(String, Counters)>,
     member_list: u64,
     is_member: bool,
@@ -441,10 +476,25 @@ fn exchange(app: &App, standing: &Standing) -> ExchangeLine {
         other_log: alarms.other_log,
         proved: standing.compared.0,
         contradictions: standing.compared.1.iter().map(|found| contradiction(app, found)).collect(),
+        omissions: (1..)
+            .zip(&standing.omissions)
+            .map(|(number, found)| omission(app, number, found))
+            .collect(),
         acts_waiting: standing.waiting.acts,
         events_waiting: standing.waiting.others,
         words_refused: standing.waiting.refused,
         fetching: count(app.fetcher.count()),
+    }
+}
+
+fn omission(app: &App, number: usize, found: &Omission) -> OmissionLine {
+    OmissionLine {
+        number,
+        at: app.reception.zone().show(found.at),
+        is_current: found.is_current,
+        place: found.seq,
+        words: found.words,
+        reader: found.reader.to_string(),
     }
 }
 

@@ -18,6 +18,7 @@ mod filing;
 mod front;
 mod glass;
 mod history;
+mod holdings;
 mod html;
 mod identity;
 pub(crate) mod intake;
@@ -99,6 +100,7 @@ fn people(app: &App) -> Router {
         .merge(signing_in::router())
         .merge(notice::router())
         .merge(history::router())
+        .merge(holdings::router())
         .merge(referrals::router())
         .merge(prefill::router())
         .merge(referral_consent::router())

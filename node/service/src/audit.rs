@@ -8,7 +8,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
+use yiqiao_host::clock::Clock;
+use yiqiao_node_core::answers::Logged;
 use yiqiao_node_core::audit::{Anchors, Broken};
+use yiqiao_proto::time::Timestamp;
 
 use crate::limits::{ANCHORS_PAUSE, AUDIT_PAGES, AUDIT_PAUSE};
 use crate::members::CallFailed;
@@ -33,6 +36,10 @@ pub(crate) struct Anchored(Arc<Mutex<Known>>);
 struct Known {
     count: u64,
     anchors: Arc<Anchors>,
+    /// The line of the newest one, and when the registry accepted it.
+    last: Option<(u64, Timestamp)>,
+    /// When every line was last compared with all anchors that there were.
+    compared_at: Option<Timestamp>,
 }
 
 impl Anchored {
@@ -45,11 +52,35 @@ impl Anchored {
                 return Ok(Arc::clone(&known.anchors));
             }
             known.count += u64::try_from(further.len()).unwrap_or(u64::MAX);
+            let known = &mut *known;
             let anchors = Arc::make_mut(&mut known.anchors);
-            for (lines, hash) in further.into_iter().flatten() {
-                anchors.entry(lines).or_default().insert(hash);
+            for Logged { accepted_at, word, .. } in further.iter().flatten() {
+                anchors.entry(word.lines).or_default().insert(word.hash);
+                known.last = Some((word.lines, *accepted_at));
             }
         }
+    }
+}
+
+/// What is known of the newest anchor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newest {
+    /// Up to which line, and when the registry accepted it.
+    pub(crate) anchor: Option<(u64, Timestamp)>,
+    /// When every line was last compared with the anchors.
+    pub(crate) compared_at: Option<Timestamp>,
+}
+
+impl Anchored {
+    /// The newest anchor, as far as anchors were read.
+    pub(crate) async fn newest(&self) -> Newest {
+        let known = self.0.lock().await;
+        Newest { anchor: known.last, compared_at: known.compared_at }
+    }
+
+    /// Every line was compared with the anchors.
+    pub(crate) async fn compared(&self, at: Timestamp) {
+        self.0.lock().await.compared_at = Some(at);
     }
 }
 
@@ -80,6 +111,7 @@ pub(crate) async fn check(
     inbox: Inbox,
     registry: Registry,
     anchored: Anchored,
+    clock: Clock,
     broken: watch::Sender<Option<Broken>>,
 ) {
     let Some(lines) = whole(&inbox, &Arc::default(), &broken).await else { return };
@@ -92,6 +124,7 @@ pub(crate) async fn check(
         sleep(ANCHORS_PAUSE).await;
     };
     if whole(&inbox, &anchors, &broken).await.is_some() {
+        anchored.compared(clock.now()).await;
         tracing::info!(anchors = anchors.len(), "the audit is the one that the log has seen (A-5)");
     }
 }

@@ -309,6 +309,12 @@ fn status_text(status: &Status) -> String {
             also.unwrap_or_default()
         )
     }));
+    lines.extend(exchange.omissions.iter().filter(|found| found.is_current).map(|found| {
+        format!(
+            "ALARM         the registry leaves out what it acknowledged at place {} (L-16), told to {} and found {}: `evidence export --omission {}` makes the proof",
+            found.place, found.reader, found.at, found.number
+        )
+    }));
     lines.extend(status.audit_broken.iter().map(|line| {
         format!("ALARM         line {line} of the audit was changed or is gone (A-3): keep the data folder as it is")
     }));

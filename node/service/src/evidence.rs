@@ -1,4 +1,4 @@
-//! One access in one file (V-1, V-2): exported by the running node, verified by anybody.
+//! One access in one file (V-1, V-2), or that the registry left something out (V-7): exported by the running node, verified by anybody.
 //!
 //! Not here: what must hold before a file proves an access: [`yiqiao_evidence`].
 
@@ -11,11 +11,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
+use yiqiao_evidence::omission::{self, LeftOut};
 use yiqiao_evidence::{File, Proved, verify};
 use yiqiao_host::joining::RegionFile;
 use yiqiao_node_core::actor::Actor;
-use yiqiao_node_core::machine::{Input, Outcome};
-use yiqiao_proto::codes::RefusalCode;
+use yiqiao_node_core::answers::Account;
+use yiqiao_node_core::machine::{Input, Machine, Outcome};
+use yiqiao_node_core::state::View;
+use yiqiao_proto::codes::{Agreement, RefusalCode};
+use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, Digest, EntryId};
 use yiqiao_proto::limits::CALL_BYTES_MAX;
 use yiqiao_proto::suite::{PublicKey, Suite};
@@ -35,7 +39,7 @@ pub(crate) enum EvidenceCommand {
     /// That it was exported stands in the audit, and in the patient's history.
     Export {
         /// The access, by the hash of its release.
-        #[arg(long, conflicts_with = "document", required_unless_present = "document")]
+        #[arg(long, conflicts_with_all = ["document", "omission"], required_unless_present_any = ["document", "omission"])]
         release: Option<String>,
         /// The accesses to a document, by its entry id: if there are several, they are listed.
         #[arg(long)]
@@ -43,6 +47,9 @@ pub(crate) enum EvidenceCommand {
         /// Who holds the document, if not this hospital.
         #[arg(long, requires = "document")]
         holder: Option<Code>,
+        /// Not an access, but that the registry has left out what it had acknowledged: the number that `status` gives.
+        #[arg(long, conflicts_with = "document")]
+        omission: Option<usize>,
         /// Where to; standard output if left out.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -50,6 +57,8 @@ pub(crate) enum EvidenceCommand {
         #[arg(long)]
         authority: Option<String>,
     },
+    /// Compares all that the registry says it holds of this hospital with its receipts, and says whether something is left out.
+    Compare,
     /// Checks a file, with nothing but the region's public key, and says what it proves.
     Verify {
         /// The file.
@@ -69,6 +78,7 @@ pub(crate) enum EvidenceCommand {
 pub(crate) enum Asked {
     Release(String),
     Document { entry: String, holder: Option<String> },
+    Omission(usize),
 }
 
 /// An access to a document.
@@ -84,17 +94,18 @@ pub(crate) struct AccessLine {
 pub(crate) fn run(config: &Path, command: &EvidenceCommand) -> anyhow::Result<()> {
     match command {
         EvidenceCommand::Verify { file, authority, json } => {
-            let proved = prove(&read(file)?, &key(authority)?)?;
-            let text =
-                if *json { serde_json::to_string_pretty(&proved.to_json())? } else { proved.to_string() };
-            say(&text)
+            say(&prove(&read(file)?, &key(authority)?)?.text(*json)?)
         }
-        EvidenceCommand::Export { release, document, holder, out, authority } => {
+        EvidenceCommand::Compare => compare_all(&Console::new(config)?),
+        EvidenceCommand::Export { release, document, holder, omission, out, authority } => {
             let holder = holder.as_ref().map(Code::to_string);
-            let asked = match (release, document) {
-                (Some(release), _) => Asked::Release(release.clone()),
-                (None, Some(entry)) => Asked::Document { entry: entry.clone(), holder },
-                (None, None) => bail!("name an access by --release, or a document by --document"),
+            let asked = match (release, document, omission) {
+                (Some(release), ..) => Asked::Release(release.clone()),
+                (None, Some(entry), _) => Asked::Document { entry: entry.clone(), holder },
+                (None, None, Some(number)) => Asked::Omission(*number),
+                (None, None, None) => {
+                    bail!("name an access by --release or --document, or an omission by --omission")
+                }
             };
             let console = Console::new(config)?;
             let authority = match authority {
@@ -118,7 +129,7 @@ fn export(console: &Console, asked: Asked, out: Option<&Path>, authority: &Publi
     match out {
         Some(file) => {
             fs::write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
-            say(&format!("{} bytes in {}\n{proved}", bytes.len(), file.display()))
+            say(&format!("{} bytes in {}\n{}", bytes.len(), file.display(), proved.text(false)?))
         }
         None => Ok(std::io::stdout().lock().write_all(&bytes)?),
     }
@@ -132,8 +143,70 @@ fn list(accesses: &[AccessLine]) -> String {
     accesses.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn prove(bytes: &[u8], authority: &PublicKey) -> anyhow::Result<Proved> {
-    verify(bytes, authority).map_err(|fault| anyhow::anyhow!("NOT PROVED: {fault}"))
+/// What a file proves.
+enum Shown {
+    Access(Box<Proved>),
+    Omission(Box<LeftOut>),
+}
+
+impl Shown {
+    fn text(&self, json: bool) -> anyhow::Result<String> {
+        let (shown, text) = match self {
+            Self::Access(proved) => (proved.to_json(), proved.to_string()),
+            Self::Omission(left_out) => (left_out.to_json(), left_out.to_string()),
+        };
+        Ok(if json { serde_json::to_string_pretty(&shown)? } else { text })
+    }
+}
+
+fn prove(bytes: &[u8], authority: &PublicKey) -> anyhow::Result<Shown> {
+    if omission::is_file(bytes) {
+        let left_out = omission::verify(bytes, authority);
+        let left_out = left_out.map_err(|fault| anyhow::anyhow!("NOT PROVED: {fault}"))?;
+        return Ok(Shown::Omission(Box::new(left_out)));
+    }
+    let proved = verify(bytes, authority).map_err(|fault| anyhow::anyhow!("NOT PROVED: {fault}"))?;
+    Ok(Shown::Access(Box::new(proved)))
+}
+
+/// What was compared with the receipts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Compared {
+    /// Patients of whom the registry has something.
+    patients: usize,
+    /// Whether something is left out.
+    omits: bool,
+    /// The patient from which to go on; none at the end.
+    next: Option<u64>,
+}
+
+fn compare_all(console: &Console) -> anyhow::Result<()> {
+    let (mut from, mut patients, mut omits) = (1, 0, false);
+    loop {
+        let Reply::Compared { compared } = console.ask(&Request::Compare { from })? else { return other() };
+        patients += compared.patients;
+        omits |= compared.omits;
+        let Some(next) = compared.next else { break };
+        from = next;
+    }
+    if omits {
+        bail!("ALARM: the registry leaves out what it had acknowledged (L-16): `status` says what");
+    }
+    say(&format!("{patients} patients: the registry has all that it has acknowledged (L-16)"))
+}
+
+/// Compares some patients, from one on.
+pub(crate) async fn compare(app: &App, from: u64) -> Result<Compared, String> {
+    let find = move |machine: &Machine, view: &_| machine.published_from(from, view);
+    let (subjects, next) = app.inbox.ask(find).await.map_err(|error| error.to_string())?;
+    if subjects.is_empty() {
+        return Ok(Compared { patients: 0, omits: false, next });
+    }
+    let account = app.registry.inventory(&subjects).await.map_err(|failed| failed.to_string())?;
+    let Account { inventory, checkpoint } = account;
+    let input = Input::Inventoried { ticket: None, inventory: Box::new(inventory), checkpoint };
+    let outcome = app.inbox.hand(input).await.map_err(|error| error.to_string())?;
+    Ok(Compared { patients: subjects.len(), omits: outcome == Outcome::Compared(Agreement::Omits), next })
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -149,7 +222,14 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 fn key(named: &str) -> anyhow::Result<PublicKey> {
     let digits = named.len() == 64 && named.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !digits {
-        return Ok(RegionFile::read(Path::new(named))?.key()?);
+        let file = Path::new(named);
+        if !file.is_file() {
+            bail!(
+                "--authority takes the public key of the region's authority, 64 hexadecimal digits, or the region's file, \
+                 which has it: `{named}` is neither. Who runs the region gives out both."
+            );
+        }
+        return Ok(RegionFile::read(file)?.key()?);
     }
     let key = hex::decode(named)?;
     PublicKey::new(Suite::International, &key).map_err(|_| anyhow::anyhow!("these digits are no public key"))
@@ -158,6 +238,10 @@ fn key(named: &str) -> anyhow::Result<PublicKey> {
 /// What the running process answers.
 pub(crate) async fn answer(app: &App, asked: Asked) -> Result<Reply, String> {
     let release = match asked {
+        Asked::Omission(number) => {
+            let evidence = omission_file(app, number).await?;
+            return Ok(Reply::Evidence { evidence: STANDARD.encode(evidence) });
+        }
         Asked::Release(digits) => {
             Digest::from_hex(&digits).ok_or("a release is named by 64 hexadecimal digits")?
         }
@@ -166,9 +250,7 @@ pub(crate) async fn answer(app: &App, asked: Asked) -> Result<Reply, String> {
             let holder = holder.map(|holder| Code::new(holder.as_str())).transpose();
             let holder =
                 holder.map_err(|error| error.to_string())?.unwrap_or_else(|| app.member.code.clone());
-            let find = move |machine: &yiqiao_node_core::machine::Machine, view: &_| {
-                machine.accesses(&holder, &entry, view)
-            };
+            let find = move |machine: &Machine, view: &_| machine.accesses(&holder, &entry, view);
             let accesses = app.inbox.ask(find).await.map_err(|error| error.to_string())?;
             match accesses.as_slice() {
                 [] => return Err("nobody was let have this document through this node".to_owned()),
@@ -192,6 +274,29 @@ fn line(app: &App, access: &yiqiao_node_core::evidence::Access) -> AccessLine {
         recipient: access.recipient.to_string(),
         at: app.reception.zone().show(access.at),
     }
+}
+
+/// The file that proves an omission, with the newest member list.
+async fn omission_file(app: &App, number: usize) -> Result<Vec<u8>, String> {
+    let find = move |machine: &Machine, view: &View| {
+        let found = machine.omissions(view)?.into_iter().nth(number.wrapping_sub(1));
+        Ok((found, machine.list_envelope(view)?))
+    };
+    let (found, list) = app.inbox.ask(find).await.map_err(|error| error.to_string())?;
+    let found = found.ok_or("no omission has this number: `status` lists them")?;
+    let list = match list {
+        Some(list) => list,
+        None => newest_list(app).await?,
+    };
+    Ok(omission::file(&app.member.region, &list, found.proof))
+}
+
+/// The list that this node has known from the beginning is in the region's file only: it is asked for.
+async fn newest_list(app: &App) -> Result<Envelope, String> {
+    let version = app.registry.directory().list().version;
+    let lists =
+        app.registry.lists_after(version.saturating_sub(1)).await.map_err(|failed| failed.to_string())?;
+    lists.into_iter().next().ok_or_else(|| "the registry has no member list".to_owned())
 }
 
 /// The file of an access. That it was exported is durable before it is handed out.

@@ -5,12 +5,14 @@
 use bytes::Bytes;
 use tokio::task::block_in_place;
 use yiqiao_host::link::Trouble;
-use yiqiao_node_core::answers::{self, Consents, Events, Found, LeftOut};
+use yiqiao_node_core::answers::{self, Account, Consents, Events, Found, LeftOut, Logged};
 use yiqiao_node_core::call::To;
+use yiqiao_proto::access::AuditAnchor;
 use yiqiao_proto::calls::{EvidenceAnswer, Method};
+use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::{Code, Digest};
+use yiqiao_proto::id::{Code, Digest, Subject};
 
 use crate::members::{self, CallFailed, Members, peers_of};
 
@@ -82,7 +84,10 @@ impl Registry {
     }
 
     /// This node's own anchors of its audit, but for so many that it has.
-    pub(crate) async fn anchors_after(&self, count: u64) -> Result<Vec<Option<(u64, Digest)>>, CallFailed> {
+    pub(crate) async fn anchors_after(
+        &self,
+        count: u64,
+    ) -> Result<Vec<Option<Logged<AuditAnchor>>>, CallFailed> {
         let answer = self.ask(Method::Anchors, answers::anchors_after(count)).await?;
         Ok(answers::anchors(&self.directory(), &self.own, &answer)?)
     }
@@ -91,6 +96,26 @@ impl Registry {
     pub(crate) async fn evidence(&self, release: &Digest) -> Result<EvidenceAnswer, CallFailed> {
         let answer = self.ask(Method::Evidence, answers::evidence(release)).await?;
         Ok(answers::logged(&answer)?)
+    }
+
+    /// What is held of a patient under one token, by publisher; the patient's question is signed (L-15).
+    pub(crate) async fn holdings(&self, question: &Envelope) -> Result<Vec<Account>, CallFailed> {
+        let answer = self.ask(Method::Holdings, answers::holdings(question)).await?;
+        let directory = self.directory();
+        Ok(block_in_place(|| answers::accounts(&directory, &self.own, &answer))?)
+    }
+
+    /// What is held of subjects of this node, ascending (L-15).
+    pub(crate) async fn inventory(&self, subjects: &[Subject]) -> Result<Account, CallFailed> {
+        let answer = self.ask(Method::Inventory, answers::inventory(subjects)).await?;
+        Ok(answers::own_account(&self.directory(), &self.own, subjects, &answer)?)
+    }
+
+    /// How an account stands to the receipts of its publisher, which is shown it (L-16).
+    pub(crate) async fn check(&self, account: &Account) -> Result<Agreement, CallFailed> {
+        let publisher = To::Member(account.inventory.word().publisher.clone());
+        let answer = self.members.ask(&publisher, Method::Check, answers::check(account)).await?;
+        Ok(answers::checked(&answer)?)
     }
 
     async fn ask(&self, method: Method, request: Vec<u8>) -> Result<Bytes, CallFailed> {

@@ -391,6 +391,11 @@ impl Running {
                 );
             }
             records.iter().filter_map(|record| record.record.as_ref()).for_each(warn_of_lost_words);
+            if records.iter().any(|record| matches!(record.record, Some(Body::Omitted(_)))) {
+                tracing::error!(
+                    "the registry leaves out what it had acknowledged: `yiqiao-node status` says what (L-16)"
+                );
+            }
             self.with.ledger.commit(view)?;
         }
         Ok((outcomes, effects))

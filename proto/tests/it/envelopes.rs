@@ -140,7 +140,7 @@ fn e5_each_role_says_its_kinds_and_no_other() {
         | Kind::PatientQuery
         | Kind::AuditAnchor => vec![Custodian, Portal],
         Kind::AccessEvent => vec![Custodian, Portal, Registry],
-        Kind::SearchAnswer | Kind::Lease => vec![Registry],
+        Kind::SearchAnswer | Kind::Lease | Kind::Inventory => vec![Registry],
     };
     let directory = directory_with(|list| {
         // Everybody has a key of each use, so that only roles decide.
@@ -151,7 +151,7 @@ fn e5_each_role_says_its_kinds_and_no_other() {
         }
     });
     for member in &directory.list().members {
-        for kind in (1..=16).map(|number| Kind::try_from(number).unwrap()) {
+        for kind in (1..=16).chain([40, 60]).map(|number| Kind::try_from(number).unwrap()) {
             for signing in &member.signing_keys {
                 let found = directory.signer(signing.id(), kind, Said::Now);
                 let role = member.roles.iter().all(|role| allowed(kind).contains(role));

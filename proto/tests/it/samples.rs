@@ -18,6 +18,7 @@ use yiqiao_proto::head::{Head, Standing};
 use yiqiao_proto::id::{
     Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, PractitionerId, ReferralId, Subject,
 };
+use yiqiao_proto::inventory::{Holding, Inventory};
 use yiqiao_proto::lease::{AcceptedAct, Change, FeedItem, HeadChange, Lease, Told, feed_next, feed_start};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::note::{Checkpoint, origin};
@@ -281,6 +282,20 @@ pub(crate) fn release() -> Release {
 
 pub(crate) fn anchor() -> AuditAnchor {
     AuditAnchor { organisation: code("hospital"), lines: 1_200, hash: digest(0xa5), at: at(5_000) }
+}
+
+pub(crate) fn inventory() -> Inventory {
+    let subject = |byte| id(Subject::new, byte);
+    Inventory {
+        publisher: code("hospital"),
+        reader: code("clinic"),
+        checkpoint: b"a note".to_vec(),
+        holdings: vec![
+            Holding { subject: subject(0x11), number: 3, last: Some(digest(0x13)) },
+            Holding { subject: subject(0x12), number: 0, last: None },
+        ],
+        words: 9,
+    }
 }
 
 pub(crate) fn delivery() -> Delivery {

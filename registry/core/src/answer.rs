@@ -5,8 +5,9 @@
 
 use prost::Message;
 use yiqiao_proto::calls::{
-    AnchorsAnswer, ConsentAnswer, Done, EvidenceAnswer, FeedAnswer, HistoryAnswer, LeaseAnswer, LinksAnswer,
-    MembersAnswer, ProofAnswer, RecallAnswer, Refusal, SearchReply, SubmitAnswer,
+    AnchorsAnswer, ConsentAnswer, Done, EvidenceAnswer, FeedAnswer, HistoryAnswer, HoldingsAnswer,
+    InventoryAnswer, LeaseAnswer, LinksAnswer, MembersAnswer, ProofAnswer, RecallAnswer, Refusal,
+    SearchReply, SubmitAnswer,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -88,7 +89,10 @@ pub fn answer<S: Stored + ?Sized>(
             next_seq: events.next_seq.unwrap_or(0),
         }
         .encode_to_vec(),
-        Outcome::Lease(envelope) => LeaseAnswer { envelope: envelope.as_bytes().to_vec() }.encode_to_vec(),
+        Outcome::Lease(envelope) => {
+            let (envelope, checkpoint) = (envelope.as_bytes().to_vec(), log.note.to_vec());
+            LeaseAnswer { envelope, checkpoint }.encode_to_vec()
+        }
         Outcome::Feed(items) => FeedAnswer { items }.encode_to_vec(),
         Outcome::Links { links, statement } => {
             let link = |kept: Kept| PublishedLink { opening: kept.opening, link: kept.link };
@@ -115,7 +119,15 @@ pub fn answer<S: Stored + ?Sized>(
             let word = |kept: Kept| PublishedLink { opening: kept.opening, link: kept.link };
             RecallAnswer { words: words.into_iter().map(word).collect(), next, whole }.encode_to_vec()
         }
-        Outcome::Evaluate => Done {}.encode_to_vec(),
+        Outcome::Inventory(held) => {
+            let envelope = machine.inventory(held, log.note).as_bytes().to_vec();
+            InventoryAnswer { envelope }.encode_to_vec()
+        }
+        Outcome::Holdings(all) => {
+            let sign = |held| machine.inventory(held, log.note).as_bytes().to_vec();
+            HoldingsAnswer { envelopes: all.into_iter().map(sign).collect() }.encode_to_vec()
+        }
+        Outcome::Evaluate | Outcome::Heard => Done {}.encode_to_vec(),
     };
     let fits = answer.len() <= CALL_BYTES_MAX;
     Ok(if fits { Ok(answer) } else { Err(Refused::new(RefusalCode::OverLimit, "W-3")) })

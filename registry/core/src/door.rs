@@ -2,10 +2,12 @@
 //!
 //! Not here: what is answered ([`crate::answer`]), and the queue between the two.
 
+use std::collections::BTreeSet;
+
 use yiqiao_proto::calls::{
     AnchorsRequest, Call, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
-    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, RecallRequest, SearchRequest,
-    SubmitRequest,
+    HoldingsRequest, InventoryRequest, LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest,
+    RecallRequest, SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{MemberRole, PatientQuestion, RefusalCode};
 use yiqiao_proto::decode::DecodeError;
@@ -15,10 +17,11 @@ use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::Link;
 use yiqiao_proto::envelope::{Envelope, EnvelopeError, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, Nonce, Subject};
-use yiqiao_proto::limits::{FEED_WAIT_MS_MAX, PROOFS_MAX, SUBMISSION_MAX};
+use yiqiao_proto::limits::{FEED_WAIT_MS_MAX, INVENTORY_SUBJECTS_MAX, PROOFS_MAX, SUBMISSION_MAX};
 use yiqiao_proto::time::Millis;
 use yiqiao_proto::wire::calls::Submitted;
 
+use crate::alarm::{self, AlarmFault};
 use crate::evaluate::Blinded;
 use crate::lease::LeaseAsked;
 use crate::machine::{ConsentAct, Input, Refused};
@@ -123,7 +126,13 @@ pub fn read(
             let RecallRequest { from } = call(request)?;
             Input::Recall { member: member(), from }
         }
-        Method::Release | Method::Step | Method::ActNotice | Method::Compare => {
+        Method::Holdings => {
+            let HoldingsRequest { envelope } = call(request)?;
+            hand.question(&envelope, PatientQuestion::Holdings)?
+        }
+        Method::Inventory => Input::Inventory { member: member(), subjects: subjects(&call(request)?)? },
+        Method::Alarm => Input::Alarm(Box::new(alarm::read(directory, asker, call(request)?)?)),
+        Method::Release | Method::Step | Method::ActNotice | Method::Compare | Method::Check => {
             return Err(CallFault::Method { number: method as u16 });
         }
     }))
@@ -194,6 +203,15 @@ pub enum CallFault {
     /// The lease that is asked for cannot be given to anybody.
     #[error("the request for a lease cannot be read: {0}")]
     Lease(#[source] DecodeError),
+    /// Too many subjects at once.
+    #[error("{subjects} subjects are asked for at once, not 1 to {INVENTORY_SUBJECTS_MAX} (L-15)")]
+    Subjects {
+        /// How many.
+        subjects: usize,
+    },
+    /// What a member tells is nothing to be kept.
+    #[error(transparent)]
+    Alarm(#[from] AlarmFault),
     /// What should name a release does not.
     #[error("a release cannot be named: {0}")]
     Evidence(#[source] DecodeError),
@@ -214,6 +232,8 @@ impl CallFault {
             Self::MayNotSubmit { .. } | Self::Word(EnvelopeError::Signer(_)) => (NotMember, "E-5"),
             Self::Count { .. } => (OverLimit, "N-5"),
             Self::Proofs { .. } => (OverLimit, "L-13"),
+            Self::Subjects { .. } => (OverLimit, "L-15"),
+            Self::Alarm(_) => (Malformed, "L-17"),
             Self::Mixed => (Malformed, "N-5"),
             Self::Place(_) => (Malformed, "N-2"),
             Self::NotKept { .. } => (Malformed, "L-1"),
@@ -327,7 +347,8 @@ impl Hand<'_> {
             | Kind::SearchQuery
             | Kind::SearchAnswer
             | Kind::Lease
-            | Kind::PatientQuery) => return Err(CallFault::NotKept { kind }),
+            | Kind::PatientQuery
+            | Kind::Inventory) => return Err(CallFault::NotKept { kind }),
         })
     }
 }
@@ -344,6 +365,20 @@ fn read_envelope(bytes: &[u8]) -> Result<Envelope, CallFault> {
 fn place(word: &Submitted) -> Result<Link, CallFault> {
     let link = word.link.as_ref().ok_or(DecodeError::Missing { field: "submitted.link" });
     link.and_then(Link::read).map_err(CallFault::Place)
+}
+
+/// The subjects that a member asks for: a set (W-8).
+fn subjects(request: &InventoryRequest) -> Result<BTreeSet<Subject>, CallFault> {
+    if !(1..=INVENTORY_SUBJECTS_MAX).contains(&request.subjects.len()) {
+        return Err(CallFault::Subjects { subjects: request.subjects.len() });
+    }
+    let ascending = request.subjects.is_sorted_by(|a, b| a < b);
+    if !ascending {
+        let (field, rule) = ("inventory_request.subjects", "ascending (W-8)");
+        return Err(CallFault::Subject(DecodeError::Invalid { field, rule }));
+    }
+    let read = |subject: &Vec<u8>| Subject::read("inventory_request.subjects", subject);
+    request.subjects.iter().map(read).collect::<Result<_, _>>().map_err(CallFault::Subject)
 }
 
 fn lease(member: Code, request: &LeaseRequest) -> Result<LeaseAsked, DecodeError> {

@@ -7,11 +7,13 @@
 //! | which words are taken, and what follows from them | [`take`], [`index`], [`consent`] (and `along`), [`credential`], [`patient`],
 //! | | [`facts`], [`pair`] |
 //! | what the registry says itself | [`say`] |
-//! | what is answered | [`search`] (and `decoys`), [`lease`], `evidence`, `anchor` |
+//! | what is answered | [`search`] (and `decoys`), [`lease`], `evidence`, `anchor`, `inventory` |
+//! | what members found wrong with it | [`alarm`] |
 //! | from a call's bytes to an input, and back to bytes | [`door`], [`evaluate`], [`answer`] |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
 
+pub mod alarm;
 mod along;
 mod anchor;
 pub mod answer;
@@ -23,6 +25,7 @@ pub mod evaluate;
 mod evidence;
 pub mod facts;
 pub mod index;
+mod inventory;
 pub mod lease;
 pub mod limits;
 pub mod machine;

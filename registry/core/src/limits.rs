@@ -39,3 +39,8 @@ pub const RECALL_STRETCHES: u64 = 64;
 pub const RECALL_WORDS: usize = 32;
 /// Member lists in one answer.
 pub const LISTS_MAX: u64 = 64;
+
+/// What members have found that cannot be: so many are kept, and so many of one member.
+pub const ALARMS_MAX: usize = 64;
+/// Of one member.
+pub const ALARMS_OF_MEMBER_MAX: usize = 4;

@@ -4,6 +4,8 @@
 //! journal, makes it durable, signs a checkpoint over it, makes that durable, commits what the view has written, and only
 //! then gives the answers. So nothing is answered before it is durable.
 
+use std::collections::BTreeSet;
+
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directive::{Act, Directive, PatientQuery, Revocation};
@@ -16,11 +18,12 @@ use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::suite::SecretKey;
 use yiqiao_proto::time::{Millis, Timestamp};
 
+use crate::inventory::Held;
 use crate::lease::LeaseAsked;
 use crate::search::Found;
 use crate::state::{Fault, Kept, Place, Tally, View};
 use crate::take::{Submission, Taken};
-use crate::{anchor, consent, evidence, index, lease, patient, search, state, take};
+use crate::{alarm, anchor, consent, evidence, index, inventory, lease, patient, search, state, take};
 
 /// The registry's machine.
 pub struct Machine {
@@ -99,6 +102,15 @@ pub enum Input {
         /// The place.
         from: u64,
     },
+    /// What the index holds of subjects of the asking member (L-15).
+    Inventory {
+        /// The member.
+        member: Code,
+        /// Its subjects.
+        subjects: BTreeSet<Subject>,
+    },
+    /// A member tells what it has found (L-17).
+    Alarm(Box<alarm::Raised>),
     /// How many elements may be evaluated (T-5).
     Evaluate {
         /// The member.
@@ -124,6 +136,8 @@ impl Input {
             | Self::Evidence { .. }
             | Self::Anchors { .. }
             | Self::Recall { .. }
+            | Self::Inventory { .. }
+            | Self::Alarm(_)
             | Self::Evaluate { .. }
             | Self::MemberList(..) => return None,
         };
@@ -168,6 +182,12 @@ pub enum Outcome {
         /// Whether the log ended there.
         whole: bool,
     },
+    /// What the index holds of own subjects of a member.
+    Inventory(Held),
+    /// What it holds of a patient, by publisher.
+    Holdings(Vec<Held>),
+    /// What a member told was heard.
+    Heard,
     /// The elements may be evaluated.
     Evaluate,
 }
@@ -232,6 +252,8 @@ pub enum ToKeep {
     Word(Box<Kept>, Kind),
     /// Token evaluations.
     Tally(Tally),
+    /// What a member has found that cannot be.
+    Alarm(state::kept::Alarm),
 }
 
 impl Machine {
@@ -312,6 +334,7 @@ impl Machine {
         let redone = match record {
             state::kept::record::Record::Kept(kept) => take::apply(kept, view).map(|()| 1),
             state::kept::record::Record::Tally(tally) => take::apply_tally(tally, view).map(|()| 0),
+            state::kept::record::Record::Alarm(found) => alarm::apply(found, view).map(|()| 0),
         };
         match redone {
             Ok(words) => {
@@ -367,6 +390,10 @@ impl Work<'_> {
                 Ok(Outcome::Anchors(anchor::after(self.view, member, *after)?))
             }
             Input::Recall { member, from } => index::recall(self, member, *from),
+            Input::Inventory { member, subjects } => {
+                Ok(Outcome::Inventory(inventory::own(self, member, subjects)?))
+            }
+            Input::Alarm(raised) => alarm::take(self, raised),
             Input::Evaluate { member, elements } => take::tally(self, member, *elements),
             Input::MemberList(directory, envelope) => {
                 let taken = take::member_list(self, directory, envelope)?;
@@ -387,7 +414,9 @@ impl Work<'_> {
             | Input::Evidence { member, .. }
             | Input::Anchors { member, .. }
             | Input::Recall { member, .. }
+            | Input::Inventory { member, .. }
             | Input::Evaluate { member, .. } => member,
+            Input::Alarm(raised) => &raised.member,
             // Of words each is looked at before it gets its place.
             Input::Submit(_) | Input::MemberList(..) => return Ok(()),
         };
@@ -424,6 +453,16 @@ impl Work<'_> {
         self.records.push(ToKeep::Word(Box::new(kept), word.envelope.kind()));
         self.taken += 1;
         Ok(Taken { opening, repeat: false })
+    }
+
+    /// How many words stand in the log now, those of this input among them.
+    pub(crate) const fn words(&self) -> u64 {
+        self.machine.next_seq + self.taken
+    }
+
+    /// Keeps a record that is no word.
+    pub(crate) fn keep_beside(&mut self, record: ToKeep) {
+        self.records.push(record);
     }
 
     pub(crate) fn keep_tally(&mut self, tally: Tally) -> Result<(), Stop> {

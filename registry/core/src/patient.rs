@@ -16,6 +16,7 @@ use yiqiao_proto::token::Token;
 use crate::consent::{accepted, check_proof, record_of};
 use crate::credential;
 use crate::index::read_tokens;
+use crate::inventory;
 use crate::lease::{answered, need_feeds, push};
 use crate::limits::RECIPIENTS_MAX;
 use crate::machine::{Outcome, Stop, Work, refuse};
@@ -57,6 +58,9 @@ pub(crate) fn ask(work: &mut Work<'_>, query: &Verified<Act<PatientQuery>>) -> R
             let consent = work.view.get(&state::consent(&said.patient))?;
             let record = record_of(&consent)?;
             Ok(Outcome::Consents(Consents { head: record.head(), directives: accepted(&consent)? }))
+        }
+        PatientQuestion::Holdings => {
+            Ok(Outcome::Holdings(inventory::of_patient(work, query.signer(), &said.patient)?))
         }
         PatientQuestion::Events => events(work.view, &said.patient, said.from_seq, said.count)
             .map(Outcome::Events)

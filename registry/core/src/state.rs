@@ -88,6 +88,8 @@ pub enum Table {
     Anchor = 46,
     /// Where a member's own words about subjects stand, by stretches of the log.
     Stretch = 80,
+    /// What members have found that cannot be.
+    Alarms = 60,
 }
 
 /// A word of the journal.
@@ -273,6 +275,11 @@ pub const STRETCH_LEN: u64 = 1_024;
 /// Where a member's own words about subjects stand in a stretch of the log, counted from 0.
 pub fn stretch(member: &Code, number: u64) -> Slot<Page> {
     Slot::new(Table::Stretch as u8, &[member.padded(), &number.to_be_bytes()])
+}
+
+/// What members have found that cannot be.
+pub fn alarms() -> Slot<kept::Alarms> {
+    Slot::new(Table::Alarms as u8, &[])
 }
 
 /// What is known of member lists.

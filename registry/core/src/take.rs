@@ -295,9 +295,12 @@ pub(crate) fn apply(kept: &Kept, view: &mut View) -> Result<(), Fault> {
             evidence::apply_list(&word, &list, view)?;
             tell_all(&list, view)
         }
-        Kind::ReferralStep | Kind::PullRequest | Kind::SearchQuery | Kind::SearchAnswer | Kind::Lease => {
-            Err(damaged())
-        }
+        Kind::ReferralStep
+        | Kind::PullRequest
+        | Kind::SearchQuery
+        | Kind::SearchAnswer
+        | Kind::Lease
+        | Kind::Inventory => Err(damaged()),
     }
 }
 
@@ -357,6 +360,7 @@ pub fn record_bytes(record: &crate::machine::ToKeep) -> Vec<u8> {
     let record = match record {
         ToKeep::Word(kept, _) => R::Kept((**kept).clone()),
         ToKeep::Tally(tally) => R::Tally(tally.clone()),
+        ToKeep::Alarm(found) => R::Alarm(found.clone()),
     };
     state::Record { record: Some(record) }.encode_to_vec()
 }

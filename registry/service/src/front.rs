@@ -66,7 +66,8 @@ impl Front {
         tasks.spawn(facts.open.clone().keep_noting(identity.clock.clone()));
         tasks.spawn(desk::serve(socket, identity.clone()));
         let Running { directory, log, views, link } = running;
-        let office = web::router(Office { identity, directory, log, link, facts, code });
+        let tree = views.clone();
+        let office = web::router(Office { identity, directory, log, tree, link, facts, code });
         let (cosigned, asking) = witness::begin(witnesses, views.clone());
         tasks.spawn(asking);
         let router = public_log::router(PublicLog::new(views, cosigned)).merge(office);

@@ -1,5 +1,6 @@
 //! The registry of a region: one binary and one folder.
 
+mod alarms;
 mod config;
 mod desk;
 mod door;

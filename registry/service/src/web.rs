@@ -25,7 +25,9 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_registry_core::state::Single;
 use yiqiao_registry_core::{facts, pair, quota, take};
 
+use crate::alarms::{AlarmLine, alarms};
 use crate::emergency::emergencies;
+use crate::ledger::LogView;
 use crate::limits::{SINGLES_COUNTED_MAX, SINGLES_SHOWN_MAX};
 use crate::sequencer::LogStatus;
 use crate::volume::{Facts, volume};
@@ -43,6 +45,7 @@ pub(crate) struct Office {
     pub(crate) identity: Identity,
     pub(crate) directory: watch::Receiver<Directory>,
     pub(crate) log: watch::Receiver<LogStatus>,
+    pub(crate) tree: watch::Receiver<LogView>,
     pub(crate) link: Link,
     pub(crate) facts: Facts,
     pub(crate) code: Code,
@@ -144,6 +147,8 @@ struct Status {
     singles: Singles,
     /// Members whose evaluations of today are to be looked at (T-5).
     quotas: Vec<QuotaLine>,
+    /// What members found that this registry has signed and that cannot be.
+    alarms: Vec<AlarmLine>,
 }
 
 /// How much of what a day allows a member has had evaluated today, and of its backfill budget so far.
@@ -196,8 +201,10 @@ async fn status(State(office): State<Office>, who: SignedIn) -> Result<Json<Stat
     who.must_be(&[BUREAU, OPERATOR])?;
     let (index, now) = (office.facts.index.clone(), office.identity.clock.now());
     let policy = office.directory.borrow().list().policy.clone();
-    let read = tokio::task::block_in_place(|| Ok((singles(&index, now)?, quotas(&index, &policy, now)?)));
-    let (singles, quotas) = read.map_err(|error: IndexError| Problem::internal(&error))?;
+    let (tree, region) = (office.tree.borrow().clone(), office.directory.borrow().region().clone());
+    let read = || Ok((singles(&index, now)?, quotas(&index, &policy, now)?, alarms(&index, &tree, &region)?));
+    let read: Result<_, IndexError> = tokio::task::block_in_place(read);
+    let (singles, quotas, alarms) = read.map_err(|error: IndexError| Problem::internal(&error))?;
     let (log, link) = (office.log.borrow().clone(), office.link.status());
     let directory = office.directory.borrow();
     let members = connections(&directory, &office.code, &link);
@@ -214,6 +221,7 @@ async fn status(State(office): State<Office>, who: SignedIn) -> Result<Json<Stat
         turned_away: link.turned_away,
         singles,
         quotas,
+        alarms,
     }))
 }
 

@@ -245,6 +245,10 @@ fn name_of(method: u16) -> &'static str {
         Ok(Method::Step) => "step",
         Ok(Method::ActNotice) => "notice",
         Ok(Method::Compare) => "compare",
+        Ok(Method::Inventory) => "inventory",
+        Ok(Method::Holdings) => "holdings",
+        Ok(Method::Check) => "check",
+        Ok(Method::Alarm) => "alarm",
         Err(0) => "pull",
         Err(_) => "unknown",
     }

@@ -294,7 +294,7 @@ impl Registry {
         }
         let words = records.iter().filter_map(|record| match record {
             ToKeep::Word(kept, _) => Some(kept.as_ref()),
-            ToKeep::Tally(_) => None,
+            ToKeep::Tally(_) | ToKeep::Alarm(_) => None,
         });
         hub.oracle.accepts(hub.now, words);
         let mut grown = Vec::new();

@@ -120,6 +120,10 @@ export const notice = (body: Api.NoticeRequest) => call<Api.Notice>('POST', '/ap
 export const ownAudit = (after: string | null, signal?: AbortSignal) =>
   call<Api.Page<Api.AuditRow>>('GET', paged('/api/me/audit', after), undefined, signal);
 
+export const anchors = (signal?: AbortSignal) => call<Api.Anchoring>('GET', '/api/audit/anchors', undefined, signal);
+
+export const ownHoldings = (signal?: AbortSignal) => call<Api.HoldingRow[]>('GET', '/api/me/holdings', undefined, signal);
+
 export const ownAccess = (after: string | null, signal?: AbortSignal) =>
   call<Api.Page<Api.AccessRow>>('GET', paged('/api/me/history', after), undefined, signal);
 

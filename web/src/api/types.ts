@@ -75,6 +75,8 @@ export interface Region {
     behind: number;
     /** When it was found that the registry signed two logs that contradict each other (L-13). */
     contradictedAt: string | null;
+    /** When it was found that it leaves out what it had acknowledged (L-16). */
+    omittedAt: string | null;
   };
   /** Patients and words of which something can be sent and was not yet; what stays in the hospital does not count. */
   outbox: { waiting: number; oldest: string | null };
@@ -386,6 +388,31 @@ export interface Notice {
   hash: string;
   /** Plain paragraphs in Chinese; names the recipient and its contact. */
   paragraphs: string[];
+}
+
+// ---- Anchors of the audit: GET /api/audit/anchors (A-5) ----
+
+export interface Anchoring {
+  lines: number;
+  /** Up to which line the newest anchor stands for all, and when the registry accepted it. */
+  anchored: number | null;
+  anchoredAt: string | null;
+  /** Whether the registry has told the newest anchor now. */
+  current: boolean;
+  /** When every line was last compared with the anchors since the node started. */
+  comparedAt: string | null;
+  /** The first line that is not the one that was written. */
+  broken: number | null;
+}
+
+// ---- What the registry lists: GET /api/me/holdings ----
+
+export interface HoldingRow {
+  holder: { code: string; name: string };
+  /** Entries and withdrawals that the registry says it has. */
+  listed: number;
+  /** How that stands to the holder's receipts (L-16). */
+  standing: 'agrees' | 'later' | 'away' | 'omits';
 }
 
 // ---- Access log: GET /api/patients/{subject}/history, GET /api/me/history ----
@@ -772,6 +799,8 @@ export interface RegistryStatus {
   singles?: { count: number; shown: Single[] };
   /** Members whose evaluations of today are to be looked at. */
   quotas?: QuotaAlarm[];
+  /** What members found that the registry has signed and that cannot be (L-17). */
+  alarms?: RegistryAlarm[];
 }
 
 /** How much of what a day allows a member has had evaluated today, and of its backfill budget so far. */
@@ -783,6 +812,11 @@ export interface QuotaAlarm {
   backfill: number;
   backfillAllowed: number;
 }
+
+export type RegistryAlarm = { at: string; member: string } & (
+  | { kind: 'checkpoints'; notes: { note: string; isOfThisLog: boolean }[]; contradicts: boolean }
+  | { kind: 'omission'; publisher: string; reader: string; place: number; words: number; account: string }
+);
 
 export interface Single {
   holder: string;

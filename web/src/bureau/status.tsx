@@ -2,7 +2,7 @@
 
 import { Alert, Table, Tag, type TableColumnsType } from 'antd';
 import { bureau } from '../api/calls';
-import type { Member, QuotaAlarm, RegistryStatus, Single } from '../api/types';
+import type { Member, QuotaAlarm, RegistryAlarm, RegistryStatus, Single } from '../api/types';
 import { ago, count, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Shown } from '../shared/states';
@@ -24,11 +24,12 @@ export function Status() {
   );
 }
 
-function Facts({ status: { words: logged, term, checkpointAt, connected, singles, quotas }, members }: { status: RegistryStatus; members: Member[] }) {
+function Facts({ status: { words: logged, term, checkpointAt, connected, singles, quotas, alarms }, members }: { status: RegistryStatus; members: Member[] }) {
   const stale = checkpointAt !== null && Date.now() - Date.parse(checkpointAt) > STALE_MS;
   const nameOf = (code: string) => members.find((member) => member.code === code)?.name ?? code;
   return (
     <>
+      <Alarms of={alarms ?? []} nameOf={nameOf} />
       {stale && <Alert className="failed" type="warning" showIcon title={words.stale} />}
       <dl className="numbers">
         <Fact name={words.words} value={count(logged)} help={words.wordsHelp} />
@@ -43,6 +44,22 @@ function Facts({ status: { words: logged, term, checkpointAt, connected, singles
       <Quotas of={quotas ?? []} nameOf={nameOf} />
     </>
   );
+}
+
+/** What members found that the registry has signed and that cannot be, with both of what contradicts each other. */
+function Alarms({ of, nameOf }: { of: RegistryAlarm[]; nameOf: (code: string) => string }) {
+  return of.map((alarm, at) => (
+    <Alert key={at} className="failed" type={alarm.kind === 'checkpoints' && !alarm.contradicts ? 'warning' : 'error'} showIcon
+      title={alarm.kind === 'omission' ? words.alarms.omission : alarm.contradicts ? words.alarms.checkpoints : words.alarms.unconfirmed}
+      description={(
+        <>
+          <p>{words.alarms.told(nameOf(alarm.member), dateTime(alarm.at))}</p>
+          {alarm.kind === 'omission'
+            ? <p>{words.alarms.leftOut(nameOf(alarm.publisher), nameOf(alarm.reader), count(alarm.place), count(alarm.words))}</p>
+            : alarm.notes.map(({ note, isOfThisLog }) => <section key={note}><p>{isOfThisLog ? words.alarms.here : words.alarms.elsewhere}</p><pre>{note}</pre></section>)}
+        </>
+      )} />
+  ));
 }
 
 /** What one side of an exchange has told and the other has not. */

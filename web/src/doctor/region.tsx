@@ -48,6 +48,12 @@ export function ContradictedBanner() {
   return <Alert className="contradicted" type="error" showIcon banner title={S.contradicted.title} description={S.contradicted.text(dateTime(registry.contradictedAt))} />;
 }
 
+export function OmittedBanner() {
+  const { registry } = useRegion();
+  if (registry.omittedAt === null) return null;
+  return <Alert className="contradicted" type="error" showIcon banner title={S.omitted.title} description={S.omitted.text(dateTime(registry.omittedAt))} />;
+}
+
 /** One sentence on what does and does not work while the registry is away. */
 export function AwayBanner() {
   const region = useRegion();

@@ -1,12 +1,13 @@
 /** The frame around every view, and which view belongs to which route. */
 
-import { AlertOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, UserSwitchOutlined } from '@ant-design/icons';
+import { AlertOutlined, AuditOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, UserSwitchOutlined } from '@ant-design/icons';
 import { Button, Layout, Menu } from 'antd';
 import { useEffect, useRef } from 'react';
 import { to, useRoute, type Route } from '../shared/route';
 import { useSession } from '../shared/session';
 import { nameOf } from '../shared/format';
 import { T as S } from '../shared/texts';
+import { Audit } from './audit';
 import { ConsentRecording } from './consent-recording';
 import { Emergencies } from './emergencies';
 import { FindPatient } from './find';
@@ -16,17 +17,17 @@ import { Patients } from './patients';
 import { ReferralEditor } from './referral-editor';
 import { ReferralView } from './referral';
 import { Referrals } from './referrals';
-import { AwayBanner, ContradictedBanner, WithRegion } from './region';
+import { AwayBanner, ContradictedBanner, OmittedBanner, WithRegion } from './region';
 import { Seals } from './seals';
 import { T } from './texts';
 
 /** Where somebody begins: who has no patients of their own begins with the work that waits. */
-type Home = 'patients' | 'inbox' | 'emergencies' | 'find';
+type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'audit';
 
 export function Shell() {
   const route = useRoute();
   const { has } = useSession();
-  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : 'find';
+  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('it') ? 'audit' : 'find';
   return (
     <Layout className="shell">
       <TopBar />
@@ -35,6 +36,7 @@ export function Shell() {
           <Navigation at={sectionOf(route, home)} />
           <div className="content">
             <ContradictedBanner />
+            <OmittedBanner />
             <AwayBanner />
             <Main route={route} home={home} />
           </div>
@@ -67,6 +69,7 @@ function Navigation({ at }: { at: string }) {
       : [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }]),
     { key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> },
     ...(has('desk') ? [{ key: 'identity', icon: <UserSwitchOutlined aria-hidden />, label: <a href={to(['identity'])}>{T.nav.identity}</a> }] : []),
+    ...(has('medical-affairs', 'it') ? [{ key: 'audit', icon: <AuditOutlined aria-hidden />, label: <a href={to(['audit'])}>{T.nav.audit}</a> }] : []),
     ...(has('doctor', 'head', 'nurse', 'referral-office') ? [
       { key: 'inbox', icon: <InboxOutlined aria-hidden />, label: <a href={to(['inbox'])}>{T.nav.inbox}</a> },
       { key: 'sent', icon: <SendOutlined aria-hidden />, label: <a href={to(['sent'])}>{T.nav.sent}</a> },
@@ -97,6 +100,7 @@ function view({ path: [section, one, two, ...rest], query }: Route) {
   if (section === 'identity') return <Identity />;
   if (section === 'emergencies') return <Emergencies />;
   if (section === 'seals') return <Seals />;
+  if (section === 'audit') return <Audit />;
   if (section === 'inbox' || section === 'sent') return <Referrals key={section} box={section} />;
   if (section === 'referrals' && one !== undefined && two !== undefined) return <ReferralView member={one} id={two} chosen={rest} />;
   return <Patients />;

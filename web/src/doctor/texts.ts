@@ -4,7 +4,7 @@ import type { CopyState, Referral, ReferralForm, ReferralState } from '../api/ty
 
 export const T = {
   title: '医生工作站',
-  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', menu: '导航' },
+  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', menu: '导航' },
 
   away: {
     title: '区域登记平台暂时连接不上',
@@ -88,6 +88,17 @@ export const T = {
     verdict: { justified: '属于抢救，合理', unjustified: '不合理', talk: '需要谈话了解' },
     text: '审核意见', textNeeded: '请写明审核意见', submit: '提交审核', choose: '请选择结论',
     done: '审核已记录',
+  },
+
+  audit: {
+    title: '审计存证',
+    help: '本院审计日志的每一行都含前一行的摘要；每小时内把最新一行的摘要登记到区域日志（锚定）。之后任何人改写或删除更早的行，都会与锚定不符。',
+    lines: '本院审计行数', anchored: '已锚定到', at: '最近锚定时间（平台签收）', compared: '最近一次逐行核对',
+    upTo: (line: string, rest: string) => `第 ${line} 行，其后 ${rest} 行待锚定`,
+    never: '还没有锚定', notYet: '本次启动后还没有逐行核对',
+    agrees: '逐行核对与区域日志的锚定一致', away: '区域平台暂时没有应答，锚定情况可能不是最新',
+    broken: (line: string) => `警报：第 ${line} 行与当时写下的不一致，或已缺失`,
+    brokenHelp: '请保持数据目录原样，立即报告院领导和区域平台；命令 yiqiao-node audit verify 可重新核对。',
   },
 
   seals: {

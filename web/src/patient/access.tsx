@@ -3,27 +3,55 @@
 import { CheckCircleOutlined, CloseCircleFilled, WarningFilled } from '@ant-design/icons';
 import { Segmented, Select } from 'antd';
 import { useState } from 'react';
-import { ownAccess, ownAudit, ownCopies } from '../api/calls';
-import type { AccessRow, AuditRow, Region } from '../api/types';
+import { ownAccess, ownAudit, ownCopies, ownHoldings } from '../api/calls';
+import type { AccessRow, AuditRow, HoldingRow, Region } from '../api/types';
 import { together } from '../shared/access-list';
 import { date, dateTime, longDate, nameOf } from '../shared/format';
 import { grouped } from '../shared/grouped';
 import { useLoad, usePages } from '../shared/load';
-import { Nothing, ShownPages } from '../shared/states';
+import { Nothing, Shown, ShownPages } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { T } from './texts';
 
 const words = T.access;
+const WHICH = (Object.keys(words.which) as (keyof typeof words.which)[]).map((value) => ({ value, label: words.which[value] }));
 
 export function Access({ region }: { region: Region }) {
-  const [which, setWhich] = useState<'region' | 'here'>('region');
+  const [which, setWhich] = useState<keyof typeof words.which>('region');
   return (
     <>
       <h1>{words.title}</h1>
-      <Segmented block value={which} onChange={setWhich} options={[{ value: 'region', label: words.which.region }, { value: 'here', label: words.which.here }]} />
-      {which === 'region' ? <Between region={region} /> : <Here region={region} />}
+      <Segmented block value={which} onChange={setWhich} options={WHICH} />
+      {which === 'region' && <Between region={region} />}
+      {which === 'here' && <Here region={region} />}
+      {which === 'listed' && <Listed />}
       <p className="quiet">{words.question}</p>
     </>
+  );
+}
+
+/** What the registry says that it lists of each hospital, and whether the hospital's receipts agree. */
+function Listed() {
+  const list = useLoad('my holdings', ownHoldings);
+  return (
+    <>
+      <p className="quiet">{words.listed.help}</p>
+      <Shown of={list}>
+        {(rows) => (rows.length === 0 ? <Nothing title={words.listed.empty} /> : (
+          <ul className="events">{rows.map((row) => <Holding key={row.holder.code} of={row} />)}</ul>
+        ))}
+      </Shown>
+    </>
+  );
+}
+
+function Holding({ of: { holder, listed, standing } }: { of: HoldingRow }) {
+  const icon = standing === 'agrees' ? <CheckCircleOutlined aria-hidden /> : standing === 'omits' ? <CloseCircleFilled aria-hidden /> : <WarningFilled aria-hidden />;
+  return (
+    <li className={standing === 'omits' ? 'event denied' : 'event permitted'}>
+      {icon}
+      <div><p><b>{holder.name}</b>：{words.listed.standing[standing]}</p><p className="quiet">{words.listed.count(listed)}</p></div>
+    </li>
   );
 }
 

@@ -38,7 +38,7 @@ export function Shell() {
       </header>
       <main ref={main} tabIndex={-1}>
         <Shown of={region}>
-          {(known) => <>{!known.registry.connected && <Alert className="failed" type="warning" showIcon title={T.away} />}{known.registry.contradictedAt !== null && <Alert className="failed" type="error" showIcon title={S.contradicted.title} />}{tab.view(known)}</>}
+          {(known) => <>{!known.registry.connected && <Alert className="failed" type="warning" showIcon title={T.away} />}{known.registry.contradictedAt !== null && <Alert className="failed" type="error" showIcon title={S.contradicted.title} />}{known.registry.omittedAt !== null && <Alert className="failed" type="error" showIcon title={S.omitted.title} />}{tab.view(known)}</>}
         </Shown>
       </main>
       <nav className="tabs">

@@ -129,7 +129,16 @@ export const T = {
   access: {
     title: '谁看过我的病历',
     help: '每次访问都会记录，包括被拒绝的。时间为北京时间。',
-    which: { region: '各医院之间', here: '本院内部' },
+    which: { region: '各医院之间', here: '本院内部', listed: '平台登记' },
+    listed: {
+      help: '区域平台签名说明它登记了您在各医院的多少条资料（含撤回），各医院再用平台当初的回执核对。只有您本人和该医院看得到这些数字。',
+      empty: '区域平台没有登记您的资料',
+      count: (n: number) => `平台登记 ${n} 条`,
+      standing: {
+        agrees: '与该医院的回执一致', later: '该医院刚有新的登记，请稍后再核对',
+        away: '该医院暂时联系不上，没有核对', omits: '平台漏列了该医院已登记的资料。证据已由该医院保存，请联系该医院信息科。',
+      },
+    },
     answered: {
       title: '撤回后，各医院的回执',
       done: (erased: number, retained: number) => [erased > 0 && `已清除 ${erased} 份`, retained > 0 && `撤回前已打开、依法留存 ${retained} 份`].filter(Boolean).join('，'),

@@ -29,6 +29,11 @@ export const T = {
     text: (at: string) => `本院于 ${at} 发现并保存了区域平台签名的证据。请立即告知信息科和卫生健康主管部门；在查清之前，平台上的记录可能缺失或被改写。`,
   },
 
+  omitted: {
+    title: '区域平台漏列了本院已登记的资料',
+    text: (at: string) => `本院于 ${at} 发现：区域平台签名的清单里没有它先前已签收的资料。证据已保存，请告知信息科（命令 yiqiao-node status）和卫生健康主管部门；在查清之前，平台上的记录可能缺失。`,
+  },
+
   failure: {
     unreachable: '无法连接到本院的医桥服务。请检查网络后重试；如仍不行，请联系信息科。',
     retryAfter: (seconds: number) =>

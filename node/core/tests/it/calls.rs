@@ -13,8 +13,9 @@ use yiqiao_node_core::machine::{Effect, Input, Outcome};
 use yiqiao_node_core::peer::{self, CallFault, Reply};
 use yiqiao_node_core::refusal;
 use yiqiao_proto::calls::{
-    ActNotice, Call, CheckpointNotice, EvaluateRequest, FeedRequest, LeaseRequest, LinksRequest, Method,
-    ProofRequest, RecallRequest, Refusal, ReleaseRequest, StepRequest, SubmitRequest,
+    ActNotice, AlarmNotice, Call, CheckpointNotice, EvaluateRequest, FeedRequest, InventoryRequest,
+    LeaseRequest, LinksRequest, Method, ProofRequest, RecallRequest, Refusal, ReleaseRequest, StepRequest,
+    SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, Purpose, RefusalCode};
 use yiqiao_proto::entropy::Entropy;
@@ -101,6 +102,7 @@ fn is_disbelieved(trio: &Trio, heard: &Heard, answer: &Answer) -> bool {
         // registry has signed, or none of this log; `compare`.
         (Effect::ReadFeed { .. }, Input::Fed { .. })
         | (Effect::AskProof { .. }, Input::Proved { .. })
+        | (Effect::AskInventory { .. }, Input::Inventoried { .. })
         | (Effect::Compare { .. }, Input::Shown { .. }) => true,
         // F-6: of another nonce.
         (Effect::AskLease { nonce, .. }, Input::Leased { lease, .. }) => lease.word().nonce != *nonce,
@@ -132,6 +134,8 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
             Method::Feed => (FeedRequest::from_bytes(&request).is_ok(), true),
             Method::Lease => (LeaseRequest::from_bytes(&request).is_ok(), true),
             Method::Proof => (ProofRequest::from_bytes(&request).is_ok(), true),
+            Method::Inventory => (InventoryRequest::from_bytes(&request).is_ok(), true),
+            Method::Alarm => (AlarmNotice::from_bytes(&request).is_ok(), true),
             Method::Compare => (CheckpointNotice::from_bytes(&request).is_ok(), false),
             Method::Release => (ReleaseRequest::from_bytes(&request).is_ok(), false),
             Method::Step => (StepRequest::from_bytes(&request).is_ok(), false),
@@ -141,6 +145,8 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
             | Method::Consent
             | Method::History
             | Method::Evidence
+            | Method::Holdings
+            | Method::Check
             | Method::Anchors) => {
                 panic!("no effect is a {other:?}")
             }

@@ -117,6 +117,39 @@ fn l13_what_the_registry_did_not_sign_is_refused_and_an_earlier_log_passed_over(
     assert!(compared(&trio, "clinic").1.is_empty());
 }
 
+#[test]
+fn l11_a_lease_of_a_registry_that_stands_still_is_not_taken() {
+    let mut trio = Trio::talked(3_000, 3_000);
+    let mut still = trio.registry.copy();
+    trio.publish_more();
+    trio.live(30_000);
+    let lease = |trio: &Trio| {
+        let now = trio.now;
+        trio.nodes["hospital"].ask(move |machine: &Machine, _| Ok(machine.lease_ends(now)))
+    };
+    assert!(lease(&trio).is_some());
+    std::mem::swap(&mut trio.registry, &mut still);
+    trio.live(40_000);
+    assert_eq!(lease(&trio), None, "its leases fit the feed, but not the log");
+    std::mem::swap(&mut trio.registry, &mut still);
+    trio.live(60_000);
+    assert!(lease(&trio).is_some());
+}
+
+#[test]
+fn l13_a_restart_forgets_no_checkpoint_that_was_shown() {
+    let mut trio = Trio::talked(130_000, 130_000);
+    let forged = checkpoint(1_000, 7, &checkpoint_key());
+    show(&mut trio, forged.clone()).unwrap();
+    trio.node("clinic").rebuild();
+    trio.live(130_000);
+    let (_, found) = compared(&trio, "clinic");
+    assert_eq!((found.len(), &found[0].first), (1, &forged));
+    trio.node("clinic").rebuild();
+    trio.live(130_000);
+    assert_eq!(compared(&trio, "clinic").1, found, "it is not found anew at every start");
+}
+
 /// The fork that a member alone cannot see (docs/simulation.md): a log of its own that is always the longer one.
 #[test]
 fn l13_a_log_that_was_rewritten_shows_although_it_is_the_longer_one() {

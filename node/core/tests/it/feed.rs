@@ -113,6 +113,13 @@ fn f9_what_was_taken_back_here_stays_so_whatever_the_feed_holds() {
     story.registry = before;
     let stands = story.node.ask(|_, view| ask::word(words[0], view));
     assert!(matches!(stands, Some(WordState::Stands(_))), "{stands:?}");
+    story.live(60_000);
+    assert!(lease_ends(&story).is_none(), "a log that is the shorter one is seen (L-11)");
+    // It grows beyond what it was.
+    for _ in 0..6 {
+        let request = story.request();
+        story.ask(&request);
+    }
     for _ in 0..2 {
         story.live(700_000);
         assert!(lease_ends(&story).is_some());

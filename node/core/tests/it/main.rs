@@ -23,6 +23,7 @@ mod matching;
 mod measure;
 mod messages;
 mod model;
+mod omission;
 mod papers;
 mod passkeys;
 mod patients;

@@ -513,11 +513,13 @@ fn l11_receipts_at_a_smaller_tree_are_not_taken() {
             ticket: *ticket,
             receipts,
             checkpoint: Checkpoint { size, root, note: Vec::new() },
+            last: None,
         };
         let handled = node.handle(&input).unwrap().unwrap();
         let expected = if size == 1 { Outcome::OtherLog } else { Outcome::Done };
         assert_eq!(handled.outcome, expected, "a ticket is answered once");
-        let is_alarm = |record: &Record| matches!(record.record, Some(Body::Contradicted(_)));
+        let is_alarm =
+            |record: &Record| matches!(record.record, Some(Body::Contradicted(_) | Body::Remembered(_)));
         assert!(handled.records.iter().all(is_alarm), "nothing is taken (L-13)");
     }
     node.publish(&mut registry);
@@ -582,7 +584,10 @@ fn l11_what_a_search_finds_at_a_smaller_tree_or_another_one_does_not_count() {
     let [Effect::Submit { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     let receipts = vec![Receipt { seq: 2, term: 1, accepted_at: at(0) }];
     let checkpoint = Checkpoint { size: 108, root: root(1), note: Vec::new() };
-    let handled = node.handle(&Input::Receipted { ticket: *ticket, receipts, checkpoint }).unwrap().unwrap();
+    let handled = node
+        .handle(&Input::Receipted { ticket: *ticket, receipts, checkpoint, last: None })
+        .unwrap()
+        .unwrap();
     assert_eq!(handled.outcome, Outcome::OtherLog, "the tree of a search is known from then on, too");
 }
 

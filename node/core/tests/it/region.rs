@@ -142,6 +142,7 @@ pub(crate) struct Registry {
     /// The calls that were answered.
     pub(crate) heard: Vec<Heard>,
     hashes: Vec<tree::Hash>,
+    forgotten: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A call of a node that was answered.
@@ -180,6 +181,7 @@ impl Registry {
             is_away: false,
             heard: Vec::new(),
             hashes: Vec::new(),
+            forgotten: None,
         }
     }
 
@@ -197,6 +199,7 @@ impl Registry {
             hashes: self.hashes.clone(),
             refuse: Vec::new(),
             heard: Vec::new(),
+            forgotten: None,
             ..*self
         }
     }
@@ -274,6 +277,23 @@ impl Registry {
                 self.handed.entry(entry.word().entry_id).or_default().insert(payload);
             }
         }
+    }
+
+    /// Its index has nothing of a subject any more, though the log has.
+    pub(crate) fn forget(&mut self, publisher: &Code, subject: &Subject) {
+        let slot = yiqiao_registry_core::state::subject(publisher, subject);
+        self.forgotten = self.store.remove_entry(slot.key());
+    }
+
+    /// It has again what it forgot last.
+    pub(crate) fn remember(&mut self) {
+        self.store.extend(self.forgotten.take());
+    }
+
+    /// What members have told it.
+    pub(crate) fn alarms(&self) -> Vec<yiqiao_registry_core::alarm::Shown> {
+        let slot = yiqiao_registry_core::state::alarms();
+        self.store.get(slot.key()).map(|value| yiqiao_registry_core::alarm::shown(value)).unwrap_or_default()
     }
 
     /// Makes the tree anew as if the word at this place had been another one.

@@ -102,6 +102,12 @@ impl Trio {
         self.live(3_000);
     }
 
+    /// Another document of the hospital's patient.
+    pub(crate) fn publish_more(&mut self) {
+        self.node("hospital").try_receive(&report("9", patient("p", Some(1)), "r9")).unwrap();
+        self.live(3_000);
+    }
+
     /// Does something again after every power cut.
     fn retry<T>(&mut self, act: impl Fn(&mut Self) -> Option<T>) -> T {
         loop {
@@ -178,6 +184,8 @@ impl Trio {
             | Effect::Recall { .. }
             | Effect::ReadFeed { .. }
             | Effect::AskProof { .. }
+            | Effect::AskInventory { .. }
+            | Effect::TellAlarm { .. }
             | Effect::AskLease { .. } => Some(self.registry.answer_to(self.now, &code(name), effect)),
         }
     }

@@ -88,7 +88,7 @@ impl Front {
         Ok((events, next))
     }
 
-    async fn questions(
+    pub(super) async fn questions(
         &self,
         actor: &Actor,
         subject: Subject,

@@ -1,16 +1,17 @@
 //! `GET /api/patients/{subject}/audit`, and `/api/me/audit` for the patient: what people of this hospital did with a patient's record, the
-//! newest first, with their names.
+//! newest first, with their names; and `GET /api/audit/anchors`: how far it stands in the log.
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use serde::Serialize;
 use yiqiao_host::http::{Json, Problem, kind, method_not_allowed};
+use yiqiao_host::sessions::SignedIn;
 use yiqiao_node_core::audit::{Of, Shown};
 use yiqiao_node_core::limits::PAGE_MAX;
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::sight::Ground;
-use yiqiao_node_core::state::View;
+use yiqiao_node_core::state::{View, audit_end};
 use yiqiao_proto::id::{Code, Subject};
 
 use crate::api::front::{Acting, After, Front, Own, Page, subject};
@@ -21,6 +22,7 @@ pub(super) fn router() -> Router<Front> {
     Router::new()
         .route("/api/patients/{subject}/audit", get(lines).fallback(method_not_allowed))
         .route("/api/me/audit", get(own).fallback(method_not_allowed))
+        .route("/api/audit/anchors", get(anchors).fallback(method_not_allowed))
 }
 
 #[derive(Serialize)]
@@ -34,6 +36,38 @@ pub(super) struct Row {
     outcome: String,
     clause: String,
     text: String,
+}
+
+/// How far the audit of this hospital is anchored in the log, for who answers for it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Anchoring {
+    /// Lines that there are.
+    lines: u64,
+    /// Up to which line the newest anchor stands for all, and when the registry accepted it.
+    anchored: Option<u64>,
+    anchored_at: Option<String>,
+    /// Whether the registry has told the newest anchor now.
+    current: bool,
+    /// When every line was last compared with the anchors since this node started.
+    compared_at: Option<String>,
+    /// The first line that is not the one that was written.
+    broken: Option<u64>,
+}
+
+async fn anchors(State(front): State<Front>, who: SignedIn) -> Result<Json<Anchoring>, Problem> {
+    who.must_be(&["it", "medical-affairs"])?;
+    let current = front.app.anchored.read(&front.app.registry).await.is_ok();
+    let newest = front.app.anchored.newest().await;
+    let lines = front.app.inbox.ask(|_, view: &View| Ok(view.get(&audit_end())?.lines)).await?;
+    Ok(Json(Anchoring {
+        lines,
+        anchored: newest.anchor.map(|(line, _)| line),
+        anchored_at: newest.anchor.map(|(_, at)| front.time(at)),
+        current,
+        compared_at: newest.compared_at.map(|at| front.time(at)),
+        broken: front.app.audit_broken.borrow().map(|broken| broken.0),
+    }))
 }
 
 async fn lines(

@@ -95,3 +95,6 @@ pub(super) const PAPER_BYTES_MAX: u64 = 20 << 20;
 pub(super) const EVIDENCE_TEXT_BYTES_MAX: usize = 512;
 /// Circles of patients that one request walks through until somebody stands in one.
 pub(super) const CIRCLES_MAX: usize = 16;
+
+/// Hospitals that are asked at once whether what the registry lists of them agrees.
+pub(super) const HOLDERS_AT_ONCE: usize = 8;

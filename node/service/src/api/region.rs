@@ -50,6 +50,8 @@ struct Registry {
     behind: u64,
     /// When it was found that the registry signed two logs (L-13).
     contradicted_at: Option<String>,
+    /// When it was found that it leaves out what it had acknowledged (L-16).
+    omitted_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +66,7 @@ struct Standing {
     lease_ends: Option<Timestamp>,
     behind: u64,
     contradicted_at: Option<Timestamp>,
+    omitted_at: Option<Timestamp>,
     waiting: u64,
     oldest: Option<Timestamp>,
 }
@@ -94,6 +97,7 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
             lease_until: standing.lease_ends.map(|at| front.time(at)),
             behind: standing.behind,
             contradicted_at: standing.contradicted_at.map(|at| front.time(at)),
+            omitted_at: standing.omitted_at.map(|at| front.time(at)),
         },
         outbox: Outbox { waiting: standing.waiting, oldest: standing.oldest.map(|at| front.time(at)) },
     }))
@@ -122,6 +126,7 @@ fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, 
         lease_ends: machine.lease_ends(now),
         behind: machine.feed_behind(),
         contradicted_at: first_alarm(machine, view)?,
+        omitted_at: machine.omissions(view)?.iter().find(|found| found.is_current).map(|found| found.at),
         waiting: depth.subjects + words.acts + words.others,
         oldest: depth.oldest,
     })

@@ -25,6 +25,7 @@ mod fhir_elements;
 mod fhir_outcomes;
 mod fhir_referrals;
 mod guardians;
+mod holdings;
 mod identity;
 mod member;
 mod mllp;

@@ -4,14 +4,16 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use yiqiao_proto::calls::{
-    ActNotice, AnchorsAnswer, AnchorsRequest, CheckpointNotice, ConsentAnswer, ConsentRequest, Done,
-    EvaluateAnswer, EvaluateRequest, Evidence, EvidenceAnswer, EvidenceRequest, FeedAnswer, FeedRequest,
-    HistoryAnswer, HistoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, MembersAnswer,
-    MembersRequest, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest, SearchReply,
-    SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
+    ActNotice, AlarmNotice, AnchorsAnswer, AnchorsRequest, CheckAnswer, CheckRequest, CheckpointNotice,
+    ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest, Evidence, EvidenceAnswer,
+    EvidenceRequest, FeedAnswer, FeedRequest, HistoryAnswer, HistoryRequest, HoldingsAnswer, HoldingsRequest,
+    InventoryAnswer, InventoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, MembersAnswer,
+    MembersRequest, Omission, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest,
+    SearchReply, SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::wire::calls::{
-    AcceptedAct, LoggedWord, PublishedLink, Receipt, Submitted, accepted_act::Act,
+    AcceptedAct, Contradiction, LoggedWord, OmissionProof, PublishedLink, Receipt, Submitted,
+    accepted_act::Act, alarm_notice::Alarm,
 };
 use yiqiao_proto::wire::words;
 
@@ -103,7 +105,12 @@ of_one_field! {
     search_request: SearchRequest { envelope: bytes() };
     search_reply: SearchReply { envelope: bytes() };
     feed_answer: FeedAnswer { items: list() };
-    lease_answer: LeaseAnswer { envelope: bytes() };
+    inventory_request: InventoryRequest { subjects: list() };
+    inventory_answer: InventoryAnswer { envelope: bytes() };
+    holdings_request: HoldingsRequest { envelope: bytes() };
+    holdings_answer: HoldingsAnswer { envelopes: list() };
+    check_request: CheckRequest { envelope: bytes() };
+    check_answer: CheckAnswer { agreement: any::<u32>() };
     consent_request: ConsentRequest { envelope: bytes() };
     history_request: HistoryRequest { envelope: bytes() };
     members_request: MembersRequest { after_version: any::<u64>() };
@@ -114,6 +121,34 @@ of_one_field! {
     release_request: ReleaseRequest { envelope: bytes() };
     step_request: StepRequest { envelope: bytes() };
     act_notice: ActNotice { envelope: bytes() };
+}
+
+pub(crate) fn lease_answer() -> impl Strategy<Value = LeaseAnswer> {
+    (bytes(), bytes()).prop_map(|(envelope, checkpoint)| LeaseAnswer { envelope, checkpoint })
+}
+
+fn left_out() -> impl Strategy<Value = OmissionProof> {
+    let word = (option::of(opening()), bytes()).prop_map(|(opening, path)| LoggedWord { opening, path });
+    (bytes(), option::of(word), bytes()).prop_map(|(inventory, word, checkpoint)| OmissionProof {
+        inventory,
+        word,
+        link: None,
+        checkpoint,
+    })
+}
+
+pub(crate) fn omission() -> impl Strategy<Value = Omission> {
+    ("[a-z]{0,9}", bytes(), option::of(left_out())).prop_map(|(region, list, proof)| Omission {
+        region,
+        list,
+        proof,
+    })
+}
+
+pub(crate) fn alarm_notice() -> impl Strategy<Value = AlarmNotice> {
+    let two = (bytes(), bytes()).prop_map(|(first, second)| Contradiction { first, second });
+    let alarm = prop_oneof![two.prop_map(Alarm::Contradiction), left_out().prop_map(Alarm::Omission)];
+    option::of(alarm).prop_map(|alarm| AlarmNotice { alarm })
 }
 
 pub(crate) fn evaluate_request() -> impl Strategy<Value = EvaluateRequest> {

@@ -10,7 +10,10 @@ use yiqiao_proto::codes::{
     AccessAct, AccessOutcome, DocumentClass, LegalBasis, PersonRole, Purpose, ReferralAct,
 };
 use yiqiao_proto::head::Standing;
-use yiqiao_proto::id::{DirectiveId, DocumentId, EntryId, KeyId, Nonce, PractitionerId, ReferralId};
+use yiqiao_proto::id::{
+    Digest, DirectiveId, DocumentId, EntryId, KeyId, Nonce, PractitionerId, ReferralId, Subject,
+};
+use yiqiao_proto::inventory::{Holding, Inventory};
 use yiqiao_proto::limits;
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::referral::{ReferralStep, StepFacts};
@@ -165,6 +168,20 @@ pub(crate) fn anchor() -> impl Strategy<Value = AuditAnchor> {
         lines,
         hash,
         at,
+    })
+}
+
+pub(crate) fn inventory() -> impl Strategy<Value = Inventory> {
+    let end = option::of((1..u64::MAX, digest()));
+    let holdings = btree_map(id(Subject::new), end, 0..5);
+    let parts = (two_codes(), vec(any::<u8>(), 0..300), holdings, any::<u64>());
+    parts.prop_map(|((publisher, reader), checkpoint, holdings, words)| {
+        let holding = |(subject, end): (Subject, Option<(u64, Digest)>)| {
+            let (number, last) = end.unzip();
+            Holding { subject, number: number.unwrap_or(0), last }
+        };
+        let holdings = holdings.into_iter().map(holding).collect();
+        Inventory { publisher, reader, checkpoint, holdings, words }
     })
 }
 

@@ -5,8 +5,8 @@
 use prost::Message;
 use yiqiao_proto::calls::{
     AnchorsRequest, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
-    LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, RecallRequest, SearchRequest,
-    SubmitRequest,
+    InventoryRequest, LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest, RecallRequest,
+    SearchRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, RefusalCode};
 use yiqiao_proto::directive::Act;
@@ -103,6 +103,7 @@ pub(crate) fn plain() -> Vec<Call> {
         call("a", Method::Proof, &ProofRequest { sizes: vec![1, 300] }),
         call("a", Method::Evidence, &EvidenceRequest { release: vec![9; 32] }),
         call("a", Method::Anchors, &AnchorsRequest { after: 3 }),
+        call("a", Method::Inventory, &InventoryRequest { subjects: vec![vec![8; 32], vec![9; 32]] }),
         call("a", Method::Evaluate, &EvaluateRequest { epoch: 1, blinded: vec![vec![5; 32]; 2] }),
     ]
 }
@@ -162,7 +163,9 @@ pub(crate) fn member_of(input: &Input) -> &Code {
         | Input::Prove { member, .. }
         | Input::Evidence { member, .. }
         | Input::Anchors { member, .. }
+        | Input::Inventory { member, .. }
         | Input::Evaluate { member, .. } => member,
+        Input::Alarm(raised) => &raised.member,
         Input::MemberList(..) => unreachable!("no member hands in a list"),
     }
 }

@@ -50,6 +50,8 @@ fn name_of(asked: &Asked) -> &'static str {
         Asked::Machine(Input::Evidence { .. }) => "evidence",
         Asked::Machine(Input::Anchors { .. }) => "anchors",
         Asked::Machine(Input::Recall { .. }) => "own words read back",
+        Asked::Machine(Input::Inventory { .. }) => "inventory",
+        Asked::Machine(Input::Alarm(_)) => "alarm",
         Asked::Machine(Input::Feed { .. } | Input::Evaluate { .. } | Input::MemberList(..)) => "other",
     }
 }
@@ -79,6 +81,7 @@ fn h1_what_members_send_is_read_as_they_mean_it() {
         "proof",
         "evidence",
         "anchors",
+        "inventory",
         "evaluate",
     ];
     assert_eq!(names, expected);
@@ -139,7 +142,8 @@ fn m7_words_of_a_member_that_was_suspended_meanwhile_are_refused() {
 #[test]
 fn h1_what_a_registry_does_not_answer_is_refused_whatever_it_holds() {
     let rig = Rig::new();
-    let own = [Method::Release, Method::Step, Method::ActNotice, Method::Compare].map(|method| method as u16);
+    let own = [Method::Release, Method::Step, Method::ActNotice, Method::Compare, Method::Check]
+        .map(|method| method as u16);
     for method in [0, 11, 19, 24, 256 + Method::Feed as u16, u16::MAX].into_iter().chain(own) {
         for bytes in [Vec::new(), vec![8, 1]] {
             let call = Call { by: "a", method, bytes };

@@ -15,6 +15,7 @@ mod facts;
 mod feed;
 mod identity;
 mod index;
+mod inventory;
 mod lease;
 mod log;
 mod members;

@@ -1,15 +1,20 @@
 //! Accounts, pages, members and status over the real HTTP.
 
 use serde_json::{Value, json};
-use yiqiao_host::keys;
-use yiqiao_proto::calls::{EvaluateAnswer, EvaluateRequest, Method};
+use yiqiao_host::keys::{self, KeyKind};
+use yiqiao_proto::calls::{
+    AlarmNotice, Done, EvaluateAnswer, EvaluateRequest, Method, ProofAnswer, ProofRequest,
+};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::limits::EVALUATION_MAX;
+use yiqiao_proto::note::{Checkpoint, read_unchecked};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::release::Delivery;
+use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Blinding;
+use yiqiao_proto::wire::calls::{Contradiction, alarm_notice::Alarm};
 
 use crate::browser::{Browser, account};
 use crate::member::Member;
@@ -146,6 +151,38 @@ async fn t5_a_member_that_nears_its_quota_is_shown_to_the_bureau() {
         "member": "a", "alarm": "nearly", "used": 16_128, "allowed": 20_000, "backfill": 0, "backfillAllowed": 5_000_000,
     }]);
     until("the alarm", async || (quotas().await == expected).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l17_two_checkpoints_that_contradict_each_other_are_an_alarm_on_the_bureaus_page() {
+    let mut region = Region::started(&["a"]).await;
+    let member = Member::connected(&region, "a").await;
+    let browser = Browser::signed_in(&region, "wangli", "bureau").await;
+    assert_eq!(browser.get("/api/status").await.json()["alarms"], json!([]));
+    let proof: ProofAnswer = member.ask(Method::Proof, &ProofRequest::default()).await.unwrap();
+    let known = read_unchecked(&proof.checkpoint).unwrap();
+    let seed = keys::load(&region.folder().join("registry/keys/checkpoint.key"), KeyKind::new("checkpoint"));
+    let key = SecretKey::new(Suite::International, seed.unwrap().expose());
+    let forged = Checkpoint { root: [7; 32], ..known }.sign(&key);
+    let found = Contradiction { first: proof.checkpoint.clone(), second: forged.clone() };
+    let notice = AlarmNotice { alarm: Some(Alarm::Contradiction(found)) };
+    for _again in 0..2 {
+        let Done {} = member.ask(Method::Alarm, &notice).await.unwrap();
+    }
+    let told = browser.get("/api/status").await.json()["alarms"].clone();
+    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    let one = &told[0];
+    assert_eq!(
+        (&one["kind"], &one["member"], &one["contradicts"]),
+        (&json!("checkpoints"), &json!("a"), &json!(true))
+    );
+    let notes = [&one["notes"][0], &one["notes"][1]];
+    assert_eq!(notes.map(|note| note["isOfThisLog"].as_bool()), [Some(true), Some(false)]);
+    assert_eq!(notes[1]["note"].as_str().unwrap().as_bytes(), forged);
+    region.stop().await;
+    region.start().await;
+    let again = Browser::signed_in(&region, "liping", "bureau").await.get("/api/status").await.json();
+    assert_eq!(again["alarms"], told, "it is kept for good");
 }
 
 #[tokio::test(flavor = "multi_thread")]

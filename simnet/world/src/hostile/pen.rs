@@ -85,7 +85,8 @@ impl Pen {
     }
 
     fn lease(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut lease: Lease = word(&LeaseAnswer::from_bytes(bytes).ok()?.envelope)?;
+        let answer = LeaseAnswer::from_bytes(bytes).ok()?;
+        let mut lease: Lease = word(&answer.envelope)?;
         let by = 1 + self.chance.below(3);
         match self.chance.below(7) {
             0 => lease.duration = Millis::new(LEASE_MS_MAX),
@@ -96,7 +97,7 @@ impl Pen {
             5 => lease.list_version = lease.list_version.saturating_sub(by).max(1),
             _ => lease.log_id = constant("other"),
         }
-        Some(LeaseAnswer { envelope: self.sign(&lease, For::Lease) }.encode_to_vec())
+        Some(LeaseAnswer { envelope: self.sign(&lease, For::Lease), ..answer }.encode_to_vec())
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {

@@ -110,6 +110,8 @@ impl Node {
             | Effect::TellStep { .. }
             | Effect::ReadFeed { .. }
             | Effect::AskProof { .. }
+            | Effect::AskInventory { .. }
+            | Effect::TellAlarm { .. }
             | Effect::Compare { .. }
             | Effect::AskLease { .. } => Vec::new(),
         };
