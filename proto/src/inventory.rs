@@ -59,7 +59,7 @@ impl Word for Inventory {
     fn read(wire: wire::Inventory) -> Result<Self, DecodeError> {
         decode::at_most("inventory.holdings", wire.holdings.len(), limits::INVENTORY_SUBJECTS_MAX)?;
         decode::at_most_bytes("inventory.checkpoint", wire.checkpoint.len(), limits::NOTE_BYTES_MAX)?;
-        let holdings: Vec<_> = wire.holdings.into_iter().map(Holding::read).collect::<Result<_, _>>()?;
+        let holdings: Vec<_> = wire.holdings.iter().map(Holding::read).collect::<Result<_, _>>()?;
         let ascending = holdings.is_sorted_by(|a, b| a.subject < b.subject);
         check("inventory.holdings", ascending, "ascending by subject (W-8)")?;
         Ok(Self {
@@ -83,7 +83,7 @@ impl Word for Inventory {
 }
 
 impl Holding {
-    fn read(wire: wire::Holding) -> Result<Self, DecodeError> {
+    fn read(wire: &wire::Holding) -> Result<Self, DecodeError> {
         let last = Digest::read_optional("holding.last", &wire.last)?;
         check("holding.last", last.is_some() == (wire.number > 0), "there exactly if there is a link")?;
         Ok(Self { subject: Subject::read("holding.subject", &wire.subject)?, number: wire.number, last })

@@ -245,9 +245,8 @@ fn weigh(work: &mut Work<'_>, inventory: &Verified<Inventory>) -> Result<Agreeme
     for (held, slot) in holdings.iter().zip(&slots) {
         let Some(kept) = work.view.find(slot)? else { continue };
         match stands(work.machine, inventory.word(), held, &kept)? {
-            Agreement::Agrees => {}
             Agreement::Later if agreement == Agreement::Agrees => agreement = Agreement::Later,
-            Agreement::Later => {}
+            Agreement::Agrees | Agreement::Later => {}
             Agreement::Omits => {
                 keep(work, inventory, kept)?;
                 agreement = Agreement::Omits;
@@ -307,7 +306,7 @@ fn tell(work: &mut Work<'_>) -> Result<(), Fault> {
     let is_under_way = work.machine.outbox.count(|call| matches!(call, Call::Alarm { .. })) > 0;
     let (told, is_over) = {
         let inspecting = inspecting(work);
-        (inspecting.has_to_tell().then_some(inspecting.told), inspecting.pause.clone())
+        (inspecting.has_to_tell().then_some(inspecting.told), inspecting.pause)
     };
     let Some((contradictions, omissions)) = told.filter(|_| !is_under_way && is_over.is_over(work.now))
     else {

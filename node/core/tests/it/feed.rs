@@ -116,9 +116,14 @@ fn f9_what_was_taken_back_here_stays_so_whatever_the_feed_holds() {
     story.live(60_000);
     assert!(lease_ends(&story).is_none(), "a log that is the shorter one is seen (L-11)");
     // It grows beyond what it was.
-    for _ in 0..6 {
-        let request = story.request();
-        story.ask(&request);
+    for _ in 0..8 {
+        let (actor, subject) =
+            (crate::trio::staff("desk", yiqiao_proto::codes::PersonRole::Desk, &[]), story.subject());
+        let what = yiqiao_proto::codes::PatientQuestion::Consents;
+        let question = yiqiao_node_core::desk::Question { actor, subject, what, from_seq: 0, count: 1 };
+        let asked = story.act(&Input::PatientQuery(Box::new(question)));
+        let Outcome::Call(questions) = asked else { panic!("{asked:?}") };
+        questions.iter().for_each(|question| drop(story.registry.ask(story.node.now, question)));
     }
     for _ in 0..2 {
         story.live(700_000);
