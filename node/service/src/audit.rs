@@ -8,11 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
-use yiqiao_host::clock::Clock;
 use yiqiao_node_core::answers::Logged;
 use yiqiao_node_core::audit::{Anchors, Broken};
 use yiqiao_proto::time::Timestamp;
 
+use crate::app::App;
 use crate::limits::{ANCHORS_PAUSE, AUDIT_PAGES, AUDIT_PAUSE};
 use crate::members::CallFailed;
 use crate::registry::Registry;
@@ -107,24 +107,19 @@ pub(crate) async fn walk(
 }
 
 /// Walks it all once by itself, once more by what the log has as soon as that can be read, and says what is wrong.
-pub(crate) async fn check(
-    inbox: Inbox,
-    registry: Registry,
-    anchored: Anchored,
-    clock: Clock,
-    broken: watch::Sender<Option<Broken>>,
-) {
-    let Some(lines) = whole(&inbox, &Arc::default(), &broken).await else { return };
+pub(crate) async fn check(app: App, broken: watch::Sender<Option<Broken>>) {
+    let (inbox, anchored) = (&app.inbox, &app.anchored);
+    let Some(lines) = whole(inbox, &Arc::default(), &broken).await else { return };
     tracing::info!(lines, "every line of the audit is the one that was written");
     let anchors = loop {
-        match anchored.read(&registry).await {
+        match anchored.read(&app.registry).await {
             Ok(anchors) => break anchors,
             Err(error) => tracing::debug!(%error, "the audit is compared with the log later"),
         }
         sleep(ANCHORS_PAUSE).await;
     };
-    if whole(&inbox, &anchors, &broken).await.is_some() {
-        anchored.compared(clock.now()).await;
+    if whole(inbox, &anchors, &broken).await.is_some() {
+        anchored.compared(app.clock().now()).await;
         tracing::info!(anchors = anchors.len(), "the audit is the one that the log has seen (A-5)");
     }
 }

@@ -296,6 +296,33 @@ fn status_text(status: &Status) -> String {
         format!("open          {} reviews, {} problems", status.open_reviews, status.open_problems),
         format!("disk          {} MiB free", status.free_bytes >> 20),
     ];
+    lines.extend(alarms(status));
+    if status.words_held > 0 {
+        lines.push(format!(
+            "held back     {} documents of {} patients without a resident ID or health card",
+            status.words_held, status.subjects_held
+        ));
+    }
+    lines.extend(status.tokens_wait.iter().map(tokens_text));
+    lines.extend(status.recalled.iter().map(recalled_text));
+    lines.extend(registers_text(&status.registers));
+    lines.extend(status.systems.iter().map(|(system, line)| {
+        let reused = match line.reused {
+            0 => String::new(),
+            reused => format!("; {reused} with the control id of another"),
+        };
+        format!(
+            "{system:<13} indexed {}, applied {}, answered {}, review {}, refused {}; {} documents{reused}",
+            line.indexed, line.applied, line.answered, line.review, line.refused, line.documents
+        )
+    }));
+    lines.join("\n")
+}
+
+/// What an operator is to look at now.
+fn alarms(status: &Status) -> Vec<String> {
+    let exchange = &status.exchange;
+    let mut lines = Vec::new();
     lines.extend(exchange.feed_stopped_after.map(|after| {
         format!(
             "ALARM         the feed does not go on after item {after}: tell the registry's operator (F-3)"
@@ -321,26 +348,7 @@ fn status_text(status: &Status) -> String {
     if exchange.other_log {
         lines.push("ALARM         the registry has shown another log: tell its operator (L-11)".to_owned());
     }
-    if status.words_held > 0 {
-        lines.push(format!(
-            "held back     {} documents of {} patients without a resident ID or health card",
-            status.words_held, status.subjects_held
-        ));
-    }
-    lines.extend(status.tokens_wait.iter().map(tokens_text));
-    lines.extend(status.recalled.iter().map(recalled_text));
-    lines.extend(registers_text(&status.registers));
-    lines.extend(status.systems.iter().map(|(system, line)| {
-        let reused = match line.reused {
-            0 => String::new(),
-            reused => format!("; {reused} with the control id of another"),
-        };
-        format!(
-            "{system:<13} indexed {}, applied {}, answered {}, review {}, refused {}; {} documents{reused}",
-            line.indexed, line.applied, line.answered, line.review, line.refused, line.documents
-        )
-    }));
-    lines.join("\n")
+    lines
 }
 
 /// How far the feed has still to go, if it has.

@@ -123,13 +123,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
     let mut tasks = background(&app, directories, roster, list_named, gateway, refused);
-    tasks.spawn(audit::check(
-        app.inbox.clone(),
-        app.registry.clone(),
-        app.anchored.clone(),
-        app.clock().clone(),
-        broken,
-    ));
+    tasks.spawn(audit::check(app.clone(), broken));
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
         tasks.spawn(Mllp { door, listener, reception, clock }.serve());

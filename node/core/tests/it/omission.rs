@@ -132,7 +132,7 @@ fn v7_an_omission_is_proved_by_the_authoritys_key_alone_and_no_bit_of_it_bends()
         bent[at] ^= 1 << (at % 8);
         assert!(omission::verify(&bent, &authority).is_err(), "byte {at}");
     }
-    let mut whole = proof.clone();
+    let mut whole = proof;
     trio.registry.remember();
     whole.inventory = of_hospital(&mut trio).inventory.envelope().as_bytes().to_vec();
     assert_eq!(

@@ -1,11 +1,6 @@
 //! What the index holds, for publisher and patient alone (L-15), and what members find that cannot be (L-17).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "what cannot happen here fails the test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
 
 use std::collections::BTreeSet;
 
