@@ -218,11 +218,14 @@ impl Node {
         Sealed { document, size, wrapped_key }
     }
 
-    /// Does what is due now: the effects, but for feed, lease and proofs, which have no answer here.
+    /// Does what is due now: the effects, but for feed, lease, proofs, inventories and alarms, which have no answer here.
     pub(crate) fn due(&mut self) -> Result<Vec<Effect>, PowerCut> {
         let mut effects = self.all_due()?;
         effects.retain(|effect| {
-            !matches!(effect, Effect::ReadFeed { .. } | Effect::AskLease { .. } | Effect::AskProof { .. })
+            let is_told = matches!(effect, Effect::AskInventory { .. } | Effect::TellAlarm { .. });
+            let is_watched =
+                matches!(effect, Effect::ReadFeed { .. } | Effect::AskLease { .. } | Effect::AskProof { .. });
+            !is_told && !is_watched
         });
         Ok(effects)
     }
@@ -232,6 +235,18 @@ impl Node {
         match self.machine.next_wakeup() {
             Some(time) if time <= self.now => Ok(self.handle(&Input::Wakeup)?.unwrap().effects),
             _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Lets time pass until something is due that has an answer here: how long, in milliseconds, and what.
+    pub(crate) fn wait(&mut self) -> (u64, Vec<Effect>) {
+        let began = self.now;
+        loop {
+            let effects = self.due().unwrap();
+            if !effects.is_empty() {
+                return (self.now.since(began).get(), effects);
+            }
+            self.now = self.now.max(self.next_wakeup().unwrap());
         }
     }
 
