@@ -277,8 +277,9 @@ impl Node {
         if let Input::Receipted { ticket, checkpoint, .. } = input {
             running.trees.insert(*ticket, (known.tree, checkpoint.clone()));
             *checkpoint = trusted(hub, own, checkpoint.clone());
-        } else if let Input::Leased { lease, .. } = input {
+        } else if let Input::Leased { lease, checkpoint, .. } = input {
             hub.oracle.leased(own, lease, known.at, known.term);
+            *checkpoint = trusted(hub, own, checkpoint.clone());
         } else if let Input::Fed { ticket, items } = input {
             running.fed.insert(*ticket, items.clone());
             if hub.has_plant(Plant::HoleStepped) {
