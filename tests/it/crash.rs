@@ -271,7 +271,7 @@ impl Work {
         assert_eq!(entries(&held).len(), held.len(), "no entry is there twice");
         let began = Instant::now();
         loop {
-            let rows = self.fetch().unwrap();
+            let rows = persist("the documents at C", || self.fetch());
             let mut states = BTreeMap::new();
             for row in rows.iter().filter(|row| text(row, "/holder") == "qzrm") {
                 let state = format!("{} {}", text(row, "/state"), text(row, "/reason/text"));
@@ -299,8 +299,8 @@ impl Work {
     /// None of these is in force again, wherever it is asked.
     fn check_taken_back(&self, taken_back: &BTreeSet<String>) {
         for letter in ['A', 'B'] {
-            let again: Vec<String> =
-                self.in_force(letter).unwrap().intersection(taken_back).cloned().collect();
+            let in_force = persist("the consents", || self.in_force(letter));
+            let again: Vec<String> = in_force.intersection(taken_back).cloned().collect();
             assert!(again.is_empty(), "{again:?} count again at {letter}");
         }
     }
