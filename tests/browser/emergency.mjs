@@ -68,6 +68,11 @@ async function isJudged(stage, patient) {
     await affairs.page.getByText('已审核', { exact: true }).click();
     await affairs.sees('与急诊抢救记录相符');
   });
+  await stage.station('audit-anchors', affairs, async () => {
+    await affairs.follow('审计存证');
+    await affairs.seesHeading('审计存证');
+    await affairs.sees('本院审计行数');
+  });
 }
 
 async function patientReads(stage, patient) {

@@ -100,6 +100,10 @@ async function readsTheLog(stage, phone, who) {
     await phone.page.getByText('本院内部', { exact: true }).click();
     await phone.sees(phone.page.locator('.event').filter({ hasText: '查看完整号码' }).first());
   });
+  await stage.station('patient-compares-what-is-listed', phone, async () => {
+    await phone.page.getByText('平台登记', { exact: true }).click();
+    await phone.sees(phone.page.locator('.event').filter({ hasText: '与该医院的回执一致' }).first());
+  });
   await stage.station('patient-help', phone, async () => {
     await phone.follow('帮助');
     await phone.seesHeading('常见问题');
