@@ -72,6 +72,7 @@ async function isJudged(stage, patient) {
     await affairs.follow('审计存证');
     await affairs.seesHeading('审计存证');
     await affairs.sees('本院审计行数');
+    await affairs.sees(affairs.page.getByText(/^逐行核对(前后相符|与区域日志的锚定一致)/).first());
   });
 }
 

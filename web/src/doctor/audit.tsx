@@ -43,5 +43,6 @@ function Standing({ of }: { of: Anchoring }) {
   if (of.broken !== null) return <Alert type="error" showIcon title={words.broken(count(of.broken))} description={words.brokenHelp} />;
   if (!of.current) return <Alert type="warning" showIcon title={words.away} />;
   if (of.comparedAt === null) return <Alert type="info" showIcon title={words.notYet} />;
+  if (of.anchored === null) return <Alert type="info" showIcon title={words.whole} />;
   return <Alert type="success" showIcon title={words.agrees} />;
 }

@@ -96,7 +96,7 @@ export const T = {
     lines: '本院审计行数', anchored: '已锚定到', at: '最近锚定时间（平台签收）', compared: '最近一次逐行核对',
     upTo: (line: string, rest: string) => `第 ${line} 行，其后 ${rest} 行待锚定`,
     never: '还没有锚定', notYet: '本次启动后还没有逐行核对',
-    agrees: '逐行核对与区域日志的锚定一致', away: '区域平台暂时没有应答，锚定情况可能不是最新',
+    whole: '逐行核对前后相符；一小时内做第一次锚定', agrees: '逐行核对与区域日志的锚定一致', away: '区域平台暂时没有应答，锚定情况可能不是最新',
     broken: (line: string) => `警报：第 ${line} 行与当时写下的不一致，或已缺失`,
     brokenHelp: '请保持数据目录原样，立即报告院领导和区域平台；命令 yiqiao-node audit verify 可重新核对。',
   },
