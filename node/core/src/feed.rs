@@ -429,10 +429,7 @@ fn pause(work: &mut Work<'_>, refusal: Option<&Refusal>) {
     let (now, asked) = (work.now, refusal.and_then(|refusal| refusal.retry_after));
     let chance = u64::from_be_bytes(work.entropy.bytes());
     let watch = watch(work);
-    // The feed and the lease fail together: that is one failure.
-    if asked.is_some() || watch.pause.is_over(now) {
-        watch.pause = watch.pause.longer_within(SOON_MAX, now, asked.map(|wait| wait.min(SOON_MAX)), chance);
-    }
+    watch.pause = watch.pause.longer_once(SOON_MAX, now, asked.map(|wait| wait.min(SOON_MAX)), chance);
 }
 
 /// Wall clock and boot clock parted: every lease is void, and one that is being asked for too (F-6). Nothing waits for a time

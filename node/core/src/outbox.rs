@@ -290,6 +290,12 @@ impl Pause {
         self.longer_within(BACKOFF_MAX, now, asked, chance)
     }
 
+    /// The same for one of several calls that were under way together: they fail together, and that is one failure.
+    pub(crate) fn longer_once(self, max: Millis, now: Timestamp, asked: Option<Millis>, chance: u64) -> Self {
+        let is_first = asked.is_some() || self.is_over(now);
+        if is_first { self.longer_within(max, now, asked, chance) } else { self }
+    }
+
     /// The same with another longest wait.
     pub(crate) fn longer_within(
         self,

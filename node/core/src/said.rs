@@ -317,10 +317,7 @@ fn pause(work: &mut Work<'_>, lane: Lane, place: u64, refusal: Option<&Refusal>)
     let max = if lane == Lane::Acts { SOON_MAX } else { BACKOFF_MAX };
     let walk = saying(work).walk(lane);
     walk.again.insert(place);
-    // Words that were under way together fail together: that is one failure.
-    if asked.is_some() || walk.pause.is_over(now) {
-        walk.pause = walk.pause.longer_within(max, now, asked, chance);
-    }
+    walk.pause = walk.pause.longer_once(max, now, asked, chance);
 }
 
 fn settle(work: &mut Work<'_>, settled: kept::Settled) -> Result<Outcome, Stop> {
