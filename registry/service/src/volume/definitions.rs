@@ -18,7 +18,7 @@ const fn definition(name: &'static str, zh: &'static str, en: &'static str) -> D
 pub(crate) const DEFINITIONS: &[Definition] = &[
     definition(
         "exchangedDocuments",
-        "由一家机构提供、另一家机构已收到的文档份数（事项 delivery，结果 permitted）。登记、拒绝、查阅不计；已提供而未收到的不计；同一文档由两家机构收到计两次。",
+        "由一家机构提供、另一家机构已收到的文档份数（事项为“送达”、结果为“允许”）。登记、拒绝、查阅不计；已提供而未收到的不计；同一文档由两家机构收到计两次。",
         "Documents that one organisation released and another has received: act `delivery`, outcome `permitted`. Registrations, refusals and openings are not among them, nor what was released and has not arrived. A document that arrived at two organisations counts twice.",
     ),
     definition(
