@@ -1,5 +1,5 @@
 //! Access events: what the log keeps of every release, refusal and change, at the level of organisations; and how far
-//! the audits behind them had come.
+//! the audits behind them had come, and who wrote a line of one.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,12 @@ use crate::decode::{self, DecodeError, check};
 use crate::directive::text;
 use crate::envelope::{Kind, Word};
 use crate::id::{Code, Digest, DirectiveId, ReferralId};
+use crate::limits;
 use crate::member::write_optional;
+use crate::phi::Phi;
 use crate::time::Timestamp;
 use crate::token::Token;
-use crate::wire::words as wire;
+use crate::wire::{calls, words as wire};
 
 /// Something was accessed, refused or changed: closed codes; no person's name, no document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,4 +151,52 @@ impl Word for AuditAnchor {
             at: self.at.unix_ms(),
         }
     }
+}
+
+/// Who wrote a line of an audit to which an event commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// What the event says of the line.
+    pub line: Digest,
+    /// The name, of staff; otherwise empty.
+    pub name: Phi<String>,
+    /// The role acted in.
+    pub role: PersonRole,
+    /// The department acted in.
+    pub department: Option<Code>,
+}
+
+impl Person {
+    /// From the wire message.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field.
+    pub fn read(wire: calls::Person) -> Result<Self, DecodeError> {
+        decode::at_most_bytes("person.name", wire.name.len(), limits::PERSON_NAME_BYTES_MAX)?;
+        Ok(Self {
+            line: Digest::read("person.line", &wire.line)?,
+            name: Phi::new(wire.name),
+            role: decode::one_code("person.role", wire.role)?,
+            department: decode::optional_code("person.department", wire.department)?,
+        })
+    }
+
+    /// To the wire message.
+    pub fn write(&self) -> calls::Person {
+        calls::Person {
+            line: self.line.as_bytes().to_vec(),
+            name: self.name.expose().clone(),
+            role: self.role.number(),
+            department: text(self.department.as_ref()),
+        }
+    }
+}
+
+/// The lines that a question names.
+///
+/// # Errors
+/// [`DecodeError`] if they are too many, or no hashes.
+pub fn read_lines(lines: &[Vec<u8>]) -> Result<Vec<Digest>, DecodeError> {
+    decode::at_most("persons_request.lines", lines.len(), limits::PERSONS_MAX)?;
+    lines.iter().map(|line| Digest::read("persons_request.lines", line)).collect()
 }

@@ -53,6 +53,8 @@ pub enum Method {
     Check = 62,
     /// Tells the registry what contradicts itself in what it has signed.
     Alarm = 63,
+    /// Asks another member, for a patient, who of its people did what events say.
+    Persons = 90,
 }
 
 impl TryFrom<u16> for Method {
@@ -83,6 +85,7 @@ impl TryFrom<u16> for Method {
             M::Holdings,
             M::Check,
             M::Alarm,
+            M::Persons,
         ];
         all.into_iter().find(|method| *method as u16 == number).ok_or(number)
     }
@@ -156,10 +159,12 @@ calls! {
     StepRequest = "step_request",
     ActNotice = "act_notice",
     CheckpointNotice = "checkpoint_notice",
+    PersonsRequest = "persons_request",
+    PersonsAnswer = "persons_answer",
     Done = "done",
 }
 
-pub use wire::ReleaseAnswer;
+pub use wire::{Person, ReleaseAnswer};
 
 impl Call for ReleaseAnswer {
     const NAME: &'static str = "release_answer";

@@ -115,6 +115,10 @@ pub const PROOFS_MAX: usize = 32;
 pub const INVENTORY_SUBJECTS_MAX: usize = 64;
 /// Inventories of one patient: publishers under one token, in the order of their codes.
 pub const INVENTORIES_MAX: usize = 256;
+/// Bytes of the name of somebody who wrote a line of an audit.
+pub const PERSON_NAME_BYTES_MAX: usize = 1_024;
+/// Lines of an audit that one question names for a patient.
+pub const PERSONS_MAX: usize = 64;
 /// Words of the log that prove one access: member lists, statements of a passkey, and seven others.
 pub const EVIDENCE_WORDS_MAX: usize = EVIDENCE_LISTS_MAX + CREDENTIAL_STATEMENTS_MAX + 7;
 /// Member lists among them: those that name another authority, the one that counted, the next and the newest.

@@ -6,11 +6,12 @@
 //! [`crate::call`].
 
 use prost::Message;
-use yiqiao_proto::access::{AccessEvent, AuditAnchor};
+use yiqiao_proto::access::{AccessEvent, AuditAnchor, Person};
 use yiqiao_proto::calls::{
     AnchorsAnswer, AnchorsRequest, Call, CheckAnswer, CheckRequest, ConsentAnswer, ConsentRequest,
     EvidenceAnswer, EvidenceRequest, HistoryAnswer, HistoryRequest, HoldingsAnswer, HoldingsRequest,
-    InventoryAnswer, InventoryRequest, MembersAnswer, MembersRequest, SearchReply, SearchRequest,
+    InventoryAnswer, InventoryRequest, MembersAnswer, MembersRequest, PersonsAnswer, PersonsRequest,
+    SearchReply, SearchRequest,
 };
 use yiqiao_proto::codes::{Agreement, MemberRole};
 use yiqiao_proto::decode::DecodeError;
@@ -176,6 +177,24 @@ pub fn checked(answer: &[u8]) -> Result<Agreement, Unbelieved> {
     let CheckAnswer { agreement } = CheckAnswer::from_bytes(answer)?;
     let unknown = |code| DecodeError::UnknownCode { field: "check_answer.agreement", code };
     Ok(Agreement::try_from(agreement).map_err(unknown)?)
+}
+
+/// The bytes that ask another member who of its people did what events of a patient say; the patient's question is signed.
+pub fn persons(question: &Envelope, lines: &[Digest]) -> Vec<u8> {
+    let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+    PersonsRequest { envelope: question.as_bytes().to_vec(), lines }.encode_to_vec()
+}
+
+/// Who did it, as that member says.
+///
+/// # Errors
+/// [`Unbelieved`] if the bytes do not say that, or of other lines than were asked for.
+pub fn told_persons(lines: &[Digest], answer: &[u8]) -> Result<Vec<Person>, Unbelieved> {
+    let PersonsAnswer { persons } = PersonsAnswer::from_bytes(answer)?;
+    let persons: Vec<Person> = persons.into_iter().map(Person::read).collect::<Result<_, _>>()?;
+    let asked = persons.len() <= lines.len() && persons.iter().all(|person| lines.contains(&person.line));
+    require(asked, "the persons of the lines that were named (A-6)")?;
+    Ok(persons)
 }
 
 /// The bytes that ask for this node's own anchors of its audit, but for so many that it has.

@@ -131,12 +131,14 @@ pub enum Act {
     Seal = 52,
     /// Lifted the seal on a record.
     LiftSeal = 53,
+    /// Told a patient who reads at another hospital who had acted here.
+    Tell = 74,
     /// Tried to sign in, with another password.
     SignIn = 54,
 }
 
 impl Act {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 34] = [
         Self::Open,
         Self::Search,
         Self::Want,
@@ -170,6 +172,7 @@ impl Act {
         Self::Seal,
         Self::LiftSeal,
         Self::SignIn,
+        Self::Tell,
     ];
 }
 
@@ -232,13 +235,15 @@ pub(crate) fn audit(work: &mut Work<'_>, line: &Line) -> Result<Digest, Fault> {
     data.at = work.now.unix_ms();
     data.salt = work.entropy.bytes::<32>().to_vec();
     let sealed = at_rest.seal(&context(data.number), &data.encode_to_vec(), work.entropy);
+    let commitment = commitment(&data)?;
     let record = kept::Audited {
         subject: data.subject.clone(),
         actor: login_tag(at_rest, line.actor.login()).as_bytes().to_vec(),
         data: sealed,
+        commitment: commitment.as_bytes().to_vec(),
     };
     work.keep(Body::Audited(record))?;
-    commitment(&data)
+    Ok(commitment)
 }
 
 /// Somebody looks at a patient, or for one: nothing but the line follows. Whom the actor does not see, nobody looks at; but who files
@@ -304,6 +309,10 @@ pub(crate) fn apply(audited: &kept::Audited, at: i64, view: &mut View) -> Result
     let number = end.lines + 1;
     let hash = next_hash(&end.hash, number, &audited.data);
     view.put(&state::audit_line(number), &kept::AuditLine { data: audited.data.clone() });
+    // Lines of before events were found by them have none.
+    if let Some(commitment) = optional(&audited.commitment, read_digest)? {
+        view.put(&state::committed_line(&commitment), &kept::LineRef { number });
+    }
     view.put(&state::audit_end(), &kept::AuditEnd { lines: number, hash: hash.as_bytes().to_vec() });
     // Lists hold names of 32 bytes: that of a line is its number, from the right.
     let name = number_name(number)?;
@@ -397,6 +406,27 @@ impl Machine {
             Ok(_) | Err(Fault::Damaged { .. }) => Ok(None),
             Err(missing @ Fault::Missing { .. }) => Err(missing),
         }
+    }
+
+    /// The lines to which events commit, in the order asked for; those of which nothing is known are left out, and those that
+    /// somebody has changed.
+    pub(crate) fn committed_lines(&self, commitments: &[Digest], view: &View) -> Result<Vec<Shown>, Fault> {
+        let refs: Vec<_> = commitments.iter().map(state::committed_line).collect();
+        view.need(&refs)?;
+        let mut numbers = Vec::new();
+        for slot in &refs {
+            numbers.extend(view.find(slot)?.map(|found| found.number));
+        }
+        view.need(&numbers.iter().map(|number| state::audit_line(*number)).collect::<Vec<_>>())?;
+        let mut lines = Vec::new();
+        for number in numbers {
+            match self.audit_data(number, view).and_then(|data| shown(&data)) {
+                Ok(line) => lines.push(line),
+                Err(Fault::Damaged { .. }) => {}
+                Err(missing @ Fault::Missing { .. }) => return Err(missing),
+            }
+        }
+        Ok(lines)
     }
 
     fn audit_data(&self, number: u64, view: &View) -> Result<AuditData, Fault> {

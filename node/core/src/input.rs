@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{ReferralAct, WithdrawalReason};
+use yiqiao_proto::directive::{Act, PatientQuery};
 use yiqiao_proto::envelope::{Envelope, Verified};
 use yiqiao_proto::form::{ReferralForm, ReferralReply};
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
@@ -327,6 +328,13 @@ pub enum Input {
         /// The checkpoint in it.
         checkpoint: Checkpoint,
     },
+    /// A member asks, for a patient who is signed in there, who wrote lines of this node's audit; the driver has checked the signature.
+    Persons {
+        /// By which the patient asks.
+        question: Box<Verified<Act<PatientQuery>>>,
+        /// What events say of the lines.
+        lines: Vec<Digest>,
+    },
     /// The registry has heard of what contradicts itself.
     AlarmHeard {
         /// The ticket of the effect.
@@ -391,6 +399,7 @@ impl Input {
             | Self::Prepare(_)
             | Self::Sign(_)
             | Self::PatientQuery(_)
+            | Self::Persons { .. }
             | Self::Search(_)
             | Self::Searched { .. }
             | Self::Asked(_)

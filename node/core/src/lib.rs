@@ -16,7 +16,7 @@
 //! | referrals | [`draft`], `referral`, `step`, [`boxes`] |
 //! | what is done with other members, or later | `errand` |
 //! | what goes over the link: calls and what their answers prove; what members ask; refusals | [`call`], [`receipts`], [`answers`], [`fetch`]; [`peer`]; [`refusal`] |
-//! | who sees whom, in an emergency, and where nobody does; who did what | [`sight`], [`glass`], [`seal`], [`audit`], `event`, `list` |
+//! | who sees whom, in an emergency, and where nobody does; who did what | [`sight`], [`glass`], [`seal`], [`audit`], [`persons`], `event`, `list` |
 //! | what is answered; how much is held in memory | [`ask`]; [`memory`] |
 //! | what is kept, encrypted and looked at | [`state`], [`at_rest`], `apply` |
 //!
@@ -69,6 +69,7 @@ pub mod paper;
 pub mod passkey;
 pub mod peer;
 mod person;
+pub mod persons;
 mod queue;
 pub mod receipts;
 pub mod receive;

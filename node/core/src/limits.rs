@@ -48,6 +48,8 @@ pub const STARVED_MAX: usize = 65_536;
 /// Patients looked at in one step after the token epochs have changed.
 pub const SWEEP_STEP: u64 = 64;
 
+/// How old the question of a patient may be by which another member asks who acted here, and how far ahead of this node's clock.
+pub const QUESTION_AGE_MAX: Millis = Millis::from_secs(300);
 /// How long a line of the audit stands before an anchor is said for it.
 pub const ANCHOR_AFTER: Millis = Millis::from_secs(3600);
 
@@ -124,6 +126,7 @@ pub const STEPS_MAX: u32 = 64;
 pub const OPEN_REFERRALS_MAX: u64 = 1_000;
 
 const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && ERRAND_LOOKS_MAX < DUE_MAX);
+const _: () = assert!(TEXT_BYTES_MAX <= yiqiao_proto::limits::PERSON_NAME_BYTES_MAX);
 const _: () = assert!(REQUEST_LIFE.get() <= yiqiao_proto::limits::REQUEST_LIFE_MS_MAX);
 const _: () = assert!(RECHECK_SOON.get() < REQUEST_LIFE.get());
 const _: () = assert!(BACKOFF_MIN.get() < SOON_MAX.get() && SOON_MAX.get() < BACKOFF_MAX.get());

@@ -37,8 +37,8 @@ use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
     audit, compare, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform, intake,
-    landing, lost, omission, open, outbox, pairs, paper, passkey, receive, referral, said, seal, staff, step,
-    tokens,
+    landing, lost, omission, open, outbox, pairs, paper, passkey, persons, receive, referral, said, seal,
+    staff, step, tokens,
 };
 
 /// A node's machine.
@@ -431,6 +431,7 @@ impl<'a> Work<'a> {
             Input::Inventoried { ticket, inventory, checkpoint } => {
                 omission::told(self, *ticket, inventory, checkpoint)
             }
+            Input::Persons { question, lines } => persons::asked(self, question, lines),
             Input::AlarmHeard { ticket } => Ok(omission::heard(self, *ticket)),
             Input::Tokens(subject) => tokens::ask(self, subject),
             Input::SignInRefused(actor) => audit::refused_sign_in(self, actor),

@@ -1,5 +1,6 @@
 //! What the machine gives back: answers, refusals, and what the driver is to do.
 
+use yiqiao_proto::access::Person;
 use yiqiao_proto::calls::{AlarmNotice, Refusal};
 use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::decode::DecodeError;
@@ -230,6 +231,8 @@ pub enum Outcome {
     Newest(Vec<u8>),
     /// How what the registry holds stands to the receipts of this node (L-16).
     Compared(Agreement),
+    /// Who wrote those lines of the audit that the patient is told.
+    Persons(Vec<Person>),
     /// The tokens of a patient, ascending.
     Tokens(Vec<Token>),
     /// Tokens are being asked for: the same input again, once the call of this ticket has landed.

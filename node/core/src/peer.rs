@@ -4,9 +4,10 @@
 //! [`crate::refusal`].
 
 use prost::Message;
+use yiqiao_proto::access::{self, Person};
 use yiqiao_proto::calls::{
-    ActNotice, Call, CheckAnswer, CheckRequest, CheckpointNotice, Done, Method, RangeRequest, Refusal,
-    ReleaseAnswer, ReleaseRequest, StepRequest,
+    ActNotice, Call, CheckAnswer, CheckRequest, CheckpointNotice, Done, Method, PersonsAnswer,
+    PersonsRequest, RangeRequest, Refusal, ReleaseAnswer, ReleaseRequest, StepRequest,
 };
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::decode::DecodeError;
@@ -117,6 +118,11 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
             let (inventory, checkpoint) = told;
             Ok(Input::Inventoried { ticket: None, inventory: Box::new(inventory), checkpoint })
         }
+        Method::Persons => {
+            let PersonsRequest { envelope, lines } = read_call(request)?;
+            let lines = access::read_lines(&lines).map_err(CallFault::Call)?;
+            Ok(Input::Persons { question: Box::new(own_word(directory, asker, &envelope)?), lines })
+        }
         Method::Submit
         | Method::Evaluate
         | Method::Search
@@ -158,6 +164,10 @@ pub fn reply(outcome: Outcome) -> Option<Result<Reply, Refusal>> {
         Ok(Reply::Done(CheckpointNotice { checkpoint }.encode_to_vec()))
     } else if let Outcome::Compared(agreement) = outcome {
         Ok(Reply::Done(CheckAnswer { agreement: agreement.number() }.encode_to_vec()))
+    } else if let Outcome::Persons(persons) = outcome {
+        Ok(Reply::Done(
+            PersonsAnswer { persons: persons.iter().map(Person::write).collect() }.encode_to_vec(),
+        ))
     } else if outcome == Outcome::Done {
         Ok(Reply::Done(Done {}.encode_to_vec()))
     } else {

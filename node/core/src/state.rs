@@ -155,6 +155,8 @@ pub enum Table {
     Omissions = 77,
     /// Requests by the hash of their release.
     Release = 90,
+    /// Lines of the audit by their commitments.
+    LineRef = 91,
 }
 
 /// What there is one of.
@@ -471,6 +473,11 @@ pub(crate) fn listed(kind: u8, of: &Digest, place: u64) -> Slot<kept::Listed> {
 /// A line of the audit, from 1.
 pub fn audit_line(number: u64) -> Slot<kept::AuditLine> {
     Slot::new(Table::AuditLine as u8, &[&number.to_be_bytes()])
+}
+
+/// The line of the audit to which an event commits.
+pub(crate) fn committed_line(commitment: &Digest) -> Slot<kept::LineRef> {
+    Slot::new(Table::LineRef as u8, &[commitment.as_bytes()])
 }
 
 /// Where the audit ends.

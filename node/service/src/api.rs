@@ -31,6 +31,7 @@ mod parse;
 mod passkeys;
 mod patients;
 mod person;
+mod persons;
 mod prefill;
 mod reading;
 mod recent;

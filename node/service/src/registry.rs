@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 use yiqiao_host::link::Trouble;
 use yiqiao_node_core::answers::{self, Account, Consents, Events, Found, LeftOut, Logged};
 use yiqiao_node_core::call::To;
-use yiqiao_proto::access::AuditAnchor;
+use yiqiao_proto::access::{AuditAnchor, Person};
 use yiqiao_proto::calls::{EvidenceAnswer, Method};
 use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::directory::Directory;
@@ -116,6 +116,18 @@ impl Registry {
         let publisher = To::Member(account.inventory.word().publisher.clone());
         let answer = self.members.ask(&publisher, Method::Check, answers::check(account)).await?;
         Ok(answers::checked(&answer)?)
+    }
+
+    /// Who of a member's people did what events of a patient say; the patient's question is signed.
+    pub(crate) async fn persons(
+        &self,
+        member: &Code,
+        question: &Envelope,
+        lines: &[Digest],
+    ) -> Result<Vec<Person>, CallFailed> {
+        let to = To::Member(member.clone());
+        let answer = self.members.ask(&to, Method::Persons, answers::persons(question, lines)).await?;
+        Ok(answers::told_persons(lines, &answer)?)
     }
 
     async fn ask(&self, method: Method, request: Vec<u8>) -> Result<Bytes, CallFailed> {

@@ -294,6 +294,8 @@ mod w2_calls {
         omission: Omission;
         check_request: CheckRequest;
         check_answer: CheckAnswer;
+        persons_request: PersonsRequest;
+        persons_answer: PersonsAnswer;
         evidence_answer: EvidenceAnswer;
         evidence: Evidence;
         release_request: ReleaseRequest;

@@ -132,7 +132,12 @@ pub fn read(
         }
         Method::Inventory => Input::Inventory { member: member(), subjects: subjects(&call(request)?)? },
         Method::Alarm => Input::Alarm(Box::new(alarm::read(directory, asker, call(request)?)?)),
-        Method::Release | Method::Step | Method::ActNotice | Method::Compare | Method::Check => {
+        Method::Release
+        | Method::Step
+        | Method::ActNotice
+        | Method::Compare
+        | Method::Check
+        | Method::Persons => {
             return Err(CallFault::Method { number: method as u16 });
         }
     }))

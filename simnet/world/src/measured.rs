@@ -248,6 +248,7 @@ fn name_of(method: u16) -> &'static str {
         Ok(Method::Inventory) => "inventory",
         Ok(Method::Holdings) => "holdings",
         Ok(Method::Check) => "check",
+        Ok(Method::Persons) => "persons",
         Ok(Method::Alarm) => "alarm",
         Err(0) => "pull",
         Err(_) => "unknown",

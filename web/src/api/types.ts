@@ -431,7 +431,12 @@ export interface AccessRow {
   role: string;
   documents: number;
   referral: string | null;
+  /** Who did it, as far as the hospital tells the patient; none to others, and where the event names no line of an audit. */
+  person: DoneBy | null;
 }
+
+/** A person, or a system (without a name); the hospital is away; or it says nothing of this. */
+export type DoneBy = { state: 'told'; name: string | null; role: string; department: string | null } | { state: 'away' } | { state: 'unknown' };
 
 /** Copies of one hospital: `GET /api/me/copies`. */
 export interface Copies {

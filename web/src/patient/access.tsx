@@ -4,7 +4,7 @@ import { CheckCircleOutlined, CloseCircleFilled, WarningFilled } from '@ant-desi
 import { Segmented, Select } from 'antd';
 import { useState } from 'react';
 import { ownAccess, ownAudit, ownCopies, ownHoldings } from '../api/calls';
-import type { AccessRow, AuditRow, HoldingRow, Region } from '../api/types';
+import type { AccessRow, AuditRow, DoneBy, HoldingRow, Region } from '../api/types';
 import { together } from '../shared/access-list';
 import { date, dateTime, longDate, nameOf } from '../shared/format';
 import { grouped } from '../shared/grouped';
@@ -99,7 +99,7 @@ function Between({ region }: { region: Region }) {
           options={region.members.filter(({ roles }) => roles.includes('custodian')).map(({ code, name }) => ({ value: code, label: name }))} />
       </div>
       <ShownPages of={list} empty={<Nothing title={words.empty} />}>
-        {(items) => <Days rows={together(items.filter(shown))} />}
+        {(items) => <Days rows={together(items.filter(shown))} region={region} />}
       </ShownPages>
     </>
   );
@@ -126,23 +126,33 @@ function Answered() {
   );
 }
 
-function Days({ rows }: { rows: AccessRow[] }) {
+function Days({ rows, region }: { rows: AccessRow[]; region: Region }) {
   if (rows.length === 0) return <Nothing title={words.noMatch} />;
   return [...grouped(rows, (row) => date(row.at))].map(([day, events]) => (
     <section key={day}>
       <h2>{longDate(day)}</h2>
-      <ul className="events">{events.map((row, at) => <Event key={at} of={row} />)}</ul>
+      <ul className="events">{events.map((row, at) => <Event key={at} of={row} region={region} />)}</ul>
     </section>
   ));
 }
 
-function Event({ of }: { of: AccessRow }) {
+function Event({ of, region }: { of: AccessRow; region: Region }) {
   const icon = of.outcome === 'permitted' ? <CheckCircleOutlined aria-hidden /> : of.outcome === 'denied' ? <CloseCircleFilled aria-hidden /> : <WarningFilled aria-hidden />;
   const facts = [dateTime(of.at).slice(11), of.organisation.name, words.purpose(nameOf(S.purpose, of.purpose)), of.documents > 0 && words.count(of.documents)];
+  const person = of.person && doneBy(of.person, region.members.find(({ code }) => code === of.organisation.code)?.departments ?? []);
   return (
     <li className={`event ${of.outcome}`}>
       {icon}
-      <div><p>{of.outcome !== 'permitted' && <b>{S.outcome[of.outcome]}：</b>}{of.purpose === 'emergency' && <b className="warn">{S.purpose.emergency}：</b>}{of.text}</p><p className="quiet">{facts.filter(Boolean).join(' · ')}</p></div>
+      <div><p>{of.outcome !== 'permitted' && <b>{S.outcome[of.outcome]}：</b>}{of.purpose === 'emergency' && <b className="warn">{S.purpose.emergency}：</b>}{of.text}</p><p className="quiet">{facts.filter(Boolean).join(' · ')}</p>{person && <p className="quiet">{person}</p>}</div>
     </li>
   );
+}
+
+/** Who did it, by the department's name where this hospital knows it. */
+function doneBy(person: DoneBy, departments: { code: string; name: string }[]): string {
+  if (person.state !== 'told') return words.by[person.state];
+  if (person.role === 'system') return words.by.system;
+  const department = departments.find(({ code }) => code === person.department)?.name ?? person.department;
+  const facts = [department, nameOf(S.personRole, person.role)].filter(Boolean).join('，');
+  return words.by.told(person.name === null ? facts : `${person.name}（${facts}）`);
 }

@@ -152,6 +152,9 @@ export const T = {
     empty: '还没有人通过区域平台访问过您的病历',
     noMatch: '已显示的记录里没有符合的',
     purpose: (what: string) => `用途：${what}`,
+    by: {
+      told: (who: string) => `经手人：${who}`, system: '系统自动', away: '医院离线，暂时查不到经手人', unknown: '该院没有说明经手人',
+    },
     count: (n: number) => `${n} 份资料`,
     question: '对某次访问有疑问？请联系该医院的服务窗口或医务科。',
   },

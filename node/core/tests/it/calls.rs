@@ -147,6 +147,7 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
             | Method::Evidence
             | Method::Holdings
             | Method::Check
+            | Method::Persons
             | Method::Anchors) => {
                 panic!("no effect is a {other:?}")
             }

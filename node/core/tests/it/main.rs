@@ -27,6 +27,7 @@ mod omission;
 mod papers;
 mod passkeys;
 mod patients;
+mod persons;
 mod publishing;
 mod referrals;
 mod region;

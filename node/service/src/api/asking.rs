@@ -70,16 +70,15 @@ impl Front {
         Ok(found)
     }
 
-    /// A page of the access events of a patient under each token, from a place of the log on; and where it goes on.
+    /// A page of the access events of a patient under each token, from the place of the log that the questions name on; and where it
+    /// goes on.
     pub(super) async fn events(
         &self,
-        actor: &Actor,
-        subject: Subject,
-        from_seq: u64,
+        questions: &[Envelope],
     ) -> Result<(Vec<Logged<AccessEvent>>, Option<u64>), Problem> {
         let mut pages = Vec::new();
-        for question in self.questions(actor, subject, PatientQuestion::Events, from_seq).await? {
-            pages.push(self.app.registry.history(&question).await?);
+        for question in questions {
+            pages.push(self.app.registry.history(question).await?);
         }
         // What lies beyond the end of the shortest page comes with the next one.
         let next = pages.iter().filter_map(|page| page.next_seq).min();

@@ -51,7 +51,7 @@ async fn own(State(front): State<Front>, Own { actor, subject }: Own) -> Result<
     let permits = permits.filter(|said| said.stance == Stance::Permit);
     let counting = permits.filter(|said| said.valid_until.is_none_or(|until| now < until));
     let permitted = counting.filter_map(|said| said.grantee.organisation).collect();
-    let events = front.all_events(&actor, subject).await?;
+    let (events, _) = front.all_events(&actor, subject).await?;
     let counts = count(&events.iter().map(|event| &event.word).collect::<Vec<_>>(), &permitted);
     let row = |(code, count): (Code, Count)| Row { organisation: front.member(&code), count };
     Ok(Json(Copies { items: counts.into_iter().map(row).collect() }))

@@ -8,12 +8,14 @@ use serde::Serialize;
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::MemberRole;
+use yiqiao_proto::codes::{MemberRole, PatientQuestion};
+use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Code, Subject};
 
 use crate::answers::Logged;
 use crate::api::front::{Acting, After, Front, Named, Own, Page, subject};
 use crate::api::limits::{HISTORY_ROWS, REGISTRY_PAGES_MAX};
+use crate::api::persons::{By, Persons};
 use crate::api::words;
 use crate::names::name_of;
 
@@ -37,6 +39,8 @@ struct Row {
     role: String,
     documents: u32,
     referral: Option<String>,
+    /// Who did it: for the patient, of what people did.
+    person: Option<By>,
 }
 
 async fn of_patient(
@@ -64,29 +68,33 @@ impl Front {
         subject: Subject,
         before: Option<u64>,
     ) -> Result<Json<Page<Row>>, Problem> {
-        let (events, next) = newest(self.all_events(actor, subject).await?, before);
-        let reader = if matches!(actor, Actor::Patient { .. }) { "您" } else { "患者" };
-        let items = events.iter().map(|event| self.event_row(&event.word, reader)).collect();
+        let (events, questions) = self.all_events(actor, subject).await?;
+        let (events, next) = newest(events, before);
+        let is_patient = matches!(actor, Actor::Patient { .. });
+        let persons = if is_patient { self.persons(&questions, &events).await } else { Persons::new() };
+        let reader = if is_patient { "您" } else { "患者" };
+        let items = events.iter().map(|event| self.event_row(&event.word, reader, &persons)).collect();
         Ok(Json(Page { items, next: next.map(|seq| seq.to_string()) }))
     }
 
-    /// What was said about a patient, the oldest first, as far as one reading goes.
+    /// What was said about a patient, the oldest first, as far as one reading goes; and the questions by which it was asked last.
     pub(super) async fn all_events(
         &self,
         actor: &Actor,
         subject: Subject,
-    ) -> Result<Vec<Logged<AccessEvent>>, Problem> {
-        let (mut events, mut from_seq) = (Vec::new(), 0);
+    ) -> Result<(Vec<Logged<AccessEvent>>, Vec<Envelope>), Problem> {
+        let (mut events, mut questions, mut from_seq) = (Vec::new(), Vec::new(), 0);
         for _page in 0..REGISTRY_PAGES_MAX {
-            let (page, next) = self.events(actor, subject, from_seq).await?;
+            questions = self.questions(actor, subject, PatientQuestion::Events, from_seq).await?;
+            let (page, next) = self.events(&questions).await?;
             events.extend(page);
             let Some(next) = next else { break };
             from_seq = next;
         }
-        Ok(events)
+        Ok((events, questions))
     }
 
-    fn event_row(&self, event: &AccessEvent, patient: &str) -> Row {
+    fn event_row(&self, event: &AccessEvent, patient: &str, persons: &Persons) -> Row {
         let (who, other) = self.sides(event);
         let named = |code: &Code| self.member(code);
         let (who, other) = (named(who), other.map(named));
@@ -111,6 +119,7 @@ impl Front {
             referral: event.referral.map(|id| id.to_string()),
             organisation: who,
             counterpart: other,
+            person: event.audit_line.and_then(|line| persons.get(&line).cloned()),
         }
     }
 

@@ -96,5 +96,8 @@ pub(super) const EVIDENCE_TEXT_BYTES_MAX: usize = 512;
 /// Circles of patients that one request walks through until somebody stands in one.
 pub(super) const CIRCLES_MAX: usize = 16;
 
+/// How long a hospital is waited for that is asked, for a patient, who did something there.
+pub(super) const PERSONS_WAIT: Duration = Duration::from_secs(3);
+
 /// Hospitals that are asked at once whether what the registry lists of them agrees.
 pub(super) const HOLDERS_AT_ONCE: usize = 8;

@@ -32,6 +32,7 @@ mod mllp;
 mod pages;
 mod passkeys;
 mod referral_form;
+mod persons;
 mod registers;
 mod renewal;
 mod restored;

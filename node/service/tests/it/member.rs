@@ -33,7 +33,7 @@ use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word};
 use yiqiao_proto::id::{Code, Digest, DirectiveId, Nonce, PractitionerId};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::person::Identifier;
-use yiqiao_proto::proof::{DeskWitness, Proof};
+use yiqiao_proto::proof::{AttestedLogin, DeskWitness, Proof};
 use yiqiao_proto::release::{Asker, PullRequest, Release, SealingSecret};
 use yiqiao_proto::sealed::{DocumentKey, Map};
 use yiqiao_proto::search::{SearchAnswer, SearchQuery};
@@ -134,6 +134,11 @@ impl Member {
         let mut member = Self { code: code(name), sealing, directory, key, link, roster, answers };
         member.follow_lists(at).await;
         member
+    }
+
+    /// Goes away.
+    pub(crate) async fn leave(self) {
+        self.link.shutdown().await;
     }
 
     /// Takes the newest member list.
@@ -271,6 +276,15 @@ impl Member {
             Verified::check(envelope, &self.directory, Said::AtSeq(opening.seq)).unwrap().into_parts().0
         };
         answer.word().entries.iter().map(entry).collect()
+    }
+
+    /// What a patient who is signed in here asks, or somebody at the desk for the patient.
+    pub(crate) fn question(&self, patient: Token, is_signed_in: bool, at: Timestamp) -> Envelope {
+        let (nonce, what) = (Nonce::new(keys::random()).unwrap(), PatientQuestion::Events);
+        let query = PatientQuery { patient, what, from_seq: 0, count: 256, nonce, at };
+        let login = AttestedLogin { organisation: self.code.clone(), account_hash: digest(0x94), at };
+        let proof = if is_signed_in { Proof::AttestedLogin(login) } else { self.desk() };
+        self.sign(&Act::new(query, proof))
     }
 
     /// Who did what with somebody's record, in order.
@@ -439,7 +453,7 @@ impl Answers {
 
 impl Service for Answers {
     fn call(&self, _: PeerId, method: u16, request: Bytes) -> BoxFuture<'static, Result<Bytes, Refusal>> {
-        let answer = if method == Method::Release as u16 {
+        let answer = if [Method::Release, Method::Persons].map(|asked| asked as u16).contains(&method) {
             self.give(method, request)
         } else {
             // Steps and notices are confirmed.

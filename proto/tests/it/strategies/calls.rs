@@ -8,8 +8,8 @@ use yiqiao_proto::calls::{
     ConsentAnswer, ConsentRequest, Done, EvaluateAnswer, EvaluateRequest, Evidence, EvidenceAnswer,
     EvidenceRequest, FeedAnswer, FeedRequest, HistoryAnswer, HistoryRequest, HoldingsAnswer, HoldingsRequest,
     InventoryAnswer, InventoryRequest, LeaseAnswer, LeaseRequest, LinksAnswer, LinksRequest, MembersAnswer,
-    MembersRequest, Omission, ProofAnswer, ProofRequest, RangeRequest, ReleaseAnswer, ReleaseRequest,
-    SearchReply, SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
+    MembersRequest, Omission, Person, PersonsAnswer, PersonsRequest, ProofAnswer, ProofRequest, RangeRequest,
+    ReleaseAnswer, ReleaseRequest, SearchReply, SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::wire::calls::{
     AcceptedAct, Contradiction, LoggedWord, OmissionProof, PublishedLink, Receipt, Submitted,
@@ -111,6 +111,7 @@ of_one_field! {
     holdings_answer: HoldingsAnswer { envelopes: list() };
     check_request: CheckRequest { envelope: bytes() };
     check_answer: CheckAnswer { agreement: any::<u32>() };
+    persons_answer: PersonsAnswer { persons: vec(person(), 0..4) };
     consent_request: ConsentRequest { envelope: bytes() };
     history_request: HistoryRequest { envelope: bytes() };
     members_request: MembersRequest { after_version: any::<u64>() };
@@ -142,6 +143,19 @@ pub(crate) fn omission() -> impl Strategy<Value = Omission> {
         region,
         list,
         proof,
+    })
+}
+
+pub(crate) fn persons_request() -> impl Strategy<Value = PersonsRequest> {
+    (bytes(), list()).prop_map(|(envelope, lines)| PersonsRequest { envelope, lines })
+}
+
+fn person() -> impl Strategy<Value = Person> {
+    (bytes(), "[a-z]{0,9}", any::<u32>(), "[a-z]{0,9}").prop_map(|(line, name, role, department)| Person {
+        line,
+        name,
+        role,
+        department,
     })
 }
 

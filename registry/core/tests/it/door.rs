@@ -142,8 +142,9 @@ fn m7_words_of_a_member_that_was_suspended_meanwhile_are_refused() {
 #[test]
 fn h1_what_a_registry_does_not_answer_is_refused_whatever_it_holds() {
     let rig = Rig::new();
-    let own = [Method::Release, Method::Step, Method::ActNotice, Method::Compare, Method::Check]
-        .map(|method| method as u16);
+    let own =
+        [Method::Release, Method::Step, Method::ActNotice, Method::Compare, Method::Check, Method::Persons]
+            .map(|method| method as u16);
     for method in [0, 11, 19, 24, 256 + Method::Feed as u16, u16::MAX].into_iter().chain(own) {
         for bytes in [Vec::new(), vec![8, 1]] {
             let call = Call { by: "a", method, bytes };
