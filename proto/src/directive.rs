@@ -158,6 +158,12 @@ pub trait Said: Sized {
     }
 }
 
+/// The id of a forbid that says what a permit leaves out, by its number among those from 0 (C-16).
+pub fn exception_id(permit: &DirectiveId, number: u32) -> DirectiveId {
+    let hash = hash::sha256(domain::EXCEPTION, &[permit.as_bytes(), &number.to_be_bytes()]);
+    DirectiveId::new(*hash.as_bytes()).expect("a hash is not all zeros")
+}
+
 /// The hash of an act by its exact bytes, before there is a proof (C-8).
 pub fn act_hash<T: Said>(region: &Code, bytes: &[u8]) -> Digest {
     let kind = T::KIND.number().to_be_bytes();

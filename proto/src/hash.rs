@@ -24,6 +24,8 @@ pub mod domain {
     pub const ACT: &str = "yiqiao/act/1";
     /// The challenge of several acts that a passkey signs at once (C-8).
     pub const ACTS: &str = "yiqiao/acts/1";
+    /// The id of a forbid that says what a permit leaves out (C-16).
+    pub const EXCEPTION: &str = "yiqiao/exception/1";
     /// What a leaf commits to (L-3).
     pub const LEAF: &str = "yiqiao/leaf/1";
     /// The commitment of a document key (Z-2).

@@ -60,6 +60,8 @@ pub const DIRECTIVES_OF_ONE_MAX: usize = 32;
 pub const DIRECTIVES_BY_PASSKEY_MAX: usize = 64;
 /// Directives in force for one patient.
 pub const DIRECTIVES_MAX: usize = DIRECTIVES_ATTESTED_MAX + DIRECTIVES_BY_PASSKEY_MAX;
+/// What one permit leaves out: with it, as many acts as a passkey signs at once (C-8, C-16).
+pub const EXCEPTIONS_MAX: usize = 7;
 /// Revocations of directives that had not come, by one sayer for one patient.
 pub const REVOCATIONS_AHEAD_MAX: u32 = 32;
 /// Statements about one passkey, and about all passkeys of one patient; revocations are taken beyond it (C-9).
@@ -113,12 +115,12 @@ pub const PROOF_HASHES_MAX: usize = 63;
 pub const PROOFS_MAX: usize = 32;
 /// Subjects in one inventory: as many as one publisher may have under one token (I-1).
 pub const INVENTORY_SUBJECTS_MAX: usize = 64;
-/// Inventories of one patient: publishers under one token, in the order of their codes.
-pub const INVENTORIES_MAX: usize = 256;
 /// Bytes of the name of somebody who wrote a line of an audit.
 pub const PERSON_NAME_BYTES_MAX: usize = 1_024;
 /// Lines of an audit that one question names for a patient.
 pub const PERSONS_MAX: usize = 64;
+/// Inventories of one patient: publishers under one token, in the order of their codes.
+pub const INVENTORIES_MAX: usize = 256;
 /// Words of the log that prove one access: member lists, statements of a passkey, and seven others.
 pub const EVIDENCE_WORDS_MAX: usize = EVIDENCE_LISTS_MAX + CREDENTIAL_STATEMENTS_MAX + 7;
 /// Member lists among them: those that name another authority, the one that counted, the next and the newest.

@@ -2,10 +2,12 @@
 //!
 //! Not here: who may record it, and what it rests on: `desk`, [`crate::passkey`].
 
-use yiqiao_proto::codes::AccessAct;
-use yiqiao_proto::directive::{Act, Directive, Revocation, Said, act_hash};
+use yiqiao_proto::codes::{AccessAct, Stance};
+use yiqiao_proto::decode::DecodeError;
+use yiqiao_proto::directive::{Act, Directive, Revocation, Said, act_hash, exception_id};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Digest, DirectiveId};
+use yiqiao_proto::limits::EXCEPTIONS_MAX;
 use yiqiao_proto::proof::Proof;
 use yiqiao_proto::token::Token;
 
@@ -47,6 +49,27 @@ pub(crate) fn of_wish(
     let wish = &by_signer(by, wish);
     // One act under every token: by its id they are known to be of one patient when it is taken back (C-10).
     let id = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
+    let exceptions = wish.exceptions();
+    let (field, count, max) = ("permit.exceptions", exceptions.len(), EXCEPTIONS_MAX);
+    if count > max {
+        return Err(Refused::Act(DecodeError::TooMany { field, count, max }).into());
+    }
+    let mut said = Vec::new();
+    for (number, exception) in (0..).zip(&exceptions) {
+        said.extend(under_each(work, by, exception, exception_id(&id, number), tokens)?);
+    }
+    said.extend(under_each(work, by, wish, id, tokens)?);
+    Ok(said)
+}
+
+/// One directive under each token.
+fn under_each(
+    work: &Work<'_>,
+    by: &Statement,
+    wish: &Wish,
+    id: DirectiveId,
+    tokens: &[Token],
+) -> Result<Vec<Unproved>, Stop> {
     let mut said = Vec::new();
     for token in tokens {
         let Some(directive) = wish.directive(id, *token) else { break };
@@ -73,6 +96,14 @@ impl Unproved {
         match self {
             Self::Directive(directive) => &directive.patient,
             Self::Revocation(revocation) => &revocation.patient,
+        }
+    }
+
+    /// Whether it stops data: then it counts here at once, and is told directly (F-9).
+    pub(crate) fn narrows(&self) -> bool {
+        match self {
+            Self::Directive(directive) => directive.stance == Stance::Forbid,
+            Self::Revocation(_) => true,
         }
     }
 

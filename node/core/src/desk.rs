@@ -55,6 +55,34 @@ pub struct NewPermit {
     pub existence_visible: bool,
     /// A guardian consents.
     pub by_guardian: bool,
+    /// What it leaves out, at most [`EXCEPTIONS_MAX`]: of the same recipient, notice and time (C-16).
+    pub exceptions: Vec<Exception>,
+}
+
+/// What a permit leaves out: everything but the limits of its own is as in the permit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// From whom; none: from every member.
+    pub custodian: Option<Code>,
+    /// Which data.
+    pub what: What,
+    /// For which purposes.
+    pub purposes: BTreeSet<Purpose>,
+}
+
+impl NewPermit {
+    /// The forbid that says an exception.
+    fn without(&self, exception: &Exception) -> NewForbid {
+        NewForbid {
+            grantee: self.grantee.clone(),
+            custodian: exception.custodian.clone(),
+            what: exception.what.clone(),
+            purposes: exception.purposes.clone(),
+            valid_from: self.valid_from,
+            valid_until: self.valid_until,
+            notice: self.notice.clone(),
+        }
+    }
 }
 
 /// What a patient objects to.
@@ -237,23 +265,25 @@ pub(crate) fn record(
     acts: &[Unproved],
     (proof, rests_on): (Proof, kept::Attestation),
 ) -> Result<Outcome, Stop> {
-    let (audited, narrows) = match acts.first() {
-        Some(Unproved::Directive(directive)) if directive.stance == Stance::Permit => {
-            (audit::Act::Permit, false)
-        }
-        Some(Unproved::Directive(_)) => (audit::Act::Forbid, true),
-        Some(Unproved::Revocation(_)) | None => (audit::Act::Revoke, true),
+    // What a permit leaves out comes before it (C-16): the last act says what was meant.
+    let audited = match acts.last() {
+        Some(Unproved::Directive(directive)) if directive.stance == Stance::Permit => audit::Act::Permit,
+        Some(Unproved::Directive(_)) => audit::Act::Forbid,
+        Some(Unproved::Revocation(_)) | None => audit::Act::Revoke,
     };
+    let narrow: Vec<bool> = acts.iter().map(Unproved::narrows).collect();
     let audit_line = Some(audit::audit(work, &line(by, audited))?);
     let events: Vec<Envelope> =
         acts.iter().map(|act| event::signed(work, Event { audit_line, ..act.event(by) })).collect();
     let acts: Vec<Envelope> = acts.iter().map(|act| act.prove(work.machine, proof.clone())).collect();
     let first = work.exchange()?.words + 1;
-    let told = if narrows { stopped_by(work, by, &acts)? } else { BTreeSet::new() };
+    let narrow: Vec<Envelope> =
+        acts.iter().zip(narrow).filter(|(_, narrows)| *narrows).map(|(act, _)| act.clone()).collect();
+    let told = if narrow.is_empty() { BTreeSet::new() } else { stopped_by(work, by, &narrow)? };
     let bytes = |words: &[Envelope]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
     let data = work.machine.keys.at_rest.seal(CONTEXT, &rests_on.encode_to_vec(), work.entropy);
     work.keep(Body::Attested(kept::Attested { acts: bytes(&acts), events: bytes(&events), data }))?;
-    for act in acts.iter().filter(|_| narrows) {
+    for act in &narrow {
         feed::notice(work, act)?;
         for member in &told {
             work.effects.push(Effect::TellAct { member: member.clone(), act: act.clone() });
@@ -318,6 +348,16 @@ impl Wish {
             Self::Permit(_) => true,
             Self::Forbid(_) => false,
             Self::Revoke(revocation) => revocation.lifts,
+        }
+    }
+
+    /// The forbids that say what it leaves out (C-16).
+    pub(crate) fn exceptions(&self) -> Vec<Self> {
+        match self {
+            Self::Permit(permit) => {
+                permit.exceptions.iter().map(|exception| Self::Forbid(permit.without(exception))).collect()
+            }
+            Self::Forbid(_) | Self::Revoke(_) => Vec::new(),
         }
     }
 

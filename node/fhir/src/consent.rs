@@ -3,17 +3,19 @@
 //!
 //! One Consent is one directive, or the same directive under each token of its patient (C-10): the root provision says all, limits narrow together. Who a permit or a forbid is for is
 //! one actor; where more than the organisation limits it, that actor is a contained PractitionerRole. A forbid that spares
-//! emergencies (D-8) says so by a nested permit for ETREAT. What FHIR has no element for and narrows (the referral, C-4)
-//! is a modifierExtension, which nobody may pass over.
+//! emergencies (D-8) says so by a nested permit for ETREAT, and a permit what it leaves out (C-16) by nested denials. What FHIR has no
+//! element for and narrows (the referral, C-4) is a modifierExtension, which nobody may pass over.
 
 mod actor;
+mod exception;
 mod new;
 
 use serde_json::{Map, Value, json};
 use yiqiao_node_core::ask::Patient;
+use yiqiao_node_core::desk::Exception;
 use yiqiao_proto::codes::{LegalBasis, Purpose, RevocationReason, Stance};
 use yiqiao_proto::directive::{Directive, Grantee, What};
-use yiqiao_proto::id::EntryId;
+use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
@@ -44,6 +46,8 @@ pub struct Consent {
     pub id: String,
     /// What the patient said.
     pub directive: Directive,
+    /// What it leaves out (C-16).
+    pub exceptions: Vec<Exception>,
     /// Whether it counts.
     pub standing: Standing,
     /// When it was recorded, if that is known.
@@ -109,22 +113,26 @@ impl Consent {
             },
             "policy": [{"uri": format!("{NOTICE}{}", notice.version)}],
             "policyRule": {"coding": [{"system": ACT_CODE, "code": rule}]},
-            "provision": provision(directive),
+            "provision": provision(directive, &self.exceptions),
         });
         Resource::new("Consent", Some(self.id.clone()), body).with_version(self.standing.version())
     }
 
     /// The profile of PCF that it is an instance of: those have a date, and no classes.
     fn profile(&self) -> Option<&'static str> {
-        let What { classes, sensitivities, service_from, service_until, entries } = &self.directive.what;
+        let left_out = self.exceptions.iter().map(|exception| &exception.what);
+        let whats: Vec<&What> = std::iter::once(&self.directive.what).chain(left_out).collect();
         let spares = self.directive.stance == Stance::Forbid && self.directive.purposes.is_empty();
-        let narrows = service_from.is_some() || service_until.is_some() || !entries.is_empty();
-        if self.recorded_at.is_none() || !classes.is_empty() {
+        let narrows = |what: &&What| {
+            what.service_from.is_some() || what.service_until.is_some() || !what.entries.is_empty()
+        };
+        if self.recorded_at.is_none() || whats.iter().any(|what| !what.classes.is_empty()) {
             return None;
         }
-        Some(if !sensitivities.is_empty() {
+        let nested = spares || !self.exceptions.is_empty();
+        Some(if whats.iter().any(|what| !what.sensitivities.is_empty()) {
             "Advanced"
-        } else if narrows || spares || self.directive.custodian.is_some() {
+        } else if whats.iter().any(narrows) || nested || self.directive.custodian.is_some() {
             "Intermediate"
         } else {
             "Basic"
@@ -141,14 +149,12 @@ impl Consent {
     }
 }
 
-fn provision(directive: &Directive) -> Value {
+fn provision(directive: &Directive, exceptions: &[Exception]) -> Value {
     let What { classes, sensitivities, service_from, service_until, entries } = &directive.what;
     let permits = directive.stance == Stance::Permit;
     let spares = !permits && directive.purposes.is_empty();
-    let nested = spares.then(|| json!([{"type": "permit", "purpose": [Purpose::Emergency.coding()]}]));
-    let entry = |id: &EntryId| json!({"meaning": "instance", "reference": reference("DocumentReference", &id.to_string())});
-    let custodian = directive.custodian.iter();
-    let kept = custodian.map(|code| json!({"meaning": "authoredby", "reference": member(code, "")}));
+    let spared = spares.then(|| json!({"type": "permit", "purpose": [Purpose::Emergency.coding()]}));
+    let left_out = exceptions.iter().map(|exception| exception::write(exception, directive));
     json!({
         "extension": directive.existence_visible.then(|| json!([{"url": EXISTENCE_VISIBLE, "valueBoolean": true}])),
         "modifierExtension": directive.grantee.referral.map(|id| json!([{
@@ -162,9 +168,17 @@ fn provision(directive: &Directive) -> Value {
         "purpose": directive.purposes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "class": classes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "dataPeriod": period(*service_from, *service_until),
-        "data": kept.chain(entries.iter().map(entry)).collect::<Vec<_>>(),
-        "provision": nested,
+        "data": data(directive.custodian.as_ref(), entries),
+        "provision": spared.into_iter().chain(left_out).collect::<Vec<_>>(),
     })
+}
+
+/// The member that keeps it, and single documents.
+fn data<'e>(custodian: Option<&Code>, entries: impl IntoIterator<Item = &'e EntryId>) -> Vec<Value> {
+    let entry = |id: &EntryId| json!({"meaning": "instance", "reference": reference("DocumentReference", &id.to_string())});
+    let kept = custodian.into_iter();
+    let kept = kept.map(|code| json!({"meaning": "authoredby", "reference": member(code, "")}));
+    kept.chain(entries.into_iter().map(entry)).collect()
 }
 
 /// The one who receives.

@@ -3,15 +3,17 @@
 use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::audit::{self, Act as Audited};
 use yiqiao_node_core::copy::Stage;
+use yiqiao_node_core::desk::{Exception, NewPermit};
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_node_core::open::Denial;
 use yiqiao_node_core::receive::Want;
 use yiqiao_node_core::sight::NoSight;
 use yiqiao_node_core::state::Table;
 use yiqiao_proto::codes::{
-    AccessAct, AccessOutcome, PersonRole, Purpose, ReferralAct, RefusalCode, WithdrawalReason,
+    AccessAct, AccessOutcome, PersonRole, Purpose, ReferralAct, RefusalCode, Stance, WithdrawalReason,
 };
-use yiqiao_proto::envelope::Kind;
+use yiqiao_proto::directive::{Act, Directive, exception_id};
+use yiqiao_proto::envelope::{Kind, Word};
 use yiqiao_proto::form::ListedDocument;
 use yiqiao_proto::id::Subject;
 use yiqiao_proto::time::Millis;
@@ -41,6 +43,40 @@ pub(crate) fn walk_in(trio: &mut Trio) {
     let want = want(trio);
     assert_eq!(trio.act("clinic", &Input::Want(Box::new(want))), Ok(Outcome::Done));
     trio.live(5_000);
+}
+
+#[test]
+fn c16_what_a_permit_leaves_out_is_not_let_go_and_is_said_before_it() {
+    let mut trio = Trio::with_patient();
+    let entries = std::collections::BTreeSet::from([trio.listed()[0].entry_id]);
+    let whole = permit(trio.now);
+    let what = yiqiao_proto::directive::What { entries, ..whole.what.clone() };
+    let exception = Exception { custodian: None, what, purposes: whole.purposes.clone() };
+    trio.permit_as(NewPermit { exceptions: vec![exception], ..whole });
+    let said: Vec<Directive> =
+        trio.registry.log().filter(|word| word.kind() == Kind::Directive).map(said).collect();
+    let [forbid, permit] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((forbid.stance, permit.stance), (Stance::Forbid, Stance::Permit));
+    assert_eq!(forbid.id, exception_id(&permit.id, 0));
+    assert_eq!((&forbid.grantee, &forbid.notice), (&permit.grantee, &permit.notice));
+    walk_in(&mut trio);
+    assert_eq!(trio.stages(), [Stage::Refused, Stage::Held]);
+}
+
+fn said(word: yiqiao_proto::envelope::Envelope) -> Directive {
+    Act::<Directive>::decode(word.payload()).expect("a directive").said
+}
+
+#[test]
+fn c16_a_permit_leaves_out_a_bounded_number_of_things() {
+    let mut trio = Trio::with_patient();
+    let whole = permit(trio.now);
+    let what = yiqiao_proto::directive::What { service_from: Some(trio.now), ..whole.what.clone() };
+    let exception = Exception { custodian: None, what, purposes: whole.purposes.clone() };
+    let exceptions = vec![exception; yiqiao_proto::limits::EXCEPTIONS_MAX + 1];
+    let statement = crate::trio::statement_of(trio.subject("hospital"));
+    let said = Input::Permit(Box::new((statement, NewPermit { exceptions, ..whole })));
+    assert!(matches!(trio.act("hospital", &said), Err(Refused::Act(_))));
 }
 
 #[test]

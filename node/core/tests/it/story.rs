@@ -259,6 +259,7 @@ pub(crate) fn permit(now: yiqiao_proto::time::Timestamp) -> NewPermit {
         notice: notice(),
         existence_visible: false,
         by_guardian: false,
+        exceptions: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use yiqiao_node_core::desk::Exception;
 use yiqiao_proto::codes::{DocumentClass, LegalBasis, Purpose, RevocationReason, Sensitivity, Stance};
 use yiqiao_proto::directive::{Grantee, Notice, What};
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
@@ -11,6 +12,7 @@ use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
 use crate::consent::actor::{actors, member, pair};
+use crate::consent::exception;
 use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, NOTICE, SCOPE, SHA256};
 use crate::date::Stretch;
 use crate::element::{self, Element};
@@ -45,6 +47,8 @@ pub struct NewConsent {
     pub existence_visible: bool,
     /// Legal basis.
     pub basis: LegalBasis,
+    /// What a permit leaves out (C-16).
+    pub exceptions: Vec<Exception>,
 }
 
 const ROOT: [&str; 12] = [
@@ -92,13 +96,23 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
     let (grantee, keeps) = actors(&root, &provision)?;
     let custodian = author(&provision, keeps)?;
     let (valid_from, valid_until) = period(&provision, "period")?;
+    let what = what(&provision, site)?;
+    let purposes = purposes(&provision, stance)?;
+    let exceptions = if stance == Stance::Permit {
+        let whole =
+            Exception { custodian: custodian.clone(), what: what.clone(), purposes: purposes.clone() };
+        exception::read(&provision, &whole, site)?
+    } else {
+        Vec::new()
+    };
     let new = NewConsent {
         patient: patient(&root, site)?,
         stance,
         grantee: Grantee { referral: referral(&provision, site)?, ..grantee },
         custodian,
-        what: what(&provision, site)?,
-        purposes: purposes(&provision, stance)?,
+        what,
+        purposes,
+        exceptions,
         valid_from,
         valid_until,
         notice: notice(&root)?,
@@ -238,7 +252,7 @@ fn notice(root: &Element<'_>) -> Result<Notice, Problem> {
     Ok(Notice { version: version.to_owned(), hash })
 }
 
-fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem> {
+pub(super) fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem> {
     let classes: BTreeSet<DocumentClass> = terms(provision, "class")?;
     let sensitivities: BTreeSet<Sensitivity> = terms(provision, "securityLabel")?;
     // What names everything limits nothing, and would count as narrower than it is (C-5).
@@ -265,7 +279,7 @@ fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem> {
 }
 
 /// The member whose documents alone are meant, as the actor that keeps them or as their author: a member keeps what it published.
-fn author(provision: &Element<'_>, keeps: Option<Code>) -> Result<Option<Code>, Problem> {
+pub(super) fn author(provision: &Element<'_>, keeps: Option<Code>) -> Result<Option<Code>, Problem> {
     let mut custodian = keeps;
     for data in provision.list("data")? {
         if data.text("meaning")? != Some(AUTHORED_BY) {
@@ -292,13 +306,14 @@ fn entry(data: &Element<'_>, site: &Site) -> Result<EntryId, Problem> {
     id.ok_or_else(|| target.invalid("reference", "DocumentReference/ and the id of a document"))
 }
 
-/// A forbid without purposes spares emergencies (D-8), and has to say so: without the nested permit it would mean more.
+/// A forbid without purposes spares emergencies (D-8), and has to say so: without the nested permit it would mean more. What is nested in
+/// a permit is what it leaves out.
 fn purposes(provision: &Element<'_>, stance: Stance) -> Result<BTreeSet<Purpose>, Problem> {
     let purposes: BTreeSet<Purpose> = terms(provision, "purpose")?;
     let nested = provision.list("provision")?;
     match (nested.as_slice(), stance, purposes.is_empty()) {
-        ([], _, false) => Ok(purposes),
-        ([], Stance::Permit, true) => Err(provision.missing("purpose")),
+        ([], Stance::Forbid, false) | (_, Stance::Permit, false) => Ok(purposes),
+        (_, Stance::Permit, true) => Err(provision.missing("purpose")),
         ([], Stance::Forbid, true) => Err(provision.invalid(
             "purpose",
             "given, or the provision has a nested permit for ETREAT: an emergency is denied only where it is named",
@@ -354,7 +369,7 @@ fn period(provision: &Element<'_>, name: &str) -> Result<(Option<Timestamp>, Opt
     if forwards { Ok((from, until)) } else { Err(period.invalid("end", "after the start")) }
 }
 
-fn terms<T: Term + Ord>(holder: &Element<'_>, name: &'static str) -> Result<BTreeSet<T>, Problem> {
+pub(super) fn terms<T: Term + Ord>(holder: &Element<'_>, name: &'static str) -> Result<BTreeSet<T>, Problem> {
     let mut found = BTreeSet::new();
     for coding in holder.list(name)? {
         let (system, code) = coding.coding()?;

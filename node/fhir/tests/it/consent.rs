@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use yiqiao_fhir::consent::{Consent, NewConsent, Standing, read_new, read_revocation};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::search::Who;
+use yiqiao_node_core::desk::Exception;
 use yiqiao_proto::codes::{LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
 use yiqiao_proto::directive::{Directive, Grantee, Said, What};
 use yiqiao_proto::id::{PractitionerId, ReferralId};
@@ -173,6 +174,84 @@ fn what_is_written_is_read_back_whole() {
     }
 }
 
+/// What a permit of everything leaves out: a member's documents, a stretch of time, single documents, a purpose.
+fn exceptions(whole: &Directive) -> Vec<Exception> {
+    let all = Exception {
+        custodian: whole.custodian.clone(),
+        what: whole.what.clone(),
+        purposes: whole.purposes.clone(),
+    };
+    let given = scenes::permit().what;
+    let what = |what: What| Exception { what, ..all.clone() };
+    vec![
+        Exception { custodian: Some(scenes::code("hospital-a")), ..all.clone() },
+        what(What {
+            service_from: given.service_from,
+            service_until: given.service_until,
+            ..whole.what.clone()
+        }),
+        what(What { entries: given.entries, ..whole.what.clone() }),
+        Exception { purposes: BTreeSet::from([Purpose::Payment]), ..all },
+    ]
+}
+
+#[test]
+fn c16_a_permit_says_what_it_leaves_out_and_is_read_back_whole() {
+    let whole = Directive { custodian: None, what: What::default(), ..scenes::permit() };
+    let consent = Consent { exceptions: exceptions(&whole), ..scenes::consent(whole.clone()) };
+    let resource = consent.write(&scenes::patient(), &scenes::site());
+    rules::check(&resource);
+    let json = resource.json().expose().clone();
+    assert!(json["meta"]["profile"][0].as_str().unwrap().ends_with("consentIntermediate"));
+    let nested = json["provision"]["provision"].as_array().unwrap();
+    assert!(nested.iter().all(|nested| nested["type"] == "deny" && nested.get("actor").is_none()));
+    assert_eq!(nested[0]["data"][0]["meaning"], "authoredby");
+    assert_eq!(
+        nested[3],
+        json!({"type": "deny", "purpose": nested[3]["purpose"].clone()}),
+        "what differs only"
+    );
+    let new = read(&json).unwrap();
+    assert_eq!(
+        (new.exceptions.as_slice(), as_directive(&new, &whole)),
+        (consent.exceptions.as_slice(), whole)
+    );
+}
+
+#[test]
+fn c16_what_an_exception_does_not_say_is_as_in_the_permit() {
+    let mut json = written(scenes::permit());
+    let only_first = json["provision"]["data"][1].clone();
+    json["provision"]["provision"] = json!([{"type": "deny", "data": [only_first]}]);
+    let new = read(&json).unwrap();
+    let [exception] = new.exceptions.as_slice() else { panic!("{new:?}") };
+    assert_eq!((&exception.custodian, &exception.purposes), (&new.custodian, &new.purposes));
+    let entries = exception.what.entries.clone();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(What { entries, ..new.what.clone() }, exception.what);
+}
+
+#[test]
+fn c16_an_exception_that_is_none_or_goes_beyond_the_permit_is_refused_by_its_element() {
+    let nested = "Consent.provision.provision[0]";
+    let other_member = json!([{"meaning": "authoredby", "reference": {"identifier": {"system": "urn:yiqiao:member", "value": "hospital-c"}}}]);
+    for (exception, path) in [
+        (json!({"type": "deny"}), format!("{nested}.type")),
+        (json!({"type": "permit", "dataPeriod": {"end": "2026-11-19"}}), format!("{nested}.type")),
+        (json!({"type": "deny", "dataPeriod": {"start": "2020"}}), format!("{nested}.type")),
+        (json!({"type": "deny", "data": other_member}), format!("{nested}.type")),
+        (json!({"type": "deny", "provision": [{"type": "permit"}]}), format!("{nested}.provision")),
+        (json!({"type": "deny", "actor": [{}]}), format!("{nested}.actor")),
+    ] {
+        let refused =
+            changed(written(scenes::permit()), "/provision/provision", json!([exception])).unwrap_err();
+        assert_eq!(refused, Problem::NotCarriedOut { path }, "{exception}");
+    }
+    let many = vec![json!({"type": "deny", "dataPeriod": {"end": "2026-11-19"}}); 8];
+    let refused = changed(written(scenes::permit()), "/provision/provision", json!(many)).unwrap_err();
+    assert!(matches!(refused, Problem::TooLarge { .. }));
+}
+
 #[test]
 fn c4_a_narrow_grantee_is_one_actor_and_a_referral_nobody_may_pass_over() {
     let json = written(narrow());
@@ -249,7 +328,8 @@ fn what_the_documentation_shows_is_read() {
     let read: Vec<_> = consents
         .map(|one| read_new(one.replace("PATIENT", &patient).as_bytes(), &scenes::site()).unwrap())
         .collect();
-    let [plain, limited] = read.as_slice() else { panic!("{read:?}") };
+    let [plain, limited, but] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(but.exceptions.len(), 2);
     assert!(plain.what.classes.is_empty() && plain.grantee.referral.is_none());
     assert!(limited.existence_visible && limited.grantee.referral.is_some() && limited.custodian.is_some());
     assert!(limited.grantee.department.is_some() && limited.grantee.role.is_some());

@@ -160,7 +160,8 @@ pub(crate) fn permit() -> Directive {
 
 pub(crate) fn consent(directive: Directive) -> Consent {
     let id = directive.id.to_string();
-    Consent { id, directive, standing: consent::Standing::InForce, recorded_at: Some(at(0)), guardian: None }
+    let (standing, recorded_at) = (consent::Standing::InForce, Some(at(0)));
+    Consent { id, directive, exceptions: Vec::new(), standing, recorded_at, guardian: None }
 }
 
 pub(crate) fn referral(state: State) -> Referral {

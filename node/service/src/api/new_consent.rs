@@ -131,6 +131,7 @@ impl Terms {
             notice,
             existence_visible: false,
             by_guardian,
+            exceptions: Vec::new(),
         })
     }
 

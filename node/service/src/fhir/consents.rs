@@ -4,7 +4,7 @@
 //! patient by the number within this node, and the directive with the smallest id by the beginning of that. What is in force is read from the heads that the registry told this
 //! node, so it is at hand without the registry, and so is what has ended since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -19,15 +19,16 @@ use yiqiao_fhir::outcome::{self, Problem};
 use yiqiao_fhir::search::ConsentFilter;
 use yiqiao_node_core::ask::{self, Patient, WordState};
 use yiqiao_node_core::audit::Act;
-use yiqiao_node_core::desk::{NewForbid, NewPermit, NewRevocation, Statement};
+use yiqiao_node_core::desk::{Exception, NewForbid, NewPermit, NewRevocation, Statement};
 use yiqiao_node_core::ended::End;
 use yiqiao_node_core::limits::EVIDENCE_BYTES_MAX;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::state::View;
 use yiqiao_proto::codes::{LegalBasis, RevocationReason, Stance};
-use yiqiao_proto::directive::Directive;
+use yiqiao_proto::directive::{Directive, exception_id};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{DirectiveId, Subject};
+use yiqiao_proto::limits::EXCEPTIONS_MAX;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
@@ -43,6 +44,8 @@ struct Once {
     id: String,
     /// Ascending by id; never empty.
     directives: Vec<Spoken>,
+    /// What a permit that is in force leaves out (C-16).
+    exceptions: Vec<Self>,
 }
 
 /// One directive of it.
@@ -56,7 +59,7 @@ struct Spoken {
 /// `GET /fhir/Consent/{id}`
 pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
     call.allow("Consent", Right::Read)?;
-    let (patient, consent, _) = one(&call, &id).await?;
+    let (patient, consent, ..) = one(&call, &id).await?;
     call.audited(&[patient.subject], Act::LookUp).await?;
     Ok(answer::read(&call.headers, &consent.write(&patient, &call.site)))
 }
@@ -98,15 +101,17 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
         Stance::Forbid => Input::Forbid(Box::new((statement, forbid(&new, now)))),
     };
     let said = say(&call, input).await?;
-    let directive = *said.directives.iter().min().ok_or(Problem::Internal)?;
+    // What a permit leaves out comes before it (C-16).
+    let directive = *said.directives.last().ok_or(Problem::Internal)?;
     let id = id_of(number(&call, patient.subject).await?, &directive);
     let location = call.site.url("Consent", &id);
     if said.waits {
         return Ok(queued(&location));
     }
+    let exceptions = new.exceptions.clone();
     let directive = directive_of(new, directive, token(&call, patient.subject).await?, now);
-    let consent =
-        Consent { id, directive, standing: Standing::InForce, recorded_at: Some(now), guardian: None };
+    let (standing, recorded_at) = (Standing::InForce, Some(now));
+    let consent = Consent { id, directive, exceptions, standing, recorded_at, guardian: None };
     let resource = consent.write(&patient, &call.site);
     Ok(answer::written(StatusCode::CREATED, call.prefer(), &resource, &location))
 }
@@ -120,7 +125,7 @@ pub(super) async fn update(
     call.allow("Consent", Right::Update)?;
     let bytes = transaction::json(&call, body, RESOURCE_BYTES_MAX)?;
     let reason = consent::read_revocation(&bytes, &id)?;
-    let (patient, consent, directives) = one(&call, &id).await?;
+    let (patient, consent, directives, exceptions) = one(&call, &id).await?;
     let expected = call.header(&IF_MATCH);
     if !expected.is_empty() && consent.write(&patient, &call.site).etag().as_deref() != Some(expected) {
         return Err(Problem::Version.into());
@@ -133,12 +138,17 @@ pub(super) async fn update(
         let resource = consent.write(&patient, &call.site);
         return Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &call.site.url("Consent", &id)));
     }
-    let lifts = directives.iter().any(|directive| directive.stance == Stance::Forbid);
-    let directives = directives.into_iter().map(|directive| (directive.id, directive.patient)).collect();
-    let revocation = NewRevocation { directives, reason, lifts };
-    let said = say(&call, Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)))).await?;
+    // The permit first: to end it is never refused, while the end of what it leaves out is that of a forbid (C-8).
+    let mut waits = false;
+    for directives in [directives, exceptions].into_iter().filter(|directives| !directives.is_empty()) {
+        let lifts = directives.iter().any(|directive| directive.stance == Stance::Forbid);
+        let directives = directives.into_iter().map(|directive| (directive.id, directive.patient)).collect();
+        let revocation = NewRevocation { directives, reason, lifts };
+        let input = Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)));
+        waits |= say(&call, input).await?.waits;
+    }
     let location = call.site.url("Consent", &id);
-    if said.waits {
+    if waits {
         return Ok(queued(&location));
     }
     let consent = Consent { standing: Standing::Revoked(reason), ..consent };
@@ -159,7 +169,23 @@ impl Once {
             Some(_) | None => Standing::InForce,
         };
         let (id, directive, recorded_at) = (self.id.clone(), first.clone(), Some(*accepted_at));
-        Some(Consent { id, directive, standing, recorded_at, guardian: None })
+        let exceptions = self.exceptions.iter().filter_map(Self::as_exception).collect();
+        Some(Consent { id, directive, exceptions, standing, recorded_at, guardian: None })
+    }
+
+    fn as_exception(&self) -> Option<Exception> {
+        let said = &self.directives.first()?.directive;
+        let (what, purposes) = (said.what.clone(), said.purposes.clone());
+        Some(Exception { custodian: said.custodian.clone(), what, purposes })
+    }
+
+    /// The ids of what it leaves out, with their numbers, if it is a permit in force.
+    fn exception_ids(&self) -> BTreeMap<DirectiveId, u32> {
+        let permits = self.in_force().filter(|directive| directive.stance == Stance::Permit);
+        let numbers = 0..u32::try_from(EXCEPTIONS_MAX).unwrap_or(u32::MAX);
+        let ids = permits
+            .flat_map(|permit| numbers.clone().map(|number| (exception_id(&permit.id, number), number)));
+        ids.collect()
     }
 
     /// Under which tokens it has not ended.
@@ -178,8 +204,8 @@ const fn standing_of(end: &End) -> Standing {
     }
 }
 
-/// The Consent of an id, its patient, and its directives that have not ended.
-async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>), Refusal> {
+/// The Consent of an id, its patient, its directives that have not ended, and those that say what it leaves out.
+async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>, Vec<Directive>), Refusal> {
     let unknown = || Problem::NotFound { kind: "Consent" };
     let subject = subject_of(call, id).await?.ok_or_else(unknown)?;
     let patient = patients::one(call, Some(subject)).await?;
@@ -187,7 +213,8 @@ async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>)
     let once = said.into_iter().find(|once| once.id == id).ok_or_else(unknown)?;
     let consent = once.consent(call.door.app.clock().now()).ok_or_else(unknown)?;
     let in_force = once.in_force().cloned().collect();
-    Ok((patient, consent, in_force))
+    let exceptions = once.exceptions.iter().flat_map(Once::in_force).cloned().collect();
+    Ok((patient, consent, in_force, exceptions))
 }
 
 async fn of_ids(call: &Call, filter: &ConsentFilter) -> Result<Vec<Patient>, Refusal> {
@@ -227,11 +254,33 @@ async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Once>, Refusal> {
             Some(once) => once.directives.push(spoken),
             None => {
                 let id = id_of(number, &spoken.directive.id);
-                said.push(Once { id, directives: vec![spoken] });
+                said.push(Once { id, directives: vec![spoken], exceptions: Vec::new() });
             }
         }
     }
-    Ok(said)
+    Ok(nested(said))
+}
+
+/// What a permit in force leaves out is part of it, in the order of its numbers; otherwise it stands for itself.
+fn nested(said: Vec<Once>) -> Vec<Once> {
+    let ids: Vec<BTreeMap<DirectiveId, u32>> = said.iter().map(Once::exception_ids).collect();
+    let whose = |once: &Once| {
+        let id = once.in_force().map(|directive| directive.id).next()?;
+        ids.iter().enumerate().find_map(|(permit, ids)| Some((permit, *ids.get(&id)?)))
+    };
+    let (mut exceptions, mut left) = (BTreeMap::new(), BTreeMap::new());
+    for (at, once) in said.into_iter().enumerate() {
+        match whose(&once) {
+            Some(place) => drop(exceptions.insert(place, once)),
+            None => drop(left.insert(at, once)),
+        }
+    }
+    for ((permit, _), exception) in exceptions {
+        if let Some(permit) = left.get_mut(&permit) {
+            permit.exceptions.push(exception);
+        }
+    }
+    left.into_values().collect()
 }
 
 /// Whether two directives are one but for the token.
@@ -259,7 +308,8 @@ async fn number(call: &Call, subject: Subject) -> Result<u64, Refusal> {
 /// Whom it names must be there: one that is written wrong would be permitted, or forbidden, to nobody.
 fn known(call: &Call, new: &NewConsent) -> Result<(), Problem> {
     let directory = call.door.app.registry.directory();
-    let mut named = new.grantee.organisation.iter().chain(&new.custodian);
+    let left_out = new.exceptions.iter().filter_map(|exception| exception.custodian.as_ref());
+    let mut named = new.grantee.organisation.iter().chain(&new.custodian).chain(left_out);
     if named.all(|code| directory.member(code).is_some_and(|member| !member.suspended)) {
         return Ok(());
     }
@@ -298,6 +348,7 @@ fn permit(new: &NewConsent, now: Timestamp) -> NewPermit {
         notice: new.notice,
         existence_visible: new.existence_visible,
         by_guardian: new.basis == LegalBasis::GuardianConsent,
+        exceptions: new.exceptions,
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn permit(
         notice: notice(),
         existence_visible: false,
         by_guardian: false,
+        exceptions: Vec::new(),
     }
 }
 
