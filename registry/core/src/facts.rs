@@ -31,15 +31,31 @@ pub(crate) fn count_event(word: &Standing, event: &AccessEvent, view: &mut View)
         purpose: Some(event.purpose),
         class: only(&event.classes),
     };
-    if event.act == AccessAct::BreakGlass && event.outcome == AccessOutcome::Permitted {
-        count_broken_glass(fact.hour, event, view)?;
+    if event.outcome == AccessOutcome::Permitted {
+        count_by_role(fact.hour, event, view)?;
     }
     add(&fact, u64::from(event.documents), event.size, view)
 }
 
-/// The role that breaks the glass counts, too.
-fn count_broken_glass(hour: u32, event: &AccessEvent, view: &mut View) -> Result<(), Fault> {
-    let slot = state::broken_glass(hour / HOURS_OF_DAY, &event.organisation, event.role);
+/// The role that breaks the glass counts, too, and how often that role opens documents of others: by that the former is judged.
+fn count_by_role(hour: u32, event: &AccessEvent, view: &mut View) -> Result<(), Fault> {
+    let day = hour / HOURS_OF_DAY;
+    let slot = match event.act {
+        AccessAct::BreakGlass => state::broken_glass(day, &event.organisation, event.role),
+        AccessAct::Opening => state::openings(day, &event.organisation, event.role),
+        AccessAct::Release
+        | AccessAct::Delivery
+        | AccessAct::Consent
+        | AccessAct::Revocation
+        | AccessAct::ReferralStep
+        | AccessAct::Erasure
+        | AccessAct::Retention
+        | AccessAct::LogView
+        | AccessAct::Search
+        | AccessAct::FirstFiling
+        | AccessAct::Withdrawal
+        | AccessAct::Export => return Ok(()),
+    };
     let mut count = view.get(&slot)?;
     count.events += 1;
     view.put(&slot, &count);
@@ -107,15 +123,16 @@ pub fn count(value: Option<&[u8]>) -> u64 {
     value.and_then(|value| Count::decode(value).ok()).map_or(0, |count| count.events)
 }
 
-/// The keys of what [`read_broken_glass`] reads, of these days.
-pub fn broken_glass_keys(days: &Range<u32>) -> Range<Vec<u8>> {
-    let key = |day: u32| [&[Table::BrokenGlass as u8][..], &day.to_be_bytes()].concat();
+/// The keys of what [`read_by_role`] reads of a table, of these days.
+pub fn keys_by_role(table: Table, days: &Range<u32>) -> Range<Vec<u8>> {
+    let key = |day: u32| [&[table as u8][..], &day.to_be_bytes()].concat();
     key(days.start)..key(days.end)
 }
 
-/// How often people in a role broke the glass at a member; nothing if that is not what is stored here.
-pub fn read_broken_glass(key: &[u8], value: &[u8]) -> Option<(Code, PersonRole, u64)> {
-    let (member, role) = state::read_broken_glass(key)?;
+/// How often people in a role at a member did what [`Table::BrokenGlass`] or [`Table::Openings`] counts; nothing if that is not what is
+/// stored here.
+pub fn read_by_role(table: Table, key: &[u8], value: &[u8]) -> Option<(Code, PersonRole, u64)> {
+    let (member, role) = state::read_by_role(table, key)?;
     Some((member, role, count(Some(value))))
 }
 

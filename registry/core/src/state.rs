@@ -82,6 +82,8 @@ pub enum Table {
     ListPlace = 44,
     /// How often the glass was broken, by day, member and role.
     BrokenGlass = 50,
+    /// How often documents of other members were opened, by day, member and role.
+    Openings = 90,
     /// How many anchors of its audit a member has said.
     AnchorCount = 45,
     /// Where they stand.
@@ -294,15 +296,24 @@ pub fn list_place(version: u64) -> Slot<Place> {
 
 /// How often people in a role broke the glass at a member on a day, counted since 1970-01-01 UTC.
 pub fn broken_glass(day: u32, member: &Code, role: PersonRole) -> Slot<Count> {
-    let number = role.number().to_be_bytes();
-    Slot::new(Table::BrokenGlass as u8, &[&day.to_be_bytes(), member.padded(), &number])
+    by_role(Table::BrokenGlass, day, member, role)
 }
 
-/// Reads member and role back from the key of such a count.
-pub fn read_broken_glass(key: &[u8]) -> Option<(Code, PersonRole)> {
+/// How often they opened documents of other members.
+pub fn openings(day: u32, member: &Code, role: PersonRole) -> Slot<Count> {
+    by_role(Table::Openings, day, member, role)
+}
+
+fn by_role(table: Table, day: u32, member: &Code, role: PersonRole) -> Slot<Count> {
+    let number = role.number().to_be_bytes();
+    Slot::new(table as u8, &[&day.to_be_bytes(), member.padded(), &number])
+}
+
+/// Reads member and role back from the key of such a count of a table.
+pub fn read_by_role(of: Table, key: &[u8]) -> Option<(Code, PersonRole)> {
     let (table, rest) = key.split_first()?;
     let (member, role) = rest.get(4..)?.split_first_chunk::<32>()?;
-    (*table == Table::BrokenGlass as u8).then_some(())?;
+    (*table == of as u8).then_some(())?;
     let member = std::str::from_utf8(member).ok()?.trim_end_matches('\0');
     let role = PersonRole::try_from(u32::from_be_bytes(role.try_into().ok()?)).ok()?;
     Some((Code::new(member).ok()?, role))

@@ -788,11 +788,11 @@ export interface Volume {
   definitions: { name: string; zh: string; en: string }[];
 }
 
-/** GET /api/emergencies at the registry: how often the glass was broken in these days. */
+/** GET /api/emergencies at the registry: how often the glass was broken in these days, and the same opened documents of other hospitals. */
 export interface EmergencyFigures {
   days: number;
   /** Null: fewer than five. */
-  rows: { organisation: string; role: 'physician' | 'nurse' | 'department-head' | 'other'; events: number | null }[];
+  rows: { organisation: string; role: 'physician' | 'nurse' | 'department-head' | 'other'; events: number | null; openings: number | null }[];
 }
 
 export interface RegistryStatus {

@@ -45,6 +45,8 @@ function Emergencies({ members }: { members: Member[] }) {
     { title: heads.organisation, render: (_, { organisation }) => members.find(({ code }) => code === organisation)?.name ?? organisation },
     { title: heads.role, render: (_, { role }) => words.role[role] },
     { title: heads.events, align: 'right', render: (_, { events }) => events ?? words.few },
+    { title: heads.openings, align: 'right', render: (_, { openings }) => openings ?? words.few },
+    { title: heads.rate, align: 'right', render: (_, { events, openings }) => (events === null || openings === null ? words.noRate : (events * 100 / openings).toFixed(1)) },
   ];
   return (
     <Shown of={figures} rows={3}>

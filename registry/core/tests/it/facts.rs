@@ -136,7 +136,7 @@ fn d11_the_broken_glass_is_counted_by_day_member_and_role_once_for_all_tokens() 
     say(&mut rig, token(1), 3, PersonRole::Nurse);
     let today = facts::day_of(at(0));
     let stored = |key: &Vec<u8>| {
-        let (member, role) = state::read_broken_glass(key).unwrap();
+        let (member, role) = state::read_by_role(Table::BrokenGlass, key).unwrap();
         let day = u32::from_be_bytes(*key[1..].first_chunk().unwrap());
         let count = rig.find(&state::broken_glass(day, &member, role)).unwrap();
         (day - today, member.to_string(), role, count.events)
@@ -145,8 +145,28 @@ fn d11_the_broken_glass_is_counted_by_day_member_and_role_once_for_all_tokens() 
     let b = || "b".to_owned();
     let first = [(0, b(), PersonRole::Physician, 1), (0, b(), PersonRole::Nurse, 1)];
     assert_eq!(counted, [first.as_slice(), &[(1, b(), PersonRole::Nurse, 1)]].concat());
-    let keys = facts::broken_glass_keys(&(today..today + 1));
+    let keys = facts::keys_by_role(Table::BrokenGlass, &(today..today + 1));
     assert_eq!(rig.keys_of(Table::BrokenGlass).iter().filter(|key| keys.contains(*key)).count(), 2);
+}
+
+#[test]
+fn d11_what_a_role_opens_of_others_is_counted_beside_what_it_broke_the_glass_for() {
+    let mut rig = Rig::new();
+    let said = AccessEvent { act: AccessAct::Opening, role: PersonRole::Nurse, ..event("b", token(1)) };
+    let denied = AccessEvent { outcome: AccessOutcome::Denied, size: 7, ..said.clone() };
+    let delivered = AccessEvent { act: AccessAct::Delivery, ..said.clone() };
+    let again = AccessEvent { size: 9, ..said.clone() };
+    for event in [&said, &denied, &delivered, &again] {
+        rig.take(Submission::Event(rig.word("b", event)));
+    }
+    let stored = |key: &Vec<u8>| {
+        let value = &rig.stored()[key];
+        facts::read_by_role(Table::Openings, key, value).unwrap()
+    };
+    let counted: Vec<_> = rig.keys_of(Table::Openings).iter().map(stored).collect();
+    assert_eq!(counted, [(code("b"), PersonRole::Nurse, 2)]);
+    let key = &rig.keys_of(Table::Openings)[0];
+    assert_eq!(facts::read_by_role(Table::BrokenGlass, key, &rig.stored()[key]), None);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Accounts, pages, members and status over the real HTTP.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use yiqiao_host::keys::{self, KeyKind};
+use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{
     AlarmNotice, Done, EvaluateAnswer, EvaluateRequest, Method, ProofAnswer, ProofRequest,
 };
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::limits::EVALUATION_MAX;
@@ -19,6 +23,7 @@ use yiqiao_proto::wire::calls::{Contradiction, alarm_notice::Alarm};
 use crate::browser::{Browser, account};
 use crate::member::Member;
 use crate::rig::{self, Region, text, until};
+use crate::words::{now, some_token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_analyst_gets_an_account_and_signs_in_and_out() {
@@ -130,6 +135,49 @@ async fn p7_a_delivery_without_its_release_is_shown_to_the_bureau() {
     let shown = &singles["shown"][0];
     assert_eq!((&shown["holder"], &shown["recipient"]), (&json!("a"), &json!("b")), "{singles}");
     assert_eq!(shown["withoutRelease"], json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_the_bureau_sees_emergencies_beside_what_was_opened_and_no_small_numbers() {
+    let region = Region::started(&["a", "b"]).await;
+    let member = Member::connected(&region, "b").await;
+    let say = async |act, role, line: u8| {
+        let event = AccessEvent {
+            organisation: Code::new("b").unwrap(),
+            counterpart: None,
+            patient: some_token(1),
+            act,
+            outcome: AccessOutcome::Permitted,
+            clause: "D-11".to_owned(),
+            classes: BTreeSet::new(),
+            purpose: Purpose::Emergency,
+            role,
+            head_version: 0,
+            directive: None,
+            referral: None,
+            release: None,
+            documents: 0,
+            size: 0,
+            at: now(),
+            audit_line: Digest::new([line; 32]),
+        };
+        member.say(&member.signed(&event)).await;
+    };
+    for line in 1..=5 {
+        say(AccessAct::BreakGlass, PersonRole::Physician, line).await;
+    }
+    say(AccessAct::BreakGlass, PersonRole::Nurse, 6).await;
+    for line in 10..=17 {
+        say(AccessAct::Opening, PersonRole::Physician, line).await;
+    }
+    say(AccessAct::Opening, PersonRole::Nurse, 18).await;
+    let browser = Browser::signed_in(&region, "wangli", "bureau").await;
+    let expected = json!([
+        { "organisation": "b", "role": "physician", "events": 5, "openings": 8 },
+        { "organisation": "b", "role": "nurse", "events": null, "openings": null },
+    ]);
+    let told = async || browser.get("/api/emergencies").await.json()["rows"].clone();
+    until("the counts", async || (told().await == expected).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
