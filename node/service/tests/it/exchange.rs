@@ -57,12 +57,12 @@ pub(crate) async fn fill(node: &Node) {
 }
 
 /// The token of the patient whom [`fill`] is about.
-async fn patient(member: &Member) -> Token {
+pub(crate) async fn patient(member: &Member) -> Token {
     member.token(&Identifier::resident_id(&resident_id(Role::WalkIn)).unwrap()).await
 }
 
 /// The long document among those that are found.
-async fn long(member: &Member, patient: Token) -> Entry {
+pub(crate) async fn long(member: &Member, patient: Token) -> Entry {
     let found = member.search(patient).await;
     found.into_iter().max_by_key(|entry| entry.size).unwrap()
 }

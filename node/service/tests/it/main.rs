@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod catching_up;
 mod commands;
 mod contradiction;
 mod crash;
@@ -31,8 +32,8 @@ mod member;
 mod mllp;
 mod pages;
 mod passkeys;
-mod referral_form;
 mod persons;
+mod referral_form;
 mod registers;
 mod renewal;
 mod restored;
