@@ -6,12 +6,13 @@ DIR ?= corpus
 FOLDER ?= deploy/demo/run
 NPM ?= npm
 SEEDS ?= 40
+COUNT ?= 1000000
 VENV := target/python
 PAGES := web/dist/doctor.html
 # Where cargo builds, whatever the environment or its configuration says.
 TARGET = $(or $(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target)
 
-.PHONY: demo test tools node-tools test-tools format lint docs unit vectors pages pages-check browser sweep corpus bench
+.PHONY: demo test tools node-tools test-tools format lint docs unit vectors pages pages-check browser sweep corpus soak bench
 
 demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew, FOLDER=... puts it elsewhere
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo
@@ -107,6 +108,10 @@ corpus: $(VENV)/ready ## sends every file below DIR through a running node, and 
 	"$(TARGET)/debug/examples/corpus" "$(DIR)" --json target/corpus.json
 	$(VENV)/bin/python tests/corpus/independent.py "$(DIR)" target/corpus.json
 	@if [ -d "$(DIR)/mpi" ]; then $(CARGO) run --locked --release -p yiqiao-node-core --example matching -- febrl "$(DIR)/mpi"; fi
+
+soak: tools ## COUNT messages (a million) through a running node that is killed half-way: its counters must add up
+	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo --bins --examples
+	"$(TARGET)/release/examples/soak" --count $(COUNT)
 
 bench: ## figures, each beside its limit in the same run
 	$(CARGO) run --locked --release -p yiqiao-journal --example append

@@ -2,5 +2,6 @@
 
 mod crash;
 mod readme;
+mod soak;
 mod story;
 mod tidy;

@@ -9,6 +9,7 @@
 //! | one child process | [`process`] |
 //! | starting again what ended | [`watch`] |
 //! | what the hospitals' systems send | [`feed`] |
+//! | many messages, and how each of them has to end | [`soak`] |
 //! | the file for scripts | [`facts`] |
 //! | talking to a door as a client does | [`client`] |
 //!
@@ -21,4 +22,5 @@ pub mod feed;
 pub mod place;
 pub mod process;
 pub mod region;
+pub mod soak;
 pub mod watch;

@@ -12,8 +12,8 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, copy, death, deposit, desk, draft, feed, glass, holder, inform, lost, omission, pairs,
-    paper, passkey, queue, register, said, seal, sight, step, words,
+    audit, compare, connection, copy, death, deposit, desk, draft, feed, glass, holder, inform, lost,
+    omission, pairs, paper, passkey, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -79,6 +79,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Remembered(heard) => compare::apply_remembered(heard, view),
         Body::Weighed(weighed) => compare::apply_weighed(weighed, view),
         Body::Omitted(omission) => omission::apply(omission, view),
+        Body::Counted(counted) => connection::apply_counted(counted, at, view),
         Body::Seen(checkpoint) => change_ledger(view, |ledger| ledger.checkpoint = Some(checkpoint.clone())),
     }
 }
@@ -117,9 +118,9 @@ pub(crate) fn apply_received(
     let before = view.find(&slot)?;
     let counters_slot = state::counters(&system);
     let mut counters = view.get(&counters_slot)?;
+    let mut reused = false;
     if let Some(before) = &before {
-        let counter = counter(&mut counters, before.verdict)?;
-        *counter = counter.saturating_sub(1);
+        uncount(&mut counters, before.verdict)?;
         if before.review != 0 {
             close_review(before.review, REVIEW_REPLAYED, view)?;
         }
@@ -127,19 +128,44 @@ pub(crate) fn apply_received(
         let slot = state::control(&read_digest(&received.control)?);
         let messages = view.get(&slot)?.messages + 1;
         view.put(&slot, &state::Control { messages });
-        counters.reused += u64::from(messages > 1);
+        reused = messages > 1;
     }
-    *counter(&mut counters, received.verdict)? += 1;
     let filings = changes.iter().filter(|change| matches!(change.change, Some(change::Change::Filing(_))));
-    counters.documents += filings.count() as u64;
+    let came = Came { verdict: received.verdict, documents: filings.count() as u64, reused };
+    came.count(&mut counters)?;
     view.put(&counters_slot, &counters);
+    let connection = connection::apply_received(received, &came, before.as_ref(), at, view)?;
     register::apply(&received.registers, view)?;
     let review = match &received.original {
         Some(original) => open_review(original, &received.system, at, view)?,
         None => 0,
     };
     let (remarks, entries) = (received.remarks.clone(), received.entries.clone());
-    view.put(&slot, &Message { verdict: received.verdict, review, remarks, entries });
+    view.put(&slot, &Message { verdict: received.verdict, review, remarks, entries, connection });
+    Ok(())
+}
+
+/// What is counted of a message.
+pub(crate) struct Came {
+    pub(crate) verdict: u32,
+    pub(crate) documents: u64,
+    /// Whether another message had its control id before.
+    pub(crate) reused: bool,
+}
+
+impl Came {
+    pub(crate) fn count(&self, counters: &mut Counters) -> Result<(), Fault> {
+        *counter(counters, self.verdict)? += 1;
+        counters.documents += self.documents;
+        counters.reused += u64::from(self.reused);
+        Ok(())
+    }
+}
+
+/// A message no longer ends as it did.
+pub(crate) fn uncount(counters: &mut Counters, verdict: u32) -> Result<(), Fault> {
+    let counter = counter(counters, verdict)?;
+    *counter = counter.saturating_sub(1);
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use yiqiao_proto::tree::Hash;
 
 use crate::actor::Actor;
 use crate::audit;
+use crate::connection::Origin;
 use crate::death::Death;
 use crate::deposit::Deposit;
 use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement, Wish};
@@ -40,6 +41,13 @@ use crate::state::kept;
 pub enum Input {
     /// A message of a system of the hospital.
     Received(Box<Received>),
+    /// What a system sent was no whole message, and went back.
+    Unread {
+        /// The system.
+        system: Code,
+        /// How it came, and what was wrong.
+        origin: Origin,
+    },
     /// Tokens that were asked for, in the order of the identifiers; the driver has checked the proof (T-3).
     Evaluated {
         /// The ticket of the effect.
@@ -388,6 +396,7 @@ impl Input {
             | Self::Permit(_)
             | Self::Forbid(_)
             | Self::Revoke(_)
+            | Self::Unread { .. }
             | Self::BreakGlass(_)
             | Self::JudgeGlass(_)
             | Self::Seal(_)

@@ -15,6 +15,7 @@ use yiqiao_proto::wire::words;
 use crate::apply::tag_bytes;
 use crate::at_rest::Tag;
 use crate::coding::Codes;
+use crate::connection::{self, Origin};
 use crate::deposit;
 use crate::machine::{Stop, Work};
 use crate::person::{self, clip};
@@ -36,6 +37,8 @@ pub struct Received {
     pub subject: Option<Subject>,
     /// Whom it means, if that was in doubt and staff have decided.
     pub holder: Option<Holder>,
+    /// How it came.
+    pub origin: Origin,
     /// What it says.
     pub content: Content,
 }
@@ -113,6 +116,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
     if let Some(known) = &known {
         let verdict = Verdict::from_number(known.verdict).ok_or_else(damaged)?;
         if !verdict.gives_way_to(said) {
+            connection::repeated(work, received)?;
             return repeat(work, verdict, known, &received.content);
         }
     }
@@ -134,6 +138,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
         original: original(&received.content),
         registers: register::named(work.machine, received),
         entries: entries.iter().map(|id| id.as_bytes().to_vec()).collect(),
+        origin: Some(received.origin.write()),
     })?;
     let unused = unused(work, &received.content)?;
     Ok(Answered { verdict, repeat: false, remarks, entries, unused })

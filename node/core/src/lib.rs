@@ -4,6 +4,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the one way in; inputs; effects and answers | [`machine`], `input`, `output` |
+//! | what came through which connection, and how it ended | [`connection`] |
 //! | what becomes of a message; content that comes before; patients; their numbers; codes of the index | [`intake`], [`deposit`], `person`, `visit`, [`register`], [`coding`], [`remark`] |
 //! | who may be whom, and what people decide of it | `likeness`, [`pairs`] |
 //! | what is published, in which order, and what the registry's answers mean | `outbox`, `queue`, `words`, `landing` |
@@ -33,6 +34,7 @@ pub mod boxes;
 pub mod call;
 pub mod coding;
 pub mod compare;
+pub mod connection;
 pub mod consent;
 pub mod copy;
 pub mod credential;

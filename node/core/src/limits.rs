@@ -18,6 +18,10 @@ pub const PAIRS_OF_CHANGE_MAX: usize = 8;
 pub const REGISTERS_MAX: usize = 32;
 /// Bytes of the name of a register.
 pub const REGISTER_BYTES_MAX: usize = 128;
+/// Connections that are counted one by one; what comes through further ones is counted together.
+pub const CONNECTIONS_MAX: usize = 256;
+/// Names that senders give themselves at one door of one system.
+pub const SENDERS_MAX: usize = 16;
 /// Bytes of one text of a patient or a document that is kept: name, address, title.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 /// Items, reviews or problems in one answer.

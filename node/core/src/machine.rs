@@ -36,8 +36,8 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, compare, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform, intake,
-    landing, lost, omission, open, outbox, pairs, paper, passkey, persons, receive, referral, said, seal,
+    audit, compare, connection, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform,
+    intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons, receive, referral, said, seal,
     staff, step, tokens,
 };
 
@@ -358,6 +358,7 @@ impl<'a> Work<'a> {
     fn handle(&mut self, input: &Input) -> Result<Outcome, Stop> {
         match input {
             Input::Received(received) => intake::receive(self, received).map(Outcome::Received),
+            Input::Unread { system, origin } => connection::unread(self, system, origin),
             Input::Deposit(deposit) => deposit::take(self, deposit),
             Input::Evaluated { ticket, tokens } => landing::evaluated(self, *ticket, tokens),
             Input::Receipted { ticket, receipts, checkpoint, last } => {

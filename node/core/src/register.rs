@@ -183,7 +183,7 @@ pub(crate) fn named(machine: &Machine, received: &Received) -> Vec<String> {
 }
 
 /// A name as it is kept and shown to people: of bounded length, on one line.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let plain: String = name.chars().filter(|character| !character.is_control()).collect();
     let end = (0..=REGISTER_BYTES_MAX.min(plain.len())).rev().find(|at| plain.is_char_boundary(*at));
     plain.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()

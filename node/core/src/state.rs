@@ -157,6 +157,10 @@ pub enum Table {
     Release = 90,
     /// Lines of the audit by their commitments.
     LineRef = 91,
+    /// Which connections there are.
+    Connections = 120,
+    /// What came through each.
+    Connection = 121,
 }
 
 /// What there is one of.
@@ -182,6 +186,18 @@ pub fn control(tag: &Digest) -> Slot<Control> {
 /// What became of a system's messages.
 pub fn counters(system: &Code) -> Slot<Counters> {
     Slot::new(Table::Counters as u8, &[system.padded()])
+}
+
+/// Which connections there are.
+pub(crate) fn connections() -> Slot<kept::Connections> {
+    Slot::new(Table::Connections as u8, &[])
+}
+
+/// What came through a connection.
+pub(crate) fn connection(name: &kept::ConnectionName) -> Slot<kept::Connection> {
+    let (system, door) = (name.system.as_bytes(), name.door.to_be_bytes());
+    let length = u64::try_from(system.len()).unwrap_or(u64::MAX).to_be_bytes();
+    Slot::new(Table::Connection as u8, &[&length, system, &door, name.sender.as_bytes()])
 }
 
 /// Who has a number.

@@ -9,6 +9,7 @@ use yiqiao_proto::phi::Phi;
 
 use crate::dates::When;
 use crate::facts::{Answer, ReviewReason, Understood};
+use crate::hl7::Envelope;
 use crate::intake::Item;
 use crate::patient::Patient;
 
@@ -17,6 +18,8 @@ use crate::patient::Patient;
 pub struct Summary {
     /// Where the message stands in the input.
     pub span: Range<usize>,
+    /// What its sending system calls itself: application, then facility (MSH-3, MSH-4); empty if it does not say.
+    pub sender: String,
     /// Its control id (MSH-10), if it has one.
     pub control_id: Option<String>,
     /// The identifier under which its patient is filed.
@@ -35,6 +38,7 @@ impl Summary {
         let envelope = item.envelope.as_ref();
         let bare = Self {
             span: item.span.clone(),
+            sender: envelope.map(sender).unwrap_or_default(),
             control_id: envelope.map(|envelope| envelope.control_id.clone()).filter(|id| !id.is_empty()),
             patient: None,
             kind: envelope.map(|envelope| envelope.kind.clone()).filter(|kind| !kind.is_empty()),
@@ -72,6 +76,12 @@ impl Summary {
     fn because(self, reason: &str) -> Self {
         Self { reason: Some(reason.to_owned()), ..self }
     }
+}
+
+/// `HIS|QZRM`; the application alone if it names no facility.
+fn sender(envelope: &Envelope) -> String {
+    let parts = [envelope.sending_application.as_str(), envelope.sending_facility.as_str()];
+    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("|")
 }
 
 const fn review_reason(reason: ReviewReason) -> &'static str {
@@ -119,6 +129,7 @@ mod tests {
             format!("{HEADER}ADT^A01|H1|P|2.4\rEVN|A01|202603020829\rPID|1||0088123^^^HIS^MR\rPV1|1|I\r");
         let told = one(&text);
         assert_eq!((told.span, told.control_id.as_deref()), (0..text.len(), Some("H1")));
+        assert_eq!(told.sender, "HIS|QZRM");
         assert_eq!(told.patient.as_ref().map(|id| id.expose().as_str()), Some("0088123"));
         assert_eq!((told.kind.as_deref(), told.reason), (Some("ADT^A01"), None));
         assert_eq!(told.date.map(|date| date.precision), Some(Precision::Minute));

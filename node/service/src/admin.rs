@@ -10,6 +10,7 @@ use yiqiao_host::accounts::commands::{self, AccountAnswer, AccountRequest};
 use yiqiao_host::clients::Scope;
 use yiqiao_node_core::ask::{self, ReviewState};
 use yiqiao_node_core::compare::Contradiction;
+use yiqiao_node_core::connection::{self, Connection, Door};
 use yiqiao_node_core::intake::Holder;
 use yiqiao_node_core::lost;
 use yiqiao_node_core::machine::Input;
@@ -19,6 +20,7 @@ use yiqiao_node_core::state::Counters;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Timestamp;
 
+use crate::api::connections::ConnectionRow;
 use crate::app::App;
 use crate::audit::{self, Walked};
 use crate::evidence;
@@ -194,6 +196,9 @@ pub(crate) struct Status {
     #[serde(default)]
     pub(crate) registers: Vec<RegisterLine>,
     pub(crate) systems: BTreeMap<String, SystemLine>,
+    /// What came through each door, by what the sender calls itself.
+    #[serde(default)]
+    pub(crate) connections: Vec<ConnectionRow>,
 }
 
 /// Patients whose tokens the registry gives later.
@@ -399,6 +404,7 @@ async fn status(app: &App) -> Result<Status, String> {
         Ok(Standing {
             depth: ask::depth(view)?,
             counters: counters.collect::<Result<_, _>>()?,
+            connections: connection::all(view)?,
             waiting: ask::waiting(view)?,
             registers: machine.registers(view)?,
             lease_ends: machine.lease_ends(at),
@@ -414,7 +420,9 @@ async fn status(app: &App) -> Result<Status, String> {
     });
     let standing = now.await.map_err(sentence)?;
     let exchange = exchange(app, &standing);
-    let Standing { depth, found, tokens_wait, counters, registers, member_list, is_member, .. } = standing;
+    let Standing {
+        depth, found, tokens_wait, counters, connections, registers, member_list, is_member, ..
+    } = standing;
     let trouble = app.registry.last_trouble();
     Ok(Status {
         region: app.member.region.to_string(),
@@ -441,6 +449,10 @@ async fn status(app: &App) -> Result<Status, String> {
         recalled: found.map(|found| recalled(app, found)),
         registers: registers.into_iter().filter(|register| !register.configured).map(register_line).collect(),
         systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
+        connections: connections
+            .into_iter()
+            .map(|one| ConnectionRow::of(one, app.reception.zone()))
+            .collect(),
     })
 }
 
@@ -462,6 +474,7 @@ struct Standing {
     tokens_wait: Option<(Timestamp, usize)>,
     omissions: Vec<Omission>,
     counters: Vec<(String, Counters)>,
+    connections: Vec<Connection>,
     member_list: u64,
     is_member: bool,
 }
@@ -587,7 +600,7 @@ async fn replay(app: &App, number: u64, holder: Option<Whose>) -> Result<Reply, 
         Whose::Same => Holder::Same,
         Whose::Another => Holder::Another,
     });
-    let beside = Beside { holder, ..Beside::default() };
+    let beside = Beside { holder, door: Door::Review, ..Beside::default() };
     for taken in app.reception.take_with(&system, bytes, None, beside).await {
         let answer = taken.map_err(sentence)?;
         let mut said = vec![name_of(&answer.answered.verdict)];

@@ -5,6 +5,7 @@ mod asking;
 mod assigning;
 mod audit;
 mod completeness;
+pub(crate) mod connections;
 mod consents;
 mod copies;
 mod documents;
@@ -108,6 +109,7 @@ fn people(app: &App) -> Router {
         .merge(filing::router())
         .merge(assigning::router())
         .merge(audit::router())
+        .merge(connections::router())
         .merge(glass::router())
         .merge(sealing::router())
         .with_state(front::Front::new(app.clone()))

@@ -17,6 +17,7 @@ use crate::admin::{
     ClientLine, ProblemLine, RecalledLine, RegisterLine, Reply, Request, ReviewLine, Status, TokensLine,
     Whose,
 };
+use crate::api::connections::ConnectionRow;
 use crate::api::intake::SCOPE;
 use crate::audit::Walked;
 use crate::config::Config;
@@ -316,7 +317,28 @@ fn status_text(status: &Status) -> String {
             line.indexed, line.applied, line.answered, line.review, line.refused, line.documents
         )
     }));
+    lines.extend(status.connections.iter().map(connection_text));
     lines.join("\n")
+}
+
+/// What came through a door, by what its sender calls itself.
+fn connection_text(row: &ConnectionRow) -> String {
+    let system = if row.system.is_empty() { "others" } else { &row.system };
+    let sender = if row.sender.is_empty() { "-" } else { &row.sender };
+    let last = row.last.as_deref().unwrap_or("-");
+    let wrong = row.wrong.as_ref().map(|wrong| format!("; last wrong {}: {}", wrong.at, wrong.what));
+    format!(
+        "connection    {system} by {} from {sender}: {} came, {} of them again, last {last}; indexed {}, applied {}, answered {}, review {}, refused {}{}",
+        row.door,
+        row.came,
+        row.repeated,
+        row.indexed,
+        row.applied,
+        row.answered,
+        row.review,
+        row.refused,
+        wrong.unwrap_or_default()
+    )
 }
 
 /// What an operator is to look at now.

@@ -20,6 +20,7 @@ use yiqiao_intake::hl7::mllp::{self, Decoder, FrameError};
 use yiqiao_intake::limits::MESSAGE_BYTES_MAX;
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_journal::limits::RECORD_BYTES_MAX;
+use yiqiao_node_core::connection::{Door, Origin};
 
 use crate::config::MllpDoor;
 use crate::limits::{MLLP_CONNECTIONS_MAX, MLLP_IDLE, MLLP_READ_BYTES, MLLP_STALL};
@@ -79,7 +80,7 @@ impl Mllp {
             for frame in decoder.push(bytes.get(..read).unwrap_or_default()) {
                 let answer = match frame {
                     Ok(message) => self.take(message).await,
-                    Err(error) => self.unframed(error),
+                    Err(error) => self.unframed(error).await,
                 };
                 if !self.write(&mut stream, answer).await {
                     return;
@@ -92,6 +93,7 @@ impl Mllp {
         }
         if let Err(error) = decoder.finish() {
             tracing::warn!(system = %self.door.system, %error, "the last frame of a connection is not taken");
+            self.count(&refusal(error)).await;
         }
     }
 
@@ -112,23 +114,37 @@ impl Mllp {
     /// Takes the messages of a frame; the acknowledgement, if the sender wants one.
     async fn take(&self, message: Vec<u8>) -> Option<Vec<u8>> {
         let message: Arc<[u8]> = message.into();
-        let taken = self.reception.take(&self.door.system, Arc::clone(&message), Some(Format::Hl7V2)).await;
+        let taken = self
+            .reception
+            .take(&self.door.system, Door::Mllp, Arc::clone(&message), Some(Format::Hl7V2))
+            .await;
         self.acknowledge(&message, verdict(&taken))
     }
 
-    fn unframed(&self, error: FrameError) -> Option<Vec<u8>> {
+    async fn unframed(&self, error: FrameError) -> Option<Vec<u8>> {
         tracing::warn!(system = %self.door.system, %error, "a frame is not taken");
-        let refusal = match error {
-            FrameError::TooLong { limit } => Refusal::TooLarge { what: "an MLLP frame", limit },
-            FrameError::Unterminated { .. } => Refusal::FrameUnterminated,
-        };
+        let refusal = refusal(error);
+        self.count(&refusal).await;
         self.acknowledge(b"", Verdict::Refused(&refusal))
+    }
+
+    /// Counts a frame that is none.
+    async fn count(&self, refusal: &Refusal) {
+        let origin = Origin { wrong: refusal.to_string(), ..Origin::through(Door::Mllp) };
+        self.reception.unread(&self.door.system, origin).await;
     }
 
     fn acknowledge(&self, message: &[u8], verdict: Verdict<'_>) -> Option<Vec<u8>> {
         let control_id = hex::encode(keys::random::<10>());
         let stamp = Stamp { now: self.clock.now(), control_id: &control_id, zone: self.reception.zone() };
         acknowledge(message, verdict, stamp)
+    }
+}
+
+const fn refusal(error: FrameError) -> Refusal {
+    match error {
+        FrameError::TooLong { limit } => Refusal::TooLarge { what: "an MLLP frame", limit },
+        FrameError::Unterminated { .. } => Refusal::FrameUnterminated,
     }
 }
 

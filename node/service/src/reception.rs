@@ -12,6 +12,7 @@ use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_intake::summary::Summary;
+use yiqiao_node_core::connection::{self, Origin};
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
 use yiqiao_node_core::machine::{self, Input, Outcome};
 use yiqiao_node_core::remark::Remark;
@@ -40,6 +41,8 @@ pub(crate) struct Beside {
     pub(crate) deposits: BTreeMap<String, Sealed>,
     /// Whom it means, as staff have decided.
     pub(crate) holder: Option<Holder>,
+    /// Through which door it came.
+    pub(crate) door: connection::Door,
 }
 
 /// What became of one message.
@@ -88,10 +91,11 @@ impl Reception {
     pub(crate) async fn take(
         &self,
         system: &Code,
+        door: connection::Door,
         bytes: impl Into<Arc<[u8]>>,
         format: Option<Format>,
     ) -> Vec<Taken> {
-        self.take_with(system, bytes, format, Beside::default()).await
+        self.take_with(system, bytes, format, Beside { door, ..Beside::default() }).await
     }
 
     /// The same with what the door knows beside.
@@ -120,6 +124,13 @@ impl Reception {
         taken
     }
 
+    /// Counts what a system sent and no reader could take for a message.
+    pub(crate) async fn unread(&self, system: &Code, origin: Origin) {
+        if let Err(error) = self.inbox.hand(Input::Unread { system: system.clone(), origin }).await {
+            tracing::warn!(%system, %error, "what could not be read is not counted");
+        }
+    }
+
     /// Takes some messages together: one write to the disk for what they say.
     async fn take_slice(
         &self,
@@ -140,6 +151,7 @@ impl Reception {
             .map(|ready| {
                 let mut ready = ready.map_err(|error| not_kept(&error))?;
                 (ready.input.subject, ready.input.holder) = (beside.subject, beside.holder);
+                ready.input.origin.door = beside.door;
                 Ok(self.hand(bytes, ready))
             })
             .collect();
@@ -156,7 +168,7 @@ impl Reception {
     /// Puts a message into the queue at once; what became of it comes later.
     fn hand<'a>(&'a self, bytes: &'a Arc<[u8]>, ready: Ready) -> impl Future<Output = Taken> + Send + 'a {
         let Ready { system, said, input, placed, refusal } = ready;
-        let (control_id, digest) = (input.control_id.clone(), input.digest);
+        let (control_id, digest, origin) = (input.control_id.clone(), input.digest, input.origin.clone());
         let outcome = self.inbox.hand(Input::Received(input));
         async move {
             let outcome = outcome.await;
@@ -164,6 +176,10 @@ impl Reception {
                 // The reader and the machine disagree whether it names a patient: a person looks at it.
                 Err(NotTaken::Refused(machine::Refused::NoPatient)) => ReviewReason::NoIdentifier,
                 Err(NotTaken::Refused(machine::Refused::OtherPerson)) => ReviewReason::OtherPerson,
+                Err(error @ NotTaken::TooLong) => {
+                    self.unread(&system, Origin { wrong: error.to_string(), ..origin }).await;
+                    return self.settle(outcome, &placed, said, refusal);
+                }
                 _ => return self.settle(outcome, &placed, said, refusal),
             };
             self.discard(&placed);
@@ -171,9 +187,12 @@ impl Reception {
             let kept = self.read(move || seal(&vault, whole.get(span).unwrap_or_default())).await;
             let whole = kept.ok_or(NotTaken::Busy)?.map_err(|error| not_kept(&error))?;
             let content = Content::Review(reason, whole.sealed.clone());
-            let review = Received { system, control_id, digest, subject: None, holder: None, content };
+            let said = said.kept_for(reason);
+            let origin = Origin { wrong: said.reason.clone().unwrap_or_default(), ..origin };
+            let review =
+                Received { system, control_id, digest, subject: None, holder: None, origin, content };
             let outcome = self.inbox.hand(Input::Received(Box::new(review))).await;
-            self.settle(outcome, &[whole], said.kept_for(reason), refusal)
+            self.settle(outcome, &[whole], said, refusal)
         }
     }
 
@@ -240,15 +259,23 @@ fn ready(
             Content::Refused
         }
     };
+    let wrong = said.reason.clone().filter(|_| is_wrong(&content)).unwrap_or_default();
+    let origin = Origin { door: connection::Door::default(), sender: said.sender.clone(), wrong };
     let input = Received {
         system: system.clone(),
         control_id: said.control_id.clone(),
         digest: hash::blake3(&[message]),
         subject: None,
         holder: None,
+        origin,
         content,
     };
     Ok(Ready { system: system.clone(), said, input: Box::new(input), placed, refusal })
+}
+
+/// Whether somebody has to look at it; an answer is as it should be.
+const fn is_wrong(content: &Content) -> bool {
+    matches!(content, Content::Review(..) | Content::Refused)
 }
 
 /// Seals all documents, or leaves none.

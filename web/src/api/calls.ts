@@ -120,6 +120,9 @@ export const notice = (body: Api.NoticeRequest) => call<Api.Notice>('POST', '/ap
 export const ownAudit = (after: string | null, signal?: AbortSignal) =>
   call<Api.Page<Api.AuditRow>>('GET', paged('/api/me/audit', after), undefined, signal);
 
+/** What came through which door, for the hospital's IT. */
+export const connections = (signal?: AbortSignal) => call<{ items: Api.ConnectionRow[] }>('GET', '/api/connections', undefined, signal);
+
 export const anchors = (signal?: AbortSignal) => call<Api.Anchoring>('GET', '/api/audit/anchors', undefined, signal);
 
 export const ownHoldings = (signal?: AbortSignal) => call<Api.HoldingRow[]>('GET', '/api/me/holdings', undefined, signal);

@@ -405,6 +405,29 @@ export interface Anchoring {
   broken: number | null;
 }
 
+// ---- What the hospital's systems send: GET /api/connections ----
+
+/** `came` is the sum of the five ways to end and of `repeated`. */
+export interface ConnectionRow {
+  /** Empty: all for which there is no room of their own. */
+  system: string;
+  door: 'mllp' | 'http' | 'fhir' | 'folder' | 'desk' | 'review' | 'backfill' | 'other';
+  /** Empty if it does not say. */
+  sender: string;
+  came: number;
+  indexed: number;
+  applied: number;
+  answered: number;
+  review: number;
+  refused: number;
+  repeated: number;
+  documents: number;
+  /** Messages with the control id of an earlier one, and other bytes. */
+  reused: number;
+  last: string | null;
+  wrong: { at: string; what: string } | null;
+}
+
 // ---- What the registry lists: GET /api/me/holdings ----
 
 export interface HoldingRow {

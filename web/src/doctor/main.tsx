@@ -1,4 +1,4 @@
-/** The doctors' page: doctors, heads of departments, nurses, referral offices, desks and the office of medical affairs of one hospital. */
+/** The doctors' page: doctors, heads of departments, nurses, referral offices, desks, the office of medical affairs and the IT of one hospital. */
 
 import { mount } from '../shared/page';
 import { SignedInOnly } from '../shared/session';
@@ -7,7 +7,7 @@ import { T } from './texts';
 import './doctor.css';
 
 mount('dense', (
-  <SignedInOnly title={T.title} roles={['doctor', 'head', 'nurse', 'referral-office', 'desk', 'medical-affairs']}>
+  <SignedInOnly title={T.title} roles={['doctor', 'head', 'nurse', 'referral-office', 'desk', 'medical-affairs', 'it']}>
     <Shell />
   </SignedInOnly>
 ));

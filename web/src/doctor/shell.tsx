@@ -1,6 +1,6 @@
 /** The frame around every view, and which view belongs to which route. */
 
-import { AlertOutlined, AuditOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, UserSwitchOutlined } from '@ant-design/icons';
+import { AlertOutlined, ApiOutlined, AuditOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, UserSwitchOutlined } from '@ant-design/icons';
 import { Button, Layout, Menu } from 'antd';
 import { useEffect, useRef } from 'react';
 import { to, useRoute, type Route } from '../shared/route';
@@ -8,6 +8,7 @@ import { useSession } from '../shared/session';
 import { nameOf } from '../shared/format';
 import { T as S } from '../shared/texts';
 import { Audit } from './audit';
+import { Connections } from './connections';
 import { ConsentRecording } from './consent-recording';
 import { Emergencies } from './emergencies';
 import { FindPatient } from './find';
@@ -22,12 +23,12 @@ import { Seals } from './seals';
 import { T } from './texts';
 
 /** Where somebody begins: who has no patients of their own begins with the work that waits. */
-type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'audit';
+type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'connections';
 
 export function Shell() {
   const route = useRoute();
   const { has } = useSession();
-  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('it') ? 'audit' : 'find';
+  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('desk') ? 'find' : 'connections';
   return (
     <Layout className="shell">
       <TopBar />
@@ -66,8 +67,9 @@ function Navigation({ at }: { at: string }) {
   const items = [
     ...(has('medical-affairs')
       ? [{ key: 'emergencies', icon: <AlertOutlined aria-hidden />, label: <a href={to(['emergencies'])}>{T.nav.emergencies}</a> }, { key: 'seals', icon: <LockOutlined aria-hidden />, label: <a href={to(['seals'])}>{T.nav.seals}</a> }]
-      : [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }]),
-    { key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> },
+      : has('doctor', 'head', 'nurse', 'referral-office', 'desk') ? [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }] : []),
+    ...(has('doctor', 'head', 'nurse', 'referral-office', 'desk', 'medical-affairs') ? [{ key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> }] : []),
+    ...(has('it') ? [{ key: 'connections', icon: <ApiOutlined aria-hidden />, label: <a href={to(['connections'])}>{T.nav.connections}</a> }] : []),
     ...(has('desk') ? [{ key: 'identity', icon: <UserSwitchOutlined aria-hidden />, label: <a href={to(['identity'])}>{T.nav.identity}</a> }] : []),
     ...(has('medical-affairs', 'it') ? [{ key: 'audit', icon: <AuditOutlined aria-hidden />, label: <a href={to(['audit'])}>{T.nav.audit}</a> }] : []),
     ...(has('doctor', 'head', 'nurse', 'referral-office') ? [
@@ -101,6 +103,7 @@ function view({ path: [section, one, two, ...rest], query }: Route) {
   if (section === 'emergencies') return <Emergencies />;
   if (section === 'seals') return <Seals />;
   if (section === 'audit') return <Audit />;
+  if (section === 'connections') return <Connections />;
   if (section === 'inbox' || section === 'sent') return <Referrals key={section} box={section} />;
   if (section === 'referrals' && one !== undefined && two !== undefined) return <ReferralView member={one} id={two} chosen={rest} />;
   return <Patients />;

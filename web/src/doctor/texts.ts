@@ -4,7 +4,7 @@ import type { CopyState, Referral, ReferralForm, ReferralState } from '../api/ty
 
 export const T = {
   title: '医生工作站',
-  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', menu: '导航' },
+  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况', menu: '导航' },
 
   away: {
     title: '区域登记平台暂时连接不上',
@@ -99,6 +99,17 @@ export const T = {
     whole: '逐行核对前后相符；一小时内做第一次锚定', agrees: '逐行核对与区域日志的锚定一致', away: '区域平台暂时没有应答，锚定情况可能不是最新',
     broken: (line: string) => `警报：第 ${line} 行与当时写下的不一致，或已缺失`,
     brokenHelp: '请保持数据目录原样，立即报告院领导和区域平台；命令 yiqiao-node audit verify 可重新核对。',
+  },
+
+  connections: {
+    title: '接口概况',
+    help: '本院各系统经各接口送来的消息，每条只有一种结局：生成文档、更新患者或就诊、已应答（不是病历）、待人工处理、退回发送方，或与以前送来的完全相同。六项之和等于收到总数。这里没有患者资料。',
+    empty: '还没有系统送来消息',
+    emptyHelp: '把各系统现有的接口指向本节点后，这里会自动出现。',
+    columns: { system: '系统', door: '接入方式', sender: '发送方自称', came: '收到', indexed: '生成文档', applied: '更新', answered: '已应答', review: '待处理', refused: '退回', repeated: '重复', last: '最近收到', wrong: '最近一次问题' },
+    door: { mllp: 'HL7 v2（MLLP）', http: 'HTTP', fhir: 'FHIR', folder: '文件夹', desk: '本院人员登记', review: '人工重放', backfill: '历史补录', other: '未知' },
+    others: '其余系统（合计）', none: '未注明', fine: '没有',
+    review: '待处理的消息用命令 yiqiao-node review list 查看、修正后重放。',
   },
 
   seals: {

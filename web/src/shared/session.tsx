@@ -30,7 +30,7 @@ export function useSession(): SignedIn {
 
 /** Which page belongs to a role, for somebody who came to the wrong one. */
 const PAGE_OF: Record<string, string> = {
-  doctor: './', head: './', nurse: './', 'referral-office': './', desk: './', 'medical-affairs': './',
+  doctor: './', head: './', nurse: './', 'referral-office': './', desk: './', 'medical-affairs': './', it: './',
   patient: './patient', bureau: './', operator: './',
 };
 

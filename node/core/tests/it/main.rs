@@ -3,6 +3,7 @@
 mod anchors;
 mod calls;
 mod compare;
+mod connections;
 mod consent;
 mod copies;
 mod costs;

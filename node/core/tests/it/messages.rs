@@ -21,7 +21,7 @@ fn the_same_system_control_id_and_bytes_are_nothing_new() {
     assert_eq!((again.verdict, again.repeat, &again.entries), (Verdict::Indexed, true, &first.entries));
     assert_eq!(again.unused.len(), 1, "the file sealed for the repeat is left over");
     assert!(!node.ask(|_, view| ask::is_in_use(&again.unused[0], node.now, view)));
-    assert_eq!((node.journal.len(), sum(&node.counters("his"))), (records, 1));
+    assert_eq!((node.journal.len(), sum(&node.counters("his"))), (records + 1, 1), "a repeat is counted");
     let elsewhere = Msg { system: "lis", ..message };
     assert!(!node.receive(&elsewhere).repeat);
 }

@@ -16,6 +16,7 @@ use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient};
 use yiqiao_node_core::ask;
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::connection::Origin;
 use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
 use yiqiao_node_core::machine::{
@@ -356,6 +357,7 @@ pub(crate) struct Msg {
     pub(crate) bytes: Vec<u8>,
     pub(crate) says: Says,
     pub(crate) holder: Option<Holder>,
+    pub(crate) origin: Origin,
 }
 
 #[derive(Clone, Debug)]
@@ -375,6 +377,7 @@ impl Msg {
             bytes: control.as_bytes().to_vec(),
             says,
             holder: None,
+            origin: Origin::default(),
         }
     }
 
@@ -392,7 +395,8 @@ impl Msg {
             Err(_) => Says::Refused,
         };
         let control = item.envelope.map(|envelope| envelope.control_id);
-        Self { system, control, bytes: input[item.span].to_vec(), says, holder: None }
+        let origin = Origin::default();
+        Self { system, control, bytes: input[item.span].to_vec(), says, holder: None, origin }
     }
 
     pub(crate) fn seal(&self, seal: &mut impl FnMut() -> Sealed) -> Received {
@@ -411,6 +415,7 @@ impl Msg {
             digest: hash::blake3(&[&self.bytes]),
             subject: None,
             holder: self.holder,
+            origin: self.origin.clone(),
             content,
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::date;
 use yiqiao_intake::intake::{self, Door};
 use yiqiao_node_core::ask;
+use yiqiao_node_core::connection::{self, Connection};
 use yiqiao_node_core::remark::Remark;
 use yiqiao_proto::hash;
 use yiqiao_proto::person;
@@ -45,7 +46,10 @@ fn the_five_counters_add_up_and_a_second_delivery_is_all_repeats() {
         }
         let records = node.journal.len();
         assert!(messages.iter().all(|message| node.receive(message).repeat));
-        assert_eq!(node.journal.len(), records);
+        assert_eq!(node.journal.len(), records + messages.len(), "each is counted, and nothing else");
+        let connections = node.ask(|_, view| connection::all(view));
+        let came: u64 = connections.iter().map(Connection::came).sum();
+        assert_eq!(came, 2 * messages.len() as u64);
     }
 }
 

@@ -12,6 +12,7 @@ use yiqiao_intake::flag::Flags;
 use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient, Sex};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::audit::Act;
+use yiqiao_node_core::connection::{Door, Origin};
 use yiqiao_node_core::intake::{Content, Received};
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::register::{DESK, Number};
@@ -195,6 +196,7 @@ fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Inpu
         digest: hash::blake3(&said),
         subject: None,
         holder: None,
+        origin: Origin::through(Door::Desk),
         content: Content::Events(vec![event]),
     }))
 }

@@ -22,6 +22,7 @@ use yiqiao_intake::dates::When;
 use yiqiao_intake::facts::Format;
 use yiqiao_intake::limits::INPUT_BYTES_MAX;
 use yiqiao_intake::summary::Summary;
+use yiqiao_node_core::connection::Door;
 use yiqiao_node_core::intake::Verdict;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::phi::Phi;
@@ -94,7 +95,7 @@ async fn take(
     let system = Code::new(client.client.id.as_str());
     let system = system.map_err(|error| Problem::new(&kind::FORBIDDEN).detail(error.to_string()))?;
     let format = format(&headers)?;
-    let taken = app.reception.take(&system, body.as_ref(), format).await;
+    let taken = app.reception.take(&system, Door::Http, body.as_ref(), format).await;
     let status = taken.iter().map(status).max().unwrap_or(StatusCode::OK);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         return Err(Problem::new(&kind::UNAVAILABLE).retry_after(AGAIN));

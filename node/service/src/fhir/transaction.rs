@@ -14,6 +14,7 @@ use yiqiao_fhir::provide::{self, Provided, Record, Transaction};
 use yiqiao_fhir::resource::Resource;
 use yiqiao_fhir::search::Who;
 use yiqiao_intake::facts::Format;
+use yiqiao_node_core::connection::Door;
 use yiqiao_node_core::intake::{Answered, Verdict};
 use yiqiao_proto::id::{EntryId, Subject};
 
@@ -29,7 +30,7 @@ pub(super) async fn take(call: Call, body: Result<Bytes, BytesRejection>) -> Res
     let transaction = provide::read_transaction(&bytes, &call.site)?;
     let beside = match &transaction {
         Transaction::Documents(provided) => beside(&call, provided).await?,
-        Transaction::Record(_) => Beside::default(),
+        Transaction::Record(_) => Beside { door: Door::Fhir, ..Beside::default() },
     };
     let reception = &call.door.app.reception;
     let taken = reception.take_with(&call.system, bytes.as_ref(), Some(Format::FhirJson), beside).await;
@@ -67,7 +68,7 @@ async fn beside(call: &Call, provided: &Provided) -> Result<Beside, Refusal> {
         named.check(found.as_ref().map(|found| found.size))?;
         deposits.extend(found.map(|found| (named.url.clone(), found)));
     }
-    Ok(Beside { subject, deposits, holder: None })
+    Ok(Beside { subject, deposits, holder: None, door: Door::Fhir })
 }
 
 /// The body of a resource that is sent, of at most so many bytes.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use yiqiao_intake::facts::{Document, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
+use yiqiao_node_core::connection::Origin;
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed, Verdict};
 use yiqiao_node_core::machine::{Input, Outcome, Refused};
 use yiqiao_node_core::remark::Remarks;
@@ -83,8 +84,15 @@ impl Node {
         if hub.has_plant(Plant::KeptTwice) && is_chosen {
             let control_id = control_id.map(|id| format!("{id}-2"));
             let content = content.clone();
-            let received =
-                Received { system: system.clone(), control_id, digest, subject: None, holder: None, content };
+            let received = Received {
+                system: system.clone(),
+                control_id,
+                digest,
+                subject: None,
+                holder: None,
+                origin: Origin::default(),
+                content,
+            };
             self.queue(hub, Job::Hand(Waiting::nobody(Input::Received(Box::new(received)))));
         }
         if hub.has_plant(Plant::AckOnly) && is_chosen {
@@ -104,7 +112,8 @@ impl Node {
         let (system, control_id, digest) = (slip.system.clone(), slip.control_id.clone(), slip.digest);
         let subject = control_id.clone().and_then(|id| self.first_filed.get(&(system.clone(), id))).copied();
         let holder = hub.has_plant(Plant::NumberBelieved).then_some(Holder::Same);
-        let received = Received { system, control_id, digest, subject, holder, content };
+        let received =
+            Received { system, control_id, digest, subject, holder, origin: Origin::default(), content };
         let input = Box::new(Input::Received(Box::new(received)));
         self.queue(hub, Job::Hand(Waiting { input, to: Reply::Sender(Box::new(slip)) }));
     }

@@ -1,0 +1,85 @@
+//! `GET /api/connections`, for the hospital's IT: through which doors its systems send, how all that came has ended, and what was last
+//! wrong. Nothing in it is of a patient. Not here: the messages that wait for a person: `yiqiao-node review`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use yiqiao_host::http::{Json, Problem, method_not_allowed};
+use yiqiao_host::sessions::SignedIn;
+use yiqiao_intake::dates::Zone;
+use yiqiao_node_core::connection::{self, Connection};
+
+use crate::api::front::Front;
+use crate::names::name_of;
+
+pub(super) fn router() -> Router<Front> {
+    Router::new().route("/api/connections", get(connections).fallback(method_not_allowed))
+}
+
+/// A connection: `came` is the sum of the five ways to end and of `repeated`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ConnectionRow {
+    /// Empty: all for which there is no room of their own.
+    pub(crate) system: String,
+    pub(crate) door: String,
+    /// What the sender calls itself, as in `HIS|QZRM`; empty if it does not say.
+    pub(crate) sender: String,
+    pub(crate) came: u64,
+    pub(crate) indexed: u64,
+    pub(crate) applied: u64,
+    pub(crate) answered: u64,
+    pub(crate) review: u64,
+    pub(crate) refused: u64,
+    pub(crate) repeated: u64,
+    pub(crate) documents: u64,
+    /// Messages with the control id of an earlier one, and other bytes.
+    pub(crate) reused: u64,
+    /// When something came last.
+    pub(crate) last: Option<String>,
+    /// What was last refused or kept for a person.
+    pub(crate) wrong: Option<Wrong>,
+}
+
+/// What was wrong, in the words of the reader.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Wrong {
+    pub(crate) at: String,
+    pub(crate) what: String,
+}
+
+#[derive(Serialize)]
+struct Connections {
+    items: Vec<ConnectionRow>,
+}
+
+async fn connections(State(front): State<Front>, who: SignedIn) -> Result<Json<Connections>, Problem> {
+    who.must_be(&["it"])?;
+    let all = front.app.inbox.ask(|_, view| connection::all(view)).await?;
+    let zone = front.app.reception.zone();
+    Ok(Json(Connections { items: all.into_iter().map(|one| ConnectionRow::of(one, zone)).collect() }))
+}
+
+impl ConnectionRow {
+    /// As it is shown, with times of the hospital's zone.
+    pub(crate) fn of(connection: Connection, zone: &Zone) -> Self {
+        let came = connection.came();
+        let Connection { system, door, sender, counters, repeated, last_at, wrong } = connection;
+        Self {
+            system,
+            door: name_of(&door),
+            sender,
+            came,
+            indexed: counters.indexed,
+            applied: counters.applied,
+            answered: counters.answered,
+            review: counters.review,
+            refused: counters.refused,
+            repeated,
+            documents: counters.documents,
+            reused: counters.reused,
+            last: last_at.map(|at| zone.show(at)),
+            wrong: wrong.map(|(at, what)| Wrong { at: zone.show(at), what }),
+        }
+    }
+}
