@@ -250,6 +250,11 @@ impl Offered<'_> {
             cancel(work, earlier.map(|(id, _)| id), remarks)?;
             return Ok(None);
         }
+        if self.document.is_notice() && earlier.as_ref().is_some_and(|(_, earlier)| has_content(earlier)) {
+            // It tells of a document that is here: nothing of it would be better than that.
+            remarks.insert(Remark::Late);
+            return Ok(None);
+        }
         deposit::require_unfiled(&self.sealed.document, work.view)?;
         self.file(work, id, earlier)?;
         Ok(Some(id))
@@ -371,6 +376,12 @@ fn cancel(work: &mut Work<'_>, earlier: Option<EntryId>, remarks: &mut Remarks) 
 
 fn subject_of(document: &Document) -> Result<Subject, Fault> {
     read_subject(&document.entry.as_ref().ok_or_else(damaged)?.subject)
+}
+
+/// Whether it was more than a message alone.
+fn has_content(document: &Document) -> bool {
+    let message = yiqiao_proto::codes::DocumentFormat::Hl7V2.number();
+    document.entry.as_ref().is_some_and(|entry| entry.format != message)
 }
 
 fn is_preliminary(document: &Document) -> bool {

@@ -7,7 +7,7 @@ use yiqiao_proto::phi::Phi;
 
 use crate::dates::{Period, When};
 use crate::flag::Flags;
-use crate::kind::DocumentKind;
+use crate::kind::{DocumentKind, KindCode};
 use crate::lab::LabRow;
 use crate::patient::{Identifier, Patient};
 
@@ -278,6 +278,14 @@ pub enum ReviewReason {
     MergeWithItself,
     /// Who has its number is another person by all that it says. No reader can tell: who knows the patients does.
     OtherPerson,
+}
+
+impl Document {
+    /// Whether it only tells of a document whose content comes otherwise: an MDM without any.
+    pub fn is_notice(&self) -> bool {
+        let is_mdm = matches!(&self.kind.code, KindCode::Hl7(code) if code.starts_with("MDM"));
+        is_mdm && self.format == Format::Hl7V2
+    }
 }
 
 impl Review {

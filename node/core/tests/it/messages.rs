@@ -1,6 +1,7 @@
 //! What becomes of messages: repeats, corrections, reviews, and the five ways in which one can end.
 
-use yiqiao_intake::facts::{ReviewReason, SourceId, Status};
+use yiqiao_intake::facts::{Format, ReviewReason, SourceId, Status};
+use yiqiao_intake::kind::{Class, DocumentKind};
 use yiqiao_node_core::ask::{self, ReviewState};
 use yiqiao_node_core::intake::Verdict;
 use yiqiao_node_core::machine::{Input, Refused};
@@ -184,4 +185,24 @@ fn nothing_in_the_journal_names_a_patient_in_clear() {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret}");
         }
     }
+}
+
+#[test]
+fn a_notice_of_a_document_never_takes_the_place_of_its_content() {
+    let mut node = Node::new(&list(100));
+    let notice = || {
+        let mut notice = document(patient("p", Some(1)), "d", Status::Final);
+        (notice.kind, notice.format) = (DocumentKind::hl7(Class::ProgressNote, "MDM^T03"), Format::Hl7V2);
+        Says::Documents(vec![notice])
+    };
+    let first = node.receive(&Msg::new("1", notice()));
+    assert_eq!(first.verdict, Verdict::Indexed, "before the content comes it is all there is");
+    let content = node.receive(&report("2", patient("p", Some(1)), "d")).entries[0];
+    let look = |entry| node.ask(|machine, view| machine.document(&entry, view)).unwrap();
+    assert!(look(first.entries[0]).replaced);
+    let later = node.receive(&Msg::new("3", notice()));
+    assert_eq!((later.verdict, later.entries.len(), later.unused.len()), (Verdict::Applied, 0, 1));
+    assert!(later.remarks.contains(&Remark::Late));
+    let look = |entry| node.ask(|machine, view| machine.document(&entry, view)).unwrap();
+    assert!(!look(content).replaced);
 }

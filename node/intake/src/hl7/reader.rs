@@ -149,7 +149,7 @@ impl Reading<'_, '_> {
             created,
             service: crate::dates::Period { start: date, end: None },
             author: self.author(),
-            status: Status::Final,
+            status: self.whole_status(),
             replaces: None,
             visit,
             visits: Vec::new(),
@@ -160,9 +160,14 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// Identifiers of what the message is about: filler, then placer numbers, of OBR, then of ORC.
+    /// A referral that is called back (REF^I14) was not meant; a cancelled order or appointment was, and its message says so.
+    fn whole_status(&self) -> Status {
+        if (self.code(), self.trigger()) == ("REF", "I14") { Status::Cancelled } else { Status::Final }
+    }
+
+    /// Identifiers of what the message is about: filler, then placer numbers, of OBR, then of ORC; of an appointment or a referral.
     fn orders(&self) -> Vec<SourceId> {
-        let fields = [("OBR", 3), ("ORC", 3), ("OBR", 2), ("ORC", 2), ("SCH", 2), ("SCH", 1)];
+        let fields = [("OBR", 3), ("ORC", 3), ("OBR", 2), ("ORC", 2), ("SCH", 2), ("SCH", 1), ("RF1", 6)];
         let found = fields.iter().map(|(segment, field)| self.entity_ids(segment, *field));
         found.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default()
     }
@@ -244,7 +249,7 @@ fn class_of(code: &str) -> Class {
         "VXU" => Class::Immunization,
         "SIU" | "SRM" | "BAR" | "DFT" | "PIN" | "EHC" => Class::Administrative,
         "REF" | "RRI" => Class::ReferralNote,
-        "CCM" | "CCR" | "CCU" | "CCI" => Class::Summary,
+        "CCM" | "CCR" | "CCU" | "CCI" | "PPR" | "PGL" | "PPP" | "PPG" => Class::Summary,
         "BPS" | "BTS" | "BRP" | "BRT" => Class::ProcedureRecord,
         _ => Class::Other,
     }

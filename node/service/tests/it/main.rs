@@ -10,6 +10,7 @@
 mod audit;
 mod catching_up;
 mod commands;
+mod connect;
 mod connections;
 mod contradiction;
 mod crash;
