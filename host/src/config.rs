@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use yiqiao_proto::time::Millis;
 
 use crate::limits::CONFIG_BYTES_MAX;
@@ -81,6 +81,13 @@ impl ConfigPath {
 impl AsRef<Path> for ConfigPath {
     fn as_ref(&self) -> &Path {
         &self.0
+    }
+}
+
+/// As it was resolved.
+impl Serialize for ConfigPath {
+    fn serialize<S: Serializer>(&self, into: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(into)
     }
 }
 

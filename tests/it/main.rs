@@ -1,5 +1,6 @@
 //! What holds for the whole repository.
 
+mod connect;
 mod crash;
 mod readme;
 mod soak;

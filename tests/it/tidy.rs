@@ -32,6 +32,7 @@ const LADDER: &[&str] = &[
 const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`node.toml`", "node/service/src/config.rs", "pub(crate) struct Config {"),
     ("`[[door]]`", "node/service/src/config.rs", "    Mllp {"),
+    ("`[[table]]`", "node/service/src/config.rs", "pub(crate) struct TableConfig {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
     ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),
     ("`[emergency]`", "node/service/src/config.rs", "pub(crate) struct EmergencyConfig {"),
@@ -192,6 +193,7 @@ fn every_key_of_the_configuration_is_described() {
         let mut known = fields(file, begins);
         if *heading == "`[[door]]`" {
             known.insert("kind".to_owned());
+            known.extend(fields(file, "    Folder {"));
         }
         assert_eq!(described, known, "{heading} of docs/configuration.md, and {file}");
     }

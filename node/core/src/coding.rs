@@ -162,6 +162,7 @@ const fn format(format: Format, kind: &DocumentKind) -> DocumentFormat {
         Format::Text => DocumentFormat::Text,
         Format::Image => DocumentFormat::Picture,
         Format::Dicom => DocumentFormat::Dicom,
+        Format::Table => DocumentFormat::Table,
         Format::Markup | Format::Bytes => DocumentFormat::Binary,
     }
 }

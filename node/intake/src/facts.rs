@@ -32,6 +32,8 @@ pub enum Format {
     Image,
     /// DICOM.
     Dicom,
+    /// Rows, as CSV with a header.
+    Table,
     /// Anything else.
     Bytes,
 }
@@ -359,6 +361,7 @@ impl Format {
             Self::Pdf => "application/pdf",
             Self::Text | Self::Markup => "text/plain",
             Self::Dicom => "application/dicom",
+            Self::Table => "text/csv",
             Self::Image | Self::Bytes => "application/octet-stream",
         }
     }
@@ -376,6 +379,7 @@ impl fmt::Display for Format {
             Self::Markup => "HTML or RTF",
             Self::Image => "an image",
             Self::Dicom => "DICOM",
+            Self::Table => "a table",
             Self::Bytes => "unknown bytes",
         })
     }

@@ -12,6 +12,7 @@
 //! | [`hl7`] | HL7 v2: MLLP, batches, character sets, escapes, ADT, ORU, MDM and the rest, acknowledgements |
 //! | [`lab`] | laboratory results as rows |
 //! | [`cda`] | CDA R2, WS/T 500 and 483, C-CDA: header and a readable rendering |
+//! | [`table`] | CSV and JSON lines by a declared mapping |
 //! | [`fhir`] | FHIR R4, JSON and XML: bundles, single resources, IHE MHD submissions |
 //! | [`resident_id`], [`charset`], [`limits`], [`refusal`] | what they share |
 //!
@@ -33,4 +34,5 @@ pub mod patient;
 pub mod refusal;
 pub mod resident_id;
 pub mod summary;
+pub mod table;
 mod xml;

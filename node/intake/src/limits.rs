@@ -45,6 +45,12 @@ pub const BUNDLE_ENTRIES_MAX: usize = 20_000;
 /// Patients of one bundle that are compared with each other; more than one person goes to review in any case.
 pub const BUNDLE_PATIENTS_MAX: usize = 16;
 
+/// Columns of a table.
+pub const TABLE_COLUMNS_MAX: usize = 1_024;
+
+/// Documents of one table.
+pub const TABLE_DOCUMENTS_MAX: usize = 100_000;
+
 /// Characters of an identifier, a code, or a name that are kept; longer ones are not identifiers.
 pub const TOKEN_CHARS_MAX: usize = 256;
 

@@ -90,6 +90,16 @@ pub enum Refusal {
         /// What must stand there.
         expected: &'static str,
     },
+    /// A row of a table, or a column, that is not as its mapping says.
+    #[error("line {line}{}: {problem}", column.as_ref().map(|name| format!(", column {name}")).unwrap_or_default())]
+    Table {
+        /// From 1, as an editor counts.
+        line: u64,
+        /// The column, as the mapping names it.
+        column: Option<String>,
+        /// What is wrong, without the value.
+        problem: &'static str,
+    },
     /// Bytes that cannot be text of the set they claim.
     #[error("the bytes are no text in {charset}")]
     Charset {

@@ -47,6 +47,7 @@ mod rendering;
 mod sealing;
 mod signing;
 mod signing_in;
+mod tables;
 mod webauthn;
 mod words;
 
@@ -76,6 +77,7 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(open)
         .merge(session_router(app.identity.clone(), home(app)))
         .merge(intake::router(app.clone()))
+        .merge(tables::router(app.clone()))
         .merge(people(app))
         .merge(fhir::router(app.clone()))
         .merge(pages(PAGES))

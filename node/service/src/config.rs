@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use yiqiao_host::config::ConfigPath;
 use yiqiao_host::http::HttpConfig;
@@ -12,6 +13,7 @@ use yiqiao_host::link::Multiaddr;
 use yiqiao_host::telemetry::LogConfig;
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::patient::assigner_of;
+use yiqiao_intake::table::{Field, Kind, Mapping};
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::machine;
@@ -19,7 +21,7 @@ use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Millis;
 
-use crate::limits::DOORS_MAX;
+use crate::limits::{DOORS_MAX, TABLES_MAX};
 use crate::names::{named, names_of};
 
 /// What `node.toml` says.
@@ -49,6 +51,9 @@ pub(crate) struct Config {
     /// Where systems of the hospital deliver without HTTP.
     #[serde(default, rename = "door")]
     pub(crate) doors: Vec<DoorConfig>,
+    /// Tables that systems send, and what their columns say.
+    #[serde(default, rename = "table")]
+    pub(crate) tables: Vec<TableConfig>,
     /// How the hospital's codes become those of the index.
     pub(crate) coding: CodingConfig,
     /// The register whose patient numbers people of the hospital type, as its HIS writes it in CX-4: what is filed by hand is filed under
@@ -132,6 +137,16 @@ pub(crate) enum DoorConfig {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         senders: Vec<IpAddr>,
     },
+    /// Files that a system puts into a folder.
+    Folder {
+        /// The system that puts them there.
+        system: String,
+        /// The folder.
+        folder: ConfigPath,
+        /// The table that its files are; without it they are of any other format.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        table: Option<String>,
+    },
 }
 
 /// The `[coding]` table.
@@ -181,6 +196,67 @@ pub(crate) struct MllpDoor {
     pub(crate) system: Code,
     pub(crate) listen: SocketAddr,
     pub(crate) senders: Vec<IpAddr>,
+}
+
+/// A `[[table]]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TableConfig {
+    /// Its name: `/api/tables/NAME` takes it.
+    pub(crate) name: String,
+    /// What its rows are, such as `fees`.
+    pub(crate) kind: String,
+    /// What people call it.
+    #[serde(default)]
+    pub(crate) title: Option<String>,
+    /// Columns whose values together name the document of a row.
+    pub(crate) key: Vec<String>,
+    /// What separates values.
+    #[serde(default = "comma")]
+    pub(crate) separator: char,
+    /// Who gave the numbers in the column `number`.
+    #[serde(default)]
+    pub(crate) register: String,
+    /// Column of the patient's number of the hospital.
+    #[serde(default)]
+    pub(crate) number: Option<String>,
+    /// Column of the resident identity number.
+    #[serde(default)]
+    pub(crate) resident_id: Option<String>,
+    /// Column of the health card.
+    #[serde(default)]
+    pub(crate) health_card: Option<String>,
+    /// Column of the patient's name.
+    #[serde(default)]
+    pub(crate) patient: Option<String>,
+    /// Column of the sex.
+    #[serde(default)]
+    pub(crate) sex: Option<String>,
+    /// Column of the date of birth.
+    #[serde(default)]
+    pub(crate) birth_date: Option<String>,
+    /// Column of the visit's number.
+    #[serde(default)]
+    pub(crate) visit: Option<String>,
+    /// Column of the time.
+    #[serde(default)]
+    pub(crate) date: Option<String>,
+    /// Column of the department.
+    #[serde(default)]
+    pub(crate) department: Option<String>,
+}
+
+/// A folder that is watched.
+#[derive(Clone, Debug)]
+pub(crate) struct FolderDoor {
+    pub(crate) system: Code,
+    pub(crate) folder: PathBuf,
+    /// The table that its files are.
+    pub(crate) table: Option<Mapping>,
+}
+
+const fn comma() -> char {
+    ','
 }
 
 fn china() -> String {
@@ -239,13 +315,130 @@ impl Config {
 
     pub(crate) fn mllp_doors(&self) -> anyhow::Result<Vec<MllpDoor>> {
         ensure!(self.doors.len() <= DOORS_MAX, "the configuration has more than {DOORS_MAX} doors");
-        let door = |DoorConfig::Mllp { system, listen, senders }: &DoorConfig| {
-            let system = Code::new(system.as_str());
-            let system = system.context("`system` of a door in the configuration")?;
-            Ok(MllpDoor { system, listen: *listen, senders: senders.clone() })
+        let door = |door: &DoorConfig| match door {
+            DoorConfig::Mllp { system, listen, senders } => {
+                Some(Self::system(system).map(|system| MllpDoor {
+                    system,
+                    listen: *listen,
+                    senders: senders.clone(),
+                }))
+            }
+            DoorConfig::Folder { .. } => None,
         };
-        self.doors.iter().map(door).collect()
+        self.doors.iter().filter_map(door).collect()
     }
+
+    pub(crate) fn folder_doors(&self) -> anyhow::Result<Vec<FolderDoor>> {
+        let tables = self.tables()?;
+        let door = |door: &DoorConfig| match door {
+            DoorConfig::Folder { system, folder, table } => {
+                Some(folder_door(system, folder.as_path(), table.as_deref(), &tables))
+            }
+            DoorConfig::Mllp { .. } => None,
+        };
+        let doors: Vec<FolderDoor> = self.doors.iter().filter_map(door).collect::<anyhow::Result<_>>()?;
+        let folders: BTreeSet<&PathBuf> = doors.iter().map(|door| &door.folder).collect();
+        ensure!(folders.len() == doors.len(), "two doors of the configuration watch one folder");
+        Ok(doors)
+    }
+
+    /// The tables that are taken.
+    pub(crate) fn tables(&self) -> anyhow::Result<Vec<Mapping>> {
+        ensure!(self.tables.len() <= TABLES_MAX, "the configuration has more than {TABLES_MAX} tables");
+        let names: BTreeSet<&String> = self.tables.iter().map(|table| &table.name).collect();
+        ensure!(names.len() == self.tables.len(), "two tables of the configuration have one name");
+        self.tables.iter().map(TableConfig::mapping).collect()
+    }
+
+    /// The systems that deliver through doors without a login.
+    pub(crate) fn door_systems(&self) -> anyhow::Result<Vec<Code>> {
+        let system = |door: &DoorConfig| match door {
+            DoorConfig::Mllp { system, .. } | DoorConfig::Folder { system, .. } => Self::system(system),
+        };
+        self.doors.iter().map(system).collect()
+    }
+
+    fn system(written: &str) -> anyhow::Result<Code> {
+        Code::new(written).context("`system` of a door in the configuration")
+    }
+}
+
+/// A folder, with the table that its files are.
+fn folder_door(
+    system: &str,
+    folder: &Path,
+    table: Option<&str>,
+    tables: &[Mapping],
+) -> anyhow::Result<FolderDoor> {
+    let named = |name: &str| {
+        let known = tables.iter().find(|table| table.name == name).cloned();
+        known.with_context(|| {
+            format!("a door of the configuration is for the table {name}, and there is none")
+        })
+    };
+    let table = table.map(named).transpose()?;
+    Ok(FolderDoor { system: Config::system(system)?, folder: folder.to_owned(), table })
+}
+
+impl TableConfig {
+    fn mapping(&self) -> anyhow::Result<Mapping> {
+        let name = &self.name;
+        Code::new(name.as_str()).with_context(|| format!("`table.name` in the configuration is {name}"))?;
+        let (kind, title) = kind(&self.kind)?;
+        ensure!(!self.key.is_empty(), "the table {name} in the configuration has no `key`");
+        let separator = u8::try_from(self.separator).ok().filter(u8::is_ascii);
+        let separator =
+            separator.with_context(|| format!("the separator of the table {name} is not ASCII"))?;
+        let columns = self.columns();
+        let names_patient = [Field::Number, Field::ResidentId, Field::HealthCard]
+            .iter()
+            .any(|field| columns.contains_key(field));
+        ensure!(
+            names_patient == kind.is_about_patients(),
+            "the table {name} in the configuration is of the kind {}: {}",
+            self.kind,
+            if names_patient { "it is not about patients" } else { "name the column of a patient's number" }
+        );
+        Ok(Mapping {
+            name: name.clone(),
+            kind,
+            title: self.title.clone().unwrap_or_else(|| title.to_owned()),
+            key: self.key.clone(),
+            separator,
+            register: assigner_of(&self.register),
+            columns,
+        })
+    }
+
+    fn columns(&self) -> BTreeMap<Field, String> {
+        let all = [
+            (Field::Number, &self.number),
+            (Field::ResidentId, &self.resident_id),
+            (Field::HealthCard, &self.health_card),
+            (Field::Name, &self.patient),
+            (Field::Sex, &self.sex),
+            (Field::BirthDate, &self.birth_date),
+            (Field::Visit, &self.visit),
+            (Field::Date, &self.date),
+            (Field::Department, &self.department),
+        ];
+        all.into_iter().filter_map(|(field, column)| Some((field, column.clone()?))).collect()
+    }
+}
+
+/// A kind of table by its name, and what people call it.
+fn kind(written: &str) -> anyhow::Result<(Kind, &'static str)> {
+    Ok(match written {
+        "fees" => (Kind::Fees, "费用明细"),
+        "settlement" => (Kind::Settlement, "医保结算"),
+        "dispensing" => (Kind::Dispensing, "发药记录"),
+        "stock" => (Kind::Stock, "药品库存"),
+        "catalogue" => (Kind::Catalogue, "供应目录"),
+        "export" => (Kind::Export, "历史记录"),
+        _ => bail!(
+            "`table.kind` in the configuration is {written}, none of: fees, settlement, dispensing, stock, catalogue, export"
+        ),
+    })
 }
 
 impl CodingConfig {
@@ -295,6 +488,7 @@ mod tests {
         config.machine().unwrap();
         config.zone().unwrap();
         assert_eq!((config.listen().unwrap().len(), config.mllp_doors().unwrap().len()), (1, 2));
+        assert_eq!((config.folder_doors().unwrap().len(), config.tables().unwrap().len()), (2, 1));
         let code = |text| Code::new(text).unwrap();
         let departments = config.member_departments().unwrap();
         assert_eq!(departments[&code("qzdx")][&code("d1201")], "心血管内科");

@@ -50,6 +50,13 @@ pub(crate) const DEPOSIT_PIECES_MAX: usize = 4;
 /// Messages of one batch that are handed to the machine together.
 pub(crate) const SLICE_MAX: usize = 64;
 
+/// How often a watched folder is looked into; a file that did not change meanwhile is whole.
+pub(crate) const FOLDER_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Files of one look: the first ones by name.
+pub(crate) const FOLDER_NAMES_MAX: usize = 1_000;
+/// Messages of one file about which the file beside it says why they were refused.
+pub(crate) const FOLDER_REASONS_MAX: usize = 100;
+
 /// MLLP connections of one door.
 pub(crate) const MLLP_CONNECTIONS_MAX: usize = 64;
 /// How long an MLLP connection may be silent between two messages.
@@ -99,7 +106,10 @@ pub(crate) const WRAPPED_BYTES_MAX: u64 = 16 << 20;
 /// Open reviews or problems in one list.
 pub(crate) const LISTED_MAX: usize = 256;
 
-/// MLLP doors of one node.
+/// Tables of one node.
+pub(crate) const TABLES_MAX: usize = 64;
+
+/// Doors of one node that its configuration names.
 pub(crate) const DOORS_MAX: usize = 64;
 
 const _: () = assert!(2 * STATEMENT_WAIT.as_secs() < yiqiao_host::limits::ANSWER_WAIT.as_secs());

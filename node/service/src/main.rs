@@ -7,7 +7,7 @@
 //! | durable state | [`ledger`], [`vault`], [`sweep`] |
 //! | what the machine wants done | [`effects`]; what people ask of the registry: [`registry`]; calls: [`members`]; documents of others: [`fetch`] |
 //! | what other members ask | [`peers`], [`pulls`] |
-//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], `api/intake.rs` |
+//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], [`folders`], `api/intake.rs` |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
 //! | commands of the administrator | [`cli`], answered by [`admin`]; what proves an access: [`evidence`]; a new node: [`join`]; its next keys: [`renewal`] |
 
@@ -25,6 +25,7 @@ mod evidence;
 mod explain;
 mod fetch;
 mod fhir;
+mod folders;
 mod gateway;
 mod join;
 mod ledger;

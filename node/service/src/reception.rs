@@ -12,6 +12,7 @@ use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_intake::summary::Summary;
+use yiqiao_intake::table::{self, Mapping};
 use yiqiao_node_core::connection::{self, Origin};
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
 use yiqiao_node_core::machine::{self, Input, Outcome};
@@ -29,6 +30,7 @@ pub(crate) struct Reception {
     inbox: Inbox,
     vault: Arc<Vault>,
     zone: Zone,
+    tables: Arc<[Mapping]>,
     readers: Arc<Semaphore>,
 }
 
@@ -78,8 +80,8 @@ fn warn_of_reuse(system: &Code, taken: &Taken) {
 }
 
 impl Reception {
-    pub(crate) fn new(inbox: Inbox, vault: Arc<Vault>, zone: Zone) -> Self {
-        Self { inbox, vault, zone, readers: Arc::new(Semaphore::new(READERS_MAX)) }
+    pub(crate) fn new(inbox: Inbox, vault: Arc<Vault>, zone: Zone, tables: Vec<Mapping>) -> Self {
+        Self { inbox, vault, zone, tables: tables.into(), readers: Arc::new(Semaphore::new(READERS_MAX)) }
     }
 
     /// The zone of the hospital's clocks.
@@ -98,6 +100,26 @@ impl Reception {
         self.take_with(system, bytes, format, Beside { door, ..Beside::default() }).await
     }
 
+    /// The table of this name, if the configuration has one.
+    pub(crate) fn table(&self, name: &str) -> Option<&Mapping> {
+        self.tables.iter().find(|mapping| mapping.name == name)
+    }
+
+    /// Takes all documents of a table of a system.
+    pub(crate) async fn take_table(
+        &self,
+        system: &Code,
+        door: connection::Door,
+        mapping: &Mapping,
+        (bytes, charset): (Vec<u8>, Option<String>),
+    ) -> Vec<Taken> {
+        let (mapping, zone) = (mapping.clone(), self.zone.clone());
+        let gather = move || table::gather(&bytes, charset.as_deref(), &mapping, &zone);
+        let Some(gathered) = self.read(gather).await else { return vec![Err(NotTaken::Busy)] };
+        let beside = Beside { door, ..Beside::default() };
+        self.take_items(system, gathered.bytes.into(), beside, gathered.items).await
+    }
+
     /// The same with what the door knows beside.
     pub(crate) async fn take_with(
         &self,
@@ -109,10 +131,23 @@ impl Reception {
         let bytes = bytes.into();
         let deposits = beside.deposits.keys().cloned().collect();
         let door = Door { format, zone: self.zone.clone(), deposits };
-        let input = Arc::clone(&bytes);
-        let Some(mut items) = self.read(move || intake::read(&input, &door)).await else {
-            return vec![Err(NotTaken::Busy)];
+        let (input, tables) = (Arc::clone(&bytes), Arc::clone(&self.tables));
+        let read = move || match table::again(&input, &tables, &door.zone) {
+            Some(rows) => vec![rows],
+            None => intake::read(&input, &door),
         };
+        let Some(items) = self.read(read).await else { return vec![Err(NotTaken::Busy)] };
+        self.take_items(system, bytes, beside, items).await
+    }
+
+    /// Takes what was read, a bounded number of items at once.
+    async fn take_items(
+        &self,
+        system: &Code,
+        bytes: Arc<[u8]>,
+        beside: Beside,
+        mut items: Vec<Item>,
+    ) -> Vec<Taken> {
         let beside = Arc::new(beside);
         let mut taken = Vec::with_capacity(items.len());
         while !items.is_empty() {

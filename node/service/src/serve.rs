@@ -35,6 +35,7 @@ use crate::config::{Config, GatewayConfig, MllpDoor};
 use crate::deposits::Deposits;
 use crate::effects::{Doing, Effects};
 use crate::fetch::Fetcher;
+use crate::folders::Folder;
 use crate::gateway::tell;
 use crate::join::AT_REST;
 use crate::ledger::{self, Ledger, LedgerError};
@@ -70,6 +71,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (mllp_doors, zone, listen) = (config.mllp_doors()?, config.zone()?, config.listen()?);
+    let (folder_doors, tables) = (config.folder_doors()?, config.tables()?);
     let listener = bind(&config.http).await?;
     let doors = bind_doors(mllp_doors).await?;
     let data = config.data.as_path().to_owned();
@@ -95,11 +97,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let members = Members::new(link.clone(), directories.clone());
     let registry = Registry::new(members.clone(), code.clone());
     let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
-    let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone);
+    let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone, tables);
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let (broken, audit_broken) = watch::channel(None);
     let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed, audit_broken };
     let (app, refused) = app(&config, &first, parts)?;
+    let open = |door| Folder::open(door, app.reception.clone());
+    let folders: Vec<Folder> = folder_doors.into_iter().map(open).collect::<anyhow::Result<_>>()?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
     let runtime = Handle::current();
@@ -127,6 +131,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     for (door, listener) in doors {
         let (reception, clock) = (app.reception.clone(), app.clock().clone());
         tasks.spawn(Mllp { door, listener, reception, clock }.serve());
+    }
+    for folder in folders {
+        tasks.spawn(folder.watch());
     }
     let answering = app.clone();
     tasks.spawn(socket.serve(move |request| admin::answer(answering.clone(), request)));
@@ -243,7 +250,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
     let cookie = config.code.parse().context("`code` in the configuration")?;
     let (identity, refused) = Identity::open(data, &cookie, config.http.https, Clock::system())?.telling();
     let clients = Clients::open(&Store::open(&data.join("clients"))?)?;
-    let doors = config.mllp_doors()?.into_iter().map(|door| door.system).collect();
+    let doors = config.door_systems()?;
     let member = Member {
         region: first.region().clone(),
         code: config.organisation()?,

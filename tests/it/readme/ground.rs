@@ -57,6 +57,7 @@ impl Ground {
         fs::create_dir_all(at("deploy/demo/run")).unwrap();
         fs::create_dir(at("target")).unwrap();
         symlink(programs(), at("target/release")).unwrap();
+        symlink(root().join("docs"), at("docs")).unwrap();
         fs::copy(root().join("deploy/demo/report.pdf"), at("deploy/demo/report.pdf")).unwrap();
         Self(folder)
     }

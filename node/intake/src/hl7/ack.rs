@@ -157,6 +157,7 @@ fn located(refusal: &Refusal) -> (Option<(&str, usize)>, &'static str, &'static 
         | Refusal::ElementMissing { .. }
         | Refusal::Json { .. }
         | Refusal::Shape { .. }
+        | Refusal::Table { .. }
         | Refusal::Charset { .. } => (None, "102", "Data type error"),
     }
 }

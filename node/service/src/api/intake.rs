@@ -95,7 +95,11 @@ async fn take(
     let system = Code::new(client.client.id.as_str());
     let system = system.map_err(|error| Problem::new(&kind::FORBIDDEN).detail(error.to_string()))?;
     let format = format(&headers)?;
-    let taken = app.reception.take(&system, Door::Http, body.as_ref(), format).await;
+    answer(app.reception.take(&system, Door::Http, body.as_ref(), format).await)
+}
+
+/// What a system is told of what it sent.
+pub(super) fn answer(taken: Vec<Taken>) -> Result<Response, Problem> {
     let status = taken.iter().map(status).max().unwrap_or(StatusCode::OK);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         return Err(Problem::new(&kind::UNAVAILABLE).retry_after(AGAIN));

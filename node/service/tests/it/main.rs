@@ -27,6 +27,7 @@ mod fhir_answers;
 mod fhir_elements;
 mod fhir_outcomes;
 mod fhir_referrals;
+mod folders;
 mod guardians;
 mod holdings;
 mod identity;
@@ -44,6 +45,7 @@ mod rig;
 mod sealing;
 mod secrets;
 mod story;
+mod tables;
 mod wire;
 
 use std::path::{Path, PathBuf};
