@@ -1,6 +1,7 @@
 //! Which format a byte string is in, by its first bytes.
 
 use crate::charset::{self, Charset};
+use crate::dicom::STUDY_MAGIC;
 use crate::facts::Format;
 use crate::flag::Flags;
 
@@ -15,6 +16,10 @@ pub enum Shape {
     Xml,
     /// JSON.
     Json,
+    /// DICOM.
+    Dicom,
+    /// A study of DICOM, as a node writes it.
+    DicomStudy,
 }
 
 /// The shape of an input; `None` if no reader knows it.
@@ -22,6 +27,12 @@ pub fn shape(input: &[u8]) -> Option<Shape> {
     const SEEN_MAX: usize = 4096;
     if input.first() == Some(&0x0B) {
         return Some(Shape::Framed);
+    }
+    if is_dicom(input) {
+        return Some(Shape::Dicom);
+    }
+    if input.starts_with(STUDY_MAGIC) && input.get(30..).is_some_and(|name| name.starts_with(b"study.json")) {
+        return Some(Shape::DicomStudy);
     }
     let head = input.get(..input.len().min(SEEN_MAX)).unwrap_or(&[]);
     let text = match Charset::detect_utf16(head) {
@@ -49,7 +60,7 @@ pub fn content(bytes: &[u8]) -> Option<Format> {
     if head.starts_with(b"%PDF-") {
         return Some(Format::Pdf);
     }
-    if bytes.get(128..132) == Some(b"DICM") {
+    if is_dicom(bytes) {
         return Some(Format::Dicom);
     }
     let images: [&[u8]; 5] = [b"\xFF\xD8\xFF", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*"];
@@ -64,6 +75,13 @@ pub fn content(bytes: &[u8]) -> Option<Format> {
     }
     let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or(&[]));
     (text.contains("ClinicalDocument") && text.contains("urn:hl7-org:v3")).then_some(Format::Cda)
+}
+
+/// A preamble, or the group of the file meta information or of the identification, either end first: no text begins so.
+fn is_dicom(bytes: &[u8]) -> bool {
+    let first = bytes.first_chunk::<4>();
+    let is_bare = matches!(first, Some([2 | 8, 0, _, 0] | [0, 8, 0, _])) && bytes.len() > 8;
+    is_bare || bytes.starts_with(b"DICM") || bytes.get(128..132) == Some(b"DICM")
 }
 
 fn begins(line: &str, header: &str) -> bool {
@@ -90,6 +108,8 @@ mod tests {
             (b"\xEF\xBB\xBF <?xml version=\"1.0\"?>", Some(Shape::Xml)),
             (b" {\"resourceType\"", Some(Shape::Json)),
             (b"M\0S\0H\0|\0", Some(Shape::Hl7)),
+            (b"\x08\0\x05\0CS\x0a\0ISO_IR 192", Some(Shape::Dicom)),
+            (b"DICM\x02\0\0\0UL", Some(Shape::Dicom)),
             (b"MSHH0", None),
             (b"PID|1", None),
             (b"%PDF-1.4", None),

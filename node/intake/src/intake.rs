@@ -12,7 +12,7 @@ use crate::hl7::mllp;
 use crate::hl7::{self, Envelope};
 use crate::limits::{BATCH_MESSAGES_MAX, INPUT_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::refusal::Refusal;
-use crate::{cda, fhir, xml};
+use crate::{cda, dicom, fhir, xml};
 
 /// How a door reads what comes through it.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,18 @@ pub fn read(input: &[u8], door: &Door) -> Vec<Item> {
         Some(Shape::Framed) => read_frames(input, &door.zone),
         Some(Shape::Hl7) => read_batch(input, 0, &door.zone),
         Some(Shape::Xml) => vec![read_xml(input, door)],
+        Some(Shape::Dicom) => vec![Item {
+            span: all.clone(),
+            format: Some(Format::Dicom),
+            envelope: None,
+            outcome: dicom::read(input, all, &door.zone),
+        }],
+        Some(Shape::DicomStudy) => vec![Item {
+            span: all.clone(),
+            format: Some(Format::Dicom),
+            envelope: None,
+            outcome: dicom::read_study(input, all, &door.zone),
+        }],
         Some(Shape::Json) => vec![Item {
             span: all.clone(),
             format: Some(Format::FhirJson),

@@ -14,6 +14,7 @@
 //! | [`cda`] | CDA R2, WS/T 500 and 483, C-CDA: header and a readable rendering |
 //! | [`table`] | CSV and JSON lines by a declared mapping |
 //! | [`fhir`] | FHIR R4, JSON and XML: bundles, single resources, IHE MHD submissions |
+//! | [`dicom`] | DICOM: the facts of an instance, in every transfer syntax |
 //! | [`resident_id`], [`charset`], [`limits`], [`refusal`] | what they share |
 //!
 //! Not here: files, sockets, clocks, chance, and any decision who may see a document.
@@ -22,6 +23,7 @@ pub mod cda;
 pub mod charset;
 pub mod dates;
 pub mod detect;
+pub mod dicom;
 pub mod facts;
 pub mod fhir;
 pub mod flag;

@@ -57,4 +57,13 @@ pub const TOKEN_CHARS_MAX: usize = 256;
 /// Characters of one field of the sender's that an acknowledgement repeats.
 pub const ECHO_CHARS_MAX: usize = 227;
 
+/// Bytes of a DICOM file, uncompressed, that are read for what stands before its pixel data.
+pub const DICOM_HEADER_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of one element of DICOM that are kept; longer ones are passed over.
+pub const DICOM_VALUE_BYTES_MAX: usize = 16 << 10;
+
+/// Depth of nested sequences of DICOM.
+pub const DICOM_DEPTH_MAX: usize = 128;
+
 const _: () = assert!(MESSAGE_BYTES_MAX <= INPUT_BYTES_MAX && XML_BYTES_MAX <= INPUT_BYTES_MAX);

@@ -1,5 +1,6 @@
 //! Why an input is sent back: it is broken, a fragment, too large, or in a format that no reader here has.
 
+use crate::dicom::element::Unreadable;
 use crate::facts::Format;
 
 /// A reason that the sender can act on: it names the place and never quotes patient data.
@@ -17,7 +18,7 @@ pub enum Refusal {
         limit: usize,
     },
     /// No reader knows the first bytes.
-    #[error("not HL7 v2, CDA XML or FHIR: send one of these formats")]
+    #[error("not HL7 v2, CDA XML, FHIR or DICOM: send one of these formats")]
     FormatUnknown,
     /// Another format than this door is for.
     #[error("this door takes {expected}, the input is {found}")]
@@ -100,6 +101,9 @@ pub enum Refusal {
         /// What is wrong, without the value.
         problem: &'static str,
     },
+    /// DICOM that cannot be read.
+    #[error(transparent)]
+    Dicom(Unreadable),
     /// Bytes that cannot be text of the set they claim.
     #[error("the bytes are no text in {charset}")]
     Charset {

@@ -158,6 +158,7 @@ fn located(refusal: &Refusal) -> (Option<(&str, usize)>, &'static str, &'static 
         | Refusal::Json { .. }
         | Refusal::Shape { .. }
         | Refusal::Table { .. }
+        | Refusal::Dicom(_)
         | Refusal::Charset { .. } => (None, "102", "Data type error"),
     }
 }
