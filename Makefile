@@ -43,6 +43,7 @@ docs:
 
 # cargo-nextest runs tests side by side; without it cargo's own runner does, more slowly.
 unit:
+	@command -v storescu >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="dcmtk"
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked; \
 	else \

@@ -15,6 +15,7 @@ const LADDER: &[&str] = &[
     "yiqiao-journal",
     "yiqiao-registry-core",
     "yiqiao-intake",
+    "yiqiao-dicom",
     "yiqiao-node-core",
     "yiqiao-fhir",
     "yiqiao-web",
@@ -33,6 +34,7 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`node.toml`", "node/service/src/config.rs", "pub(crate) struct Config {"),
     ("`[[door]]`", "node/service/src/config.rs", "    Mllp {"),
     ("`[[table]]`", "node/service/src/config.rs", "pub(crate) struct TableConfig {"),
+    ("`[[door]]` for DICOM", "node/service/src/config.rs", "    Dicom {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
     ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),
     ("`[emergency]`", "node/service/src/config.rs", "pub(crate) struct EmergencyConfig {"),
@@ -191,7 +193,7 @@ fn every_key_of_the_configuration_is_described() {
             .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
             .collect();
         let mut known = fields(file, begins);
-        if *heading == "`[[door]]`" {
+        if heading.starts_with("`[[door]]`") {
             known.insert("kind".to_owned());
             known.extend(fields(file, "    Folder {"));
         }

@@ -13,16 +13,17 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::wire::words;
 
 use crate::apply::tag_bytes;
+use crate::ask;
 use crate::at_rest::Tag;
 use crate::coding::Codes;
 use crate::connection::{self, Origin};
 use crate::deposit;
-use crate::machine::{Stop, Work};
+use crate::machine::{Machine, Stop, Work};
 use crate::person::{self, clip};
 use crate::register;
 use crate::remark::{self, Remark, Remarks};
 use crate::state::kept::{self, DocumentData, change::Change};
-use crate::state::{self, Document, Fault, damaged, read_entry_id, read_subject};
+use crate::state::{self, Document, Fault, View, damaged, read_entry_id, read_subject};
 
 /// One message, understood, with what of it the driver has sealed into its vault.
 #[derive(Clone, Debug)]
@@ -221,9 +222,29 @@ fn entry_id(work: &Work<'_>, received: &Received, place: usize, document: &facts
 }
 
 fn source_tag(work: &Work<'_>, received: &Received, source: &SourceId) -> Digest {
-    let system = received.system.as_str().as_bytes();
-    let parts = [system, source.system.as_bytes(), source.value.expose().as_bytes()];
-    work.machine.keys.at_rest.tag(Tag::Source, &parts)
+    tag_of(work.machine, &received.system, source)
+}
+
+fn tag_of(machine: &Machine, system: &Code, source: &SourceId) -> Digest {
+    let parts = [system.as_str().as_bytes(), source.system.as_bytes(), source.value.expose().as_bytes()];
+    machine.keys.at_rest.tag(Tag::Source, &parts)
+}
+
+impl Machine {
+    /// The document that stands for an identifier of a system: the newest that has it, unless that was called back.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn newest_of(
+        &self,
+        system: &Code,
+        source: &SourceId,
+        view: &View,
+    ) -> Result<Option<ask::Document>, Fault> {
+        let Some(found) = view.find(&state::source(&tag_of(self, system, source)))? else { return Ok(None) };
+        let document = self.document(&read_entry_id(&found.entry_id)?, view)?;
+        Ok(document.filter(|document| !document.withdrawn && !document.replaced))
+    }
 }
 
 /// A document that is offered to the index.

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
+use yiqiao_dicom::association::Rules;
 use yiqiao_host::config::ConfigPath;
 use yiqiao_host::http::HttpConfig;
 use yiqiao_host::link::Multiaddr;
@@ -147,6 +149,25 @@ pub(crate) enum DoorConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         table: Option<String>,
     },
+    /// DICOM: C-STORE and C-ECHO.
+    Dicom {
+        /// The system that sends here, for the PACS and its devices together: a study is one of a system.
+        system: String,
+        /// Where to listen.
+        listen: SocketAddr,
+        /// The application entity title of this node, at most 16 characters.
+        #[serde(default = "ae_title")]
+        title: String,
+        /// Titles of devices that may call; every one if it is left out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        callers: Vec<String>,
+        /// Who may connect; anybody if it is left out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        senders: Vec<IpAddr>,
+        /// A study is whole once no instance of it has come for so many seconds.
+        #[serde(default = "study_quiet")]
+        study_quiet: u64,
+    },
 }
 
 /// The `[coding]` table.
@@ -259,6 +280,25 @@ const fn comma() -> char {
     ','
 }
 
+/// A DICOM door.
+#[derive(Clone, Debug)]
+pub(crate) struct DicomDoor {
+    pub(crate) system: Code,
+    pub(crate) listen: SocketAddr,
+    pub(crate) rules: Rules,
+    pub(crate) senders: Vec<IpAddr>,
+    /// How long no instance of a study may have come until it is whole.
+    pub(crate) quiet: Duration,
+}
+
+fn ae_title() -> String {
+    "YIQIAO".to_owned()
+}
+
+const fn study_quiet() -> u64 {
+    60
+}
+
 fn china() -> String {
     "Asia/Shanghai".to_owned()
 }
@@ -316,14 +356,44 @@ impl Config {
     pub(crate) fn mllp_doors(&self) -> anyhow::Result<Vec<MllpDoor>> {
         ensure!(self.doors.len() <= DOORS_MAX, "the configuration has more than {DOORS_MAX} doors");
         let door = |door: &DoorConfig| match door {
-            DoorConfig::Mllp { system, listen, senders } => {
+            {
+            let DoorConfig::Mllp { system, listen, senders } = door else { return None };
+            let (listen, senders) => {
                 Some(Self::system(system).map(|system| MllpDoor {
-                    system,
+                    (*listen, senders.clone());
+            Some(system_of_door(system).map(|system| MllpDoor { system, listen, senders }))
+        };
+        self.doors.iter().filter_map(door).collect()
+    }
+
+    pub(crate) fn dicom_doors(&self) -> anyhow::Result<Vec<DicomDoor>> {
+        let door = |door: &DoorConfig| {
+            let DoorConfig::Dicom { system, listen, title, callers, senders, study_quiet } = door else {
+                return None;
+            };
+            Some((|| {
+                for title in [title].into_iter().chain(callers) {
+                    ensure!(
+                        is_title(title),
+                        "`{title}` of a DICOM door in the configuration: 1 to 16 letters, digits and signs"
+                    );
+                }
+                ensure!(
+                    (1..=3_600).contains(study_quiet),
+                    "`study_quiet` of a DICOM door: 1 to 3600 seconds"
+                );
+                let callers = callers.iter().cloned().collect();
+                Ok(DicomDoor {
+                    system: system_of_door(system)?,
                     listen: *listen,
+                    rules: Rules { title: title.clone(), callers },
                     senders: senders.clone(),
                 }))
             }
             DoorConfig::Folder { .. } => None,
+                    quiet: Duration::from_secs(*study_quiet),
+                })
+            })())
         };
         self.doors.iter().filter_map(door).collect()
     }
@@ -441,6 +511,16 @@ fn kind(written: &str) -> anyhow::Result<(Kind, &'static str)> {
     })
 }
 
+fn system_of_door(system: &str) -> anyhow::Result<Code> {
+    Code::new(system).context("`system` of a door in the configuration")
+}
+
+/// PS3.5 table 6.2-1, AE.
+fn is_title(title: &str) -> bool {
+    let sound = title.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'\\');
+    sound && (1..=16).contains(&title.len()) && title.trim() == title
+}
+
 impl CodingConfig {
     fn coding(&self) -> anyhow::Result<Coding> {
         let facility = named(FacilityKind::ALL, &self.facility).with_context(|| {
@@ -489,6 +569,8 @@ mod tests {
         config.zone().unwrap();
         assert_eq!((config.listen().unwrap().len(), config.mllp_doors().unwrap().len()), (1, 2));
         assert_eq!((config.folder_doors().unwrap().len(), config.tables().unwrap().len()), (2, 1));
+        let [door] = <[_; 1]>::try_from(config.dicom_doors().unwrap()).unwrap();
+        assert_eq!((door.rules.title.as_str(), door.quiet), ("YIQIAO", Duration::from_secs(60)));
         let code = |text| Code::new(text).unwrap();
         let departments = config.member_departments().unwrap();
         assert_eq!(departments[&code("qzdx")][&code("d1201")], "心血管内科");

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use yiqiao_dicom::archive::List;
 use yiqiao_proto::id::DocumentId;
 use yiqiao_proto::limits::CHUNK_BYTES;
 
@@ -31,6 +32,27 @@ pub(crate) enum Wanted {
     Part(Stretch),
     /// No byte of it is there.
     Unsatisfiable,
+}
+
+/// What a file of ZIP begins with: of DICOM documents, those that are studies.
+const ZIP: &[u8] = b"PK\x03\x04";
+
+/// Whether a document of DICOM that begins so is a study and not an instance.
+pub(crate) fn is_study(front: &[u8]) -> bool {
+    front.starts_with(ZIP)
+}
+
+/// The front of a document: its first chunk; of a study all of its list.
+pub(crate) fn front(document: &Document) -> Result<Vec<u8>, VaultError> {
+    let mut front = document.chunk(0)?;
+    let until = List::place(&front).map_or(0, |place| place.end);
+    for number in 1..document.chunks() {
+        if front.len() >= until {
+            break;
+        }
+        front.extend(document.chunk(number)?);
+    }
+    Ok(front)
 }
 
 /// The entity tag of a document.

@@ -125,3 +125,22 @@ pub(crate) const GATEWAY_PAUSE_MIN: Duration = Duration::from_secs(2);
 pub(crate) const GATEWAY_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// How old a message may become.
 pub(crate) const GATEWAY_LIFE: Millis = Millis::from_secs(7 * 24 * 3_600);
+
+/// DICOM associations of one door.
+pub(crate) const ASSOCIATIONS_MAX: usize = 32;
+/// How long an association may be silent between two instances.
+pub(crate) const ASSOCIATION_IDLE: Duration = Duration::from_secs(600);
+/// How long an instance that has begun may stand still, and a device may take to read its answer.
+pub(crate) const ASSOCIATION_STALL: Duration = Duration::from_secs(60);
+/// Room on the disk that instances which wait for their study leave to everything else.
+pub(crate) const SPOOL_RESERVE_BYTES: u64 = 4 * RESERVE_BYTES;
+/// Bytes of an instance that are encrypted as one piece.
+pub(crate) const SPOOL_PIECE_BYTES: usize = 256 << 10;
+/// The same encrypted.
+pub(crate) const SPOOL_SEALED_MAX: usize = SPOOL_PIECE_BYTES + 64;
+/// Instances that wait for their studies, of all systems together.
+pub(crate) const SPOOLED_MAX: usize = 100_000;
+/// How long until a study that could not be made a document is tried again.
+pub(crate) const STUDY_RETRY: Duration = Duration::from_secs(5);
+/// The same if another try is of no use before somebody has looked at it.
+pub(crate) const STUDY_RETRY_LATER: Duration = Duration::from_secs(3_600);

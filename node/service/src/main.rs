@@ -20,6 +20,7 @@ mod clock;
 mod config;
 mod content;
 mod deposits;
+mod dicom;
 mod effects;
 mod evidence;
 mod explain;

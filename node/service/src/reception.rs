@@ -69,6 +69,24 @@ struct Ready {
     refusal: Option<Refusal>,
 }
 
+/// What a door has sealed itself.
+pub(crate) enum Whole {
+    /// The content of this document.
+    Document(Box<Document>),
+    /// For a person to look at.
+    Review(ReviewReason),
+}
+
+/// Why a person has to look at a message that the machine refused, if that is of use.
+const fn for_review(error: &NotTaken) -> Option<ReviewReason> {
+    match error {
+        // The reader and the machine disagree whether it names a patient.
+        NotTaken::Refused(machine::Refused::NoPatient) => Some(ReviewReason::NoIdentifier),
+        NotTaken::Refused(machine::Refused::OtherPerson) => Some(ReviewReason::OtherPerson),
+        NotTaken::Refused(_) | NotTaken::Busy | NotTaken::TooLong | NotTaken::Stopping => None,
+    }
+}
+
 /// Tells hospital IT that a system uses control ids twice: of such messages one may have been meant as the other.
 fn warn_of_reuse(system: &Code, taken: &Taken) {
     let is_reused = |answer: &Answer| {
@@ -166,6 +184,42 @@ impl Reception {
         }
     }
 
+    /// Takes what a door has sealed itself, because it is no matter of memory.
+    pub(crate) async fn take_whole(
+        &self,
+        system: &Code,
+        digest: [u8; 32],
+        whole: Whole,
+        placed: Placed,
+    ) -> Result<Answered, NotTaken> {
+        let sealed = placed.sealed.clone();
+        let content = match whole {
+            Whole::Document(document) => Content::Documents(vec![(*document, sealed)]),
+            Whole::Review(reason) => Content::Review(reason, sealed),
+        };
+        let input = |content| {
+            let (system, subject) = (system.clone(), None);
+            Box::new(Received { system, control_id: None, digest, subject, holder: None, content })
+        };
+        let mut outcome = self.inbox.hand(Input::Received(input(content))).await;
+        if let Some(reason) = outcome.as_ref().err().and_then(for_review) {
+            let content = Content::Review(reason, placed.sealed.clone());
+            outcome = self.inbox.hand(Input::Received(input(content))).await;
+        }
+        match outcome {
+            Ok(Outcome::Received(answered)) => {
+                answered.unused.iter().for_each(|unused| self.vault.remove(unused));
+                Ok(answered)
+            }
+            // Whether it was taken is not known: what is left over is removed after the next start.
+            Ok(_) | Err(NotTaken::Stopping) => Err(NotTaken::Stopping),
+            Err(error) => {
+                self.discard(&[placed]);
+                Err(error)
+            }
+        }
+    }
+
     /// Takes some messages together: one write to the disk for what they say.
     async fn take_slice(
         &self,
@@ -207,15 +261,12 @@ impl Reception {
         let outcome = self.inbox.hand(Input::Received(input));
         async move {
             let outcome = outcome.await;
-            let reason = match &outcome {
-                // The reader and the machine disagree whether it names a patient: a person looks at it.
-                Err(NotTaken::Refused(machine::Refused::NoPatient)) => ReviewReason::NoIdentifier,
-                Err(NotTaken::Refused(machine::Refused::OtherPerson)) => ReviewReason::OtherPerson,
+            let Some(reason) = outcome.as_ref().err().and_then(for_review) else {
                 Err(error @ NotTaken::TooLong) => {
                     self.unread(&system, Origin { wrong: error.to_string(), ..origin }).await;
                     return self.settle(outcome, &placed, said, refusal);
                 }
-                _ => return self.settle(outcome, &placed, said, refusal),
+                _ => return self.settle(outcome, &placed, said, refusal);
             };
             self.discard(&placed);
             let (whole, vault, span) = (Arc::clone(bytes), Arc::clone(&self.vault), said.span.clone());

@@ -31,8 +31,11 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, Member};
 use crate::clock::MachineClock;
-use crate::config::{Config, GatewayConfig, MllpDoor};
+use crate::config::{Config, DicomDoor, GatewayConfig, MllpDoor};
 use crate::deposits::Deposits;
+use crate::dicom::Dicom;
+use crate::dicom::spool::Spool;
+use crate::dicom::studies::{Maker, Studies};
 use crate::effects::{Doing, Effects};
 use crate::fetch::Fetcher;
 use crate::folders::Folder;
@@ -74,6 +77,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (folder_doors, tables) = (config.folder_doors()?, config.tables()?);
     let listener = bind(&config.http).await?;
     let doors = bind_doors(mllp_doors).await?;
+    let dicom_doors = bind_dicom(config.dicom_doors()?).await?;
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
     tracing::info!(records = ledger.records(), "the journal is open");
@@ -134,6 +138,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     for folder in folders {
         tasks.spawn(folder.watch());
+    }
+    if !dicom_doors.is_empty() {
+        open_dicom(&app, dicom_doors, &data, AtRest::new(&at_rest), &mut tasks)?;
     }
     let answering = app.clone();
     tasks.spawn(socket.serve(move |request| admin::answer(answering.clone(), request)));
@@ -250,7 +257,8 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
     let cookie = config.code.parse().context("`code` in the configuration")?;
     let (identity, refused) = Identity::open(data, &cookie, config.http.https, Clock::system())?.telling();
     let clients = Clients::open(&Store::open(&data.join("clients"))?)?;
-    let doors = config.door_systems()?;
+    let mut doors: Vec<_> = config.door_systems()?;
+    doors.extend(config.dicom_doors()?.into_iter().map(|door| door.system));
     let member = Member {
         region: first.region().clone(),
         code: config.organisation()?,
@@ -381,6 +389,47 @@ async fn bind_doors(doors: Vec<MllpDoor>) -> anyhow::Result<Vec<(MllpDoor, TcpLi
         bound.push((door, listener));
     }
     Ok(bound)
+}
+
+async fn bind_dicom(doors: Vec<DicomDoor>) -> anyhow::Result<Vec<(DicomDoor, TcpListener)>> {
+    let mut bound = Vec::new();
+    for door in doors {
+        let address = door.listen;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot open the DICOM door of {} at {address}: is another process there?", door.system)
+        })?;
+        bound.push((door, listener));
+    }
+    Ok(bound)
+}
+
+/// Opens the DICOM doors, and goes on with the instances that wait for their studies.
+fn open_dicom(
+    app: &App,
+    doors: Vec<(DicomDoor, TcpListener)>,
+    data: &Path,
+    at_rest: AtRest,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let folder = data.join("spool");
+    let opened = tokio::task::block_in_place(|| {
+        let spool = Arc::new(Spool::open(folder.clone(), at_rest)?);
+        Studies::start(Maker {
+            inbox: app.inbox.clone(),
+            reception: app.reception.clone(),
+            vault: Arc::clone(&app.vault),
+            spool,
+            quiet: doors.iter().map(|(door, _)| (door.system.clone(), door.quiet)).collect(),
+        })
+    });
+    let (studies, making) = opened.with_context(|| {
+        format!("cannot read the instances that wait for their studies in {}", folder.display())
+    })?;
+    tasks.spawn(making);
+    for (door, listener) in doors {
+        tasks.spawn(Dicom { door, listener, studies: studies.clone() }.serve());
+    }
+    Ok(())
 }
 
 /// Until the other end is dropped.

@@ -16,6 +16,7 @@ use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::open::{Denial, Opened};
 use yiqiao_node_core::state::View;
+use yiqiao_proto::codes::DocumentFormat;
 use yiqiao_proto::id::{Code, DocumentId, EntryId};
 
 use crate::api::asking::unexpected;
@@ -55,13 +56,15 @@ async fn open(
     let (reader, format, is_small) = (front.clone(), opened.format, opened.size <= RENDER_BYTES_MAX);
     let read = move || {
         let document = reader.app.vault.document(opened.document, &opened.wrapped_key)?;
-        let bytes = if is_small { document.whole()? } else { document.chunk(0)? };
-        Ok::<_, VaultError>((render(&bytes, format, reader.app.reception.zone()), is_small))
+        let bytes = if is_small { document.whole()? } else { content::front(&document)? };
+        Ok::<_, VaultError>(render(&bytes, format, reader.app.reception.zone()))
     };
-    let (shown, is_small) = blocking(read).await?;
+    let shown = blocking(read).await?;
+    // Of a study the front says what there is to say.
+    let is_readable = is_small || format == DocumentFormat::Dicom;
     Ok(Json(OpenDocument {
         row,
-        html: shown.html.filter(|_| is_small),
+        html: shown.html.filter(|_| is_readable),
         text: shown.text.filter(|_| is_small),
         content: format!("/api/documents/{holder}/{entry}/content"),
         media_type: shown.media_type,
@@ -194,6 +197,7 @@ fn ending(media: &str) -> &'static str {
         "text/plain" => "txt",
         "text/csv" => "csv",
         "application/dicom" => "dcm",
+        "application/zip" => "zip",
         "application/fhir+json" => "json",
         "application/fhir+xml" | "application/hl7-cda+xml" => "xml",
         "x-application/hl7-v2+er7" => "hl7",

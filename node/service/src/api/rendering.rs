@@ -3,6 +3,7 @@
 //! Whatever a reader does not understand is shown as text; pictures and PDF are shown by the browser from their bytes. Not
 //! here: who may open a document.
 
+mod dicom;
 mod fhir;
 mod hl7;
 mod observation;
@@ -19,6 +20,7 @@ use yiqiao_proto::codes::DocumentFormat;
 use yiqiao_proto::phi::Phi;
 
 use crate::api::html::Html;
+use crate::content;
 pub(super) use observation::Observation;
 
 /// A document as it is shown.
@@ -45,9 +47,9 @@ pub(super) fn render(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Rende
         DocumentFormat::Hl7V2 => hl7::render(bytes, zone),
         DocumentFormat::CdaWst | DocumentFormat::Cda => cda(bytes, zone).ok(),
         DocumentFormat::FhirJson | DocumentFormat::FhirXml => fhir::render(bytes, format, zone),
+        DocumentFormat::Dicom => dicom::render(bytes, zone),
         DocumentFormat::Pdf
         | DocumentFormat::Text
-        | DocumentFormat::Dicom
         | DocumentFormat::Picture
         | DocumentFormat::Table
         | DocumentFormat::Binary => None,
@@ -89,6 +91,7 @@ pub(super) fn media_type(format: DocumentFormat, bytes: &[u8]) -> &'static str {
         DocumentFormat::FhirXml => "application/fhir+xml",
         DocumentFormat::Pdf if bytes.starts_with(b"%PDF-") => "application/pdf",
         DocumentFormat::Text => "text/plain; charset=utf-8",
+        DocumentFormat::Dicom if content::is_study(bytes) => "application/zip",
         DocumentFormat::Dicom => "application/dicom",
         DocumentFormat::Picture if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => "image/png",
         DocumentFormat::Picture if bytes.starts_with(b"\xff\xd8\xff") => "image/jpeg",

@@ -11,6 +11,7 @@ use yiqiao_fhir::outcome::{self, Problem};
 use yiqiao_fhir::terms;
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::open::{Denial, Opened};
+use yiqiao_proto::codes::DocumentFormat;
 use yiqiao_proto::id::EntryId;
 use yiqiao_proto::limits::DOCUMENT_BYTES_MAX;
 
@@ -21,6 +22,9 @@ use crate::content::{self, Wanted};
 use crate::deposits::NotDeposited;
 use crate::limits::WRAPPED_BYTES_MAX;
 use crate::vault::{Document, VaultError};
+
+/// The media type of a DICOM study; the index says only that it is DICOM.
+const STUDY: &str = "application/zip";
 
 /// `POST /fhir/Binary`: content for a DocumentReference that comes after it, of any length, as it is.
 pub(super) async fn create(call: Call, body: Body) -> Result<Response, Refusal> {
@@ -70,9 +74,13 @@ pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response,
         return Ok(unsatisfiable(listing.size));
     }
     let opened = open(&call, Input::Open { actor: call.actor(), holder, entry: listing.entry }).await?;
-    let media_type = terms::media_type(opened.format);
-    let size = opened.size;
+    let (format, size) = (opened.format, opened.size);
     let document = unsealed(&call, *opened).await?;
+    let (document, media_type) = blocking(move || {
+        let is_study = format == DocumentFormat::Dicom && content::is_study(&document.chunk(0)?);
+        Ok((document, if is_study { STUDY } else { terms::media_type(format) }))
+    })
+    .await?;
     if as_resource {
         let plain = blocking(move || document.whole()).await?;
         return Ok(answer::resource(StatusCode::OK, &binary::write(&listing.entry, media_type, &plain)));

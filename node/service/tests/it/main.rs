@@ -16,6 +16,7 @@ mod contradiction;
 mod crash;
 mod damage;
 mod deposits;
+mod dicom;
 mod disk;
 mod doors;
 mod emergencies;

@@ -1,0 +1,297 @@
+//! The DICOM door with dcmtk's own tools as devices: what they send becomes one document a study, durable before they are told.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::fhir::{EVERYTHING, System};
+use crate::rig::{Node, free_port, text, until};
+
+/// How much more memory the node may have taken for a study, however long it is.
+const MEMORY_KIB_MAX: u64 = 40 << 10;
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+const JPEG: &str = "1.2.840.10008.1.2.4.50";
+
+/// A node with a DICOM door, and the folder of the devices.
+struct Door {
+    node: Node,
+    port: u16,
+    files: tempfile::TempDir,
+    /// Of the system that reads.
+    secret: String,
+}
+
+/// An image that a device has.
+#[derive(Clone, Copy)]
+struct Image {
+    study: u32,
+    series: u32,
+    number: u32,
+    patient: &'static str,
+    syntax: &'static str,
+    pixels: usize,
+}
+
+const IMAGE: Image =
+    Image { study: 1, series: 1, number: 1, patient: "0088123", syntax: EXPLICIT, pixels: 512 };
+
+impl Image {
+    fn uid(self) -> String {
+        format!("1.2.3.{}.{}.{}", self.study, self.series, self.number)
+    }
+
+    /// The data set, explicit and little end first.
+    fn data_set(self) -> Vec<u8> {
+        let mut set = Vec::new();
+        let mut put = |group: u16, element: u16, vr: &str, value: &[u8]| {
+            let mut value = value.to_vec();
+            value.resize(value.len().next_multiple_of(2), if vr == "UI" { 0 } else { b' ' });
+            set.extend([group.to_le_bytes(), element.to_le_bytes()].concat());
+            set.extend(vr.as_bytes());
+            if vr == "OW" || vr == "OB" {
+                set.extend([0, 0]);
+                set.extend(u32::try_from(value.len()).unwrap().to_le_bytes());
+            } else {
+                set.extend(u16::try_from(value.len()).unwrap().to_le_bytes());
+            }
+            set.extend(value);
+        };
+        put(0x0008, 0x0005, "CS", b"GB18030");
+        put(0x0008, 0x0016, "UI", CT.as_bytes());
+        put(0x0008, 0x0018, "UI", self.uid().as_bytes());
+        put(0x0008, 0x0020, "DA", b"20260302");
+        put(0x0008, 0x0030, "TM", b"083015");
+        put(0x0008, 0x0060, "CS", b"CT");
+        put(0x0008, 0x1030, "LO", b"\xD0\xD8\xB2\xBFCT");
+        put(0x0010, 0x0010, "PN", b"ZHANG^SAN=\xD5\xC5^\xC8\xFD");
+        put(0x0010, 0x0020, "LO", self.patient.as_bytes());
+        put(0x0020, 0x000D, "UI", format!("1.2.3.{}", self.study).as_bytes());
+        put(0x0020, 0x000E, "UI", format!("1.2.3.{}.{}", self.study, self.series).as_bytes());
+        put(0x0020, 0x0011, "IS", self.series.to_string().as_bytes());
+        put(0x0020, 0x0013, "IS", self.number.to_string().as_bytes());
+        put(0x0028, 0x0010, "US", &16_u16.to_le_bytes());
+        put(0x0028, 0x0011, "US", &16_u16.to_le_bytes());
+        let pixels: Vec<u8> =
+            (0_u8..251).cycle().skip(usize::try_from(self.number).unwrap()).take(self.pixels).collect();
+        if self.syntax == EXPLICIT {
+            put(0x7FE0, 0x0010, "OW", &pixels);
+            return set;
+        }
+        set.extend([0xE0, 0x7F, 0x10, 0x00, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+        for fragment in [&[][..], &pixels] {
+            set.extend([0xFE, 0xFF, 0x00, 0xE0]);
+            set.extend(u32::try_from(fragment.len()).unwrap().to_le_bytes());
+            set.extend(fragment);
+        }
+        set.extend([0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
+        set
+    }
+
+    fn file(self) -> Vec<u8> {
+        let mut meta = Vec::new();
+        for (element, value) in [
+            (2_u16, CT.to_owned()),
+            (3, self.uid()),
+            (0x10, self.syntax.to_owned()),
+            (0x12, "1.2.3.9".to_owned()),
+        ] {
+            let mut value = value.into_bytes();
+            value.resize(value.len().next_multiple_of(2), 0);
+            meta.extend([2, 0]);
+            meta.extend(element.to_le_bytes());
+            meta.extend(b"UI");
+            meta.extend(u16::try_from(value.len()).unwrap().to_le_bytes());
+            meta.extend(value);
+        }
+        let version = [2, 0, 1, 0, b'O', b'B', 0, 0, 2, 0, 0, 0, 0, 1];
+        let length = u32::try_from(meta.len() + version.len()).unwrap();
+        let group = [&[2, 0, 0, 0, b'U', b'L', 4, 0][..], &length.to_le_bytes()].concat();
+        [&[0; 128][..], b"DICM", &group, &version, &meta, &self.data_set()].concat()
+    }
+}
+
+impl Door {
+    async fn opened(more: &str) -> Self {
+        let mut node = Node::joined().await;
+        let port = free_port();
+        let config = std::fs::read_to_string(node.config()).unwrap();
+        let door = format!(
+            "\n[[door]]\nkind = \"dicom\"\nsystem = \"pacs\"\nlisten = \"127.0.0.1:{port}\"\nstudy_quiet = 1\n{more}\n"
+        );
+        std::fs::write(node.config(), config + &door).unwrap();
+        node.start().await;
+        node.connected().await;
+        let secret = node.client("viewer", EVERYTHING).await;
+        Self { node, port, files: tempfile::tempdir().unwrap(), secret }
+    }
+
+    /// Runs a tool of dcmtk against the door.
+    async fn tool(&self, name: &str, title: &str, more: Vec<String>) -> Output {
+        let mut tool = Command::new(name);
+        let port = self.port.to_string();
+        tool.args(["-to", "20", "-aet", "CT1", "-aec", title, "127.0.0.1", &port]).args(more);
+        let ran = tokio::task::spawn_blocking(move || tool.output()).await.unwrap();
+        ran.unwrap_or_else(|error| panic!("{name} does not run ({error}): run 'apt-get install dcmtk'"))
+    }
+
+    /// Sends images as a device does; whether each was taken.
+    async fn store(&self, images: &[Image]) -> bool {
+        let mut words = Vec::new();
+        if images.iter().any(|image| image.syntax == JPEG) {
+            words.push("-xy".to_owned());
+        }
+        let folder = tempfile::tempdir_in(self.files.path()).unwrap();
+        let mut files = Vec::new();
+        for image in images {
+            let file = folder.path().join(image.uid());
+            std::fs::write(&file, image.file()).unwrap();
+            files.push(file.display().to_string());
+        }
+        self.tool_with(words, files).await.status.success()
+    }
+
+    async fn tool_with(&self, options: Vec<String>, files: Vec<String>) -> Output {
+        let mut tool = Command::new("storescu");
+        let port = self.port.to_string();
+        tool.args(options)
+            .args(["-to", "20", "-aet", "CT1", "-aec", "YIQIAO", "127.0.0.1", &port])
+            .args(files);
+        let ran = tokio::task::spawn_blocking(move || tool.output()).await.unwrap();
+        ran.unwrap_or_else(|error| panic!("storescu does not run ({error}): run 'apt-get install dcmtk'"))
+    }
+
+    async fn counted(&self, what: &str, count: u64) {
+        until(what, async || {
+            let status = self.node.status().await;
+            (status["systems"]["pacs"][what] == count).then_some(())
+        })
+        .await;
+    }
+
+    /// The documents that are current, and the bytes of the first.
+    async fn current(&self) -> (Vec<Value>, Vec<u8>) {
+        let token = self.node.signed_in("viewer", &self.secret).await;
+        let system = System { node: &self.node, token };
+        let found = system.all("DocumentReference", "patient.identifier=0088123&status=current").await;
+        let answer = system.get(&format!("/fhir/Binary/{}", found[0]["id"].as_str().unwrap())).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/zip"));
+        (found, answer.body)
+    }
+
+    fn waiting(&self) -> usize {
+        let folder = self.node.data().join("spool/pacs");
+        std::fs::read_dir(folder).map_or(0, |files| files.count())
+    }
+}
+
+/// The list of a study, and the bytes behind it.
+fn opened(study: &[u8]) -> (Value, &[u8]) {
+    let length = usize::try_from(u32::from_le_bytes(study[18..22].try_into().unwrap())).unwrap();
+    (serde_json::from_slice(&study[40..40 + length]).unwrap(), &study[40 + length..])
+}
+
+fn part<'s>(list: &Value, bytes: &'s [u8], place: usize) -> &'s [u8] {
+    let part = &list["instances"][place];
+    let number = |name: &str| usize::try_from(part[name].as_u64().unwrap()).unwrap();
+    &bytes[number("offset")..number("offset") + number("length")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_study_of_a_device_is_one_document_and_what_comes_later_its_next_version() {
+    let door = Door::opened("").await;
+    let echoed = door.tool("echoscu", "YIQIAO", Vec::new()).await;
+    assert!(echoed.status.success(), "{}", text(&echoed.stderr));
+    let first = [IMAGE, Image { number: 2, ..IMAGE }, Image { series: 2, number: 1, syntax: JPEG, ..IMAGE }];
+    assert!(door.store(&first).await);
+    door.counted("documents", 1).await;
+    let (found, study) = door.current().await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["description"].as_str(), Some("胸部CT"), "{}", found[0]);
+    assert_eq!(found[0]["context"]["period"]["start"].as_str().map(|day| &day[..10]), Some("2026-03-02"));
+    let (list, bytes) = opened(&study);
+    assert_eq!((&list["study"], list["instances"].as_array().unwrap().len()), (&"1.2.3.1".into(), 3));
+    for (place, image) in first.iter().enumerate() {
+        assert_eq!(list["instances"][place]["instance"], image.uid().as_str());
+        assert!(part(&list, bytes, place).ends_with(&image.data_set()), "the data set as it came");
+    }
+    assert_eq!(list["instances"][2]["transferSyntax"], JPEG);
+
+    // The same again is the same document; one more is a version of it with all.
+    assert!(door.store(&first[..1]).await);
+    until("the spool to be empty", async || (door.waiting() == 0).then_some(())).await;
+    door.counted("documents", 1).await;
+    let more = Image { series: 2, number: 2, ..IMAGE };
+    assert!(door.store(&[more]).await);
+    door.counted("documents", 2).await;
+    let (found, study) = door.current().await;
+    assert_eq!(found.len(), 1, "the earlier version is replaced");
+    let (list, bytes) = opened(&study);
+    assert_eq!(list["instances"].as_array().unwrap().len(), 4);
+    for (place, image) in first.iter().chain([&more]).enumerate() {
+        assert!(part(&list, bytes, place).ends_with(&image.data_set()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_was_told_is_kept_outlives_a_kill_before_its_study_is_whole() {
+    let mut door = Door::opened("").await;
+    assert!(door.store(&[IMAGE, Image { number: 2, ..IMAGE }]).await);
+    door.node.kill();
+    let left = door.waiting();
+    door.node.start().await;
+    door.node.connected().await;
+    door.counted("documents", 1).await;
+    assert!(left == 2 || left == 0, "{left} instances waited");
+    let (_, study) = door.current().await;
+    assert_eq!(opened(&study).0["instances"].as_array().unwrap().len(), 2);
+    until("the spool to be empty", async || (door.waiting() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_configured_is_turned_away_and_what_names_no_patient_is_for_a_person() {
+    let door = Door::opened("callers = [\"CT1\"]").await;
+    assert!(!door.tool("echoscu", "OTHER", Vec::new()).await.status.success());
+    let nobody = Image { patient: "", ..IMAGE };
+    assert!(door.store(&[nobody]).await);
+    door.counted("review", 1).await;
+    let listed = door.node.does(&["review", "list"]).await;
+    assert!(listed.contains("no-identifier") && listed.contains("pacs"), "{listed}");
+    assert!(door.node.does(&["review", "replay", "1"]).await.starts_with("review"), "it is read again");
+    let said = door.node.said();
+    assert!(!said.contains("ZHANG") && !said.contains("0088123"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_patients_with_one_study_are_two_documents() {
+    let door = Door::opened("").await;
+    assert!(door.store(&[IMAGE]).await);
+    door.counted("documents", 1).await;
+    let other = Image { number: 2, patient: "0099999", ..IMAGE };
+    assert!(door.store(&[other]).await);
+    door.counted("documents", 2).await;
+    let (found, study) = door.current().await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(opened(&study).0["instances"].as_array().unwrap().len(), 1);
+}
+
+/// The most memory that the node has had, in KiB.
+fn peak(node: &Node) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_study_of_a_hundred_megabytes_needs_no_memory() {
+    let door = Door::opened("").await;
+    let long = |number| Image { number, pixels: 20 << 20, ..IMAGE };
+    assert!(door.store(&[IMAGE]).await);
+    door.counted("documents", 1).await;
+    let before = peak(&door.node);
+    assert!(door.store(&[2, 3, 4, 5, 6].map(long)).await);
+    door.counted("documents", 2).await;
+    let grown = peak(&door.node) - before;
+    assert!(grown < MEMORY_KIB_MAX, "{grown} KiB for 100 MiB");
+}
