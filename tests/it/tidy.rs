@@ -14,6 +14,7 @@ const LADDER: &[&str] = &[
     "yiqiao-evidence",
     "yiqiao-journal",
     "yiqiao-registry-core",
+    "yiqiao-terms",
     "yiqiao-intake",
     "yiqiao-dicom",
     "yiqiao-node-core",

@@ -3,6 +3,7 @@
 //! Not here: units and codes of other hospitals; harmonising works on these rows and never overwrites them.
 
 use yiqiao_proto::phi::Phi;
+use yiqiao_terms::mark::Mark;
 
 use crate::dates::When;
 
@@ -21,8 +22,8 @@ pub struct LabRow {
     pub system: String,
     /// The name of the item, without the mark of mutual recognition.
     pub name: Phi<String>,
-    /// Whether the name carries `*`, the mark for 省内互认项目 on Chinese reports.
-    pub mutual: bool,
+    /// The mark of mutual recognition beside the name.
+    pub mutual: Option<Mark>,
     /// The value as sent: number, comparison (`>100`), range, word or text.
     pub value: Phi<String>,
     /// The unit as sent; empty if none.
@@ -60,25 +61,5 @@ impl RowStatus {
             "D" | "W" | "X" | "N" | "O" | "V" => Some(Self::Void),
             _ => None,
         }
-    }
-}
-
-impl LabRow {
-    /// Parts the mark of mutual recognition from an item's name.
-    pub fn split_mark(name: &str) -> (String, bool) {
-        let name = name.trim();
-        let marked = name.starts_with(['*', '＊', '★']);
-        (name.trim_start_matches(['*', '＊', '★']).trim().to_owned(), marked)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mark_of_mutual_recognition_is_not_part_of_the_name() {
-        assert_eq!(LabRow::split_mark(" *葡萄糖"), ("葡萄糖".to_owned(), true));
-        assert_eq!(LabRow::split_mark("钾"), ("钾".to_owned(), false));
     }
 }

@@ -10,6 +10,7 @@ use yiqiao_host::link::Link;
 use yiqiao_host::sessions::Identity;
 use yiqiao_node_core::audit::Broken;
 use yiqiao_proto::id::Code;
+use yiqiao_terms::mark::Recognised;
 
 use crate::audit::Anchored;
 use crate::config::Departments;
@@ -65,6 +66,8 @@ pub(crate) struct Member {
     pub(crate) doors: Vec<Code>,
     /// What other members call their departments.
     pub(crate) departments: Departments,
+    /// Which results regions recognise of each other's hospitals.
+    pub(crate) recognised: Recognised,
 }
 
 impl App {

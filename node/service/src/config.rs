@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,8 +23,9 @@ use yiqiao_node_core::machine;
 use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Millis;
+use yiqiao_terms::mark::Recognised;
 
-use crate::limits::{DOORS_MAX, TABLES_MAX};
+use crate::limits::{DOORS_MAX, TABLES_MAXRECOGNISED_BYTES_MAX};
 use crate::names::{named, names_of};
 
 /// What `node.toml` says.
@@ -69,6 +71,9 @@ pub(crate) struct Config {
     /// Names of other members' departments, by member and by the department's code there.
     #[serde(default)]
     pub(crate) member_departments: BTreeMap<String, BTreeMap<String, String>>,
+    /// Table of the items that regions recognise of each other's hospitals (互认项目).
+    #[serde(default)]
+    pub(crate) recognised_items: Option<ConfigPath>,
     /// Where what patients are told goes.
     #[serde(default)]
     pub(crate) gateway: Option<GatewayConfig>,
@@ -325,6 +330,18 @@ impl Config {
     /// As intake has them, however the file writes them.
     fn assigners(&self) -> impl Iterator<Item = (String, String)> {
         self.assigners.iter().map(|(written, name)| (assigner_of(written), assigner_of(name)))
+    }
+
+    /// The items that regions recognise; none without a table.
+    pub(crate) fn recognised(&self) -> anyhow::Result<Recognised> {
+        let Some(path) = &self.recognised_items else { return Ok(Recognised::default()) };
+        let path = path.as_path();
+        let read = || {
+            let size = fs::metadata(path)?.len();
+            ensure!(size <= RECOGNISED_BYTES_MAX, "the file is longer than {RECOGNISED_BYTES_MAX} bytes");
+            Ok(Recognised::read(&fs::read_to_string(path)?)?)
+        };
+        read().with_context(|| format!("`recognised_items` in the configuration: {}", path.display()))
     }
 
     /// Names of other members' departments, by codes as referrals name them.

@@ -144,3 +144,6 @@ pub(crate) const SPOOLED_MAX: usize = 100_000;
 pub(crate) const STUDY_RETRY: Duration = Duration::from_secs(5);
 /// The same if another try is of no use before somebody has looked at it.
 pub(crate) const STUDY_RETRY_LATER: Duration = Duration::from_secs(3_600);
+
+/// Bytes of the table of items that regions recognise.
+pub(crate) const RECOGNISED_BYTES_MAX: u64 = 2 << 20;

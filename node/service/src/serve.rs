@@ -267,6 +267,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         origins: config.http.origins(),
         doors,
         departments: config.member_departments()?,
+        recognised: config.recognised()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
     let Parts { inbox, vault, reception, registry, link, fetcher, alarms, audit_broken } = parts;

@@ -282,10 +282,39 @@ export interface History {
   items: DocumentRow[];
   /**
    * Laboratory results over time: of the newest reports of this hospital, and of those of others that were opened here before.
-   * A copy that nobody has opened is not in it: each opening is an event that the patient sees. Values stand as reported;
-   * `code` is LOINC, or the name where there is none, with the unit.
+   * A copy that nobody has opened is not in it: each opening is an event that the patient sees.
    */
-  labs: { code: string; name: string; unit: string; points: { at: string; value: number; low: number | null; high: number | null; holder: string; entry: string }[] }[];
+  labs: Lab[];
+}
+
+/** One item over time, in one unit: what must not be converted into it is an item of its own. */
+export interface Lab {
+  code: string;
+  name: string;
+  unit: string;
+  /** The names of its steps by their places, if it is not measured in numbers. */
+  steps: string[];
+  /** The one hospital whose results these are, if those of others are not comparable (tumour markers). */
+  only: string | null;
+  points: LabPoint[];
+}
+
+export interface LabPoint {
+  at: string;
+  /** Where it stands in the chart; a step's place. */
+  value: number;
+  /** The value with no more digits than its report has. */
+  text: string;
+  low: number | null;
+  high: number | null;
+  range: string;
+  flag: 'high' | 'low' | 'normal' | 'abnormal' | 'unknown';
+  /** The mark of mutual recognition (互认) on the report, and the region's table in which the item stood that day. */
+  recognition: { mark: string; region: string | null; version: string | null } | null;
+  /** What the report says, if in another unit, and how it was converted. */
+  reported: { value: string; unit: string; range: string; times: string; plus: string | null; source: string } | null;
+  holder: string;
+  entry: string;
 }
 
 /** POST /api/patients/{subject}/fetch: search anew, and ask for these documents (none: all that is permitted). */

@@ -1,20 +1,17 @@
 /** The chart of one laboratory item: a line for each hospital with a mark of its own, over the latest reference range. */
 
-import type { History } from '../api/types';
+import type { Lab, LabPoint } from '../api/types';
 import { dateTime } from '../shared/format';
-
-export type Lab = History['labs'][number];
-export type Point = Lab['points'][number];
 
 const SYMBOLS = ['circle', 'rect', 'triangle', 'diamond', 'pin', 'arrow'];
 const DAY_MS = 86_400_000;
 const COLOURS = ['#0b6b72', '#8a4b08', '#5b3f9e', '#23703a', '#9c2450', '#40515a'];
 
-/** Where a value lies against its own reference range. */
-export function flagOf({ value, low, high }: Pick<Point, 'value' | 'low' | 'high'>): 'high' | 'low' | 'normal' | 'unknown' {
-  if (high !== null && value > high) return 'high';
-  if (low !== null && value < low) return 'low';
-  return low === null && high === null ? 'unknown' : 'normal';
+/** How a value was converted, in words: what stood there before, and the factor. */
+export function conversionOf({ reported }: Pick<LabPoint, 'reported'>): string {
+  if (reported === null) return '';
+  const plus = reported.plus === null ? '' : reported.plus.startsWith('-') ? ` − ${reported.plus.slice(1)}` : ` + ${reported.plus}`;
+  return `${reported.value} ${reported.unit} × ${reported.times}${plus}（${reported.source}）`;
 }
 
 export function trendOf(lab: Lab, nameOf: (holder: string) => string) {
@@ -25,9 +22,9 @@ export function trendOf(lab: Lab, nameOf: (holder: string) => string) {
     grid: { left: 56, right: 24, top: 60, bottom: 68 },
     color: COLOURS,
     legend: { type: 'scroll', top: 0, data: holders.map(nameOf) },
-    tooltip: { trigger: 'item', formatter: ({ seriesName, value: [at, value] }: { seriesName: string; value: [string, number] }) => `${dateTime(at)}<br>${seriesName}<br><b>${value}</b> ${lab.unit}` },
+    tooltip: { trigger: 'item', formatter: ({ seriesName, value: [at, value] }: { seriesName: string; value: [string, number] }) => `${dateTime(at)}<br>${seriesName}<br><b>${lab.steps[value] ?? value}</b> ${lab.unit}` },
     xAxis: { type: 'time', minInterval: DAY_MS, axisLabel: { hideOverlap: true, formatter: '{yyyy}-{MM}-{dd}' } },
-    yAxis: { type: 'value', name: lab.unit, scale: true },
+    yAxis: lab.steps.length > 0 ? { type: 'category', data: lab.steps } : { type: 'value', name: lab.unit, scale: true },
     dataZoom: [{ type: 'slider', height: 18, bottom: 16, showDetail: false }],
     series: holders.map((holder, at) => ({
       type: 'line',
@@ -40,7 +37,7 @@ export function trendOf(lab: Lab, nameOf: (holder: string) => string) {
   };
 }
 
-function rangeOf({ low, high }: Point) {
+function rangeOf({ low, high }: LabPoint) {
   if (low === null && high === null) return {};
   const from = low === null ? {} : { yAxis: low };
   const until = high === null ? {} : { yAxis: high };

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import type { DocumentRow } from '../api/types';
-import { flagOf } from './labs-trend';
 import { byDay, handedOver, matches, newestFirst, NO_FILTER } from './record-list';
 
 const NOW = Date.parse('2026-11-22T12:00:00+08:00');
@@ -37,11 +36,4 @@ test('a referral hands over own final recent documents that are not sensitive', 
     row('sensitive', { sensitivity: 'restricted' }), row('bill', { class: 'finance' }), row('old', { serviceStart: '2025-01-01' }),
   ];
   expect(handedOver(rows, NOW).map(({ entry }) => entry)).toEqual(['yes']);
-});
-
-test('a value is judged by its own range, and by none if there is none', () => {
-  expect(flagOf({ value: 5, low: 1, high: 4 })).toBe('high');
-  expect(flagOf({ value: 0, low: 1, high: null })).toBe('low');
-  expect(flagOf({ value: 4, low: 1, high: 4 })).toBe('normal');
-  expect(flagOf({ value: 4, low: null, high: null })).toBe('unknown');
 });

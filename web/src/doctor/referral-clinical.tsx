@@ -6,7 +6,7 @@ import { patients } from '../api/calls';
 import type { DocumentRow, History, Prefilled, ReferralForm } from '../api/types';
 import { date } from '../shared/format';
 import { useSubmit } from '../shared/session';
-import { flagOf } from './labs-trend';
+import { conversionOf } from './labs-trend';
 import { forEmpty, untouched, without, type Field, type Taken } from './prefill';
 import { timeOf } from './record-list';
 import { T } from './texts';
@@ -115,7 +115,8 @@ function labLines(labs: History['labs']): string[] {
   return labs.flatMap((lab) => {
     const last = lab.points.at(-1);
     if (last === undefined) return [];
-    const flag = { high: ' ↑', low: ' ↓', normal: '', unknown: '' }[flagOf(last)];
-    return [words.labsLine(date(last.at), lab.name, `${last.value} ${lab.unit}`, flag)];
+    const flag = { high: ' ↑', low: ' ↓', abnormal: words.abnormal, normal: '', unknown: '' }[last.flag];
+    const conversion = conversionOf(last);
+    return [words.labsLine(date(last.at), lab.name, `${last.text} ${lab.unit}`, flag + (conversion && words.converted(conversion)))];
   }).slice(0, LAB_LINES_MAX);
 }

@@ -1,6 +1,7 @@
 //! ORU and OUL: reports of laboratories, imaging and other diagnostic services.
 
 use yiqiao_proto::phi::Phi;
+use yiqiao_terms::mark;
 
 use crate::dates::When;
 use crate::facts::{Document, Status};
@@ -165,7 +166,7 @@ fn rows(reading: &mut Reading<'_, '_>) -> Vec<LabRow> {
 
 fn row(reading: &mut Reading<'_, '_>, obx: Segment<'_>, panel: &Panel) -> LabRow {
     let item = obx.field(3).once();
-    let (name, mutual) = LabRow::split_mark(&worded(item).unwrap_or_default());
+    let (name, mutual) = mark::split(&worded(item).unwrap_or_default());
     let observed = reading.when(&obx.field(14).once().component(1).value()).ok();
     LabRow {
         panel: Phi::new(panel.name.clone()),

@@ -87,7 +87,7 @@ fn a_laboratory_report_gives_its_rows() {
         rows,
         [("白细胞计数", "12.5", "10*9/L"), ("血红蛋白", "128", "g/L"), ("C反应蛋白", ">200", "mg/L")]
     );
-    assert!(report.lab[0].mutual && !report.lab[1].mutual);
+    assert!(report.lab[0].mutual.is_some() && report.lab[1].mutual.is_none());
     assert_eq!(report.lab[1].status, RowStatus::Final);
     assert_eq!(report.lab[2].range.expose(), "轻:10-50\n重:>100");
     assert_eq!(report.lab[0].specimen.as_ref().unwrap().expose(), "血液");

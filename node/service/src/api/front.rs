@@ -21,6 +21,7 @@ use yiqiao_proto::form::ListedDocument;
 use yiqiao_proto::id::{Code, EntryId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::harmonise::Terms;
 
 use crate::api::enrolments::Enrolments;
 use crate::api::faults::{NOT_SEEN, unfit};
@@ -67,6 +68,8 @@ pub(super) struct Front {
     pub(super) challenges: Arc<Challenges>,
     /// What an account is about to sign.
     pub(super) signings: Arc<Recent<String, Prepared>>,
+    /// What hospitals' words and units mean.
+    pub(super) terms: Arc<Terms>,
 }
 
 /// A code and its name, for people.
@@ -108,6 +111,7 @@ impl Front {
             enrolments: Arc::new(Enrolments::new()),
             challenges: Arc::new(Challenges::new()),
             signings: Arc::new(Recent::new(SIGNINGS_MAX, CHALLENGE_LIFE)),
+            terms: Arc::new(Terms::shipped().expect("the tables of this version are read by its tests")),
         }
     }
 

@@ -2,7 +2,8 @@
 //! of a visit or a stay in FHIR hold results of laboratories too.
 //!
 //! Nothing is opened for a trend: a copy that nobody has opened yet is not in it, so that no figure is an opening that the
-//! patient would see. Values stand as their reports say them; those in other units are other items.
+//! patient would see. Values of one item stand in one unit, each with what its report says and how it was converted; what
+//! must not be converted is a trend of its own (docs/terms.md).
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,10 @@ use yiqiao_node_core::state::View;
 use yiqiao_proto::codes::{DocumentClass, DocumentFormat};
 use yiqiao_proto::id::{Code, DocumentId, EntryId};
 use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::decimal::Decimal;
+use yiqiao_terms::harmonise::{Compared, Comparison};
+use yiqiao_terms::item::Comparable;
+use yiqiao_terms::value::{Lies, Step};
 
 use crate::api::front::Front;
 use crate::api::limits::{TREND_BYTES_MAX, TREND_DOCUMENTS_MAX, TREND_ITEMS_MAX, TREND_POINTS_MAX};
@@ -23,10 +28,15 @@ use crate::api::rendering::{Observation, observations};
 
 /// One item over time.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Trend {
     code: String,
     name: String,
     unit: String,
+    /// The steps of its values, the least first, if it is not measured in numbers.
+    steps: Vec<&'static str>,
+    /// The one hospital whose results these are, if those of others are not comparable.
+    only: Option<String>,
     points: Vec<Point>,
 }
 
@@ -35,11 +45,40 @@ struct Point {
     #[serde(skip)]
     when: Timestamp,
     at: String,
+    /// Where it stands: the value, or the place of its step.
     value: f64,
+    /// The value as text, with no more digits than the report has.
+    text: String,
     low: Option<f64>,
     high: Option<f64>,
+    range: String,
+    flag: &'static str,
+    /// The mark of mutual recognition that the report has.
+    recognition: Option<Recognition>,
+    /// What the report says, if that is in another unit.
+    reported: Option<Reported>,
     holder: String,
     entry: String,
+}
+
+/// A mark of mutual recognition, and the table in which the item stood that day.
+#[derive(Serialize)]
+struct Recognition {
+    mark: String,
+    region: Option<String>,
+    /// The version of the region's table; none if no table that is loaded has the item.
+    version: Option<String>,
+}
+
+/// A value before it was converted, and how it was.
+#[derive(Serialize)]
+struct Reported {
+    value: String,
+    unit: String,
+    range: String,
+    times: String,
+    plus: Option<String>,
+    source: String,
 }
 
 /// A report that trends are made of.
@@ -108,21 +147,103 @@ impl Front {
     }
 
     fn add(&self, items: &mut BTreeMap<String, Trend>, report: &Report, observation: &Observation) {
-        let Some(value) = observation.number().filter(|_| !observation.name.is_empty()) else { return };
-        let code = code_of(observation);
+        let Some(compared) = self.terms.compare(observation.said()) else { return };
+        let only = (compared.comparable == Comparable::InLaboratory).then(|| report.holder.to_string());
+        let code = [Some(compared.series.as_str()), only.as_deref()];
+        let code = code.into_iter().flatten().collect::<Vec<_>>().join(" ");
         if !items.contains_key(&code) && items.len() == TREND_ITEMS_MAX {
             return;
         }
-        let (name, unit) = (observation.name.clone(), observation.unit.clone());
-        let trend = items.entry(code.clone()).or_insert(Trend { code, name, unit, points: Vec::new() });
-        if trend.points.len() == TREND_POINTS_MAX {
-            return;
+        let trend = items.entry(code.clone()).or_insert_with(|| Trend {
+            code,
+            name: compared.name.clone().unwrap_or_else(|| observation.name.clone()),
+            unit: compared.unit.clone(),
+            steps: Vec::new(),
+            only,
+            points: Vec::new(),
+        });
+        if let Compared::Step(_) = compared.value {
+            trend.steps = steps();
         }
-        let when = observation.at.unwrap_or(report.at);
-        let (low, high) = observation.bounds();
-        let (holder, entry) = (report.holder.to_string(), report.entry.to_string());
-        trend.points.push(Point { when, at: self.time(when), value, low, high, holder, entry });
+        if trend.points.len() < TREND_POINTS_MAX {
+            let when = observation.at.unwrap_or(report.at);
+            let recognition = self.recognition(observation, when);
+            trend.points.push(point(report, observation, compared, when, self.time(when), recognition));
+        }
     }
+
+    fn recognition(&self, observation: &Observation, when: Timestamp) -> Option<Recognition> {
+        let mark = observation.recognition.as_ref()?;
+        let day: String = self.time(when).chars().take(10).filter(char::is_ascii_digit).collect();
+        let (loinc, name) = (observation.loinc.as_deref(), &observation.name);
+        let tables = &self.app.member.recognised;
+        let listed = day.parse().ok().and_then(|day| tables.listed(mark, loinc, name, day));
+        Some(Recognition {
+            mark: mark.shown(),
+            region: listed.as_ref().map(|listed| listed.region.to_owned()).or_else(|| mark.region.clone()),
+            version: listed.map(|listed| listed.version.to_owned()),
+        })
+    }
+}
+
+fn point(
+    report: &Report,
+    observation: &Observation,
+    compared: Comparison,
+    when: Timestamp,
+    at: String,
+    recognition: Option<Recognition>,
+) -> Point {
+    let (value, text) = match compared.value {
+        Compared::Number(number) => (number.to_f64(), number.to_string()),
+        Compared::Step(step) => (f64::from(step.rank()), step.name().to_owned()),
+    };
+    Point {
+        when,
+        at,
+        value,
+        text,
+        low: compared.low.map(Decimal::to_f64),
+        high: compared.high.map(Decimal::to_f64),
+        range: range(compared.low, compared.high, observation),
+        flag: flag(compared.lies),
+        recognition,
+        reported: compared.converted.map(|converted| Reported {
+            value: observation.value.clone(),
+            unit: observation.unit.clone(),
+            range: observation.range.clone(),
+            times: converted.times,
+            plus: converted.plus,
+            source: converted.source,
+        }),
+        holder: report.holder.to_string(),
+        entry: report.entry.to_string(),
+    }
+}
+
+/// A range in the unit of the trend; one that is not written in numbers stands as it is.
+fn range(low: Option<Decimal>, high: Option<Decimal>, observation: &Observation) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{low}–{high}"),
+        (Some(low), None) => format!("≥{low}"),
+        (None, Some(high)) => format!("≤{high}"),
+        (None, None) => observation.range.trim().to_owned(),
+    }
+}
+
+const fn flag(lies: Lies) -> &'static str {
+    match lies {
+        Lies::High => "high",
+        Lies::Low => "low",
+        Lies::Within => "normal",
+        Lies::Outside => "abnormal",
+        Lies::Unknown => "unknown",
+    }
+}
+
+/// The names of all steps by their places.
+fn steps() -> Vec<&'static str> {
+    Step::all().map(|step| step.name()).collect()
 }
 
 fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
@@ -150,13 +271,6 @@ const fn has_results(class: DocumentClass, format: DocumentFormat) -> bool {
     matches!(class, DocumentClass::Laboratory) || is_fhir && is_summary
 }
 
-/// What makes two results one item: the LOINC code, or the name where there is none, and the unit. Codes of hospitals' own
-/// mean something else at each.
-fn code_of(observation: &Observation) -> String {
-    let name = observation.loinc.as_ref().unwrap_or(&observation.name);
-    format!("{name} {}", observation.unit).trim().to_owned()
-}
-
 /// Points by time, items by how much there is of them.
 fn finish(items: BTreeMap<String, Trend>) -> Vec<Trend> {
     let mut trends: Vec<Trend> = items.into_values().collect();
@@ -179,22 +293,5 @@ mod tests {
             assert!(!has_results(class, DocumentFormat::CdaWst), "{class:?}");
         }
         assert!(!has_results(DocumentClass::Imaging, DocumentFormat::FhirJson));
-    }
-
-    #[test]
-    fn results_are_one_item_by_loinc_or_name_and_by_unit() {
-        let of = |loinc: Option<&str>, name: &str, unit: &str| {
-            code_of(&Observation {
-                loinc: loinc.map(str::to_owned),
-                name: name.to_owned(),
-                value: "1".to_owned(),
-                unit: unit.to_owned(),
-                range: String::new(),
-                flag: String::new(),
-                at: None,
-            })
-        };
-        assert_eq!(of(Some("2823-3"), "钾", "mmol/L"), of(Some("2823-3"), "血钾", "mmol/L"));
-        assert_ne!(of(None, "血糖", "mmol/L"), of(None, "血糖", "mg/dL"));
     }
 }

@@ -232,7 +232,7 @@ fn rows(blocks: Vec<Block>) -> Vec<(String, String)> {
 fn cda_observations(bytes: &[u8]) -> Vec<Observation> {
     let sections = render::sections(bytes).unwrap_or_default();
     let entry = |block: Block| match block {
-        Block::Entry { name, value, unit } => Some(Observation::named(name, value.into_exposed(), unit)),
+        Block::Entry { name, value, unit } => Some(Observation::named(&name, value.into_exposed(), unit)),
         Block::Paragraph(_) | Block::Table { .. } | Block::Cut => None,
     };
     sections.into_iter().flat_map(|section| section.blocks).filter_map(entry).collect()

@@ -155,10 +155,63 @@ async fn a_doctor_reads_the_own_patients_record_and_every_look_is_audited() {
     let values: Vec<_> =
         trend["points"].as_array().unwrap().iter().map(|point| point["value"].clone()).collect();
     assert_eq!((&trend["name"], values), (&"钾".into(), vec![json!(4.1), json!(5.9)]));
+    assert_eq!(
+        (&trend["points"][1]["flag"], &trend["points"][1]["reported"]),
+        (&"high".into(), &json!(null))
+    );
     reads_one(&doctor, &history["items"][1]).await;
 
     let audit = doctor.get(&format!("/api/patients/{subject}/audit")).await;
     assert_eq!(texts(&audit["items"], "act"), ["open", "reveal", "view", "find"]);
+}
+
+/// The report of one laboratory about the patient of [`FEED`].
+fn report(id: &str, day: &str, results: &str) -> String {
+    format!(
+        "MSH|^~\\&|LIS|QZRM|YQ|QZRM|{day}090000||ORU^R01|{id}|P|2.4\r\
+         PID|1||00218001^^^HIS^MR~999000195803040015^^^GA^NI||陈志远||19580304|M\r\
+         OBR|1||{id}|PANEL^生化|||{day}080000|||||||||||||||{day}090000||LAB|F\r{results}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_results_in_several_units_are_one_trend_with_what_was_reported_beside() {
+    let node = Node::started().await;
+    let mut line = node.mllp().await;
+    let here = report(
+        "u1",
+        "20261118",
+        "OBX|1|NM|GLU^*葡萄糖||5.50|mmol/L|3.9-6.1|N|||F\r\
+        OBX|2|ST|UPRO^尿蛋白||+1||阴性|A|||F\rOBX|3|NM|DD^D-二聚体||0.9|mg/L|0-0.5|H|||F\r",
+    );
+    let there = report(
+        "u2",
+        "20261119",
+        "OBX|1|NM|GLU^血糖||126|^mg/dl|70-110|H|||F\r\
+        OBX|2|ST|UPRO^尿蛋白||阴性（-）||阴性||||F\rOBX|3|NM|DD^D-二聚体||900|ng/mL|0-500|H|||F\r",
+    );
+    for message in [FEED[0], &here, &there] {
+        assert!(line.send(message.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
+    }
+    node.published().await;
+    let doctor = Person::with_account(&node, "10215", "doctor", Some("0203")).await;
+    let subject = doctor.find().await;
+    let history = doctor.get(&format!("/api/patients/{subject}/documents")).await;
+    let trend = |name: &str| {
+        let found = history["labs"].as_array().unwrap().iter().filter(|lab| lab["name"] == name);
+        found.cloned().collect::<Vec<_>>()
+    };
+    let glucose = trend("葡萄糖");
+    assert_eq!((glucose.len(), &glucose[0]["unit"]), (1, &"mmol/L".into()));
+    assert_eq!(texts(&glucose[0]["points"], "text"), ["5.50", "6.99"]);
+    assert_eq!(glucose[0]["points"][0]["recognition"]["mark"], "*");
+    assert_eq!(glucose[0]["points"][1]["recognition"], json!(null));
+    assert_eq!(texts(&glucose[0]["points"], "range"), ["3.9–6.1", "3.89–6.11"]);
+    let reported = &glucose[0]["points"][1]["reported"];
+    assert_eq!((&reported["value"], &reported["unit"]), (&"126".into(), &"mg/dl".into()));
+    assert_eq!((&reported["range"], &reported["times"]), (&"70-110".into(), &"0.05551".into()));
+    assert_eq!(texts(&trend("尿蛋白")[0]["points"], "text"), ["1+", "阴性"]);
+    assert_eq!(trend("D-二聚体").len(), 2, "without FEU or DDU nothing is converted");
 }
 
 async fn reads_one(doctor: &Person, row: &Value) {

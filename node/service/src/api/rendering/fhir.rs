@@ -4,6 +4,7 @@ use serde_json::Value;
 use yiqiao_intake::dates::{When, Zone};
 use yiqiao_intake::flag::Flags;
 use yiqiao_proto::codes::DocumentFormat;
+use yiqiao_terms::mark;
 
 use super::observation::HEADS;
 use super::{Observation, head, understood};
@@ -103,13 +104,27 @@ fn observation(resource: &Value, zone: &Zone) -> Vec<Observation> {
     let at =
         at.filter_map(|text| When::parse(&text, zone, &mut Flags::none()).ok()).next().map(|when| when.at);
     let whole = std::iter::once(resource).chain(list(resource.get("component")));
+    let specimen = resource.get("specimen").map(|specimen| text(specimen, "display")).unwrap_or_default();
     let row = |one: &Value| {
         let (value, unit) = value(one)?;
         let range = list(one.get("referenceRange")).first().map(range).unwrap_or_default();
         let flag = list(one.get("interpretation")).first().map(flag).unwrap_or_default();
         let code = one.get("code");
-        let name = code.map(concept).unwrap_or_default();
-        Some(Observation { loinc: loinc(code), name, value, unit, range, flag, at })
+        let (name, recognition) = mark::split(&code.map(concept).unwrap_or_default());
+        let own = code.and_then(|code| list(code.get("coding")).first()).map(|coding| text(coding, "code"));
+        let specimen = specimen.clone();
+        Some(Observation {
+            loinc: loinc(code),
+            code: own.unwrap_or_default(),
+            specimen,
+            name,
+            recognition,
+            value,
+            unit,
+            range,
+            flag,
+            at,
+        })
     };
     whole.filter_map(row).collect()
 }
@@ -328,11 +343,11 @@ mod tests {
     }
 
     #[test]
-    fn an_observation_is_a_point_with_its_bounds() {
+    fn an_observation_has_its_code_value_and_range() {
         let rows = observations(BUNDLE.as_bytes(), DocumentFormat::FhirJson, &Zone::china());
         let row = rows.first().unwrap();
-        assert_eq!((row.loinc.as_deref(), row.number()), (Some("2823-3"), Some(5.9)));
-        assert_eq!(row.bounds(), (Some(3.5), Some(5.3)));
+        assert_eq!((row.loinc.as_deref(), row.value.as_str()), (Some("2823-3"), "5.9"));
+        assert_eq!((row.code.as_str(), row.range.as_str()), ("2823-3", "3.5-5.3"));
         assert_eq!(row.at.unwrap().unix_ms(), 1_767_312_000_000);
     }
 

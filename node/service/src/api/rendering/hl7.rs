@@ -67,13 +67,22 @@ fn observation(row: &LabRow) -> Observation {
     let is_loinc = matches!(row.system.as_str(), "LN" | "http://loinc.org") && !code.is_empty();
     Observation {
         loinc: is_loinc.then(|| code.clone()),
+        code: code.clone(),
+        specimen: specimen(row),
         name: row.name.expose().clone(),
+        recognition: row.mutual.clone(),
         value: row.value.expose().clone(),
         unit: row.unit.clone(),
         range: row.range.expose().clone(),
         flag: row.flag.expose().clone(),
         at: row.observed.map(|when| when.at),
     }
+}
+
+/// The specimen and the panel, which often says it (尿常规).
+fn specimen(row: &LabRow) -> String {
+    let specimen = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
+    format!("{specimen} {}", row.panel.expose())
 }
 
 /// A table for each panel; results in words, such as those of imaging, under their names.
@@ -165,7 +174,8 @@ mod tests {
         let rows = observations(REPORT.as_bytes(), &Zone::china());
         let first = rows.first().unwrap();
         assert_eq!((rows.len(), first.loinc.as_deref()), (2, Some("718-7")));
-        assert_eq!((first.number(), first.bounds()), (Some(131.0), (Some(130.0), Some(175.0))));
+        assert_eq!((first.value.as_str(), first.range.as_str()), ("131", "130-175"));
+        assert_eq!((first.code.as_str(), first.specimen.as_str()), ("718-7", " <script>血常规</script>"));
         assert!(first.at.is_some());
     }
 

@@ -1,0 +1,26 @@
+//! What hospitals' words and units mean: one item under its many names, one unit for all its results.
+//!
+//! [`harmonise::Terms`] is the way in: a result as its report says it goes in, and comes out as what it is among others, in the
+//! unit of its item, with how it was converted. What must not be converted never is; the original is never changed.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`harmonise`] | one result among others |
+//! | [`mod@unit`] | UCUM, and the spellings of the field |
+//! | [`item`] | what is measured, in which unit it is shown, what converts into it |
+//! | [`value`] | numbers, steps (阴性, ±, 2+) and reference ranges as they are written |
+//! | [`mark`] | marks of mutual recognition, and the tables of what is recognised |
+//! | [`decimal`] | numbers that keep their digits |
+//! | [`table`], [`limits`] | the tables that travel in the binary, and the bounds |
+//!
+//! Not here: formats of messages, patients, and licensed code systems.
+
+pub mod decimal;
+mod folding;
+pub mod harmonise;
+pub mod item;
+pub mod limits;
+pub mod mark;
+pub mod table;
+pub mod unit;
+pub mod value;

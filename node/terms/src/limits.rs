@@ -1,0 +1,16 @@
+//! Every bound of this crate, by name.
+
+/// Bytes of a unit as sent that are looked at; a longer text is no unit.
+pub const UNIT_BYTES_MAX: usize = 64;
+/// Bytes of a value as sent that are looked at for a number or a step; a longer one is text.
+pub const VALUE_BYTES_MAX: usize = 64;
+/// Bytes of a name, a code or a specimen that are looked at.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Significant digits of a number that is read; one of more is text. With the 28 digits that conversions are computed
+/// with, no digit that is shown was ever rounded before.
+pub const DIGITS_MAX: usize = 15;
+/// Decimal places of a number that is shown; the smallest factor makes no more of what is read.
+pub const PLACES_MAX: u32 = 18;
+
+/// Rows of the tables of items that regions recognise.
+pub const MARK_ROWS_MAX: usize = 20_000;
