@@ -46,6 +46,8 @@ pub enum Door {
     Review,
     /// Years of old records.
     Backfill,
+    /// DICOM: a study.
+    Dicom,
 }
 
 /// A connection, and what became of all that came through it.
@@ -225,7 +227,7 @@ impl Origin {
 }
 
 impl Door {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Other,
         Self::Mllp,
         Self::Http,
@@ -234,6 +236,7 @@ impl Door {
         Self::Desk,
         Self::Review,
         Self::Backfill,
+        Self::Dicom,
     ];
 
     pub(crate) const fn number(self) -> u32 {

@@ -84,7 +84,9 @@ fn sender(envelope: &Envelope) -> String {
     parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("|")
 }
 
-const fn review_reason(reason: ReviewReason) -> &'static str {
+/// Why a person has to look at an input, in words.
+#[must_use]
+pub const fn review_reason(reason: ReviewReason) -> &'static str {
     match reason {
         ReviewReason::NoPatient => "it names no patient",
         ReviewReason::NoIdentifier => "its patient has no identifier",

@@ -303,13 +303,14 @@ struct Places<'m> {
 
 impl<'m> Places<'m> {
     fn of(mapping: &'m Mapping, header: &[String]) -> Result<Self, Refusal> {
-        let find = |name: &'m String| {
+        let find = |name: &'m String| -> Result<_, Refusal> {
             let place = header.iter().position(|known| known == name);
             let place = place.ok_or_else(|| fault(1, Some(name), "the header does not have it"))?;
             Ok((name.as_str(), place))
         };
         let key = mapping.key.iter().map(find).collect::<Result<_, _>>()?;
-        let fields = mapping.columns.iter().map(|(field, name)| Ok((*field, find(name)?)));
+        let place = |(field, name): (&Field, &'m String)| -> Result<_, Refusal> { Ok((*field, find(name)?)) };
+        let fields = mapping.columns.iter().map(place);
         Ok(Self { key, fields: fields.collect::<Result<_, _>>()? })
     }
 

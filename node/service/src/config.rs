@@ -25,7 +25,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Millis;
 use yiqiao_terms::mark::Recognised;
 
-use crate::limits::{DOORS_MAX, TABLES_MAXRECOGNISED_BYTES_MAX};
+use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, TABLES_MAX};
 use crate::names::{named, names_of};
 
 /// What `node.toml` says.
@@ -372,12 +372,9 @@ impl Config {
 
     pub(crate) fn mllp_doors(&self) -> anyhow::Result<Vec<MllpDoor>> {
         ensure!(self.doors.len() <= DOORS_MAX, "the configuration has more than {DOORS_MAX} doors");
-        let door = |door: &DoorConfig| match door {
-            {
+        let door = |door: &DoorConfig| {
             let DoorConfig::Mllp { system, listen, senders } = door else { return None };
-            let (listen, senders) => {
-                Some(Self::system(system).map(|system| MllpDoor {
-                    (*listen, senders.clone());
+            let (listen, senders) = (*listen, senders.clone());
             Some(system_of_door(system).map(|system| MllpDoor { system, listen, senders }))
         };
         self.doors.iter().filter_map(door).collect()
@@ -405,9 +402,6 @@ impl Config {
                     listen: *listen,
                     rules: Rules { title: title.clone(), callers },
                     senders: senders.clone(),
-                }))
-            }
-            DoorConfig::Folder { .. } => None,
                     quiet: Duration::from_secs(*study_quiet),
                 })
             })())
@@ -421,7 +415,7 @@ impl Config {
             DoorConfig::Folder { system, folder, table } => {
                 Some(folder_door(system, folder.as_path(), table.as_deref(), &tables))
             }
-            DoorConfig::Mllp { .. } => None,
+            DoorConfig::Mllp { .. } | DoorConfig::Dicom { .. } => None,
         };
         let doors: Vec<FolderDoor> = self.doors.iter().filter_map(door).collect::<anyhow::Result<_>>()?;
         let folders: BTreeSet<&PathBuf> = doors.iter().map(|door| &door.folder).collect();
@@ -440,13 +434,11 @@ impl Config {
     /// The systems that deliver through doors without a login.
     pub(crate) fn door_systems(&self) -> anyhow::Result<Vec<Code>> {
         let system = |door: &DoorConfig| match door {
-            DoorConfig::Mllp { system, .. } | DoorConfig::Folder { system, .. } => Self::system(system),
+            DoorConfig::Mllp { system, .. }
+            | DoorConfig::Folder { system, .. }
+            | DoorConfig::Dicom { system, .. } => system_of_door(system),
         };
         self.doors.iter().map(system).collect()
-    }
-
-    fn system(written: &str) -> anyhow::Result<Code> {
-        Code::new(written).context("`system` of a door in the configuration")
     }
 }
 
@@ -464,7 +456,7 @@ fn folder_door(
         })
     };
     let table = table.map(named).transpose()?;
-    Ok(FolderDoor { system: Config::system(system)?, folder: folder.to_owned(), table })
+    Ok(FolderDoor { system: system_of_door(system)?, folder: folder.to_owned(), table })
 }
 
 impl TableConfig {

@@ -11,7 +11,7 @@ use yiqiao_intake::dates::Zone;
 use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
 use yiqiao_intake::refusal::Refusal;
-use yiqiao_intake::summary::Summary;
+use yiqiao_intake::summary::{Summary, review_reason};
 use yiqiao_intake::table::{self, Mapping};
 use yiqiao_node_core::connection::{self, Origin};
 use yiqiao_node_core::intake::{Answered, Content, Holder, Received, Sealed};
@@ -198,8 +198,10 @@ impl Reception {
             Whole::Review(reason) => Content::Review(reason, sealed),
         };
         let input = |content| {
+            let wrong = if let Content::Review(reason, _) = &content { review_reason(*reason) } else { "" };
+            let origin = Origin { wrong: wrong.to_owned(), ..Origin::through(connection::Door::Dicom) };
             let (system, subject) = (system.clone(), None);
-            Box::new(Received { system, control_id: None, digest, subject, holder: None, content })
+            Box::new(Received { system, control_id: None, digest, subject, holder: None, origin, content })
         };
         let mut outcome = self.inbox.hand(Input::Received(input(content))).await;
         if let Some(reason) = outcome.as_ref().err().and_then(for_review) {
@@ -262,11 +264,10 @@ impl Reception {
         async move {
             let outcome = outcome.await;
             let Some(reason) = outcome.as_ref().err().and_then(for_review) else {
-                Err(error @ NotTaken::TooLong) => {
+                if let Err(error @ NotTaken::TooLong) = &outcome {
                     self.unread(&system, Origin { wrong: error.to_string(), ..origin }).await;
-                    return self.settle(outcome, &placed, said, refusal);
                 }
-                _ => return self.settle(outcome, &placed, said, refusal);
+                return self.settle(outcome, &placed, said, refusal);
             };
             self.discard(&placed);
             let (whole, vault, span) = (Arc::clone(bytes), Arc::clone(&self.vault), said.span.clone());

@@ -257,8 +257,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
     let cookie = config.code.parse().context("`code` in the configuration")?;
     let (identity, refused) = Identity::open(data, &cookie, config.http.https, Clock::system())?.telling();
     let clients = Clients::open(&Store::open(&data.join("clients"))?)?;
-    let mut doors: Vec<_> = config.door_systems()?;
-    doors.extend(config.dicom_doors()?.into_iter().map(|door| door.system));
+    let doors = config.door_systems()?;
     let member = Member {
         region: first.region().clone(),
         code: config.organisation()?,
