@@ -118,14 +118,8 @@ pub fn read(
             let release = Digest::read("evidence_request.release", &release).map_err(CallFault::Evidence)?;
             Input::Evidence { member: member(), release }
         }
-        Method::Anchors => {
-            let AnchorsRequest { after } = call(request)?;
-            Input::Anchors { member: member(), after }
-        }
-        Method::Recall => {
-            let RecallRequest { from } = call(request)?;
-            Input::Recall { member: member(), from }
-        }
+        Method::Anchors => Input::Anchors { member: member(), after: call::<AnchorsRequest>(request)?.after },
+        Method::Recall => Input::Recall { member: member(), from: call::<RecallRequest>(request)?.from },
         Method::Holdings => {
             let HoldingsRequest { envelope } = call(request)?;
             hand.question(&envelope, PatientQuestion::Holdings)?
@@ -137,9 +131,7 @@ pub fn read(
         | Method::ActNotice
         | Method::Compare
         | Method::Check
-        | Method::Persons => {
-            return Err(CallFault::Method { number: method as u16 });
-        }
+        | Method::Persons => return Err(CallFault::Method { number: method as u16 }),
     }))
 }
 

@@ -54,7 +54,7 @@ fn c16_what_a_permit_leaves_out_is_not_let_go_and_is_said_before_it() {
     let exception = Exception { custodian: None, what, purposes: whole.purposes.clone() };
     trio.permit_as(NewPermit { exceptions: vec![exception], ..whole });
     let said: Vec<Directive> =
-        trio.registry.log().filter(|word| word.kind() == Kind::Directive).map(said).collect();
+        trio.registry.log().filter(|word| word.kind() == Kind::Directive).map(|word| said(&word)).collect();
     let [forbid, permit] = said.as_slice() else { panic!("{said:?}") };
     assert_eq!((forbid.stance, permit.stance), (Stance::Forbid, Stance::Permit));
     assert_eq!(forbid.id, exception_id(&permit.id, 0));
@@ -63,7 +63,7 @@ fn c16_what_a_permit_leaves_out_is_not_let_go_and_is_said_before_it() {
     assert_eq!(trio.stages(), [Stage::Refused, Stage::Held]);
 }
 
-fn said(word: yiqiao_proto::envelope::Envelope) -> Directive {
+fn said(word: &yiqiao_proto::envelope::Envelope) -> Directive {
     Act::<Directive>::decode(word.payload()).expect("a directive").said
 }
 
@@ -191,7 +191,7 @@ fn f5_a_copy_released_on_a_newer_head_than_its_recipient_knows_waits_for_that_he
 fn a_permission_that_ends_in_time_ends_the_copies() {
     let mut trio = Trio::with_patient();
     let until = trio.now + Millis::from_secs(60);
-    let short = yiqiao_node_core::desk::NewPermit { valid_until: Some(until), ..permit(trio.now) };
+    let short = NewPermit { valid_until: Some(until), ..permit(trio.now) };
     trio.permit_as(short);
     walk_in(&mut trio);
     trio.open(&zhao(), 0);

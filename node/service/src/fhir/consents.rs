@@ -59,7 +59,7 @@ struct Spoken {
 /// `GET /fhir/Consent/{id}`
 pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
     call.allow("Consent", Right::Read)?;
-    let (patient, consent, ..) = one(&call, &id).await?;
+    let (patient, consent, _) = one(&call, &id).await?;
     call.audited(&[patient.subject], Act::LookUp).await?;
     Ok(answer::read(&call.headers, &consent.write(&patient, &call.site)))
 }
@@ -125,7 +125,7 @@ pub(super) async fn update(
     call.allow("Consent", Right::Update)?;
     let bytes = transaction::json(&call, body, RESOURCE_BYTES_MAX)?;
     let reason = consent::read_revocation(&bytes, &id)?;
-    let (patient, consent, directives, exceptions) = one(&call, &id).await?;
+    let (patient, consent, directives) = one(&call, &id).await?;
     let expected = call.header(&IF_MATCH);
     if !expected.is_empty() && consent.write(&patient, &call.site).etag().as_deref() != Some(expected) {
         return Err(Problem::Version.into());
@@ -138,22 +138,22 @@ pub(super) async fn update(
         let resource = consent.write(&patient, &call.site);
         return Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &call.site.url("Consent", &id)));
     }
-    // The permit first: to end it is never refused, while the end of what it leaves out is that of a forbid (C-8).
-    let mut waits = false;
-    for directives in [directives, exceptions].into_iter().filter(|directives| !directives.is_empty()) {
-        let lifts = directives.iter().any(|directive| directive.stance == Stance::Forbid);
-        let directives = directives.into_iter().map(|directive| (directive.id, directive.patient)).collect();
-        let revocation = NewRevocation { directives, reason, lifts };
-        let input = Input::Revoke(Box::new((statement(&call, &patient, &bytes), revocation)));
-        waits |= say(&call, input).await?.waits;
-    }
+    // What a permit left out stands for itself from now on (C-16).
+    let said = say(&call, revocation(statement(&call, &patient, &bytes), directives, reason)).await?;
     let location = call.site.url("Consent", &id);
-    if waits {
+    if said.waits {
         return Ok(queued(&location));
     }
-    let consent = Consent { standing: Standing::Revoked(reason), ..consent };
+    let consent = Consent { standing: Standing::Revoked(reason), exceptions: Vec::new(), ..consent };
     let resource = consent.write(&patient, &call.site);
     Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &location))
+}
+
+/// Takes directives back.
+fn revocation(statement: Statement, directives: Vec<Directive>, reason: RevocationReason) -> Input {
+    let lifts = directives.iter().any(|directive| directive.stance == Stance::Forbid);
+    let directives = directives.into_iter().map(|directive| (directive.id, directive.patient)).collect();
+    Input::Revoke(Box::new((statement, NewRevocation { directives, reason, lifts })))
 }
 
 impl Once {
@@ -204,8 +204,8 @@ const fn standing_of(end: &End) -> Standing {
     }
 }
 
-/// The Consent of an id, its patient, its directives that have not ended, and those that say what it leaves out.
-async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>, Vec<Directive>), Refusal> {
+/// The Consent of an id, its patient, and its directives that have not ended.
+async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>), Refusal> {
     let unknown = || Problem::NotFound { kind: "Consent" };
     let subject = subject_of(call, id).await?.ok_or_else(unknown)?;
     let patient = patients::one(call, Some(subject)).await?;
@@ -213,8 +213,7 @@ async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>,
     let once = said.into_iter().find(|once| once.id == id).ok_or_else(unknown)?;
     let consent = once.consent(call.door.app.clock().now()).ok_or_else(unknown)?;
     let in_force = once.in_force().cloned().collect();
-    let exceptions = once.exceptions.iter().flat_map(Once::in_force).cloned().collect();
-    Ok((patient, consent, in_force, exceptions))
+    Ok((patient, consent, in_force))
 }
 
 async fn of_ids(call: &Call, filter: &ConsentFilter) -> Result<Vec<Patient>, Refusal> {
