@@ -17,6 +17,7 @@ use yiqiao_proto::time::Timestamp;
 use crate::actor::Actor;
 use crate::apply::change_ledger;
 use crate::at_rest::{AtRest, Tag};
+use crate::holder;
 use crate::limits::{ANCHOR_AFTER, PAGE_MAX};
 use crate::list::List;
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
@@ -241,6 +242,7 @@ pub(crate) fn audit(work: &mut Work<'_>, line: &Line) -> Result<Digest, Fault> {
         actor: login_tag(at_rest, line.actor.login()).as_bytes().to_vec(),
         data: sealed,
         commitment: commitment.as_bytes().to_vec(),
+        asker: if line.act == Act::Tell { data.counterpart } else { String::new() },
     };
     work.keep(Body::Audited(record))?;
     Ok(commitment)
@@ -309,6 +311,10 @@ pub(crate) fn apply(audited: &kept::Audited, at: i64, view: &mut View) -> Result
     let number = end.lines + 1;
     let hash = next_hash(&end.hash, number, &audited.data);
     view.put(&state::audit_line(number), &kept::AuditLine { data: audited.data.clone() });
+    if !audited.asker.is_empty() {
+        let asker = Code::new(audited.asker.as_str()).map_err(|_| damaged())?;
+        holder::count_request(&asker, at, view)?;
+    }
     // Lines of before events were found by them have none.
     if let Some(commitment) = optional(&audited.commitment, read_digest)? {
         view.put(&state::committed_line(&commitment), &kept::LineRef { number });

@@ -105,8 +105,7 @@ fn admit(
     let is_member = directory.member(member).is_some_and(|member| !member.suspended);
     let life = Millis::new(REQUEST_LIFE_MS_MAX);
     let nonce = work.view.get(&state::nonce(member, &word.nonce))?;
-    let asker = work.view.get(&state::asker(member))?;
-    let over = !is_known && asker.day == day(work.now) && asker.requests >= REQUESTS_PER_DAY_MAX;
+    let over = !is_known && asks_too_much(work, member)?;
     Ok(Err(if word.holder != work.machine.config.organisation {
         refuse(RefusalCode::Malformed, "E-7")
     } else if !is_member || word.asker.organisation != *member {
@@ -118,12 +117,23 @@ fn admit(
     } else if !nonce.request.is_empty() && nonce.request != hash.as_bytes() {
         refuse(RefusalCode::Stale, "P-5")
     } else if over {
-        Refusal { retry_after: Some(until_tomorrow(work.now)), ..refuse(RefusalCode::OverLimit, "P-5") }
+        tomorrow(work.now, "P-5")
     } else if feed::standing(work.machine, work.now).is_none() {
         soon("F-7")
     } else {
         return Ok(Ok(()));
     }))
+}
+
+/// Whether a member has asked this node for as much today as it may.
+pub(crate) fn asks_too_much(work: &Work<'_>, member: &Code) -> Result<bool, Fault> {
+    let asker = work.view.get(&state::asker(member))?;
+    Ok(asker.day == day(work.now) && asker.requests >= REQUESTS_PER_DAY_MAX)
+}
+
+/// How it is refused then.
+pub(crate) fn tomorrow(now: Timestamp, clause: &'static str) -> Refusal {
+    Refusal { retry_after: Some(until_tomorrow(now)), ..refuse(RefusalCode::OverLimit, clause) }
 }
 
 /// The key of the asker to which the document's key is to be wrapped (M-4). Of the two, one may know a newer member list: a
@@ -490,14 +500,20 @@ fn note(signed: &[u8], at: i64, view: &mut View) -> Result<(Digest, PullRequest)
     let nonce = state::nonce(member, &request.nonce);
     if view.find(&nonce)?.is_none() {
         view.put(&nonce, &request_ref(&hash));
-        let slot = state::asker(member);
-        let mut asker = view.get(&slot)?;
-        let today = day_of(at);
-        asker.requests = if asker.day == today { asker.requests + 1 } else { 1 };
-        asker.day = today;
-        view.put(&slot, &asker);
+        count_request(member, at, view)?;
     }
     Ok((hash, request))
+}
+
+/// A member has asked for something that is counted.
+pub(crate) fn count_request(member: &Code, at: i64, view: &mut View) -> Result<(), Fault> {
+    let slot = state::asker(member);
+    let mut asker = view.get(&slot)?;
+    let today = day_of(at);
+    asker.requests = if asker.day == today { asker.requests + 1 } else { 1 };
+    asker.day = today;
+    view.put(&slot, &asker);
+    Ok(())
 }
 
 /// A request as it was signed: the hash of its payload, and what it says.

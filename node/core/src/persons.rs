@@ -15,6 +15,7 @@ use yiqiao_proto::token::Token;
 
 use crate::actor::Actor;
 use crate::audit::{self, Line, Shown, audit};
+use crate::holder;
 use crate::limits::QUESTION_AGE_MAX;
 use crate::machine::{Machine, Outcome, Stop, Work};
 use crate::person;
@@ -32,6 +33,9 @@ pub(crate) fn asked(
     let act = question.word();
     if let Err(code) = admit(act, work.now) {
         return Ok(Outcome::Refused(Refusal { code, clause: CLAUSE, retry_after: None }));
+    }
+    if holder::asks_too_much(work, question.signer())? {
+        return Ok(Outcome::Refused(holder::tomorrow(work.now, CLAUSE)));
     }
     let told = work.machine.lines_of(&act.said.patient, lines, work.view)?;
     let subject = told.iter().find_map(|line| line.subject);

@@ -7,8 +7,10 @@ use yiqiao_node_core::answers;
 use yiqiao_node_core::audit::{Act as Audited, Of, Shown};
 use yiqiao_node_core::call::Unbelieved;
 use yiqiao_node_core::desk::Question;
+use yiqiao_node_core::limits::REQUESTS_PER_DAY_MAX;
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::peer::{self, CallFault, Reply};
+use yiqiao_node_core::state::{self, Asker};
 use yiqiao_proto::access::Person;
 use yiqiao_proto::calls::{Method, Refusal};
 use yiqiao_proto::codes::{AccessAct, PatientQuestion, PersonRole, RefusalCode};
@@ -144,4 +146,18 @@ fn a6_what_a_node_did_by_itself_has_no_name() {
     assert!(!persons.is_empty());
     let nameless = |person: &Person| person.name.expose().is_empty() && person.role == PersonRole::System;
     assert!(persons.iter().all(nameless), "{persons:?}");
+}
+
+#[test]
+fn a6_a_member_asks_a_bounded_number_of_times_a_day() {
+    let (mut trio, line) = opened();
+    let question = question(&mut trio);
+    assert_eq!(ask(&mut trio, &question, &[line]).unwrap().len(), 1);
+    let slot = state::asker(&code("hospital"));
+    let asked = trio.nodes["clinic"].ask(|_, view| view.get(&slot));
+    assert_eq!(asked.requests, 1);
+    trio.node("clinic").put(&slot, &Asker { requests: REQUESTS_PER_DAY_MAX, ..asked });
+    let refused = ask(&mut trio, &question, &[line]).unwrap_err();
+    assert_eq!((refused.code, refused.clause), (RefusalCode::OverLimit, "A-6"));
+    assert!(refused.retry_after.is_some());
 }
