@@ -255,6 +255,9 @@ pub enum Refused {
     /// Who has the number is another person by all that is said: a person has to decide whose it is.
     #[error("the number is another person's here: hand the message in for review")]
     OtherPerson,
+    /// A register parts two numbers, and not it alone has made them one: a person has to look at them.
+    #[error("people or a third number have made the two one: hand the message in for review")]
+    SeveralPatients,
     /// What people file by hand would be under a number that somebody has.
     #[error("a patient of the hospital has this number: check it, or choose that patient")]
     NumberTaken,

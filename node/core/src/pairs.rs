@@ -160,6 +160,13 @@ pub(crate) fn judge(
     Ok(Outcome::Done)
 }
 
+/// Whether staff have decided about two.
+pub(crate) fn is_decided(one: &Subject, other: &Subject, view: &View) -> Result<bool, Fault> {
+    let Some(found) = view.find(&state::pair_of(one, other))? else { return Ok(false) };
+    let pair = view.get(&state::pair(found.number))?;
+    Ok(read_judgement(pair.judgement)? != Judgement::Open)
+}
+
 /// What follows from a decision.
 pub(crate) fn apply_judged(judged: &kept::PairJudged, at: i64, view: &mut View) -> Result<(), Fault> {
     let slot = state::pair(judged.number);

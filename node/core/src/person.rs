@@ -80,6 +80,11 @@ pub(crate) fn of_document(
 
 /// Applies an event of the hospital's register.
 pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEvent) -> Result<Remarks, Stop> {
+    if event.trigger == Trigger::Unlinked {
+        for other in &event.merged_from {
+            unlink(work, &event.patient, other)?;
+        }
+    }
     let now = work.now;
     let by_hand = received.system.as_str() == register::DESK;
     let (filed, mut remarks) =
@@ -296,6 +301,36 @@ pub(crate) fn part(work: &mut Work<'_>, pair: [&Subject; 2]) -> Result<(), Stop>
         }
     }
     Ok(())
+}
+
+/// The register says that two numbers are two persons' (A37): the merge of the one into the other is undone, with all that came since. What
+/// people have decided, and what went by a third number, is for a person.
+fn unlink(work: &mut Work<'_>, patient: &patient::Patient, other: &patient::Identifier) -> Result<(), Stop> {
+    let primary = patient.primary().ok_or(Refused::NoPatient)?;
+    let (Some(one), Some(other)) = (filed_under(work, primary)?, filed_under(work, other)?) else {
+        return Ok(());
+    };
+    if root(work.view, one)? != root(work.view, other)? {
+        return Ok(());
+    }
+    let merged = |of: &Subject, into: &Subject| {
+        let state = work.view.get(&state::patient(of))?;
+        Ok::<_, Fault>(state.survivor == into.as_bytes())
+    };
+    let retired = match (merged(&one, &other)?, merged(&other, &one)?) {
+        (true, _) => one,
+        (_, true) => other,
+        (false, false) => return Err(Refused::SeveralPatients.into()),
+    };
+    if pairs::is_decided(&one, &other, work.view)? {
+        return Err(Refused::SeveralPatients.into());
+    }
+    divide(work, &retired)
+}
+
+fn filed_under(work: &Work<'_>, number: &patient::Identifier) -> Result<Option<Subject>, Fault> {
+    let found = work.view.find(&state::number(&number_tag(work.machine, number)))?;
+    found.map(|found| read_subject(&found.subject)).transpose()
 }
 
 /// Nothing is in doubt about a merge any more.

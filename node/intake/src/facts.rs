@@ -160,7 +160,7 @@ pub struct PatientEvent {
     pub patient: Patient,
     /// The visit, if one is named.
     pub visit: Option<Visit>,
-    /// Identifiers that now belong to `patient` (MRG-1).
+    /// Identifiers that now belong to `patient` (MRG-1); of [`Trigger::Unlinked`] the other patient's number.
     pub merged_from: Vec<Identifier>,
     /// When it happened: EVN-2 or MSH-7.
     pub date: Option<When>,
@@ -193,6 +193,8 @@ pub enum Trigger {
     PersonDeleted,
     /// A18, A30, A34, A36, A39, A40: two numbers, one person.
     Merged,
+    /// A37: two numbers that were taken for one person's are two persons'.
+    Unlinked,
     /// A46 to A51: a number was changed.
     IdentifierChanged,
     /// A35, A41 to A45, A50: a visit or account went to another number; the persons stay apart.

@@ -267,7 +267,8 @@ impl Reception {
                 if let Err(error @ NotTaken::TooLong) = &outcome {
                     self.unread(&system, Origin { wrong: error.to_string(), ..origin }).await;
                 }
-                return self.settle(outcome, &placed, said, refusal);
+                Err(NotTaken::Refused(machine::Refused::SeveralPatients)) => ReviewReason::SeveralPatients,
+                _ => return self.settle(outcome, &placed, said, refusal);
             };
             self.discard(&placed);
             let (whole, vault, span) = (Arc::clone(bytes), Arc::clone(&self.vault), said.span.clone());

@@ -383,3 +383,35 @@ fn i5_staff_may_say_that_a_merged_number_is_the_survivors_after_all() {
         assert_eq!(holder(&node, number), (survivor, "陈志远".to_owned(), resident_id(2)));
     }
 }
+
+/// A37: the register says that C7 and C9 are two persons.
+fn unlinked(control: &str) -> Msg {
+    let mut event = event(Trigger::Unlinked, person("C7", "陈志远", 1, 1), 0);
+    event.merged_from = vec![Identifier::new(IdKind::Local, "C9", "QZDX").unwrap()];
+    Msg::new(control, Says::Events(vec![event]))
+}
+
+#[test]
+fn i3_a_register_undoes_its_own_merge_and_each_has_what_came_under_its_number() {
+    let mut node = merged(true);
+    node.receive(&report("r", person("C9", "陈志远", 1, 1), "r9"));
+    let survivor = holder(&node, "C7").0;
+    node.receive(&unlinked("a37"));
+    let (one, other) = (holder(&node, "C7").0, holder(&node, "C9").0);
+    assert_eq!(one, survivor);
+    assert_ne!(other, survivor);
+    let documents = |subject| node.ask(|machine, view| machine.documents_of(&subject, 0, view)).0.len();
+    assert_eq!((documents(one), documents(other)), (0, 1), "what came meanwhile goes with its number");
+    node.receive(&unlinked("again"));
+    node.rebuild();
+    assert_eq!((holder(&node, "C7").0, holder(&node, "C9").0), (one, other));
+}
+
+#[test]
+fn i3_what_not_the_register_alone_has_made_one_is_for_a_person() {
+    let mut node = merged(false);
+    assert_eq!(node.refuses(&unlinked("a37")), Some(Refused::SeveralPatients), "C9 has nothing of its own");
+    let mut node = known_as(false, person("C7", "陈志远", 1, 1));
+    node.receive(&unlinked("a37"));
+    assert_eq!(holder(&node, "C7").1, "陈志远", "what was never one stays as it is");
+}

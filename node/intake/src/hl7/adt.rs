@@ -21,11 +21,13 @@ pub(crate) fn read(reading: &mut Reading<'_, '_>) -> Understood {
     if groups.is_empty() {
         return reading.review(ReviewReason::NoPatient);
     }
-    // A link (A24, A37) says something about two patients together.
-    if groups.len() > 1 && matches!(reading.trigger(), "A24" | "A37") {
-        return reading.review(ReviewReason::SeveralPatients);
-    }
     let date = reading.date();
+    // A link and its end say something about two patients together.
+    match (reading.trigger(), groups.as_slice()) {
+        ("A37", [one, other]) => return unlinked(reading, one, other, date),
+        ("A24", [_, _, ..]) | ("A37", [_, _, _, ..]) => return reading.review(ReviewReason::SeveralPatients),
+        _ => {}
+    }
     let mut events = Vec::new();
     for group in groups {
         match event(reading, &group, trigger, date) {
@@ -64,6 +66,24 @@ fn event(
         date,
         flags,
     })
+}
+
+/// Two numbers are two persons (A37): what happened to the one names the number of the other.
+fn unlinked(
+    reading: &mut Reading<'_, '_>,
+    one: &Group<'_>,
+    other: &Group<'_>,
+    date: Option<When>,
+) -> Understood {
+    let read = event(reading, one, Trigger::Unlinked, date)
+        .and_then(|event| Ok((event, self::event(reading, other, Trigger::Unlinked, date)?)));
+    let (mut event, other) = match read {
+        Ok(read) => read,
+        Err(reason) => return reading.review(reason),
+    };
+    event.merged_from = other.patient.primary().cloned().into_iter().collect();
+    event.flags.merge(&reading.flags);
+    Understood::Events(vec![event])
 }
 
 fn check_merge(into: &Patient, from: &[Identifier]) -> Result<(), ReviewReason> {

@@ -132,6 +132,23 @@ fn a_merge_names_both_numbers_and_one_without_a_source_is_reviewed() {
 }
 
 #[test]
+fn the_end_of_a_link_names_both_numbers_and_a_link_is_reviewed() {
+    let other = "PID|2||0077001^^^HIS^MR||乙\r";
+    let unlinked = event(&(ADMISSION.replace("ADT^A01", "ADT^A37") + other));
+    let numbers = [unlinked.patient.primary().unwrap(), &unlinked.merged_from[0]];
+    assert_eq!(numbers.map(|id| id.value.expose().as_str()), ["0088123", "0077001"]);
+    assert_eq!((unlinked.trigger, unlinked.merged_from.len()), (Trigger::Unlinked, 1));
+    let nobody = review(&(ADMISSION.replace("ADT^A01", "ADT^A37") + "PID|2||||乙\r"));
+    assert_eq!(nobody.reason, ReviewReason::NoIdentifier);
+    for message in [
+        ADMISSION.replace("ADT^A01", "ADT^A24") + other,
+        ADMISSION.replace("ADT^A01", "ADT^A37") + other + other,
+    ] {
+        assert_eq!(review(&message).reason, ReviewReason::SeveralPatients);
+    }
+}
+
+#[test]
 fn every_other_kind_is_indexed_whole_and_a_query_is_answered() {
     let order = document(&BLOOD_COUNT.replace("ORU^R01", "OML^O21"));
     assert_eq!((order.kind.class, order.kind.code.to_string().as_str()), (Class::Order, "OML^O21"));

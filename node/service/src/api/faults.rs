@@ -269,6 +269,7 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         Refused::Passkey(error) => of_passkey(*error),
         Refused::NoPatient
         | Refused::OtherPerson
+        | Refused::SeveralPatients
         | Refused::DepositFiled
         | Refused::UnknownRelease
         | Refused::Widens

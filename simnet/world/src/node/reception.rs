@@ -184,10 +184,14 @@ impl Node {
                 }
                 true
             }
-            Err(NotTaken::Refused(refused @ (Refused::NoPatient | Refused::OtherPerson))) => {
+            Err(NotTaken::Refused(
+                refused @ (Refused::NoPatient | Refused::OtherPerson | Refused::SeveralPatients),
+            )) => {
                 // The reader and the machine disagree whether it names a patient, or whom: a person looks at it.
                 let reason = if refused == Refused::NoPatient {
                     ReviewReason::NoIdentifier
+                } else if refused == Refused::SeveralPatients {
+                    ReviewReason::SeveralPatients
                 } else {
                     ReviewReason::OtherPerson
                 };
