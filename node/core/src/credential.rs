@@ -111,7 +111,7 @@ pub(crate) fn is_act_proved(
     Ok(is_proved(assertion, &claim, &stated, &list.policy))
 }
 
-fn read(opening: &Opening) -> Option<(Envelope, CredentialStatement)> {
+pub(crate) fn read(opening: &Opening) -> Option<(Envelope, CredentialStatement)> {
     let envelope = Envelope::decode(&opening.envelope).ok()?;
     let statement = CredentialStatement::decode(envelope.payload()).ok()?;
     Some((envelope, statement))

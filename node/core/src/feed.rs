@@ -327,7 +327,8 @@ pub(crate) fn fed(work: &mut Work<'_>, ticket: u64, items: &[Vec<u8>]) -> Result
         // Before the items are kept, so that a crash between repeats it.
         spread(work, &taken)?;
         let log_id = work.machine.directory.list().log_id.to_string();
-        work.keep(Body::Fed(kept::Fed { log_id, items: taken }))?;
+        let organisation = work.machine.config.organisation.to_string();
+        work.keep(Body::Fed(kept::Fed { log_id, items: taken, organisation }))?;
     }
     Ok(if whole { Outcome::Done } else { Outcome::FeedStopped { after: number } })
 }
@@ -508,7 +509,10 @@ pub(crate) fn apply_fed(fed: &kept::Fed, at: i64, view: &mut View) -> Result<(),
             }
             Told::Unreadable(patient) => put_head(&patient, None, &exchange, view)?,
             Told::List(version) => exchange.list = exchange.list.max(version),
-            Told::Credential(opening) => credential::apply_told(&opening, &fed.log_id, view)?,
+            Told::Credential(opening) => {
+                credential::apply_told(&opening, &fed.log_id, view)?;
+                inform::apply_vouched(&opening, &fed.organisation, at, view)?;
+            }
             Told::Withdrawal(_) => {}
         }
     }

@@ -1,19 +1,24 @@
 //! What patients are told by a second channel, such as a text message: passkeys that were enrolled or taken out here, permits for
-//! which nobody vouches but who gains by them, what was looked at in an emergency, and that
+//! which nobody vouches but who gains by them, passkeys for which another hospital vouches, what was looked at in an emergency, and that
 //! the record was sealed. Kept until the hospital's gateway has taken it.
 //!
 //! All of it follows from what is recorded anyway. Not here: how it is handed over, and in which words.
 
+use std::collections::BTreeSet;
+
+use yiqiao_proto::codes::CredentialState;
 use yiqiao_proto::directive::{Act, Directive};
 use yiqiao_proto::envelope::{Envelope, Kind as WordKind, Word};
 use yiqiao_proto::id::{Code, Subject};
 use yiqiao_proto::lease::{HeadChange, Told};
+use yiqiao_proto::log::Opening;
 use yiqiao_proto::proof::Proof;
 use yiqiao_proto::time::Timestamp;
 
-use crate::credential::{is_self_vouched, told_vouchers};
-use crate::limits::INFORMED_MAX;
+use crate::credential::{self, is_self_vouched, told_vouchers};
+use crate::limits::{INFORMED_MAX, VOUCHED_NEWS};
 use crate::machine::{Outcome, Stop, Work};
+use crate::person;
 use crate::state::kept;
 use crate::state::{self, Body, Fault, View, damaged, read_digest, read_subject, subject_ref};
 
@@ -35,6 +40,8 @@ pub enum News {
     Sealed = 6,
     /// The seal was lifted.
     SealLifted = 7,
+    /// Another hospital has begun to vouch for a passkey of the patient.
+    VouchedElsewhere = 8,
 }
 
 impl News {
@@ -47,6 +54,7 @@ impl News {
         Self::ReleasedInEmergency,
         Self::Sealed,
         Self::SealLifted,
+        Self::VouchedElsewhere,
     ];
 }
 
@@ -144,5 +152,29 @@ pub(crate) fn apply_told(change: &HeadChange, log_id: &str, at: i64, view: &mut 
         }
         view.put(&heard, &kept::Heard { at });
     }
+    Ok(())
+}
+
+/// What follows from a statement that the feed told: of a passkey for which another hospital has just begun to vouch the patient hears, once.
+pub(crate) fn apply_vouched(opening: &Opening, own: &str, at: i64, view: &mut View) -> Result<(), Fault> {
+    let Some((_, statement)) = credential::read(opening) else { return Ok(()) };
+    let begins = statement.number == 1 && statement.state == CredentialState::Valid;
+    let of_another = !own.is_empty() && statement.voucher.as_str() != own;
+    let is_new = (opening.accepted_at + VOUCHED_NEWS).unix_ms() > at;
+    let heard = state::heard_of_voucher(&statement.credential_id, &statement.voucher);
+    if !(begins && of_another && is_new) || view.find(&heard)?.is_some() {
+        return Ok(());
+    }
+    let mut patients = BTreeSet::new();
+    for token in &statement.tokens {
+        let Some(tag) = view.find(&state::token_tag(token))? else { continue };
+        for holder in view.get(&state::identifier(&read_digest(&tag.tag)?))?.subjects {
+            patients.insert(person::root(view, read_subject(&holder)?)?);
+        }
+    }
+    for patient in &patients {
+        add(News::VouchedElsewhere, patient, &statement.voucher, at, view)?;
+    }
+    view.put(&heard, &kept::Heard { at });
     Ok(())
 }

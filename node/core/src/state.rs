@@ -4,6 +4,7 @@ use core::fmt;
 
 pub use yiqiao_journal::view::{Fault, Slot, View};
 use yiqiao_proto::envelope::payload_hash;
+use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, ReferralId, Subject};
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
@@ -384,6 +385,12 @@ pub fn message_to(number: u64) -> Slot<kept::Informing> {
 /// Whether a patient was told of a permit.
 pub fn heard_of(directive: &DirectiveId) -> Slot<kept::Heard> {
     Slot::new(Table::Heard as u8, &[directive.as_bytes()])
+}
+
+/// Whether a patient was told that a member vouches for a passkey.
+pub(crate) fn heard_of_voucher(credential_id: &[u8], voucher: &Code) -> Slot<kept::Heard> {
+    let name = hash::sha256_plain(&[credential_id]);
+    Slot::new(Table::Heard as u8, &[&name, voucher.padded()])
 }
 
 /// The glass, broken, by the line of the audit that says so.

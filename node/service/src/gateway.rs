@@ -153,6 +153,13 @@ fn words(news: News, member: &str, day: &str) -> (&'static str, String) {
             "record-unsealed",
             format!("您在{member}的病历已于{day}解除封存。如果不是您知道的情况，请联系该院医务科。"),
         ),
+        News::VouchedElsewhere => (
+            "passkey-vouched-elsewhere",
+            format!(
+                "{day}，{member}为一把以您的名义签署授权的通行密钥作证。如果不是您本人在该院办理，请联系该院服务窗口停用，\
+                 并在本院窗口登记“不允许”。"
+            ),
+        ),
         News::SelfVouched => (
             "permit-self-vouched",
             format!(

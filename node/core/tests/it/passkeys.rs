@@ -11,11 +11,12 @@ use yiqiao_proto::codes::{CredentialState, LegalBasis, Purpose, RefusalCode, Sta
 use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, What};
 use yiqiao_proto::envelope::{Envelope, Word, payload_hash};
 use yiqiao_proto::head::Head;
-use yiqiao_proto::id::{Digest, DirectiveId};
+use yiqiao_proto::id::{Code, Digest, DirectiveId};
 use yiqiao_proto::lease::{AcceptedAct, Change, FeedItem, HeadChange, Told, feed_next};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::member::{KeyState, MemberList};
 use yiqiao_proto::proof::CredentialStatement;
+use yiqiao_proto::time::Millis;
 use yiqiao_simnet::passkey::Passkey;
 
 use crate::feed::feed;
@@ -208,10 +209,55 @@ fn c14_no_registry_makes_a_permit_that_the_patient_did_not_sign() {
     );
 }
 
+/// What the gateway takes over, in order.
+fn heard(story: &mut Story) -> Vec<(News, Code)> {
+    let mut heard = Vec::new();
+    while let Some(message) = story.node.ask(|_, view| inform::next(view)) {
+        story.node.decide(&Input::Informed(message.number)).unwrap();
+        heard.push((message.news, message.member));
+    }
+    heard
+}
+
+#[test]
+fn c9_a_patient_is_told_once_that_another_hospital_vouches_for_a_passkey_and_of_no_old_ones() {
+    let mut story = vouched();
+    let first = credential(&story);
+    assert_eq!(heard(&mut story), [(News::VouchedElsewhere, code("clinic"))]);
+    let next = passkey(3).credential(&code("clinic"), &first.tokens);
+    let old = passkey(4).credential(&code("clinic"), &first.tokens);
+    let stated = |seq, statement: &CredentialStatement, accepted_at| Opening {
+        accepted_at,
+        ..opening(seq, statement)
+    };
+    let now = story.node.now;
+    let openings = [
+        stated(801, &first, now),
+        stated(802, &next, now),
+        stated(803, &next, now),
+        stated(804, &old, now - Millis::from_secs(25 * 3600)),
+    ];
+    feed(&mut story, |after, previous| {
+        let (mut number, mut chain) = (after, previous);
+        let item = |opening: &Opening| {
+            number += 1;
+            let change = Change::Credential(opening.clone());
+            let item = FeedItem { number, previous: chain, change }.encode();
+            chain = feed_next(&chain, &item);
+            item
+        };
+        openings.iter().map(item).collect()
+    });
+    assert_eq!(heard(&mut story), [(News::VouchedElsewhere, code("clinic"))], "of the third passkey alone");
+    story.node.rebuild();
+    assert_eq!(heard(&mut story), []);
+}
+
 #[test]
 fn c9_a_patient_is_told_once_of_a_permit_for_which_only_who_gains_vouches() {
     let told = |story: &Story| story.node.ask(|_, view| inform::next(view));
     let mut story = vouched();
+    assert_eq!(heard(&mut story), [(News::VouchedElsewhere, code("clinic"))]);
     let act = passkey(1).act(&code("demo"), permit(&story, 1));
     submit(&mut story, &act);
     let message = told(&story).unwrap();
@@ -237,6 +283,7 @@ fn c9_a_patient_is_told_once_of_a_permit_for_which_only_who_gains_vouches() {
     assert_eq!(told(&story), None);
     // Where somebody else stands for the passkey, too, nobody is alarmed.
     let mut story = vouched();
+    heard(&mut story);
     let other = CredentialStatement { voucher: code("hospital"), ..credential(&story) };
     let envelope = Envelope::sign(&code("demo"), &other, &key(HOSPITAL));
     let effect = Effect::Submit { ticket: 0, words: vec![(envelope, None)] };
@@ -265,7 +312,6 @@ fn c10_a_permit_that_is_said_under_each_token_is_told_of_once() {
         let said = Directive { patient, ..permit(&story, 1) };
         submit(&mut story, &passkey(1).act(&code("demo"), said));
     }
-    let message = story.node.ask(|_, view| inform::next(view)).unwrap();
-    assert_eq!(story.node.decide(&Input::Informed(message.number)), Ok(()));
-    assert_eq!(story.node.ask(|_, view| inform::next(view)), None);
+    let clinic = code("clinic");
+    assert_eq!(heard(&mut story), [(News::VouchedElsewhere, clinic.clone()), (News::SelfVouched, clinic)]);
 }
