@@ -83,6 +83,7 @@ const fn for_review(error: &NotTaken) -> Option<ReviewReason> {
         // The reader and the machine disagree whether it names a patient.
         NotTaken::Refused(machine::Refused::NoPatient) => Some(ReviewReason::NoIdentifier),
         NotTaken::Refused(machine::Refused::OtherPerson) => Some(ReviewReason::OtherPerson),
+        NotTaken::Refused(machine::Refused::SeveralPatients) => Some(ReviewReason::SeveralPatients),
         NotTaken::Refused(_) | NotTaken::Busy | NotTaken::TooLong | NotTaken::Stopping => None,
     }
 }
@@ -267,8 +268,7 @@ impl Reception {
                 if let Err(error @ NotTaken::TooLong) = &outcome {
                     self.unread(&system, Origin { wrong: error.to_string(), ..origin }).await;
                 }
-                Err(NotTaken::Refused(machine::Refused::SeveralPatients)) => ReviewReason::SeveralPatients,
-                _ => return self.settle(outcome, &placed, said, refusal);
+                return self.settle(outcome, &placed, said, refusal);
             };
             self.discard(&placed);
             let (whole, vault, span) = (Arc::clone(bytes), Arc::clone(&self.vault), said.span.clone());
