@@ -23,6 +23,7 @@ use yiqiao_proto::time::Timestamp;
 use crate::api::connections::ConnectionRow;
 use crate::app::App;
 use crate::audit::{self, Walked};
+use crate::backfill;
 use crate::evidence;
 use crate::explain::{self, Wondering};
 use crate::limits::LISTED_MAX;
@@ -90,6 +91,8 @@ pub(crate) enum Request {
     Resume {
         problem: u64,
     },
+    /// Takes one file of old records.
+    Backfill(backfill::OneFile),
     /// What proves an access, or that the registry left something out.
     Evidence(evidence::Asked),
     /// Compares what the registry holds with the receipts, from a patient on.
@@ -134,6 +137,9 @@ pub(crate) enum Reply {
     },
     Replayed {
         outcomes: Vec<String>,
+    },
+    Backfilled {
+        backfilled: backfill::FileTaken,
     },
     Compared {
         compared: evidence::Compared,
@@ -355,6 +361,7 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
         Request::Explain(wondering) => {
             explain::explain(&app, wondering).await.map(|explained| Reply::Explained { explained })
         }
+        Request::Backfill(file) => backfill::take(&app, file).await,
         Request::Resume { problem } => hand(&app, Input::Resume(problem)).await,
         Request::Evidence(asked) => evidence::answer(&app, asked).await,
         Request::Compare { from } => {

@@ -115,6 +115,7 @@ pub(crate) enum ClientCommand {
 pub(crate) struct Console {
     /// The region's file of this node.
     pub(crate) region_file: PathBuf,
+    data: PathBuf,
     socket: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
@@ -125,7 +126,13 @@ impl Console {
         let config: Config = config::load(file)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let region_file = config.region_file.as_path().to_owned();
-        Ok(Self { region_file, socket: config.data.as_path().join(SOCKET), runtime })
+        let data = config.data.as_path().to_owned();
+        Ok(Self { region_file, socket: data.join(SOCKET), data, runtime })
+    }
+
+    /// The node's data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
     }
 
     pub(crate) fn status(&self, json: bool) -> anyhow::Result<()> {

@@ -57,6 +57,15 @@ pub(crate) const FOLDER_NAMES_MAX: usize = 1_000;
 /// Messages of one file about which the file beside it says why they were refused.
 pub(crate) const FOLDER_REASONS_MAX: usize = 100;
 
+/// How long old records wait for a moment in which nothing else is being taken.
+pub(crate) const BACKFILL_WAIT: Duration = Duration::from_secs(5);
+/// When a file is handed in again that the node could not take.
+pub(crate) const BACKFILL_RETRY: Duration = Duration::from_secs(1);
+/// Files between two lines of progress.
+pub(crate) const BACKFILL_PROGRESS_EVERY: usize = 100;
+/// Live messages of which it is known how long they took.
+pub(crate) const LIVE_KEPT: usize = 1_000;
+
 /// MLLP connections of one door.
 pub(crate) const MLLP_CONNECTIONS_MAX: usize = 64;
 /// How long an MLLP connection may be silent between two messages.

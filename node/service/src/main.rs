@@ -7,7 +7,7 @@
 //! | durable state | [`ledger`], [`vault`], [`sweep`] |
 //! | what the machine wants done | [`effects`]; what people ask of the registry: [`registry`]; calls: [`members`]; documents of others: [`fetch`] |
 //! | what other members ask | [`peers`], [`pulls`] |
-//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], [`folders`], `api/intake.rs` |
+//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], [`folders`], `api/intake.rs`; old records: [`backfill`] |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
 //! | commands of the administrator | [`cli`], answered by [`admin`]; what proves an access: [`evidence`]; a new node: [`join`]; its next keys: [`renewal`] |
 
@@ -15,6 +15,7 @@ mod admin;
 mod api;
 mod app;
 mod audit;
+mod backfill;
 mod cli;
 mod clock;
 mod config;
@@ -118,6 +119,14 @@ enum Command {
         #[command(subcommand)]
         command: ProblemCommand,
     },
+    /// Hands in years of old records from files, one after the other and behind what systems send now. Typed again, it goes on where it
+    /// stopped.
+    Backfill {
+        #[command(flatten)]
+        node: Node,
+        #[command(flatten)]
+        backfill: backfill::OldRecords,
+    },
     /// The record of who did what with whose record.
     Audit {
         #[command(flatten)]
@@ -183,6 +192,7 @@ fn run() -> anyhow::Result<()> {
         Command::Status { node, json } => Console::new(&node.config)?.status(json),
         Command::Review { node, command } => Console::new(&node.config)?.review(&command),
         Command::Problems { node, command } => Console::new(&node.config)?.problem(&command),
+        Command::Backfill { node, backfill } => backfill::run(&Console::new(&node.config)?, &backfill),
         Command::Audit { node, command } => Console::new(&node.config)?.audit(&command),
         Command::Evidence { node, command } => evidence::run(&node.config, &command),
         Command::Explain { node, wondering, json } => Console::new(&node.config)?.explain(wondering, json),

@@ -20,6 +20,7 @@ use yiqiao_node_core::remark::Remark;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Subject};
 
+use crate::backfill::Live;
 use crate::limits::{READERS_MAX, SLICE_MAX};
 use crate::sequencer::{Inbox, NotTaken};
 use crate::vault::{Placed, Vault, VaultError};
@@ -31,6 +32,7 @@ pub(crate) struct Reception {
     vault: Arc<Vault>,
     zone: Zone,
     tables: Arc<[Mapping]>,
+    live: Arc<Live>,
     readers: Arc<Semaphore>,
 }
 
@@ -100,7 +102,19 @@ fn warn_of_reuse(system: &Code, taken: &Taken) {
 
 impl Reception {
     pub(crate) fn new(inbox: Inbox, vault: Arc<Vault>, zone: Zone, tables: Vec<Mapping>) -> Self {
-        Self { inbox, vault, zone, tables: tables.into(), readers: Arc::new(Semaphore::new(READERS_MAX)) }
+        Self {
+            inbox,
+            vault,
+            zone,
+            tables: tables.into(),
+            live: Arc::default(),
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
+        }
+    }
+
+    /// What is being taken of doors that do not wait.
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
     }
 
     /// The zone of the hospital's clocks.
@@ -167,6 +181,7 @@ impl Reception {
         beside: Beside,
         mut items: Vec<Item>,
     ) -> Vec<Taken> {
+        let _under_way = (beside.door != connection::Door::Backfill).then(|| self.live.begin());
         let beside = Arc::new(beside);
         let mut taken = Vec::with_capacity(items.len());
         while !items.is_empty() {

@@ -9,6 +9,7 @@
 
 mod audit;
 mod catching_up;
+mod backfill;
 mod commands;
 mod connect;
 mod connections;
