@@ -1,8 +1,6 @@
 //! docs/connect.md is true: what it tells to type for a new hospital is typed, word for word, and its documents are in the region within
 //! ten minutes. Only the ports are others.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
-
 use std::time::{Duration, Instant};
 
 use yiqiao_demo::cast;

@@ -1,8 +1,6 @@
 //! Ten thousand messages of every sort through one node, which is killed half-way: its counters add up to what was sent. `make soak`
 //! does the same with a million.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
-
 use yiqiao_demo::cast;
 use yiqiao_demo::place::{Choice, Place};
 use yiqiao_demo::region::{Options, Region};

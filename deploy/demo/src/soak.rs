@@ -140,10 +140,9 @@ impl Soak {
 fn message(number: u64) -> Message {
     let place = number % ROUND;
     let (sender, by_http) = match place {
-        0..=19 => ("HIS|QZRM", false),
+        0..=19 | 47 | 48 => ("HIS|QZRM", false),
         20..=34 => ("EMPI|QZRM", false),
         35..=46 => ("LIS|QZRM", false),
-        47 | 48 => ("HIS|QZRM", false),
         _ => ("", true),
     };
     let (end, text) = match place {

@@ -468,9 +468,9 @@ mod tests {
         {
             let gathered = read_all(&bytes, &fees());
             let [first, second] = <[_; 2]>::try_from(documents(&gathered)).unwrap();
-            let content = |document: &Document| match &document.payload {
-                Payload::Message(range) => String::from_utf8(gathered.bytes[range.clone()].to_vec()).unwrap(),
-                other => panic!("{other:?}"),
+            let content = |document: &Document| {
+                let Payload::Message(range) = &document.payload else { panic!("it is in the message") };
+                String::from_utf8(gathered.bytes[range.clone()].to_vec()).unwrap()
             };
             assert_eq!(
                 content(first),

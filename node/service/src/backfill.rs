@@ -220,7 +220,7 @@ pub(crate) fn run(console: &Console, asked: &OldRecords) -> anyhow::Result<()> {
                 taken.live_ms
             ))?;
         }
-        std::thread::sleep(rest(began.elapsed(), asked.share));
+        console.rest(rest(began.elapsed(), asked.share));
     }
     Ok(())
 }
@@ -237,7 +237,7 @@ fn take_one(console: &Console, asked: &OldRecords, file: &Path) -> anyhow::Resul
         if !backfilled.busy {
             return Ok(backfilled);
         }
-        std::thread::sleep(BACKFILL_RETRY);
+        console.rest(BACKFILL_RETRY);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use base64::Engine;
@@ -128,6 +129,11 @@ impl Console {
         let region_file = config.region_file.as_path().to_owned();
         let data = config.data.as_path().to_owned();
         Ok(Self { region_file, socket: data.join(SOCKET), data, runtime })
+    }
+
+    /// Does nothing for so long.
+    pub(crate) fn rest(&self, length: Duration) {
+        self.runtime.block_on(tokio::time::sleep(length));
     }
 
     /// The node's data folder.

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, Member};
 use crate::clock::MachineClock;
-use crate::config::{Config, DicomDoor, GatewayConfig, MllpDoor};
+use crate::config::{Config, DicomDoorFolderDoor, GatewayConfig, MllpDoor};
 use crate::deposits::Deposits;
 use crate::dicom::Dicom;
 use crate::dicom::spool::Spool;
@@ -106,8 +106,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (broken, audit_broken) = watch::channel(None);
     let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed, audit_broken };
     let (app, refused) = app(&config, &first, parts)?;
-    let open = |door| Folder::open(door, app.reception.clone());
-    let folders: Vec<Folder> = folder_doors.into_iter().map(open).collect::<anyhow::Result<_>>()?;
+    let folders = open_folders(folder_doors, &app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
     let runtime = Handle::current();
@@ -132,12 +131,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let mut tasks = background(&app, directories, roster, list_named, gateway, refused);
     tasks.spawn(audit::check(app.clone(), broken));
-    for (door, listener) in doors {
-        let (reception, clock) = (app.reception.clone(), app.clock().clone());
-        tasks.spawn(Mllp { door, listener, reception, clock }.serve());
-    }
-    for folder in folders {
-        tasks.spawn(folder.watch());
+    attend(&mut tasks, &app, doors, folders);
     }
     if !dicom_doors.is_empty() {
         open_dicom(&app, dicom_doors, &data, AtRest::new(&at_rest), &mut tasks)?;
@@ -309,6 +303,21 @@ fn background(
         tasks.spawn(tell(app.clone(), gateway));
     }
     tasks
+}
+
+/// The doors that need no login.
+fn attend(tasks: &mut JoinSet<()>, app: &App, doors: Vec<(MllpDoor, TcpListener)>, folders: Vec<Folder>) {
+    for (door, listener) in doors {
+        let (reception, clock) = (app.reception.clone(), app.clock().clone());
+        tasks.spawn(Mllp { door, listener, reception, clock }.serve());
+    }
+    for folder in folders {
+        tasks.spawn(folder.watch());
+    }
+}
+
+fn open_folders(doors: Vec<FolderDoor>, reception: &Reception) -> anyhow::Result<Vec<Folder>> {
+    doors.into_iter().map(|door| Folder::open(door, reception.clone())).collect()
 }
 
 /// What the journal said when it ended; an unfit index is removed, since the next start makes it again.

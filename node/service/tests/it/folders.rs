@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use yiqiao_simnet::feeds::System;
@@ -31,7 +31,7 @@ async fn connection(node: &Node, sender: &str) -> Value {
 }
 
 /// Waits until a file lies in one of the folders that the node makes.
-async fn moved(folder: &PathBuf, to: &str, name: &str) -> PathBuf {
+async fn moved(folder: &Path, to: &str, name: &str) -> PathBuf {
     let file = folder.join(to).join(name);
     until(&format!("{name} in {to}"), async || file.exists().then_some(())).await;
     file
