@@ -43,7 +43,7 @@ docs:
 
 # cargo-nextest runs tests side by side; without it cargo's own runner does, more slowly.
 unit:
-	@command -v storescu >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="dcmtk"
+	@command -v storescu >/dev/null && command -v Orthanc >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="dcmtk orthanc"
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked; \
 	else \

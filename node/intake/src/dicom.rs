@@ -4,7 +4,7 @@
 //! |---|---|
 //! | elements one after the other, in every transfer syntax | [`element`] |
 //! | which of them are kept, and what they say | [`instance`] |
-//! | specific character sets | [`text`] |
+//! | specific character sets | `text` |
 //!
 //! What stands before the pixel data is read as it comes, in bounded memory; sequences and long values are passed over. Not here:
 //! pixels, and the study as one document, which is the business of `yiqiao-dicom`.

@@ -47,6 +47,7 @@ mod rendering;
 mod sealing;
 mod signing;
 mod signing_in;
+mod stow;
 mod tables;
 mod webauthn;
 mod words;
@@ -78,6 +79,7 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(session_router(app.identity.clone(), home(app)))
         .merge(intake::router(app.clone()))
         .merge(tables::router(app.clone()))
+        .merge(stow::router(app.clone()))
         .merge(people(app))
         .merge(fhir::router(app.clone()))
         .merge(pages(PAGES))

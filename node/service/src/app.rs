@@ -15,6 +15,7 @@ use yiqiao_terms::mark::Recognised;
 use crate::audit::Anchored;
 use crate::config::Departments;
 use crate::deposits::Deposits;
+use crate::dicom::studies::Studies;
 use crate::fetch::Fetcher;
 use crate::reception::Reception;
 use crate::registry::Registry;
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) reception: Reception,
     /// Content that comes before its messages.
     pub(crate) deposits: Deposits,
+    /// Instances of DICOM, and the studies that they become.
+    pub(crate) studies: Studies,
     /// The registry.
     pub(crate) registry: Registry,
     /// Other members.

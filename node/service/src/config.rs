@@ -25,7 +25,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Millis;
 use yiqiao_terms::mark::Recognised;
 
-use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, TABLES_MAX};
+use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, STUDY_QUIET, TABLES_MAX};
 use crate::names::{named, names_of};
 
 /// What `node.toml` says.
@@ -301,7 +301,7 @@ fn ae_title() -> String {
 }
 
 const fn study_quiet() -> u64 {
-    60
+    STUDY_QUIET.as_secs()
 }
 
 fn china() -> String {

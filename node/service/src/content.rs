@@ -11,7 +11,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use yiqiao_dicom::archive::List;
 use yiqiao_proto::id::DocumentId;
 use yiqiao_proto::limits::CHUNK_BYTES;
@@ -124,7 +124,14 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 /// The body: the next chunk is read when the one before has gone out. One that turns out damaged ends the answer before its
 /// announced length.
 fn body(document: Document, stretch: Stretch) -> Body {
-    let document = Arc::new(document);
+    Body::from_stream(stretched(Arc::new(document), stretch))
+}
+
+/// A stretch of a document, chunk by chunk.
+pub(crate) fn stretched(
+    document: Arc<Document>,
+    stretch: Stretch,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
     let chunk = u64::from(CHUNK_BYTES);
     let chunks = stretch.from / chunk..stretch.until.div_ceil(chunk);
     let bytes = stream::iter(chunks).then(move |number| {
@@ -135,7 +142,7 @@ fn body(document: Document, stretch: Stretch) -> Body {
             Ok::<Bytes, std::io::Error>(cut(plain, number * chunk, stretch))
         }
     });
-    Body::from_stream(bytes.into_stream())
+    bytes.into_stream()
 }
 
 /// What of a chunk, which begins at `begin`, is in the stretch.

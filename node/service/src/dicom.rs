@@ -166,7 +166,7 @@ impl<'d> Attended<'d> {
     async fn end(&mut self) -> Status {
         match std::mem::replace(&mut self.storing, Storing::Nothing) {
             Storing::Instance(incoming) => match self.door.studies.keep(incoming).await {
-                Ok(()) => Status::Success,
+                Ok(_) => Status::Success,
                 Err(error) => status(&error),
             },
             Storing::Failed(status) => status,
@@ -184,7 +184,7 @@ fn failed(error: &NotKept) -> Storing {
 }
 
 /// What a device is told, and the operator.
-fn status(error: &NotKept) -> Status {
+pub(crate) fn status(error: &NotKept) -> Status {
     tracing::warn!(%error, "an instance is not taken");
     match error {
         NotKept::Unreadable(_) | NotKept::NoStudy => Status::CannotUnderstand,

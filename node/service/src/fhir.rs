@@ -8,6 +8,7 @@
 //! | searches and their pages | [`page`] |
 //! | the types | [`patients`], [`documents`], [`binary`], [`consents`], [`referrals`] |
 //! | what is handed in | [`transaction`] |
+//! | studies of DICOM, for viewers | [`study`] |
 //!
 //! Every reading of a patient's data is written down before it is answered. Everything below `/fhir` that goes wrong is answered by an
 //! OperationOutcome.
@@ -20,6 +21,7 @@ mod documents;
 mod page;
 mod patients;
 mod referrals;
+mod study;
 mod transaction;
 
 use std::sync::Arc;
@@ -82,7 +84,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(kind::<TaskFilter>(None, get(referrals::read::<TaskFilter>).merge(put(referrals::update))))
         .fallback(unknown);
     // Clients write the base with and without a slash at its end.
-    Router::new().nest("/fhir", inner).route("/fhir/", take).with_state(door)
+    Router::new().nest("/fhir", inner).route("/fhir/", take).merge(study::routes()).with_state(door)
 }
 
 /// The routes of a type: its searches, and what one of it takes.

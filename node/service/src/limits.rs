@@ -149,6 +149,8 @@ pub(crate) const SPOOL_PIECE_BYTES: usize = 256 << 10;
 pub(crate) const SPOOL_SEALED_MAX: usize = SPOOL_PIECE_BYTES + 64;
 /// Instances that wait for their studies, of all systems together.
 pub(crate) const SPOOLED_MAX: usize = 100_000;
+/// How long no instance of a study may have come that is sent by HTTP.
+pub(crate) const STUDY_QUIET: Duration = Duration::from_secs(60);
 /// How long until a study that could not be made a document is tried again.
 pub(crate) const STUDY_RETRY: Duration = Duration::from_secs(5);
 /// The same if another try is of no use before somebody has looked at it.

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, Member};
 use crate::clock::MachineClock;
-use crate::config::{Config, DicomDoorFolderDoor, GatewayConfig, MllpDoor};
+use crate::config::{Config, DicomDoor, FolderDoor, GatewayConfig, MllpDoor};
 use crate::deposits::Deposits;
 use crate::dicom::Dicom;
 use crate::dicom::spool::Spool;
@@ -73,11 +73,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let held = Arc::new(Held::load(folder)?);
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
-    let (mllp_doors, zone, listen) = (config.mllp_doors()?, config.zone()?, config.listen()?);
+    let (mllp_doors, dicom_doors) = (config.mllp_doors()?, config.dicom_doors()?);
+    let (zone, listen) = (config.zone()?, config.listen()?);
     let (folder_doors, tables) = (config.folder_doors()?, config.tables()?);
     let listener = bind(&config.http).await?;
-    let doors = bind_doors(mllp_doors).await?;
-    let dicom_doors = bind_dicom(config.dicom_doors()?).await?;
+    let doors = Doors { mllp: bind_doors(mllp_doors).await?, dicom: bind_dicom(dicom_doors).await? };
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
     tracing::info!(records = ledger.records(), "the journal is open");
@@ -102,9 +102,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let registry = Registry::new(members.clone(), code.clone());
     let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
     let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone, tables);
+    let (studies, making) = doors.studies(&data, AtRest::new(&at_rest), &inbox, &reception, &vault)?;
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let (broken, audit_broken) = watch::channel(None);
-    let parts = Parts { inbox, vault, reception, registry, link, fetcher, alarms: alarmed, audit_broken };
+    let parts =
+        Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms: alarmed, audit_broken };
     let (app, refused) = app(&config, &first, parts)?;
     let folders = open_folders(folder_doors, &app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
@@ -131,11 +133,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let mut tasks = background(&app, directories, roster, list_named, gateway, refused);
     tasks.spawn(audit::check(app.clone(), broken));
-    attend(&mut tasks, &app, doors, folders);
-    }
-    if !dicom_doors.is_empty() {
-        open_dicom(&app, dicom_doors, &data, AtRest::new(&at_rest), &mut tasks)?;
-    }
+    folders.into_iter().for_each(|folder| drop(tasks.spawn(folder.watch())));
+    doors.open(&app, making, &mut tasks);
     let answering = app.clone();
     tasks.spawn(socket.serve(move |request| admin::answer(answering.clone(), request)));
     let (open, closed) = oneshot::channel();
@@ -155,6 +154,50 @@ fn first_list(config: &Config) -> anyhow::Result<Directory> {
         region.region
     );
     Ok(region.directory()?)
+}
+
+/// Doors that listen and do not attend to anybody yet.
+struct Doors {
+    mllp: Vec<(MllpDoor, TcpListener)>,
+    dicom: Vec<(DicomDoor, TcpListener)>,
+}
+
+impl Doors {
+    /// Opens the folder of the instances that wait for their studies; what is handed back makes documents of them.
+    fn studies(
+        &self,
+        data: &Path,
+        at_rest: AtRest,
+        inbox: &Inbox,
+        reception: &Reception,
+        vault: &Arc<Vault>,
+    ) -> anyhow::Result<(Studies, impl Future<Output = ()> + Send + use<>)> {
+        let folder = data.join("spool");
+        let opened = tokio::task::block_in_place(|| {
+            Studies::start(Maker {
+                inbox: inbox.clone(),
+                reception: reception.clone(),
+                vault: Arc::clone(vault),
+                spool: Arc::new(Spool::open(folder.clone(), at_rest)?),
+                quiet: self.dicom.iter().map(|(door, _)| (door.system.clone(), door.quiet)).collect(),
+            })
+        });
+        opened.with_context(|| {
+            format!("cannot read the instances that wait for their studies in {}", folder.display())
+        })
+    }
+
+    /// Attends to who comes, and makes documents of what comes.
+    fn open(self, app: &App, making: impl Future<Output = ()> + Send + 'static, tasks: &mut JoinSet<()>) {
+        tasks.spawn(making);
+        for (door, listener) in self.mllp {
+            let (reception, clock) = (app.reception.clone(), app.clock().clone());
+            tasks.spawn(Mllp { door, listener, reception, clock }.serve());
+        }
+        for (door, listener) in self.dicom {
+            tasks.spawn(Dicom { door, listener, studies: app.studies.clone() }.serve());
+        }
+    }
 }
 
 /// What runs until the process is told to stop, or its state can no longer be trusted.
@@ -238,6 +281,7 @@ struct Parts {
     inbox: Inbox,
     vault: Arc<Vault>,
     reception: Reception,
+    studies: Studies,
     registry: Registry,
     link: Link,
     fetcher: Fetcher,
@@ -263,7 +307,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         recognised: config.recognised()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
-    let Parts { inbox, vault, reception, registry, link, fetcher, alarms, audit_broken } = parts;
+    let Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms, audit_broken } = parts;
     let deposits = Deposits::new(inbox.clone(), Arc::clone(&vault));
     let member = Arc::new(member);
     let app = App {
@@ -272,6 +316,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         vault,
         reception,
         deposits,
+        studies,
         registry,
         link,
         fetcher,
@@ -303,17 +348,6 @@ fn background(
         tasks.spawn(tell(app.clone(), gateway));
     }
     tasks
-}
-
-/// The doors that need no login.
-fn attend(tasks: &mut JoinSet<()>, app: &App, doors: Vec<(MllpDoor, TcpListener)>, folders: Vec<Folder>) {
-    for (door, listener) in doors {
-        let (reception, clock) = (app.reception.clone(), app.clock().clone());
-        tasks.spawn(Mllp { door, listener, reception, clock }.serve());
-    }
-    for folder in folders {
-        tasks.spawn(folder.watch());
-    }
 }
 
 fn open_folders(doors: Vec<FolderDoor>, reception: &Reception) -> anyhow::Result<Vec<Folder>> {
@@ -410,35 +444,6 @@ async fn bind_dicom(doors: Vec<DicomDoor>) -> anyhow::Result<Vec<(DicomDoor, Tcp
         bound.push((door, listener));
     }
     Ok(bound)
-}
-
-/// Opens the DICOM doors, and goes on with the instances that wait for their studies.
-fn open_dicom(
-    app: &App,
-    doors: Vec<(DicomDoor, TcpListener)>,
-    data: &Path,
-    at_rest: AtRest,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<()> {
-    let folder = data.join("spool");
-    let opened = tokio::task::block_in_place(|| {
-        let spool = Arc::new(Spool::open(folder.clone(), at_rest)?);
-        Studies::start(Maker {
-            inbox: app.inbox.clone(),
-            reception: app.reception.clone(),
-            vault: Arc::clone(&app.vault),
-            spool,
-            quiet: doors.iter().map(|(door, _)| (door.system.clone(), door.quiet)).collect(),
-        })
-    });
-    let (studies, making) = opened.with_context(|| {
-        format!("cannot read the instances that wait for their studies in {}", folder.display())
-    })?;
-    tasks.spawn(making);
-    for (door, listener) in doors {
-        tasks.spawn(Dicom { door, listener, studies: studies.clone() }.serve());
-    }
-    Ok(())
 }
 
 /// Until the other end is dropped.

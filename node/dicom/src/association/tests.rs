@@ -35,10 +35,9 @@ fn opened(classes: &[(&str, &[&str])]) -> (Association, AssociationAC) {
 }
 
 fn said(effects: &[Effect]) -> Vec<Pdu> {
-    let bytes = effects.iter().filter_map(|effect| match effect {
-        Effect::Send(bytes) => Some(bytes.as_slice()),
-        _ => None,
-    });
+    let bytes = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Send(bytes) = effect { Some(bytes.as_slice()) } else { None });
     bytes.map(|bytes| read_pdu(bytes, PDU_BYTES_MAX, true).unwrap().unwrap()).collect()
 }
 

@@ -333,10 +333,7 @@ impl Source<'_> {
 
 /// A damaged stream of compressed bytes is a file that was cut.
 fn failed(error: &io::Error) -> Unreadable {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            Unreadable::Cut
-        }
-        kind => Unreadable::Source(kind),
-    }
+    let kind = error.kind();
+    let is_cut = [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
+    if is_cut.contains(&kind) { Unreadable::Cut } else { Unreadable::Source(kind) }
 }

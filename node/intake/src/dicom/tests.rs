@@ -163,9 +163,9 @@ fn study_and_series_are_told_apart_from_what_is_nested() {
 
 #[test]
 fn what_names_no_patient_goes_to_review_with_its_reason() {
-    let reason = |data_set: Writer| match only(&data_set.bytes) {
-        Ok(Understood::Review(review)) => (review.reason, review.kind),
-        other => panic!("{other:?}"),
+    let reason = |data_set: Writer| {
+        let Ok(Understood::Review(review)) = only(&data_set.bytes) else { panic!("no review") };
+        (review.reason, review.kind)
     };
     let bare = || Writer::new(EXPLICIT).put(0x0008_0060, "CS", b"US");
     assert_eq!(reason(bare()), (ReviewReason::NoPatient, "US".to_owned()));

@@ -120,9 +120,16 @@ fn escape<'v>(bytes: &'v [u8], initial: &'static Encoding) -> Option<(Set, &'v [
         [b'$', b')', b'A', rest @ ..] => (Set::Plain(GB18030), rest),
         [b'(', b'J', rest @ ..] | [b')', b'I', rest @ ..] => (Set::Plain(SHIFT_JIS), rest),
         [b'-', set, rest @ ..] => (Set::Plain(right_half(*set).unwrap_or(initial)), rest),
-        [b'$', b'(' | b')', _, rest @ ..] | [b'(' | b')' | b'$', _, rest @ ..] => (Set::Plain(initial), rest),
-        rest => (Set::Plain(initial), rest),
+        unknown => (Set::Plain(initial), behind(unknown)),
     })
+}
+
+/// What follows a sequence that is not known.
+const fn behind(sequence: &[u8]) -> &[u8] {
+    if let [b'$', b'(' | b')', _, rest @ ..] | [b'(' | b')' | b'$', _, rest @ ..] = sequence {
+        return rest;
+    }
+    sequence
 }
 
 const fn right_half(set: u8) -> Option<&'static Encoding> {

@@ -284,7 +284,7 @@ mod tests {
             let bytes: Vec<u8> = (0_u8..251).cycle().take(length).collect();
             let kept = keep(&spool(folder.path()), &bytes);
             let again = spool(folder.path());
-            assert_eq!(again.left().unwrap(), [kept.clone()]);
+            assert_eq!(again.left().unwrap(), std::slice::from_ref(&kept));
             assert_eq!((whole(&again, &kept.path).unwrap(), kept.size), (bytes.clone(), length as u64));
             let stored = std::fs::read(&kept.path).unwrap();
             assert!(length < 9 || !stored.windows(9).any(|piece| piece == &bytes[..9]));

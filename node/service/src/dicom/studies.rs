@@ -3,13 +3,14 @@
 //! What comes later makes a new version of the document, with the instances of the one before. A study is made by one task, one after
 //! the other, from files to a file: its length is no matter of memory. Not here: who sends instances.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use yiqiao_dicom::archive::{Layout, List, Listed, NoStudy, Offered, TooLarge};
@@ -26,7 +27,9 @@ use yiqiao_proto::limits::{CHUNK_BYTES, DOCUMENT_BYTES_MAX};
 
 use crate::content;
 use crate::dicom::spool::{self, Incoming, Kept, Spool};
-use crate::limits::{QUEUE_MAX, SPOOL_RESERVE_BYTES, SPOOLED_MAX, STUDY_RETRY, STUDY_RETRY_LATER};
+use crate::limits::{
+    DEPOSITORS_MAX, QUEUE_MAX, SPOOL_RESERVE_BYTES, SPOOLED_MAX, STUDY_QUIET, STUDY_RETRY, STUDY_RETRY_LATER,
+};
 use crate::reception::{Reception, Whole};
 use crate::sequencer::{Inbox, NotTaken};
 use crate::vault::{Document, Placed, Vault, VaultError};
@@ -38,6 +41,7 @@ pub(crate) struct Studies {
     vault: Arc<Vault>,
     arrivals: mpsc::Sender<Arrival>,
     waiting: Arc<AtomicUsize>,
+    requests: Arc<Semaphore>,
 }
 
 /// Why an instance is not kept. The sender may send it again, but one that cannot be read.
@@ -121,7 +125,7 @@ enum NotMade {
 
 impl Studies {
     /// Where instances are handed in, and the task that makes documents of them, which goes on with what was left.
-    pub(crate) fn start(maker: Maker) -> io::Result<(Self, impl Future<Output = ()> + Send)> {
+    pub(crate) fn start(maker: Maker) -> io::Result<(Self, impl Future<Output = ()> + Send + use<>)> {
         let (arrivals, arriving) = mpsc::channel(QUEUE_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
         let studies = Self {
@@ -129,10 +133,16 @@ impl Studies {
             vault: Arc::clone(&maker.vault),
             arrivals,
             waiting: Arc::clone(&waiting),
+            requests: Arc::new(Semaphore::new(DEPOSITORS_MAX)),
         };
         let mut table = Table { maker, pending: BTreeMap::new(), making: None, waiting };
         table.take_left()?;
         Ok((studies, table.run(arriving)))
+    }
+
+    /// A place for a request that brings instances; none if all are taken.
+    pub(crate) fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.requests.try_acquire().ok()
     }
 
     /// Begins an instance.
@@ -145,19 +155,19 @@ impl Studies {
     }
 
     /// Keeps an instance that is whole: durable, and of a study, when this returns.
-    pub(crate) async fn keep(&self, incoming: Incoming) -> Result<(), NotKept> {
+    pub(crate) async fn keep(&self, incoming: Incoming) -> Result<Listed, NotKept> {
         let spool = Arc::clone(&self.spool);
         let reading = spawn_blocking(move || {
             let kept = incoming.finish().map_err(NotKept::Disk)?;
             read(&spool, kept.clone()).inspect_err(|_| spool::remove(&kept.path))
         });
         let (key, waiting) = reading.await.map_err(|_| NotKept::Stopping)??;
-        let path = waiting.kept.path.clone();
+        let (path, listed) = (waiting.kept.path.clone(), waiting.listed.clone());
         let (reply, answer) = oneshot::channel();
         let arrival = Arrival { key, waiting, reply };
         self.arrivals.send(arrival).await.map_err(|_| NotKept::Stopping)?;
         let taken = answer.await.map_err(|_| NotKept::Stopping)?;
-        taken.map_err(|error| {
+        taken.map(|()| listed).map_err(|error| {
             spool::remove(&path);
             error.into()
         })
@@ -245,7 +255,7 @@ impl Table {
     }
 
     fn add(&mut self, key: Key, waiting: Waiting) {
-        let quiet = self.maker.quiet.get(&key.system).copied().unwrap_or_default();
+        let quiet = self.maker.quiet.get(&key.system).copied().unwrap_or(STUDY_QUIET);
         let due = Instant::now() + quiet;
         let pending = self.pending.entry(key).or_insert_with(|| Pending { instances: BTreeMap::new(), due });
         pending.due = due;
@@ -286,12 +296,13 @@ impl Table {
     fn put_back(&mut self, key: Key, instances: BTreeMap<String, Waiting>, due: Instant) {
         let pending = self.pending.entry(key).or_insert_with(|| Pending { instances: BTreeMap::new(), due });
         for (uid, waiting) in instances {
-            if pending.instances.contains_key(&uid) {
-                // A newer one came meanwhile.
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-                spool::remove(&waiting.kept.path);
-            } else {
-                pending.instances.insert(uid, waiting);
+            match pending.instances.entry(uid) {
+                Entry::Vacant(place) => _ = place.insert(waiting),
+                Entry::Occupied(_) => {
+                    // A newer one came meanwhile.
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    spool::remove(&waiting.kept.path);
+                }
             }
         }
     }

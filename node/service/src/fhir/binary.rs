@@ -97,7 +97,7 @@ fn unsatisfiable(size: u64) -> Response {
     response
 }
 
-async fn open(call: &Call, input: Input) -> Result<Box<Opened>, Refusal> {
+pub(super) async fn open(call: &Call, input: Input) -> Result<Box<Opened>, Refusal> {
     let outcome = call.door.app.inbox.hand(input).await?;
     if let Outcome::Opened(opened) = outcome {
         return Ok(opened);
@@ -118,12 +118,12 @@ fn denied(denial: &Denial) -> Problem {
     }
 }
 
-async fn unsealed(call: &Call, opened: Opened) -> Result<Document, Refusal> {
+pub(super) async fn unsealed(call: &Call, opened: Opened) -> Result<Document, Refusal> {
     let vault = call.door.app.vault.clone();
     blocking(move || vault.document(opened.document, &opened.wrapped_key)).await
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, Refusal> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)?;

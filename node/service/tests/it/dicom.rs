@@ -11,12 +11,12 @@ use crate::rig::{Node, free_port, text, until};
 const MEMORY_KIB_MAX: u64 = 40 << 10;
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
-const JPEG: &str = "1.2.840.10008.1.2.4.50";
+pub(crate) const JPEG: &str = "1.2.840.10008.1.2.4.50";
 
 /// A node with a DICOM door, and the folder of the devices.
-struct Door {
-    node: Node,
-    port: u16,
+pub(crate) struct Door {
+    pub(crate) node: Node,
+    pub(crate) port: u16,
     files: tempfile::TempDir,
     /// Of the system that reads.
     secret: String,
@@ -24,25 +24,25 @@ struct Door {
 
 /// An image that a device has.
 #[derive(Clone, Copy)]
-struct Image {
-    study: u32,
-    series: u32,
-    number: u32,
-    patient: &'static str,
-    syntax: &'static str,
-    pixels: usize,
+pub(crate) struct Image {
+    pub(crate) study: u32,
+    pub(crate) series: u32,
+    pub(crate) number: u32,
+    pub(crate) patient: &'static str,
+    pub(crate) syntax: &'static str,
+    pub(crate) pixels: usize,
 }
 
-const IMAGE: Image =
+pub(crate) const IMAGE: Image =
     Image { study: 1, series: 1, number: 1, patient: "0088123", syntax: EXPLICIT, pixels: 512 };
 
 impl Image {
-    fn uid(self) -> String {
+    pub(crate) fn uid(self) -> String {
         format!("1.2.3.{}.{}.{}", self.study, self.series, self.number)
     }
 
     /// The data set, explicit and little end first.
-    fn data_set(self) -> Vec<u8> {
+    pub(crate) fn data_set(self) -> Vec<u8> {
         let mut set = Vec::new();
         let mut put = |group: u16, element: u16, vr: &str, value: &[u8]| {
             let mut value = value.to_vec();
@@ -88,7 +88,7 @@ impl Image {
         set
     }
 
-    fn file(self) -> Vec<u8> {
+    pub(crate) fn file(self) -> Vec<u8> {
         let mut meta = Vec::new();
         for (element, value) in [
             (2_u16, CT.to_owned()),
@@ -112,7 +112,7 @@ impl Image {
 }
 
 impl Door {
-    async fn opened(more: &str) -> Self {
+    pub(crate) async fn opened(more: &str) -> Self {
         let mut node = Node::joined().await;
         let port = free_port();
         let config = std::fs::read_to_string(node.config()).unwrap();
@@ -136,7 +136,7 @@ impl Door {
     }
 
     /// Sends images as a device does; whether each was taken.
-    async fn store(&self, images: &[Image]) -> bool {
+    pub(crate) async fn store(&self, images: &[Image]) -> bool {
         let mut words = Vec::new();
         if images.iter().any(|image| image.syntax == JPEG) {
             words.push("-xy".to_owned());
@@ -161,7 +161,7 @@ impl Door {
         ran.unwrap_or_else(|error| panic!("storescu does not run ({error}): run 'apt-get install dcmtk'"))
     }
 
-    async fn counted(&self, what: &str, count: u64) {
+    pub(crate) async fn counted(&self, what: &str, count: u64) {
         until(what, async || {
             let status = self.node.status().await;
             (status["systems"]["pacs"][what] == count).then_some(())
@@ -170,7 +170,7 @@ impl Door {
     }
 
     /// The documents that are current, and the bytes of the first.
-    async fn current(&self) -> (Vec<Value>, Vec<u8>) {
+    pub(crate) async fn current(&self) -> (Vec<Value>, Vec<u8>) {
         let token = self.node.signed_in("viewer", &self.secret).await;
         let system = System { node: &self.node, token };
         let found = system.all("DocumentReference", "patient.identifier=0088123&status=current").await;
@@ -182,7 +182,7 @@ impl Door {
 
     fn waiting(&self) -> usize {
         let folder = self.node.data().join("spool/pacs");
-        std::fs::read_dir(folder).map_or(0, |files| files.count())
+        std::fs::read_dir(folder).map_or(0, Iterator::count)
     }
 }
 
@@ -209,7 +209,7 @@ async fn a_study_of_a_device_is_one_document_and_what_comes_later_its_next_versi
     let (found, study) = door.current().await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["description"].as_str(), Some("胸部CT"), "{}", found[0]);
-    assert_eq!(found[0]["context"]["period"]["start"].as_str().map(|day| &day[..10]), Some("2026-03-02"));
+    assert!(found[0]["context"]["period"]["start"].as_str().unwrap().starts_with("2026-03-02"));
     let (list, bytes) = opened(&study);
     assert_eq!((&list["study"], list["instances"].as_array().unwrap().len()), (&"1.2.3.1".into(), 3));
     for (place, image) in first.iter().enumerate() {
@@ -274,6 +274,67 @@ async fn two_patients_with_one_study_are_two_documents() {
     let (found, study) = door.current().await;
     assert_eq!(found.len(), 1);
     assert_eq!(opened(&study).0["instances"].as_array().unwrap().len(), 1);
+}
+
+/// A body of STOW-RS.
+fn multipart(parts: &[Vec<u8>]) -> Vec<u8> {
+    let part =
+        |bytes: &Vec<u8>| [b"\r\n--b1\r\nContent-Type: application/dicom\r\n\r\n", bytes.as_slice()].concat();
+    [parts.iter().flat_map(part).collect::<Vec<_>>(), b"\r\n--b1--\r\n".to_vec()].concat()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dicomweb_takes_instances_and_gives_a_study_a_series_or_one_instance() {
+    let door = Door::opened("").await;
+    let node = &door.node;
+    // The PACS sends by HTTP what its devices send by associations.
+    let pacs = System { node, token: node.token_for("pacs", EVERYTHING).await };
+    let images = [IMAGE, Image { series: 2, syntax: JPEG, ..IMAGE }];
+    let kind = "Content-Type: multipart/related; type=\"application/dicom\"; boundary=b1\r\n";
+    let body = multipart(&[images[0].file(), images[1].file(), b"no image".to_vec()]);
+    let answer = pacs.ask("POST", "/dicomweb/studies", kind, &body).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let said = answer.json();
+    assert_eq!(said["00081199"]["Value"][1]["00081155"]["Value"][0], images[1].uid().as_str());
+    assert_eq!(said["00081198"]["Value"][0]["00081197"]["Value"][0], 0xC000);
+    let cut = pacs.ask("POST", "/dicomweb/studies", kind, &body[..body.len() - 9]).await;
+    assert_eq!(cut.status, 400);
+    let other = pacs.ask("POST", "/dicomweb/studies", "Content-Type: application/dicom\r\n", b"x").await;
+    assert_eq!(other.status, 415);
+    let reader = System { node, token: node.token_for("reader", &["system/*.rs"]).await };
+    assert_eq!(reader.ask("POST", "/dicomweb/studies", kind, &body).await.status, 403);
+    door.counted("documents", 1).await;
+
+    let (found, _) = door.current().await;
+    let root = format!("/dicomweb/documents/{}/studies", found[0]["id"].as_str().unwrap());
+    let listed = reader.get(&root).await.json();
+    assert_eq!(
+        (&listed[0]["0020000D"]["Value"][0], &listed[0]["00201208"]["Value"][0]),
+        (&"1.2.3.1".into(), &2.into())
+    );
+    let series = reader.get(&format!("{root}/1.2.3.1/series")).await.json();
+    assert_eq!(series[1]["0020000E"]["Value"][0], "1.2.3.1.2");
+    let instances = reader.get(&format!("{root}/1.2.3.1/series/1.2.3.1.2/instances")).await.json();
+    assert_eq!(instances.as_array().map(Vec::len), Some(1));
+    assert_eq!(instances[0]["00280010"]["Value"][0], 16);
+
+    let whole = reader.get(&format!("{root}/1.2.3.1")).await;
+    assert!(
+        whole.header("content-type").unwrap().starts_with("multipart/related; type=\"application/dicom\"")
+    );
+    assert!(images.iter().all(|image| contains(&whole.body, &image.data_set())));
+    let second = reader.get(&format!("{root}/1.2.3.1/series/1.2.3.1.2")).await.body;
+    assert!(contains(&second, &images[1].data_set()) && !contains(&second, &images[0].data_set()));
+    let one = format!("{root}/1.2.3.1/series/1.2.3.1.1/instances/{}", IMAGE.uid());
+    let one = reader.ask("GET", &one, "Accept: application/dicom\r\n", b"").await;
+    assert_eq!(one.body, IMAGE.file(), "byte by byte");
+    for missing in ["/1.2.3.9", "/1.2.3.1/series/1.9", "/1.2.3.1/series/1.2.3.1.1/instances/1.2.3.1.2.1"] {
+        assert_eq!(reader.get(&format!("{root}{missing}")).await.status, 404, "{missing}");
+    }
 }
 
 /// The most memory that the node has had, in KiB.

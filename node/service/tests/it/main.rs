@@ -8,8 +8,8 @@
 )]
 
 mod audit;
-mod catching_up;
 mod backfill;
+mod catching_up;
 mod commands;
 mod connect;
 mod connections;
@@ -35,6 +35,7 @@ mod holdings;
 mod identity;
 mod member;
 mod mllp;
+mod orthanc;
 mod pages;
 mod passkeys;
 mod persons;

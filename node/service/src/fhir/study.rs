@@ -1,0 +1,222 @@
+//! DICOMweb out of one document: its study by WADO-RS, and what it holds by QIDO-RS (PS3.18), for viewers.
+//!
+//! The service root of a study is its document's, `/dicomweb/documents/{entry}`: the index knows no UID, and so a study that another
+//! hospital has let go is found like one of this one. Each call opens the document, decided and written down. Not here:
+//! rendered images, frames, metadata of every element.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use serde_json::{Map, Value, json};
+use yiqiao_dicom::archive::{List, Part};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_host::keys;
+use yiqiao_node_core::machine::Input;
+use yiqiao_proto::codes::DocumentFormat;
+use yiqiao_proto::id::EntryId;
+
+use super::answer::{Refusal, method};
+use super::binary::{blocking, open, unsealed};
+use super::caller::{Call, Right};
+use super::{Door, documents};
+use crate::content::{self, Stretch};
+use crate::vault::Document;
+
+const JSON: &str = "application/dicom+json";
+const INSTANCE: &str = "application/dicom";
+
+/// The routes of a document.
+pub(super) fn routes() -> Router<Door> {
+    let base = "/dicomweb/documents/{entry}/studies";
+    let path = |end: &str| format!("{base}{end}");
+    Router::new()
+        .route(base, get(studies).fallback(method))
+        .route(&path("/{study}"), get(retrieve).fallback(method))
+        .route(&path("/{study}/series"), get(series).fallback(method))
+        .route(&path("/{study}/instances"), get(instances).fallback(method))
+        .route(&path("/{study}/series/{series}"), get(retrieve).fallback(method))
+        .route(&path("/{study}/series/{series}/instances"), get(instances).fallback(method))
+        .route(&path("/{study}/series/{series}/instances/{instance}"), get(retrieve).fallback(method))
+}
+
+/// The UIDs of a path: those that it names restrict what is answered.
+type Named = Path<BTreeMap<String, String>>;
+
+/// A study that was opened.
+struct Study {
+    document: Arc<Document>,
+    list: List,
+    /// Where its list ends.
+    base: u64,
+}
+
+impl Study {
+    /// Opens the document that a path names, if it is a study, and that one.
+    async fn open(call: &Call, named: &BTreeMap<String, String>) -> Result<Self, Refusal> {
+        call.may("Binary", Right::Read)?;
+        let missing = || Refusal::from(Problem::NotFound { kind: "study" });
+        let entry = named.get("entry").and_then(|entry| EntryId::from_hex(entry));
+        let here = documents::here(call, entry).await?;
+        let holder = here.holder(&call.site.organisation).clone();
+        let entry = here.listing(call)?.entry;
+        let opened = open(call, Input::Open { actor: call.actor(), holder, entry }).await?;
+        if opened.format != DocumentFormat::Dicom {
+            return Err(missing());
+        }
+        let document = unsealed(call, *opened).await?;
+        let (document, front) = blocking(move || {
+            let front = content::front(&document)?;
+            Ok((document, front))
+        })
+        .await?;
+        let place = List::place(&front).map_err(|_| missing())?;
+        let base = place.end as u64;
+        let list = List::read(front.get(place).unwrap_or_default()).map_err(|_| missing())?;
+        if named.get("study").is_some_and(|study| *study != list.study) {
+            return Err(missing());
+        }
+        Ok(Self { document: Arc::new(document), list, base })
+    }
+
+    /// The instances that a path names, in their order.
+    fn parts(&self, named: &BTreeMap<String, String>) -> Vec<Part> {
+        let fits = |key: &str, uid: &str| named.get(key).is_none_or(|wanted| wanted == uid);
+        let parts = self.list.instances.iter();
+        let parts = parts.filter(|part| fits("series", &part.listed.series));
+        parts.filter(|part| fits("instance", &part.listed.instance)).cloned().collect()
+    }
+
+    fn stretch(&self, part: &Part) -> Stretch {
+        let from = self.base + part.offset;
+        Stretch { from, until: from + part.length }
+    }
+}
+
+/// WADO-RS: the instances of a study, a series, or one.
+async fn retrieve(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+    let study = Study::open(&call, &named).await?;
+    let parts = study.parts(&named);
+    let Some(first) = parts.first() else {
+        return Err(Problem::NotFound { kind: "instance" }.into());
+    };
+    let accepted = call.header(&ACCEPT).trim();
+    if parts.len() == 1 && accepted.starts_with(INSTANCE) && !accepted.starts_with(JSON) {
+        let bytes = content::stretched(Arc::clone(&study.document), study.stretch(first));
+        return Ok(answer(&of_part(first), first.length, Body::from_stream(bytes)));
+    }
+    let boundary = hex::encode(keys::random::<16>());
+    let head =
+        |part: &Part| Bytes::from(format!("\r\n--{boundary}\r\nContent-Type: {}\r\n\r\n", of_part(part)));
+    let pieces: Vec<(Bytes, Stretch)> = parts.iter().map(|part| (head(part), study.stretch(part))).collect();
+    let end = Bytes::from(format!("\r\n--{boundary}--\r\n"));
+    let inner: u64 = pieces.iter().map(|(head, part)| head.len() as u64 + part.until - part.from).sum();
+    let length = inner + end.len() as u64;
+    let document = study.document;
+    let bytes = stream::iter(pieces).flat_map(move |(head, stretch)| {
+        let head = stream::once(async move { Ok::<_, io::Error>(head) });
+        head.chain(content::stretched(Arc::clone(&document), stretch))
+    });
+    let kind = format!("multipart/related; type=\"{INSTANCE}\"; boundary={boundary}");
+    Ok(answer(&kind, length, Body::from_stream(bytes.chain(stream::once(async move { Ok(end) })))))
+}
+
+/// The media type of an instance.
+fn of_part(part: &Part) -> String {
+    match part.listed.transfer_syntax.as_str() {
+        "" => INSTANCE.to_owned(),
+        syntax => format!("{INSTANCE}; transfer-syntax={syntax}"),
+    }
+}
+
+/// QIDO-RS: the study of this document.
+async fn studies(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+    let study = Study::open(&call, &named).await?;
+    let parts = study.parts(&named);
+    let mut modalities: Vec<&str> = parts.iter().map(|part| part.listed.modality.as_str()).collect();
+    modalities.sort_unstable();
+    modalities.dedup();
+    let mut series: Vec<&str> = parts.iter().map(|part| part.listed.series.as_str()).collect();
+    series.sort_unstable();
+    series.dedup();
+    let mut found = Map::new();
+    put(&mut found, "00080061", "CS", &modalities);
+    put(&mut found, "0020000D", "UI", &[&study.list.study]);
+    put(&mut found, "00201206", "IS", &[series.len()]);
+    put(&mut found, "00201208", "IS", &[parts.len()]);
+    Ok(listed(vec![Value::Object(found)]))
+}
+
+/// QIDO-RS: its series.
+async fn series(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+    let study = Study::open(&call, &named).await?;
+    let mut all: BTreeMap<(Option<i32>, String), Vec<Part>> = BTreeMap::new();
+    for part in study.parts(&named) {
+        all.entry((part.listed.series_number, part.listed.series.clone())).or_default().push(part);
+    }
+    let one = |((number, uid), parts): ((Option<i32>, String), Vec<Part>)| {
+        let mut found = Map::new();
+        let first = parts.first().map(|part| &part.listed);
+        put(
+            &mut found,
+            "00080060",
+            "CS",
+            &first.map(|first| &first.modality).into_iter().collect::<Vec<_>>(),
+        );
+        let description = first.and_then(|first| first.series_description.as_ref());
+        put(&mut found, "0008103E", "LO", &description.into_iter().collect::<Vec<_>>());
+        put(&mut found, "0020000D", "UI", &[&study.list.study]);
+        put(&mut found, "0020000E", "UI", &[uid]);
+        put(&mut found, "00200011", "IS", &number.into_iter().collect::<Vec<_>>());
+        put(&mut found, "00201209", "IS", &[parts.len()]);
+        Value::Object(found)
+    };
+    Ok(listed(all.into_iter().map(one).collect()))
+}
+
+/// QIDO-RS: its instances, or those of a series.
+async fn instances(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+    let study = Study::open(&call, &named).await?;
+    let one = |part: &Part| {
+        let (mut found, listed) = (Map::new(), &part.listed);
+        put(&mut found, "00080016", "UI", &[&listed.sop_class]);
+        put(&mut found, "00080018", "UI", &[&listed.instance]);
+        put(&mut found, "00080060", "CS", &[&listed.modality]);
+        put(&mut found, "0020000D", "UI", &[&study.list.study]);
+        put(&mut found, "0020000E", "UI", &[&listed.series]);
+        put(&mut found, "00200013", "IS", &listed.number.into_iter().collect::<Vec<_>>());
+        put(&mut found, "00280008", "IS", &listed.frames.into_iter().collect::<Vec<_>>());
+        put(&mut found, "00280010", "US", &listed.rows.into_iter().collect::<Vec<_>>());
+        put(&mut found, "00280011", "US", &listed.columns.into_iter().collect::<Vec<_>>());
+        Value::Object(found)
+    };
+    Ok(listed(study.parts(&named).iter().map(one).collect()))
+}
+
+/// An attribute of the DICOM JSON model (PS3.18 annex F).
+fn put<T: serde::Serialize>(into: &mut Map<String, Value>, tag: &str, vr: &str, values: &[T]) {
+    let attribute = if values.is_empty() { json!({ "vr": vr }) } else { json!({"vr": vr, "Value": values}) };
+    into.insert(tag.to_owned(), attribute);
+}
+
+fn listed(found: Vec<Value>) -> Response {
+    let text = Value::Array(found).to_string();
+    answer(JSON, text.len() as u64, Body::from(text))
+}
+
+fn answer(kind: &str, length: u64, body: Body) -> Response {
+    let mut response = (StatusCode::OK, body).into_response();
+    let kind = HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static(INSTANCE));
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
