@@ -133,7 +133,8 @@ impl Console {
 
     /// Does nothing for so long.
     pub(crate) fn rest(&self, length: Duration) {
-        self.runtime.block_on(tokio::time::sleep(length));
+        // A sleep wants its runtime when it is made.
+        self.runtime.block_on(async { tokio::time::sleep(length).await });
     }
 
     /// The node's data folder.
