@@ -243,7 +243,7 @@ const fn flag(lies: Lies) -> &'static str {
 
 /// The names of all steps by their places.
 fn steps() -> Vec<&'static str> {
-    Step::all().map(|step| step.name()).collect()
+    Step::all().map(Step::name).collect()
 }
 
 fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
