@@ -12,7 +12,7 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, connection, copy, death, deposit, desk, draft, feed, glass, holder, inform, lost,
+    audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder, inform, lost,
     omission, pairs, paper, passkey, queue, register, said, seal, sight, step, words,
 };
 
@@ -59,6 +59,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Vouched(vouched) => passkey::apply(vouched, at, view),
         Body::Died(died) => death::apply(died, view),
         Body::Papered(papered) => paper::apply(papered, at, view),
+        Body::Mapped(mapped) => dictionary::apply(mapped, at, view),
         Body::Attested(attested) => desk::apply_attested(attested, at, view),
         Body::Released(released) => holder::apply_released(released, at, view),
         Body::Denied(denied) => holder::apply_denied(denied, at, view),
@@ -136,6 +137,7 @@ pub(crate) fn apply_received(
     view.put(&counters_slot, &counters);
     let connection = connection::apply_received(received, &came, before.as_ref(), at, view)?;
     register::apply(&received.registers, view)?;
+    dictionary::apply_seen(&received.items, &system, view)?;
     let review = match &received.original {
         Some(original) => open_review(original, &received.system, at, view)?,
         None => 0,

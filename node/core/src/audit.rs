@@ -136,6 +136,8 @@ pub enum Act {
     Tell = 74,
     /// Tried to sign in, with another password.
     SignIn = 54,
+    /// Decided what items of the hospital's systems are.
+    Map = 130,
 }
 
 impl Act {
@@ -174,6 +176,7 @@ impl Act {
         Self::LiftSeal,
         Self::SignIn,
         Self::Tell,
+        Self::Map,
     ];
 }
 

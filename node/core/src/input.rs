@@ -25,6 +25,7 @@ use crate::connection::Origin;
 use crate::death::Death;
 use crate::deposit::Deposit;
 use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement, Wish};
+use crate::dictionary::Deciding;
 use crate::feed::ToldAct;
 use crate::glass::{Breaking, Judging};
 use crate::holder::Range;
@@ -177,6 +178,8 @@ pub enum Input {
     Died(Box<Death>),
     /// A desk has scanned a paper of a patient.
     Paper(Box<NewPaper>),
+    /// Somebody has decided what items of a system are.
+    Decide(Box<Deciding>),
     /// The hospital's gateway has taken over what a patient is told, by its number; or it is too old.
     Informed(u64),
     /// A patient is about to sign something.
@@ -404,6 +407,7 @@ impl Input {
             | Self::Retire { .. }
             | Self::Died(_)
             | Self::Paper(_)
+            | Self::Decide(_)
             | Self::Informed(_)
             | Self::Prepare(_)
             | Self::Sign(_)

@@ -18,6 +18,7 @@ use crate::at_rest::Tag;
 use crate::coding::Codes;
 use crate::connection::{self, Origin};
 use crate::deposit;
+use crate::dictionary;
 use crate::machine::{Machine, Stop, Work};
 use crate::person::{self, clip};
 use crate::register;
@@ -129,6 +130,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
         remarks.insert(Remark::ControlIdReused);
     }
     let (verdict, entries) = take(work, received, &mut remarks)?;
+    let items = dictionary::unknown(received, work.view)?;
     work.keep_received(kept::Received {
         system: received.system.to_string(),
         message: message.as_bytes().to_vec(),
@@ -138,6 +140,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
         changes: Vec::new(),
         original: original(&received.content),
         registers: register::named(work.machine, received),
+        items,
         entries: entries.iter().map(|id| id.as_bytes().to_vec()).collect(),
         origin: Some(received.origin.write()),
     })?;

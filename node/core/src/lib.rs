@@ -19,6 +19,7 @@
 //! | what goes over the link: calls and what their answers prove; what members ask; refusals | [`call`], [`receipts`], [`answers`], [`fetch`]; [`peer`]; [`refusal`] |
 //! | who sees whom, in an emergency, and where nobody does; who did what | [`sight`], [`glass`], [`seal`], [`audit`], [`persons`], `event`, `list` |
 //! | what is answered; how much is held in memory | [`ask`]; [`memory`] |
+//! | what items of the hospital's systems are | [`dictionary`] |
 //! | what is kept, encrypted and looked at | [`state`], [`at_rest`], `apply` |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
@@ -41,6 +42,7 @@ pub mod credential;
 pub mod death;
 pub mod deposit;
 pub mod desk;
+pub mod dictionary;
 pub mod draft;
 pub mod ended;
 mod errand;

@@ -36,7 +36,7 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, compare, connection, death, deposit, desk, draft, errand, evidence, feed, glass, holder, inform,
+    audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed, glass, holder, inform,
     intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons, receive, referral, said, seal,
     staff, step, tokens,
 };
@@ -394,6 +394,7 @@ impl<'a> Work<'a> {
             }
             Input::Died(death) => death::record(self, death),
             Input::Paper(paper) => paper::take(self, paper),
+            Input::Decide(deciding) => dictionary::decide(self, deciding),
             Input::Informed(number) => inform::taken(self, *number),
             Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
             Input::Sign(signed) => passkey::sign(self, signed),

@@ -348,6 +348,9 @@ pub enum Refused {
     /// More papers than are kept.
     #[error("{} papers of this patient are kept: no more are taken", crate::limits::PAPERS_MAX)]
     TooManyPapers,
+    /// More decisions than are taken at once.
+    #[error("at most {} items are decided about at once", crate::limits::DECIDED_AT_ONCE_MAX)]
+    TooManyDecisions,
     /// A time that cannot be meant.
     #[error("the time is past where one to come is needed, or the other way round")]
     WrongTime,

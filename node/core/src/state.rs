@@ -132,6 +132,8 @@ pub enum Table {
     PasskeyHolder = 61,
     /// Scanned papers of a patient.
     Papers = 70,
+    /// What items of systems are.
+    Dictionary = 130,
     /// How far patients are told.
     InformingLine = 62,
     /// What patients are told, one by one.
@@ -230,6 +232,11 @@ pub(crate) fn pair_of(one: &Subject, other: &Subject) -> Slot<kept::PairRef> {
 /// The registers whose numbers came in messages.
 pub fn registers() -> Slot<kept::Registers> {
     Slot::new(Table::Registers as u8, &[])
+}
+
+/// A part of what is known of the items of a system.
+pub fn dictionary(part: u8, system: &Code) -> Slot<kept::Dictionary> {
+    Slot::new(Table::Dictionary as u8, &[&[part], system.as_str().as_bytes()])
 }
 
 /// Who has an identifier.

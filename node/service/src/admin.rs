@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use yiqiao_host::accounts::Code as ClientId;
 use yiqiao_host::accounts::commands::{self, AccountAnswer, AccountRequest};
+use yiqiao_host::accounts::{Code as ClientId, Login};
 use yiqiao_host::clients::Scope;
+use yiqiao_host::store::StoreError;
 use yiqiao_node_core::ask::{self, ReviewState};
 use yiqiao_node_core::compare::Contradiction;
 use yiqiao_node_core::connection::{self, Connection, Door};
@@ -24,6 +25,7 @@ use crate::api::connections::ConnectionRow;
 use crate::app::App;
 use crate::audit::{self, Walked};
 use crate::backfill;
+use crate::dictionary::{self, DecidedLine, ItemLine};
 use crate::evidence;
 use crate::explain::{self, Wondering};
 use crate::limits::LISTED_MAX;
@@ -87,6 +89,17 @@ pub(crate) enum Request {
     Problems {
         after: u64,
     },
+    /// One part of the items of a system.
+    Dictionary {
+        system: String,
+        part: u8,
+    },
+    /// What items of a system are.
+    Decide {
+        author: Login,
+        system: String,
+        decided: Vec<DecidedLine>,
+    },
     Explain(Wondering),
     Resume {
         problem: u64,
@@ -146,6 +159,11 @@ pub(crate) enum Reply {
     },
     Problems {
         problems: Vec<ProblemLine>,
+    },
+    /// Items, and results of those that were too many.
+    Dictionary {
+        items: Vec<ItemLine>,
+        others: u64,
     },
     Evidence {
         evidence: String,
@@ -362,6 +380,10 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
             explain::explain(&app, wondering).await.map(|explained| Reply::Explained { explained })
         }
         Request::Backfill(file) => backfill::take(&app, file).await,
+        Request::Dictionary { system, part } => dictionary::part(&app, &system, part).await,
+        Request::Decide { author, system, decided } => {
+            dictionary::decide(&app, author, &system, decided).await
+        }
         Request::Resume { problem } => hand(&app, Input::Resume(problem)).await,
         Request::Evidence(asked) => evidence::answer(&app, asked).await,
         Request::Compare { from } => {
@@ -398,11 +420,16 @@ async fn verify_audit(app: &App, walked: Walked) -> Result<Reply, String> {
     Ok(Reply::Audit { audit: walked, anchors: anchors.map(|anchors| anchors.len()) })
 }
 
-async fn status(app: &App) -> Result<Status, String> {
+/// Systems of the hospital that deliver, or may.
+pub(crate) fn systems(app: &App) -> Result<BTreeSet<Code>, StoreError> {
     let mut names: BTreeSet<Code> = app.member.doors.iter().cloned().collect();
-    let clients = app.clients().list().map_err(sentence)?;
+    let clients = app.clients().list()?;
     names.extend(clients.iter().filter_map(|client| Code::new(client.id.as_str()).ok()));
-    let asked: Vec<Code> = names.into_iter().collect();
+    Ok(names)
+}
+
+async fn status(app: &App) -> Result<Status, String> {
+    let asked: Vec<Code> = systems(app).map_err(sentence)?.into_iter().collect();
     let organisation = app.member.code.clone();
     let at = app.clock().now();
     let now = app.inbox.ask(move |machine, view| {
@@ -664,6 +691,6 @@ fn count(length: usize) -> u64 {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
-fn sentence(error: impl ToString) -> String {
+pub(crate) fn sentence(error: impl ToString) -> String {
     error.to_string()
 }

@@ -25,6 +25,7 @@ mod identity;
 pub(crate) mod intake;
 mod labs;
 mod limits;
+mod mapping;
 mod new_consent;
 mod notice;
 mod papers;
@@ -91,6 +92,7 @@ fn people(app: &App) -> Router {
         .merge(region::router())
         .merge(patients::router())
         .merge(identity::router())
+        .merge(mapping::router())
         .merge(account::router())
         .merge(documents::router())
         .merge(fetching::router())

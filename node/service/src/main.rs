@@ -9,7 +9,7 @@
 //! | what other members ask | [`peers`], [`pulls`] |
 //! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], [`folders`], `api/intake.rs`; old records: [`backfill`] |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
-//! | commands of the administrator | [`cli`], answered by [`admin`]; what proves an access: [`evidence`]; a new node: [`join`]; its next keys: [`renewal`] |
+//! | commands of the administrator | [`cli`], answered by [`admin`]; what items of systems are: [`dictionary`]; what proves an access: [`evidence`]; a new node: [`join`]; its next keys: [`renewal`] |
 
 mod admin;
 mod api;
@@ -22,6 +22,7 @@ mod config;
 mod content;
 mod deposits;
 mod dicom;
+mod dictionary;
 mod effects;
 mod evidence;
 mod explain;
@@ -57,6 +58,7 @@ use yiqiao_host::keys;
 use yiqiao_node_core::answers;
 
 use crate::cli::{AuditCommand, ClientCommand, Console, ProblemCommand, ReviewCommand};
+use crate::dictionary::DictionaryCommand;
 use crate::evidence::EvidenceCommand;
 
 /// The node of a hospital in a regional health information exchange.
@@ -151,6 +153,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What items of the hospital's systems are (对照手册): as a table out, and back in.
+    Dictionary {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: DictionaryCommand,
+    },
     /// Accounts of staff.
     Account {
         #[command(flatten)]
@@ -196,6 +205,7 @@ fn run() -> anyhow::Result<()> {
         Command::Audit { node, command } => Console::new(&node.config)?.audit(&command),
         Command::Evidence { node, command } => evidence::run(&node.config, &command),
         Command::Explain { node, wondering, json } => Console::new(&node.config)?.explain(wondering, json),
+        Command::Dictionary { node, command } => dictionary::run(&Console::new(&node.config)?, &command),
         Command::Account { node, command } => Console::new(&node.config)?.account(command),
         Command::Client { node, command } => Console::new(&node.config)?.client(command),
     }

@@ -2,6 +2,8 @@
 //!
 //! The original is never changed: what is made here stands beside it, with the factor and where the factor comes from (U-4).
 
+use std::sync::OnceLock;
+
 use octofhir_ucum::Number;
 
 use crate::decimal::{Decimal, top};
@@ -90,6 +92,16 @@ impl Terms {
     /// If they are none: this version must not start.
     pub fn shipped() -> Result<Self, TableError> {
         Ok(Self { spellings: Spellings::shipped()?, items: Items::shipped()? })
+    }
+
+    /// The same, read once.
+    ///
+    /// # Panics
+    ///
+    /// Never: this version's tests read the tables.
+    pub fn of_this_version() -> &'static Self {
+        static TERMS: OnceLock<Terms> = OnceLock::new();
+        TERMS.get_or_init(|| Self::shipped().expect("the tables of this version are read by its tests"))
     }
 
     /// The items.

@@ -32,6 +32,9 @@ pub struct Item {
     /// Where its results may be compared.
     pub comparable: Comparable,
     specimen: Specimen,
+    /// Names and abbreviations, as they are compared.
+    names: Vec<String>,
+    loinc: Vec<String>,
     /// Other units in which laboratories report it.
     reported: Vec<String>,
     conversions: Vec<Conversion>,
@@ -111,7 +114,8 @@ impl Items {
                 cells;
             let at = table.items.len();
             let all = words(names).chain(words(abbreviations)).chain([name, english]);
-            all.for_each(|name| note(&mut table.by_name, key(name), at));
+            let all: Vec<String> = all.map(key).collect();
+            all.iter().for_each(|name| note(&mut table.by_name, name.clone(), at));
             words(loinc).for_each(|code| note(&mut table.by_loinc, code.to_owned(), at));
             table.items.push(Item {
                 id: id.to_owned(),
@@ -124,6 +128,8 @@ impl Items {
                     _ => return Err(TableError::Cell(row, "word for where it is comparable")),
                 },
                 specimen: if specimen == "U" { Specimen::Urine } else { Specimen::Blood },
+                names: all,
+                loinc: words(loinc).map(str::to_owned).collect(),
                 reported: words(units).map(str::to_owned).collect(),
                 conversions: conversions.remove(id).unwrap_or_default(),
             });
@@ -156,6 +162,11 @@ impl Items {
         found.next().is_none().then_some(first)
     }
 
+    /// Whether any item has this name or code.
+    pub fn names(&self, named: Named<'_>) -> bool {
+        !self.candidates(named).is_empty()
+    }
+
     fn candidates(&self, named: Named<'_>) -> Vec<&Item> {
         let said = Specimen::said(named.specimen);
         let by_loinc = named.loinc.and_then(|loinc| self.by_loinc.get(loinc.trim()));
@@ -175,6 +186,26 @@ impl Item {
     /// How a unit becomes the one in which the item is shown; `None` if it must not.
     pub fn line(&self, from: &Unit) -> Option<Line> {
         self.between(from, &self.unit)
+    }
+
+    /// Names and abbreviations, in small letters of half width.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Its LOINC codes.
+    pub fn loincs(&self) -> impl Iterator<Item = &str> {
+        self.loinc.iter().map(String::as_str)
+    }
+
+    /// The code that is suggested for it: of the unit in which it is shown, which stands last.
+    pub fn loinc(&self) -> Option<&str> {
+        self.loinc.last().map(String::as_str)
+    }
+
+    /// Whether it may be measured in this specimen; in any if none is said.
+    pub fn is_of(&self, specimen: &str) -> bool {
+        Specimen::said(specimen).is_none_or(|said| said == self.specimen)
     }
 
     fn is_reported(&self, unit: &Unit) -> bool {

@@ -9,13 +9,16 @@
 //! | [`mod@unit`] | UCUM, and the spellings of the field |
 //! | [`item`] | what is measured, in which unit it is shown, what converts into it |
 //! | [`value`] | numbers, steps (阴性, ±, 2+) and reference ranges as they are written |
+//! | [`dictionary`], [`csv`] | what items of a hospital's systems are, as people decide, and suggestions |
 //! | [`mark`] | marks of mutual recognition, and the tables of what is recognised |
 //! | [`decimal`] | numbers that keep their digits |
 //! | [`table`], [`limits`] | the tables that travel in the binary, and the bounds |
 //!
 //! Not here: formats of messages, patients, and licensed code systems.
 
+pub mod csv;
 pub mod decimal;
+pub mod dictionary;
 mod folding;
 pub mod harmonise;
 pub mod item;

@@ -14,3 +14,11 @@ pub const PLACES_MAX: u32 = 18;
 
 /// Rows of the tables of items that regions recognise.
 pub const MARK_ROWS_MAX: usize = 20_000;
+/// Bytes of a table that people hand in.
+pub const CSV_BYTES_MAX: usize = 8 << 20;
+/// Cells of one row of it.
+pub const CSV_CELLS_MAX: usize = 32;
+/// Bytes of each part of what names a local item.
+pub const LOCAL_BYTES_MAX: usize = 128;
+/// Suggestions for one local item.
+pub const SUGGESTIONS_MAX: usize = 3;

@@ -127,6 +127,8 @@ impl Shape {
 pub struct Spellings {
     codes: BTreeMap<String, String>,
     shown: BTreeMap<String, String>,
+    /// Those of the table, read once.
+    units: BTreeMap<String, Unit>,
 }
 
 impl Spellings {
@@ -136,9 +138,10 @@ impl Spellings {
     ///
     /// If it is no table, one spelling means two units, or UCUM does not know one.
     pub fn shipped() -> Result<Self, TableError> {
-        let mut table = Self { codes: BTreeMap::new(), shown: BTreeMap::new() };
+        let mut table = Self { codes: BTreeMap::new(), shown: BTreeMap::new(), units: BTreeMap::new() };
         for (at, [code, shown, spellings]) in rows(TABLE, HEADING)? {
-            Unit::ucum(code).ok_or(TableError::Cell(at, "unit of UCUM"))?;
+            let unit = Unit::ucum(code).ok_or(TableError::Cell(at, "unit of UCUM"))?;
+            table.units.insert(code.to_owned(), unit);
             table.shown.insert(code.to_owned(), shown.to_owned());
             let plain = key(&code.replace(['[', ']'], "").replace("arb'", ""));
             for spelling in words(spellings).map(key).chain([key(code)]) {
@@ -163,7 +166,7 @@ impl Spellings {
         let first = self.code(&written);
         let others = AMBIGUOUS.iter().filter(|(spelled, _)| *spelled == written || *spelled == first);
         let codes = std::iter::once(first.as_str()).chain(others.map(|(_, other)| *other));
-        codes.filter_map(Unit::ucum).collect()
+        codes.filter_map(|code| self.units.get(code).cloned().or_else(|| Unit::ucum(code))).collect()
     }
 
     /// A unit as Chinese laboratories print it; what the table does not have stands as UCUM.

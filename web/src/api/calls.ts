@@ -58,6 +58,13 @@ export const emergencies = {
   judge: (id: string, body: Api.Verdict) => call<void>('POST', `/api/emergencies/${encodeURIComponent(id)}`, body),
 };
 
+export const dictionary = {
+  list: (which: 'open' | 'decided', signal?: AbortSignal) =>
+    call<Api.DictionaryItems>('GET', which === 'open' ? '/api/dictionary' : '/api/dictionary/decided', undefined, signal),
+  decide: ({ system, code, name, specimen, unit }: Api.DictionaryItem, status: Api.DictionaryStatus, loinc: string) =>
+    call<void>('POST', `/api/dictionary/${encodeURIComponent(system)}`, { code, name, specimen, unit, status, loinc }),
+};
+
 export const identity = {
   open: (after: string | null, signal?: AbortSignal) =>
     call<Api.Page<Api.IdentityPair>>('GET', paged('/api/identity', after), undefined, signal),

@@ -317,6 +317,32 @@ export interface LabPoint {
   entry: string;
 }
 
+export type DictionaryStatus = 'proposed' | 'accepted' | 'refused' | 'retired';
+
+/** What a system of the hospital sends to name an item, and what people decided that it is. */
+export interface DictionaryItem {
+  system: string;
+  code: string;
+  name: string;
+  specimen: string;
+  unit: string;
+  /** Messages with results of it. */
+  results: number;
+  status: DictionaryStatus | '';
+  loinc: string;
+  author: string;
+  at: string;
+  version: number;
+  /** LOINC code and name of what it may be, the likeliest first. */
+  suggested: string[];
+}
+
+/** GET /api/dictionary, /api/dictionary/decided: the most frequent items, and how many there are. */
+export interface DictionaryItems {
+  items: DictionaryItem[];
+  count: number;
+}
+
 /** POST /api/patients/{subject}/fetch: search anew, and ask for these documents (none: all that is permitted). */
 export interface Fetch {
   entries?: { holder: string; entry: string }[];

@@ -1,6 +1,6 @@
 /** The frame around every view, and which view belongs to which route. */
 
-import { AlertOutlined, ApiOutlined, AuditOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, UserSwitchOutlined } from '@ant-design/icons';
+import { AlertOutlined, ApiOutlined, AuditOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, TranslationOutlined, UserSwitchOutlined } from '@ant-design/icons';
 import { Button, Layout, Menu } from 'antd';
 import { useEffect, useRef } from 'react';
 import { to, useRoute, type Route } from '../shared/route';
@@ -10,6 +10,7 @@ import { T as S } from '../shared/texts';
 import { Audit } from './audit';
 import { Connections } from './connections';
 import { ConsentRecording } from './consent-recording';
+import { Dictionary } from './dictionary';
 import { Emergencies } from './emergencies';
 import { FindPatient } from './find';
 import { Identity } from './identity';
@@ -23,12 +24,15 @@ import { Seals } from './seals';
 import { T } from './texts';
 
 /** Where somebody begins: who has no patients of their own begins with the work that waits. */
-type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'connections';
+type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'connectionsdictionary';
+
+/** Who has to do with patients. */
+const CARE = ['doctor', 'head', 'nurse', 'referral-office', 'desk'];
 
 export function Shell() {
   const route = useRoute();
   const { has } = useSession();
-  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('desk') ? 'find' : 'connections';
+  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('desk') ? 'finddictionary' : 'connections';
   return (
     <Layout className="shell">
       <TopBar />
@@ -67,10 +71,11 @@ function Navigation({ at }: { at: string }) {
   const items = [
     ...(has('medical-affairs')
       ? [{ key: 'emergencies', icon: <AlertOutlined aria-hidden />, label: <a href={to(['emergencies'])}>{T.nav.emergencies}</a> }, { key: 'seals', icon: <LockOutlined aria-hidden />, label: <a href={to(['seals'])}>{T.nav.seals}</a> }]
-      : has('doctor', 'head', 'nurse', 'referral-office', 'desk') ? [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }] : []),
-    ...(has('doctor', 'head', 'nurse', 'referral-office', 'desk', 'medical-affairs') ? [{ key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> }] : []),
+      : has('doctor', 'head', 'nurse', 'referral-office', 'desk') ? !has(...CARE) ? [] : [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }] : []),
+    ...(has('doctor', 'head', 'nurse', 'referral-office', 'desk', 'medical-affairs', ...CARE) ? [{ key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> }] : []),
     ...(has('it') ? [{ key: 'connections', icon: <ApiOutlined aria-hidden />, label: <a href={to(['connections'])}>{T.nav.connections}</a> }] : []),
     ...(has('desk') ? [{ key: 'identity', icon: <UserSwitchOutlined aria-hidden />, label: <a href={to(['identity'])}>{T.nav.identity}</a> }] : []),
+    ...(has('it') ? [{ key: 'dictionary', icon: <TranslationOutlined aria-hidden />, label: <a href={to(['dictionary'])}>{T.nav.dictionary}</a> }] : []),
     ...(has('medical-affairs', 'it') ? [{ key: 'audit', icon: <AuditOutlined aria-hidden />, label: <a href={to(['audit'])}>{T.nav.audit}</a> }] : []),
     ...(has('doctor', 'head', 'nurse', 'referral-office') ? [
       { key: 'inbox', icon: <InboxOutlined aria-hidden />, label: <a href={to(['inbox'])}>{T.nav.inbox}</a> },
@@ -102,6 +107,7 @@ function view({ path: [section, one, two, ...rest], query }: Route) {
   if (section === 'identity') return <Identity />;
   if (section === 'emergencies') return <Emergencies />;
   if (section === 'seals') return <Seals />;
+  if (section === 'dictionary') return <Dictionary />;
   if (section === 'audit') return <Audit />;
   if (section === 'connections') return <Connections />;
   if (section === 'inbox' || section === 'sent') return <Referrals key={section} box={section} />;

@@ -4,7 +4,7 @@ import type { CopyState, Referral, ReferralForm, ReferralState } from '../api/ty
 
 export const T = {
   title: '医生工作站',
-  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况', menu: '导航' },
+  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况dictionary: '项目对照', menu: '导航' },
 
   away: {
     title: '区域登记平台暂时连接不上',
@@ -37,6 +37,22 @@ export const T = {
     none: '没有找到这位患者',
     noneHelp: '请核对号码是否完整、无误。患者若从未在本院就诊，请先在 HIS 建档；也可能是您没有查看权限。',
     found: (n: number) => `找到 ${n} 位患者`,
+  },
+
+  dictionary: {
+    title: '项目对照',
+    help: '各系统发来、内置对照表不认识的检验项目，按出现次数排列。对照后，这些项目的结果（包括以前的）归入对应项目的趋势；报告原文不变。批量对照请用 yiqiao-node dictionary export 和 import。',
+    which: { open: '待对照', decided: '已对照' },
+    empty: { open: '没有待对照的项目', decided: '还没有对照过的项目' },
+    emptyHelp: '检验系统的报告到达后，不认识的项目会列在这里。',
+    cut: (shown: string, all: string) => `显示出现最多的 ${shown} 项，共 ${all} 项。`,
+    columns: { system: '系统', item: '项目', sampled: '标本与单位', results: '次数', standing: '现有对照', decide: '对照' },
+    status: { proposed: '建议', accepted: '已采用', refused: '不是', retired: '已停用' },
+    say: { proposed: '建议', accepted: '采用', refused: '不是', retired: '停用' },
+    decided: (author: string, at: string, version: number) => `${author}，${at}，第 ${version} 版`,
+    loinc: (item: string) => `${item} 的 LOINC 码`,
+    placeholder: 'LOINC 码，如 14749-6',
+    done: '已记录',
   },
 
   identity: {

@@ -9,6 +9,7 @@ mod copies;
 mod costs;
 mod crashes;
 mod deposits;
+mod dictionary;
 mod ended;
 mod enrolment;
 mod evidence;

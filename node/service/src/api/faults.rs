@@ -246,9 +246,11 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         Refused::SamePerson => Problem::new(&SAME_PERSON),
         Refused::NothingToJudge => Problem::new(&NOTHING_TO_JUDGE),
         Refused::Act(error) | Refused::Form(error) => of_decode(error),
-        Refused::Evidence | Refused::WrongTime | Refused::TooManyDocuments | Refused::TooManySteps => {
-            Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string())
-        }
+        Refused::Evidence
+        | Refused::WrongTime
+        | Refused::TooManyDocuments
+        | Refused::TooManySteps
+        | Refused::TooManyDecisions => Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string()),
         Refused::NotThere | Refused::Changed => Problem::new(&STATE),
         Refused::NotOpen(_) => Problem::new(&DECIDED),
         Refused::MergedTooOften => Problem::new(&MERGED_TOO_OFTEN),

@@ -69,7 +69,7 @@ pub(super) struct Front {
     /// What an account is about to sign.
     pub(super) signings: Arc<Recent<String, Prepared>>,
     /// What hospitals' words and units mean.
-    pub(super) terms: Arc<Terms>,
+    pub(super) terms: &'static Terms,
 }
 
 /// A code and its name, for people.
@@ -111,7 +111,7 @@ impl Front {
             enrolments: Arc::new(Enrolments::new()),
             challenges: Arc::new(Challenges::new()),
             signings: Arc::new(Recent::new(SIGNINGS_MAX, CHALLENGE_LIFE)),
-            terms: Arc::new(Terms::shipped().expect("the tables of this version are read by its tests")),
+            terms: Terms::of_this_version(),
         }
     }
 

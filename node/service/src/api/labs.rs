@@ -5,7 +5,7 @@
 //! patient would see. Values of one item stand in one unit, each with what its report says and how it was converted; what
 //! must not be converted is a trend of its own (docs/terms.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use yiqiao_host::http::Problem;
@@ -17,6 +17,7 @@ use yiqiao_proto::codes::{DocumentClass, DocumentFormat};
 use yiqiao_proto::id::{Code, DocumentId, EntryId};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_terms::decimal::Decimal;
+use yiqiao_terms::dictionary::Local;
 use yiqiao_terms::harmonise::{Compared, Comparison};
 use yiqiao_terms::item::Comparable;
 use yiqiao_terms::value::{Lies, Step};
@@ -89,7 +90,12 @@ struct Report {
     wrapped_key: Vec<u8>,
     format: DocumentFormat,
     at: Timestamp,
+    /// The system of this hospital that sent it.
+    system: Option<Code>,
 }
+
+/// What items of this hospital's systems are, by the system and by what names an item.
+type Meanings = BTreeMap<Code, BTreeMap<String, String>>;
 
 impl Front {
     /// The trends of the reports among documents that the actor sees.
@@ -98,9 +104,22 @@ impl Front {
         reports.extend(self.opened_reports(actor, kept).await?);
         reports.sort_by_key(|report| std::cmp::Reverse(report.at));
         reports.truncate(TREND_DOCUMENTS_MAX);
+        let meanings = self.meanings(&reports).await?;
         let front = self.clone();
-        let made = tokio::task::spawn_blocking(move || front.trends(&reports)).await;
+        let made = tokio::task::spawn_blocking(move || front.trends(&reports, &meanings)).await;
         made.map_err(|error| Problem::internal(&error))
+    }
+
+    /// What people have accepted of the systems that sent these reports.
+    async fn meanings(&self, reports: &[Report]) -> Result<Meanings, Problem> {
+        let systems: BTreeSet<Code> = reports.iter().filter_map(|report| report.system.clone()).collect();
+        let mut meanings = Meanings::new();
+        for system in systems {
+            let asked = system.clone();
+            let of = self.app.inbox.ask(move |machine, view| machine.meanings(&asked, view)).await?;
+            meanings.insert(system, of);
+        }
+        Ok(meanings)
     }
 
     async fn opened_reports(&self, actor: &Actor, kept: &Kept) -> Result<Vec<Report>, Problem> {
@@ -125,6 +144,7 @@ impl Front {
                     wrapped_key: opened.wrapped_key,
                     format: opened.format,
                     at: one.service_start.unwrap_or(one.created_at),
+                    system: None,
                 }));
             }
             Ok(reports)
@@ -133,13 +153,15 @@ impl Front {
     }
 
     /// A report that cannot be read is left out: opening it says why.
-    fn trends(&self, reports: &[Report]) -> Vec<Trend> {
+    fn trends(&self, reports: &[Report], meanings: &Meanings) -> Vec<Trend> {
         let zone = self.app.reception.zone();
         let mut items: BTreeMap<String, Trend> = BTreeMap::new();
         for report in reports {
             let read = self.app.vault.document(report.document, &report.wrapped_key);
             let Ok(bytes) = read.and_then(|document| document.whole()) else { continue };
-            for observation in observations(&bytes, report.format, zone) {
+            let meant = report.system.as_ref().and_then(|system| meanings.get(system));
+            for mut observation in observations(&bytes, report.format, zone) {
+                mean(&mut observation, meant);
                 self.add(&mut items, report, &observation);
             }
         }
@@ -246,6 +268,14 @@ fn steps() -> Vec<&'static str> {
     Step::all().map(Step::name).collect()
 }
 
+/// Gives a result without a LOINC code the one that people have accepted for its item. The report stays as it is.
+fn mean(observation: &mut Observation, meant: Option<&BTreeMap<String, String>>) {
+    let Some(meant) = meant.filter(|meant| observation.loinc.is_none() && !meant.is_empty()) else { return };
+    let Observation { code, name, sampled, unit, .. } = &*observation;
+    let local = Local::new(code, name, sampled, unit);
+    observation.loinc = local.and_then(|local| meant.get(&local.key()).cloned());
+}
+
 fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
     let current = kept.own.iter().filter(|document| !document.replaced);
     let reports = current.filter_map(|document| {
@@ -258,6 +288,7 @@ fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
             wrapped_key: document.wrapped_key.clone(),
             format: listed.format,
             at: listed.service_start.unwrap_or(listed.created_at),
+            system: Code::new(document.system.as_str()).ok(),
         })
     });
     reports.collect()

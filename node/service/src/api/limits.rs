@@ -84,6 +84,9 @@ pub(super) const PREFILL_BYTES_MAX: u64 = 4 << 20;
 /// Laboratory results that it gets.
 pub(super) const PREFILL_RESULTS_MAX: usize = 12;
 
+/// Items of systems that one page of the dictionary shows, the most frequent.
+pub(super) const ITEMS_SHOWN_MAX: usize = 200;
+
 /// Doctors of this hospital that a referral can be given to, in one list.
 pub(super) const DOCTORS_MAX: usize = 2_000;
 

@@ -214,6 +214,60 @@ async fn u4_results_in_several_units_are_one_trend_with_what_was_reported_beside
     assert_eq!(trend("D-二聚体").len(), 2, "without FEU or DDU nothing is converted");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_leaves_the_report() {
+    let node = Node::started().await;
+    let mut line = node.mllp().await;
+    let known = report("d1", "20261118", "OBX|1|NM|GLU^葡萄糖||5.50|mmol/L|3.9-6.1|N|||F\r");
+    let own = report("d2", "20261119", "OBX|1|NM|3021^血糖测定(GOD法)||108|mg/dL|70-110|N|||F\r");
+    for message in [FEED[0], &known, &own] {
+        assert!(line.send(message.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
+    }
+    node.published().await;
+    let doctor = Person::with_account(&node, "10215", "doctor", Some("0203")).await;
+    let subject = doctor.find().await;
+    let glucose = async || {
+        let history = doctor.get(&format!("/api/patients/{subject}/documents")).await;
+        let labs = history["labs"].as_array().unwrap().clone();
+        let found = labs.iter().find(|lab| lab["name"] == "葡萄糖");
+        (labs.len(), texts(&found.unwrap()["points"], "text"))
+    };
+    assert_eq!(glucose().await, (2, vec!["5.50".to_owned()]));
+
+    let open = node.does(&["dictionary", "export", "--open"]).await;
+    let row = open.lines().find(|line| line.contains("3021")).unwrap();
+    assert!(row.contains(",mg/dL,1,,,14749-6 葡萄糖"), "{open}");
+    node.does(&["account", "add", "it1", "--name", "信息科", "--role", "it"]).await;
+    let table = node.folder().join("table.csv");
+    let decided = open.replace(",mg/dL,1,,,", ",mg/dL,1,accepted,14749-6,");
+    std::fs::write(&table, &decided).unwrap();
+    let path = table.to_str().unwrap();
+    let refused = node.command(&["dictionary", "import", path, "--author", "nobody"]).await;
+    assert!(!refused.status.success());
+    node.does(&["dictionary", "import", path, "--author", "it1"]).await;
+    assert_eq!(glucose().await, (1, vec!["5.50".to_owned(), "6.00".to_owned()]));
+    assert!(!node.does(&["dictionary", "export", "--open"]).await.contains("3021"));
+    let all = node.does(&["dictionary", "export"]).await;
+    assert!(all.lines().any(|line| line.contains("3021") && line.contains(",it1,")), "{all}");
+
+    let it = Person::with_account(&node, "it2", "it", None).await;
+    assert_eq!(it.get("/api/dictionary").await["items"], json!([]));
+    let row = it.get("/api/dictionary/decided").await["items"][0].clone();
+    assert_eq!(
+        (&row["loinc"], &row["author"], &row["version"]),
+        (&"14749-6".into(), &"it1".into(), &1.into())
+    );
+    let mut line = json!({ "status": "retired", "loinc": "14749-6" });
+    for part in ["code", "name", "specimen", "unit"] {
+        line[part] = row[part].clone();
+    }
+    let to = format!("/api/dictionary/{}", row["system"].as_str().unwrap());
+    assert_eq!(doctor.send("POST", &to, &line).await.status, 403, "only hospital IT decides");
+    assert_eq!(it.send("POST", "/api/dictionary/nobody", &line).await.status, 404);
+    assert_eq!(it.send("POST", &to, &line).await.status, 204);
+    assert_eq!(glucose().await, (2, vec!["5.50".to_owned()]), "the report stands as it came");
+}
+
 async fn reads_one(doctor: &Person, row: &Value) {
     let path =
         format!("/api/documents/{}/{}", row["holder"].as_str().unwrap(), row["entry"].as_str().unwrap());

@@ -116,6 +116,7 @@ fn observation(resource: &Value, zone: &Zone) -> Vec<Observation> {
         Some(Observation {
             loinc: loinc(code),
             code: own.unwrap_or_default(),
+            sampled: specimen.clone(),
             specimen,
             name,
             recognition,

@@ -68,6 +68,7 @@ fn observation(row: &LabRow) -> Observation {
     Observation {
         loinc: is_loinc.then(|| code.clone()),
         code: code.clone(),
+        sampled: row.specimen.as_ref().map(|specimen| specimen.expose().clone()).unwrap_or_default(),
         specimen: specimen(row),
         name: row.name.expose().clone(),
         recognition: row.mutual.clone(),

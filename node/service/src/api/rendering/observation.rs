@@ -13,6 +13,8 @@ pub(in crate::api) struct Observation {
     pub(in crate::api) loinc: Option<String>,
     /// The sender's own code, or what stands for one.
     pub(in crate::api) code: String,
+    /// The specimen in words, if it is said.
+    pub(in crate::api) sampled: String,
     /// Specimen and panel in words, as far as they are said.
     pub(in crate::api) specimen: String,
     /// Without the mark of mutual recognition.
@@ -33,6 +35,7 @@ impl Observation {
         Self {
             loinc: None,
             code: empty(),
+            sampled: empty(),
             specimen: empty(),
             name,
             recognition,

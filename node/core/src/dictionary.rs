@@ -1,0 +1,263 @@
+//! The data dictionary: which items systems send that the tables of this version do not know, how often, and what people have
+//! decided that they are.
+//!
+//! Decisions are versions: nothing is overwritten, and results are read by what is decided when somebody looks. The originals
+//! stay as they came. Not here: what an item may be, and the table that people work on: `yiqiao-terms`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiqiao_intake::lab::{LabRow, RowStatus};
+use yiqiao_proto::hash;
+use yiqiao_proto::id::Code;
+use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::dictionary::{Decided, Local, Status};
+use yiqiao_terms::harmonise::Terms;
+use yiqiao_terms::value::Value;
+
+use crate::actor::Actor;
+use crate::audit::{self, Line};
+use crate::intake::{Content, Received};
+use crate::limits::{
+    DECIDED_AT_ONCE_MAX, DICTIONARY_PART_ITEMS_MAX, DICTIONARY_PARTS, ITEMS_OF_MESSAGE_MAX, MEANINGS_MAX,
+};
+use crate::machine::{Machine, Outcome, Refused, Stop, Work};
+use crate::state::kept;
+use crate::state::{self, Body, Fault, Slot, View, damaged};
+
+/// Somebody has decided what items of one system are.
+#[derive(Clone, Debug)]
+pub struct Deciding {
+    /// Who.
+    pub actor: Actor,
+    /// Of which system.
+    pub system: Code,
+    /// What: the system of each is passed over.
+    pub decided: Vec<Decided>,
+}
+
+/// An item of a system, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What names it.
+    pub local: Local,
+    /// Results that came of it while the tables did not know it.
+    pub results: u64,
+    /// What was decided last.
+    pub meaning: Option<Meaning>,
+}
+
+/// What somebody has decided that an item is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// The LOINC code.
+    pub loinc: String,
+    /// How far it is decided.
+    pub status: Status,
+    /// The login of who decided.
+    pub author: String,
+    /// When.
+    pub at: Timestamp,
+    /// The how many-th decision about the item it is.
+    pub version: u32,
+}
+
+impl Machine {
+    /// Items of a system in one of [`DICTIONARY_PARTS`] parts, and results of items that were too many to be kept.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn dictionary(&self, system: &Code, part: u8, view: &View) -> Result<(Vec<Known>, u64), Fault> {
+        let kept = view.get(&state::dictionary(part, system))?;
+        let known = kept.items.iter().map(|item| self.read_item(item)).collect::<Result<_, _>>()?;
+        Ok((known, kept.others))
+    }
+
+    /// All items of a system about which nobody has decided, or all about which somebody has.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn items_of(&self, system: &Code, decided: bool, view: &View) -> Result<Vec<Known>, Fault> {
+        view.need(&slots(system))?;
+        let mut found = Vec::new();
+        for part in 0..DICTIONARY_PARTS {
+            let (known, _) = self.dictionary(system, part, view)?;
+            found.extend(known.into_iter().filter(|known| known.meaning.is_some() == decided));
+        }
+        Ok(found)
+    }
+
+    /// What items of a system are, as far as it was accepted, by [`Local::key`].
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn meanings(&self, system: &Code, view: &View) -> Result<BTreeMap<String, String>, Fault> {
+        view.need(&slots(system))?;
+        let mut found = BTreeMap::new();
+        for part in 0..DICTIONARY_PARTS {
+            for item in view.get(&state::dictionary(part, system))?.items {
+                let accepted = item.meanings.last().filter(|last| last.status == Status::Accepted as u32);
+                if let Some(accepted) = accepted {
+                    found
+                        .insert(local(item.item.as_ref().ok_or_else(damaged)?).key(), accepted.loinc.clone());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn read_item(&self, kept: &kept::DictionaryItem) -> Result<Known, Fault> {
+        let local = local(kept.item.as_ref().ok_or_else(damaged)?);
+        let meaning = kept.meanings.last().map(|last| {
+            let author = self.keys.at_rest.open(CONTEXT, &last.author).map_err(|_| damaged())?;
+            Ok::<_, Fault>(Meaning {
+                loinc: last.loinc.clone(),
+                status: Status::from_number(last.status).ok_or_else(damaged)?,
+                author: String::from_utf8(author.to_vec()).map_err(|_| damaged())?,
+                at: Timestamp::from_unix_ms(last.at).ok_or_else(damaged)?,
+                version: kept.version,
+            })
+        });
+        Ok(Known { local, results: kept.results, meaning: meaning.transpose()? })
+    }
+}
+
+/// What seals who decided.
+const CONTEXT: &[u8] = b"dictionary";
+
+/// Keeps what was decided; what stands so already is passed over.
+pub(crate) fn decide(work: &mut Work<'_>, deciding: &Deciding) -> Result<Outcome, Stop> {
+    if deciding.decided.len() > DECIDED_AT_ONCE_MAX {
+        return Err(Refused::TooManyDecisions.into());
+    }
+    let parts: BTreeSet<u8> = deciding.decided.iter().map(|decided| part(&decided.local)).collect();
+    let slots: Vec<_> = parts.iter().map(|part| state::dictionary(*part, &deciding.system)).collect();
+    work.view.need(&slots)?;
+    let mut meant = Vec::new();
+    for decided in &deciding.decided {
+        if !stands(decided, &deciding.system, work.view)? {
+            meant.push(kept::Meant {
+                item: Some(kept_item(&decided.local)),
+                loinc: decided.loinc.clone(),
+                status: decided.status as u32,
+            });
+        }
+    }
+    if meant.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    audit::audit(work, &Line::done(deciding.actor.clone(), audit::Act::Map))?;
+    let author = work.machine.keys.at_rest.seal(CONTEXT, deciding.actor.login().as_bytes(), work.entropy);
+    work.keep(Body::Mapped(kept::Mapped { system: deciding.system.to_string(), meant, author }))?;
+    Ok(Outcome::Done)
+}
+
+fn stands(decided: &Decided, system: &Code, view: &View) -> Result<bool, Fault> {
+    let kept = view.get(&state::dictionary(part(&decided.local), system))?;
+    let last = place(&kept, &decided.local).and_then(|at| kept.items.get(at)?.meanings.last());
+    Ok(last.is_some_and(|last| last.loinc == decided.loinc && last.status == decided.status as u32))
+}
+
+/// What follows: each decision is the newest of its item.
+pub(crate) fn apply(mapped: &kept::Mapped, at: i64, view: &mut View) -> Result<(), Fault> {
+    let system = Code::new(mapped.system.as_str()).map_err(|_| damaged())?;
+    for meant in &mapped.meant {
+        let item = meant.item.as_ref().ok_or_else(damaged)?;
+        let slot = state::dictionary(part(&local(item)), &system);
+        let mut kept = view.get(&slot)?;
+        let meaning = kept::Meaning {
+            loinc: meant.loinc.clone(),
+            status: meant.status,
+            author: mapped.author.clone(),
+            at,
+        };
+        // People decide about what they have seen: there is room for it beside what systems send.
+        if let Some(known) = entry(&mut kept, item, usize::MAX) {
+            known.meanings.push(meaning);
+            known.version += 1;
+            let surplus = known.meanings.len().saturating_sub(MEANINGS_MAX);
+            known.meanings.drain(..surplus);
+        }
+        view.put(&slot, &kept);
+    }
+    Ok(())
+}
+
+/// One more message had results of these items.
+pub(crate) fn apply_seen(items: &[kept::LocalItem], system: &Code, view: &mut View) -> Result<(), Fault> {
+    for item in items {
+        let slot = state::dictionary(part(&local(item)), system);
+        let mut kept = view.get(&slot)?;
+        match entry(&mut kept, item, DICTIONARY_PART_ITEMS_MAX) {
+            Some(known) => known.results += 1,
+            None => kept.others += 1,
+        }
+        view.put(&slot, &kept);
+    }
+    Ok(())
+}
+
+/// The items of a message's results that the tables do not know, each once: what is asked of people.
+pub(crate) fn unknown(received: &Received, view: &View) -> Result<Vec<kept::LocalItem>, Fault> {
+    let Content::Documents(documents) = &received.content else { return Ok(Vec::new()) };
+    let rows = documents.iter().flat_map(|(document, _)| &document.lab);
+    let terms = Terms::of_this_version();
+    let asked: BTreeSet<Local> = rows.filter_map(item_of).filter(|local| !terms.knows(local)).collect();
+    let asked: Vec<Local> = asked.into_iter().take(ITEMS_OF_MESSAGE_MAX).collect();
+    let parts: BTreeSet<u8> = asked.iter().map(part).collect();
+    view.need(&parts.iter().map(|part| state::dictionary(*part, &received.system)).collect::<Vec<_>>())?;
+    Ok(asked.iter().map(kept_item).collect())
+}
+
+/// What names a result that could be compared: a number or a step, without a LOINC code.
+fn item_of(row: &LabRow) -> Option<Local> {
+    let is_result = matches!(Value::read(row.value.expose()), Value::Number(_) | Value::Step(_));
+    let is_coded = matches!(row.system.as_str(), "LN" | "http://loinc.org");
+    if row.status == RowStatus::Void || !is_result || is_coded {
+        return None;
+    }
+    let specimen = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
+    Local::new(row.code.expose(), row.name.expose(), specimen, &row.unit)
+}
+
+fn local(kept: &kept::LocalItem) -> Local {
+    let kept::LocalItem { code, name, specimen, unit } = kept.clone();
+    Local { code, name, specimen, unit }
+}
+
+fn kept_item(local: &Local) -> kept::LocalItem {
+    let Local { code, name, specimen, unit } = local.clone();
+    kept::LocalItem { code, name, specimen, unit }
+}
+
+/// All parts of a system's items.
+fn slots(system: &Code) -> Vec<Slot<kept::Dictionary>> {
+    (0..DICTIONARY_PARTS).map(|part| state::dictionary(part, system)).collect()
+}
+
+/// In which part an item stands.
+fn part(local: &Local) -> u8 {
+    let [first, ..] = hash::blake3(&[local.key().as_bytes()]);
+    first % DICTIONARY_PARTS
+}
+
+fn place(kept: &kept::Dictionary, of: &Local) -> Option<usize> {
+    let key = of.key();
+    kept.items.iter().position(|known| known.item.as_ref().is_some_and(|item| local(item).key() == key))
+}
+
+/// The item, made if there are fewer than `most`.
+fn entry<'a>(
+    kept: &'a mut kept::Dictionary,
+    item: &kept::LocalItem,
+    most: usize,
+) -> Option<&'a mut kept::DictionaryItem> {
+    let at = match place(kept, &local(item)) {
+        Some(at) => at,
+        None if kept.items.len() < most => {
+            kept.items.push(kept::DictionaryItem { item: Some(item.clone()), ..Default::default() });
+            kept.items.len() - 1
+        }
+        None => return None,
+    };
+    kept.items.get_mut(at)
+}
