@@ -18,7 +18,8 @@ use crate::actor::Actor;
 use crate::audit::{self, Line};
 use crate::intake::{Content, Received};
 use crate::limits::{
-    DECIDED_AT_ONCE_MAX, DICTIONARY_PART_ITEMS_MAX, DICTIONARY_PARTS, ITEMS_OF_MESSAGE_MAX, MEANINGS_MAX,
+    DECIDED_AT_ONCE_MAX, DICTIONARY_PART_ITEMS_MAX, DICTIONARY_PART_MAX, DICTIONARY_PARTS,
+    ITEMS_OF_MESSAGE_MAX, MEANINGS_MAX,
 };
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
 use crate::state::kept;
@@ -132,6 +133,9 @@ pub(crate) fn decide(work: &mut Work<'_>, deciding: &Deciding) -> Result<Outcome
     let parts: BTreeSet<u8> = deciding.decided.iter().map(|decided| part(&decided.local)).collect();
     let slots: Vec<_> = parts.iter().map(|part| state::dictionary(*part, &deciding.system)).collect();
     work.view.need(&slots)?;
+    for part in parts {
+        require_room(part, deciding, work.view)?;
+    }
     let mut meant = Vec::new();
     for decided in &deciding.decided {
         if !stands(decided, &deciding.system, work.view)? {
@@ -149,6 +153,15 @@ pub(crate) fn decide(work: &mut Work<'_>, deciding: &Deciding) -> Result<Outcome
     let author = work.machine.keys.at_rest.seal(CONTEXT, deciding.actor.login().as_bytes(), work.entropy);
     work.keep(Body::Mapped(kept::Mapped { system: deciding.system.to_string(), meant, author }))?;
     Ok(Outcome::Done)
+}
+
+/// A table may name items that no system has sent; but not without end.
+fn require_room(of: u8, deciding: &Deciding, view: &View) -> Result<(), Stop> {
+    let kept = view.get(&state::dictionary(of, &deciding.system))?;
+    let named = deciding.decided.iter().map(|decided| &decided.local).filter(|local| part(local) == of);
+    let new: BTreeSet<String> = named.filter(|local| place(&kept, local).is_none()).map(Local::key).collect();
+    let has_room = new.is_empty() || kept.items.len() + new.len() <= DICTIONARY_PART_MAX;
+    if has_room { Ok(()) } else { Err(Refused::DictionaryFull.into()) }
 }
 
 fn stands(decided: &Decided, system: &Code, view: &View) -> Result<bool, Fault> {
@@ -170,8 +183,7 @@ pub(crate) fn apply(mapped: &kept::Mapped, at: i64, view: &mut View) -> Result<(
             author: mapped.author.clone(),
             at,
         };
-        // People decide about what they have seen: there is room for it beside what systems send.
-        if let Some(known) = entry(&mut kept, item, usize::MAX) {
+        if let Some(known) = entry(&mut kept, item, DICTIONARY_PART_MAX) {
             known.meanings.push(meaning);
             known.version += 1;
             let surplus = known.meanings.len().saturating_sub(MEANINGS_MAX);

@@ -136,6 +136,8 @@ pub const OPEN_REFERRALS_MAX: u64 = 1_000;
 pub const DICTIONARY_PARTS: u8 = 64;
 /// Items of one part that systems have sent and that wait for people; results of more are counted together.
 pub const DICTIONARY_PART_ITEMS_MAX: usize = 128;
+/// Items of one part with those that only people have named.
+pub const DICTIONARY_PART_MAX: usize = 256;
 /// Items of one message that are asked of people.
 pub const ITEMS_OF_MESSAGE_MAX: usize = 64;
 /// Items about which one input decides.
@@ -143,6 +145,7 @@ pub const DECIDED_AT_ONCE_MAX: usize = 256;
 /// Decisions about one item that are kept, the last ones; the journal has all.
 pub const MEANINGS_MAX: usize = 16;
 
+const _: () = assert!(DICTIONARY_PART_ITEMS_MAX < DICTIONARY_PART_MAX);
 const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && ERRAND_LOOKS_MAX < DUE_MAX);
 const _: () = assert!(TEXT_BYTES_MAX <= yiqiao_proto::limits::PERSON_NAME_BYTES_MAX);
 const _: () = assert!(REQUEST_LIFE.get() <= yiqiao_proto::limits::REQUEST_LIFE_MS_MAX);

@@ -351,6 +351,9 @@ pub enum Refused {
     /// More decisions than are taken at once.
     #[error("at most {} items are decided about at once", crate::limits::DECIDED_AT_ONCE_MAX)]
     TooManyDecisions,
+    /// No further items have room.
+    #[error("the dictionary of this system has no room for further items")]
+    DictionaryFull,
     /// A time that cannot be meant.
     #[error("the time is past where one to come is needed, or the other way round")]
     WrongTime,

@@ -567,6 +567,8 @@ fn setting(written: &str) -> anyhow::Result<PracticeSetting> {
 
 #[cfg(test)]
 mod tests {
+    use yiqiao_terms::mark::split;
+
     use super::*;
 
     #[test]
@@ -595,6 +597,24 @@ mod tests {
         assert_eq!(known.values().flat_map(|names| names.keys()).next().unwrap().as_str(), "d1201");
         config.member_departments = BTreeMap::from([("qzdx".to_owned(), table("心内科"))]);
         assert!(config.member_departments().unwrap_err().to_string().contains("心内科"));
+    }
+
+    #[test]
+    fn u6_the_table_of_recognised_items_is_read_at_the_start_or_stops_it() {
+        let example = include_str!("../../../docs/configuration.md").split("```toml\n").nth(1).unwrap();
+        let example = example.split("```").next().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("items.csv");
+        let config: Config = toml::from_str(&format!("recognised_items = {path:?}\n{example}")).unwrap();
+        let mark = split("*葡萄糖").1.unwrap();
+        let listed = |tables: &Recognised| tables.listed(&mark, None, "葡萄糖", 20_260_601).is_some();
+        assert!(config.recognised().unwrap_err().to_string().contains("recognised_items"), "no file");
+        fs::write(&path, "region,version,from,until,item\n苏,2026,20260101,20261231,葡萄糖").unwrap();
+        assert!(listed(&config.recognised().unwrap()));
+        fs::write(&path, "region,item\n苏,葡萄糖").unwrap();
+        assert!(config.recognised().is_err());
+        let without: Config = toml::from_str(example).unwrap();
+        assert!(!listed(&without.recognised().unwrap()));
     }
 
     #[test]

@@ -6,8 +6,11 @@ use yiqiao_intake::facts::Status as Finality;
 use yiqiao_intake::lab::{LabRow, RowStatus};
 use yiqiao_node_core::audit::{Act, Of};
 use yiqiao_node_core::dictionary::{Deciding, Known};
-use yiqiao_node_core::limits::{DECIDED_AT_ONCE_MAX, DICTIONARY_PARTS, ITEMS_OF_MESSAGE_MAX};
+use yiqiao_node_core::limits::{
+    DECIDED_AT_ONCE_MAX, DICTIONARY_PART_MAX, DICTIONARY_PARTS, ITEMS_OF_MESSAGE_MAX,
+};
 use yiqiao_node_core::machine::{Input, Refused};
+use yiqiao_proto::hash::blake3;
 use yiqiao_proto::phi::Phi;
 use yiqiao_terms::dictionary::{Decided, Local, Status};
 
@@ -100,4 +103,26 @@ fn u7_a_message_asks_people_about_so_many_items_and_one_input_decides_about_so_m
     let Input::Decide(mut many) = deciding(Status::Accepted, "14749-6") else { panic!("a decision") };
     many.decided = vec![many.decided[0].clone(); DECIDED_AT_ONCE_MAX + 1];
     assert_eq!(node.decide(&Input::Decide(many)), Err(Refused::TooManyDecisions));
+}
+
+#[test]
+fn u7_items_that_only_people_name_have_a_bound_and_what_is_known_can_be_decided_about_still() {
+    let mut node = Node::new(&list(100));
+    let in_one_part = (0..)
+        .map(|at| Local::new(&format!("c{at}"), "", "", "").unwrap())
+        .filter(|local| blake3(&[local.key().as_bytes()])[0] % DICTIONARY_PARTS == 0);
+    let mut items = in_one_part.map(|local| Decided {
+        system: String::new(),
+        local,
+        status: Status::Accepted,
+        loinc: "14749-6".to_owned(),
+    });
+    let mut decide = |decided| {
+        node.decide(&Input::Decide(Box::new(Deciding { actor: wang(), system: code("his"), decided })))
+    };
+    let full: Vec<Decided> = items.by_ref().take(DICTIONARY_PART_MAX).collect();
+    let known = Decided { status: Status::Retired, ..full[0].clone() };
+    decide(full).unwrap();
+    assert_eq!(decide(items.take(1).collect()), Err(Refused::DictionaryFull));
+    decide(vec![known]).unwrap();
 }

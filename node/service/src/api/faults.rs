@@ -250,7 +250,8 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         | Refused::WrongTime
         | Refused::TooManyDocuments
         | Refused::TooManySteps
-        | Refused::TooManyDecisions => Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string()),
+        | Refused::TooManyDecisions
+        | Refused::DictionaryFull => Problem::new(&kind::UNFIT_FIELD).detail(refused.to_string()),
         Refused::NotThere | Refused::Changed => Problem::new(&STATE),
         Refused::NotOpen(_) => Problem::new(&DECIDED),
         Refused::MergedTooOften => Problem::new(&MERGED_TOO_OFTEN),
