@@ -141,7 +141,7 @@ pub enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 34] = [
+    const ALL: [Self; 35] = [
         Self::Open,
         Self::Search,
         Self::Want,

@@ -1,4 +1,4 @@
-/** The doctors' page: doctors, heads of departments, nurses, referral offices, desks, the office of medical affairs and thehospital IT of one hospital. */
+/** The doctors' page: doctors, heads of departments, nurses, referral offices, desks, the office of medical affairs and the IT of one hospital. */
 
 import { mount } from '../shared/page';
 import { SignedInOnly } from '../shared/session';

@@ -32,7 +32,7 @@ const CARE = ['doctor', 'head', 'nurse', 'referral-office', 'desk'];
 export function Shell() {
   const route = useRoute();
   const { has } = useSession();
-  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('desk') ? 'finddictionary' : 'connections';
+  const home: Home = has('doctor', 'head', 'nurse') ? 'patients' : has('referral-office') ? 'inbox' : has('medical-affairs') ? 'emergencies' : has('desk') ? 'find' : 'connections';
   return (
     <Layout className="shell">
       <TopBar />

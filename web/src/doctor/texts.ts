@@ -4,7 +4,7 @@ import type { CopyState, Referral, ReferralForm, ReferralState } from '../api/ty
 
 export const T = {
   title: '医生工作站',
-  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况dictionary: '项目对照', menu: '导航' },
+  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况', dictionary: '项目对照', menu: '导航' },
 
   away: {
     title: '区域登记平台暂时连接不上',
