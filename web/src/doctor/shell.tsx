@@ -24,7 +24,7 @@ import { Seals } from './seals';
 import { T } from './texts';
 
 /** Where somebody begins: who has no patients of their own begins with the work that waits. */
-type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'connectionsdictionary';
+type Home = 'patients' | 'inbox' | 'emergencies' | 'find' | 'connections';
 
 /** Who has to do with patients. */
 const CARE = ['doctor', 'head', 'nurse', 'referral-office', 'desk'];
@@ -71,8 +71,8 @@ function Navigation({ at }: { at: string }) {
   const items = [
     ...(has('medical-affairs')
       ? [{ key: 'emergencies', icon: <AlertOutlined aria-hidden />, label: <a href={to(['emergencies'])}>{T.nav.emergencies}</a> }, { key: 'seals', icon: <LockOutlined aria-hidden />, label: <a href={to(['seals'])}>{T.nav.seals}</a> }]
-      : has('doctor', 'head', 'nurse', 'referral-office', 'desk') ? !has(...CARE) ? [] : [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }] : []),
-    ...(has('doctor', 'head', 'nurse', 'referral-office', 'desk', 'medical-affairs', ...CARE) ? [{ key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> }] : []),
+      : has(...CARE) ? [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }] : []),
+    ...(has('medical-affairs', ...CARE) ? [{ key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> }] : []),
     ...(has('it') ? [{ key: 'connections', icon: <ApiOutlined aria-hidden />, label: <a href={to(['connections'])}>{T.nav.connections}</a> }] : []),
     ...(has('desk') ? [{ key: 'identity', icon: <UserSwitchOutlined aria-hidden />, label: <a href={to(['identity'])}>{T.nav.identity}</a> }] : []),
     ...(has('it') ? [{ key: 'dictionary', icon: <TranslationOutlined aria-hidden />, label: <a href={to(['dictionary'])}>{T.nav.dictionary}</a> }] : []),
