@@ -41,9 +41,10 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-# cargo-nextest runs tests side by side; without it cargo's own runner does, more slowly.
+# cargo-nextest runs tests side by side; without it cargo's own runner does, more slowly. SoftHSM plays the hardware module.
 unit:
 	@command -v storescu >/dev/null && command -v Orthanc >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="dcmtk orthanc"
+	@test -e /usr/lib/softhsm/libsofthsm2.so || $(MAKE) --no-print-directory debian PACKAGES="softhsm2"
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked; \
 	else \

@@ -1,8 +1,10 @@
 //! Private key files, and the one source of randomness.
 //!
 //! A file holds one 32-byte seed on one line, `yiqiao-key-1 <kind> <base64> <crc>`, so that a person sees what it is and a
-//! damaged or exchanged file is noticed; `yiqiao-key-2` if it is encrypted under a passphrase. Not here: what a seed is used for.
+//! damaged or exchanged file is noticed; `yiqiao-key-2` if it is encrypted under a passphrase. Keys that sign and open may be in a hardware
+//! module instead: [`Keyring`]. Not here: what a key is used for.
 
+mod keyring;
 mod lock;
 
 use std::fmt;
@@ -14,12 +16,14 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
+use yiqiao_keymodule::ModuleError;
 use yiqiao_proto::limits::KEYS_MAX;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::keys::lock::{LOCKED_BYTES, Passphrase};
 use crate::limits::{self, KEY_FILE_BYTES_MAX};
 
+pub use keyring::{Keyring, Made, ModuleConfig, opens};
 pub use lock::{PASSPHRASE_FILE, Protected};
 
 const FORMAT: &str = "yiqiao-key-1";
@@ -165,6 +169,9 @@ pub enum KeyError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The hardware module, or a key in it, cannot be used.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
 }
 
 /// Makes a fresh key and writes it to a new file that only its owner may read.
@@ -327,9 +334,13 @@ impl Series {
     }
 
     fn file(&self, number: usize) -> PathBuf {
-        let kind = self.kind;
-        self.folder.join(if number == 1 { format!("{kind}.key") } else { format!("{kind}-{number}.key") })
+        self.folder.join(format!("{}.key", name(self.kind, number)))
     }
+}
+
+/// How the n-th key of a kind is called: `words`, `words-2` …
+fn name(kind: KeyKind, number: usize) -> String {
+    if number == 1 { kind.to_string() } else { format!("{kind}-{number}") }
 }
 
 #[derive(Debug, PartialEq, Eq)]

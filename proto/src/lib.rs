@@ -14,6 +14,7 @@
 //! | calls between processes | [`calls`] |
 
 pub mod access;
+mod agreed;
 pub mod calls;
 pub mod codes;
 pub mod decode;

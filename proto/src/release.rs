@@ -1,5 +1,8 @@
 //! Release of one document to one recipient (P-1 to P-7): the request, the signed release, the wrapped key, the
-//! delivery. `hpke` is named here and in `referral` only, through `seal_to` and `open_from`.
+//! delivery. `hpke` is named here and in `referral` only, through `seal_to` and `open_from`; what opens with a secret that is elsewhere:
+//! `agreed`.
+
+use std::sync::Arc;
 
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
@@ -8,6 +11,7 @@ use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use prost::Message;
 use zeroize::Zeroizing;
 
+use crate::agreed;
 use crate::codes::{LegalBasis, PersonRole, Purpose};
 use crate::decode::{self, DecodeError, check, required};
 use crate::directive::text;
@@ -131,17 +135,38 @@ pub enum WrapError {
     Open,
 }
 
-/// The private half of a sealing key, wiped when dropped.
+/// The private half of a sealing key, wiped when the last of its clones is dropped.
+#[derive(Clone)]
 pub struct SealingSecret {
-    secret: <X25519HkdfSha256 as Kem>::PrivateKey,
+    secret: Secret,
     public: [u8; 32],
+}
+
+#[derive(Clone)]
+enum Secret {
+    Here(Arc<<X25519HkdfSha256 as Kem>::PrivateKey>),
+    /// The secret is not in this process.
+    Elsewhere(Arc<dyn Agree>),
+}
+
+/// What agrees on secrets with a private key that never comes into this process: a hardware module, say.
+///
+/// It does not fail: who can agree no more does not return.
+pub trait Agree: Send + Sync {
+    /// X25519 (RFC 7748) of the private key and another's public key; none if the module takes that for no public key.
+    fn agree(&self, public: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>>;
 }
 
 impl SealingSecret {
     /// A key from 32 secret bytes (DeriveKeyPair of RFC 9180).
     pub fn new(seed: &Zeroizing<[u8; 32]>) -> Self {
         let (secret, public) = X25519HkdfSha256::derive_keypair(seed.as_slice());
-        Self { secret, public: public.to_bytes().into() }
+        Self { secret: Secret::Here(Arc::new(secret)), public: public.to_bytes().into() }
+    }
+
+    /// A key whose secret is elsewhere.
+    pub fn elsewhere(public: [u8; 32], agrees: Arc<dyn Agree>) -> Self {
+        Self { secret: Secret::Elsewhere(agrees), public }
     }
 
     /// The public half, for the member list.
@@ -247,11 +272,19 @@ pub(crate) fn open_from(
     bound: &[u8],
     sealed: &[u8],
 ) -> Result<Vec<u8>, WrapError> {
-    let (encapsulated, sealed) = sealed.split_at_checked(32).ok_or(WrapError::Open)?;
+    let (encapsulated, sealed) = sealed.split_first_chunk::<32>().ok_or(WrapError::Open)?;
+    let here = match &secret.secret {
+        Secret::Here(here) => here,
+        Secret::Elsewhere(elsewhere) => {
+            let agreed = elsewhere.agree(encapsulated).ok_or(WrapError::Open)?;
+            return agreed::open(&agreed, encapsulated, &secret.public, info, bound, sealed)
+                .ok_or(WrapError::Open);
+        }
+    };
     let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated);
     hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
         &OpModeR::Base,
-        &secret.secret,
+        here,
         &encapsulated.map_err(|_| WrapError::Open)?,
         info.as_bytes(),
         sealed,

@@ -4,6 +4,7 @@
 //! ones among them. Signing is RFC 8032. Encryption and hashing of a suite live where they are used.
 
 use core::fmt;
+use std::sync::Arc;
 
 use ed25519_zebra::batch;
 
@@ -107,18 +108,30 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A private signing key; its memory is wiped when dropped, and it does not print.
+/// A private signing key; its memory is wiped when the last of its clones is dropped, and it does not print.
+#[derive(Clone)]
 pub struct SecretKey {
     public: PublicKey,
     signer: Signer,
 }
 
 /// What signs in a suite.
+#[derive(Clone)]
 enum Signer {
     /// Whoever knows the public key signs.
     Simulation,
     /// Its own memory, so that moving the key leaves no copy behind.
-    International(Box<ed25519_dalek::SigningKey>),
+    International(Arc<ed25519_dalek::SigningKey>),
+    /// The secret is not in this process.
+    Elsewhere(Arc<dyn Sign>),
+}
+
+/// What signs with a secret that never comes into this process: a hardware module, say.
+///
+/// It does not fail: who can sign no more does not return, so that nothing unsigned is let out.
+pub trait Sign: Send + Sync {
+    /// The signature over a message, by the rule of the key's suite.
+    fn sign(&self, message: &[u8]) -> Vec<u8>;
 }
 
 impl SecretKey {
@@ -127,11 +140,16 @@ impl SecretKey {
         let (bytes, signer) = match suite {
             Suite::Simulation => (hash::blake3(&[seed]), Signer::Simulation),
             Suite::International => {
-                let key = Box::new(ed25519_dalek::SigningKey::from_bytes(seed));
+                let key = Arc::new(ed25519_dalek::SigningKey::from_bytes(seed));
                 (key.verifying_key().to_bytes(), Signer::International(key))
             }
         };
         Self { public: PublicKey { suite, bytes }, signer }
+    }
+
+    /// A key whose secret is elsewhere.
+    pub fn elsewhere(public: PublicKey, signer: Arc<dyn Sign>) -> Self {
+        Self { public, signer: Signer::Elsewhere(signer) }
     }
 
     /// The public half.
@@ -145,6 +163,7 @@ impl SecretKey {
         match &self.signer {
             Signer::Simulation => self.public.keyed_hash(message).to_vec(),
             Signer::International(key) => key.sign(message).to_bytes().to_vec(),
+            Signer::Elsewhere(signer) => signer.sign(message),
         }
     }
 }
@@ -215,6 +234,22 @@ mod tests {
             assert!(!secret.public().verify(b"message", &signature[1..]));
         }
         assert_eq!(Suite::try_from(3), Err(3));
+    }
+
+    #[test]
+    fn s1_a_key_that_is_elsewhere_signs_as_one_that_is_here() {
+        struct There(ed25519_dalek::SigningKey);
+        impl Sign for There {
+            fn sign(&self, message: &[u8]) -> Vec<u8> {
+                use ed25519_dalek::Signer as _;
+                self.0.sign(message).to_bytes().to_vec()
+            }
+        }
+        let here = key(Suite::International, 7);
+        let there = There(ed25519_dalek::SigningKey::from_bytes(&[7; 32]));
+        let there = SecretKey::elsewhere(here.public(), Arc::new(there));
+        assert_eq!((there.public(), there.sign(b"m")), (here.public(), here.sign(b"m")));
+        assert_eq!(format!("{there:?}"), "SecretKey(International)");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Key files under a passphrase: argon2id makes the key that AES-256-GCM encrypts the seed with.
 //!
 //! The passphrase stands in a file that only its owner reads, as systemd's credentials and container secrets do; the environment names
-//! that file. Not here: hardware modules.
+//! that file. Not here: hardware modules, but for the file with their PIN.
 
 use core::fmt;
 use std::fs::File;
@@ -33,18 +33,8 @@ impl Passphrase {
         std::env::var_os(PASSPHRASE_FILE).map(|file| Self::read(Path::new(&file))).transpose()
     }
 
-    /// The first line of a file.
     fn read(path: &Path) -> Result<Self, KeyError> {
-        let io_error = |source| KeyError::Io { file: path.to_owned(), source };
-        let file = File::open(path).map_err(io_error)?;
-        let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Shared { file: path.to_owned(), mode });
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX + 2));
-        file.take(PASSPHRASE_BYTES_MAX as u64 + 2).read_to_end(&mut bytes).map_err(io_error)?;
-        let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len());
-        bytes.truncate(end);
+        let bytes = first_line(path)?;
         let fits = (PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&bytes.len());
         if fits { Ok(Self(bytes)) } else { Err(KeyError::Passphrase { file: path.to_owned() }) }
     }
@@ -87,6 +77,21 @@ impl Passphrase {
             .expect("salt and lengths are within argon2's limits");
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*key).expect("32 bytes are a key of AES-256"))
     }
+}
+
+/// The first line of a file that only its owner may read; longer than a passphrase may be if it is.
+pub(super) fn first_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let io_error = |source| KeyError::Io { file: path.to_owned(), source };
+    let file = File::open(path).map_err(io_error)?;
+    let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Shared { file: path.to_owned(), mode });
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX + 2));
+    file.take(PASSPHRASE_BYTES_MAX as u64 + 2).read_to_end(&mut bytes).map_err(io_error)?;
+    let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len());
+    bytes.truncate(end);
+    Ok(bytes)
 }
 
 /// What [`super::protect`] has done.

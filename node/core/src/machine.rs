@@ -87,7 +87,7 @@ pub struct Keys {
 }
 
 /// The keys with which a node signs its words: its first one and those that followed it. Which of them signs, the member list says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WordsKeys {
     /// Signs while the list has none of them.
     pub first: SecretKey,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use yiqiao_dicom::association::Rules;
 use yiqiao_host::config::ConfigPath;
 use yiqiao_host::http::HttpConfig;
+use yiqiao_host::keys::ModuleConfig;
 use yiqiao_host::link::Multiaddr;
 use yiqiao_host::telemetry::LogConfig;
 use yiqiao_intake::dates::Zone;
@@ -42,6 +43,9 @@ pub(crate) struct Config {
     pub(crate) region_file: ConfigPath,
     /// The folder of the node's keys.
     pub(crate) keys: ConfigPath,
+    /// Where further keys are that sign and open.
+    #[serde(default)]
+    pub(crate) module: Option<ModuleConfig>,
     /// The folder of journal, index, documents and accounts.
     pub(crate) data: ConfigPath,
     /// Where other members reach the node: multiaddresses to listen on. May be empty.

@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use yiqiao_host::http::{HostName, HttpConfig};
 use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile};
-use yiqiao_host::keys::{KeyKind, Seed, Series};
+use yiqiao_host::keys::{KeyKind, Seed, Series, opens};
 use yiqiao_host::link::peer_id_of;
 use yiqiao_proto::codes::{FacilityKind, MemberRole};
 use yiqiao_proto::id::Code;
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::cli::say;
 use crate::config::{CodingConfig, ConfigFile, DoorConfig};
 use crate::names::{named, names_of};
-use crate::renewal::{SEALING, TRANSPORT, WORDS, opens};
+use crate::renewal::{SEALING, TRANSPORT, WORDS};
 
 pub(crate) const AT_REST: KeyKind = KeyKind::new("at-rest");
 
@@ -175,6 +175,6 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// The signing key of a seed.
-pub(crate) fn secret(seed: &Seed) -> SecretKey {
+fn secret(seed: &Seed) -> SecretKey {
     SecretKey::new(Suite::International, seed.expose())
 }

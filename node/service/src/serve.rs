@@ -70,7 +70,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let folder = config.keys.as_path();
     let at_rest = keys::load(&folder.join("at-rest.key"), AT_REST)?;
     let at_rest = Zeroizing::new(*at_rest.expose());
-    let held = Arc::new(Held::load(folder)?);
+    let held = Arc::new(Held::load(&config)?);
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (mllp_doors, dicom_doors) = (config.mllp_doors()?, config.dicom_doors()?);

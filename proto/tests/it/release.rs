@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "fixed content that is known to be valid")]
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::sample::Index;
@@ -10,7 +12,7 @@ use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::envelope::{Word, payload_hash};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::referral::{ReferralStep, StepFacts};
-use yiqiao_proto::release::{Release, SealingSecret, Terms, WrapError};
+use yiqiao_proto::release::{Agree, Release, SealingSecret, Terms, WrapError};
 use yiqiao_proto::token::{Blinding, Token};
 use zeroize::Zeroizing;
 
@@ -37,6 +39,42 @@ fn p3_the_recipient_takes_out_the_key_that_was_wrapped() {
             Release::wrap(terms, &key, &recipient.public(), &mut Entropy::new(entropy)).unwrap();
         assert_eq!(travelled(&release).unwrap_key(&wrapped, &recipient).unwrap(), key);
     });
+}
+
+/// A private key that is not handed out.
+struct There(x25519_dalek::StaticSecret);
+
+impl Agree for There {
+    fn agree(&self, public: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
+        Some(Zeroizing::new(self.0.diffie_hellman(&(*public).into()).to_bytes()))
+    }
+}
+
+#[test]
+fn p3_a_key_that_is_elsewhere_opens_the_same_and_nothing_else() {
+    let seeds = any::<[[u8; 32]; 3]>();
+    for_all(16, (strategies::terms(), seeds), |(terms, [recipient, key, entropy])| {
+        let there = There(recipient.into());
+        let public = x25519_dalek::PublicKey::from(&there.0).to_bytes();
+        let recipient = SealingSecret::elsewhere(public, Arc::new(there));
+        let key = Zeroizing::new(key);
+        let (release, wrapped) = Release::wrap(terms, &key, &public, &mut Entropy::new(entropy)).unwrap();
+        assert_eq!(release.unwrap_key(&wrapped, &recipient).unwrap(), key);
+        for at in [0, 31, 32, wrapped.len() - 1] {
+            let mut bent = wrapped.clone();
+            bent[at] ^= 1;
+            let fitting = Release { wrapped_key_hash: payload_hash(&bent), ..release.clone() };
+            assert_eq!(fitting.unwrap_key(&bent, &recipient), Err(WrapError::Open), "{at}");
+        }
+    });
+    // A public key on which everybody agrees with zeros.
+    let there = There([7; 32].into());
+    let public = x25519_dalek::PublicKey::from(&there.0).to_bytes();
+    let recipient = SealingSecret::elsewhere(public, Arc::new(there));
+    let (release, wrapped) = samples::wrapped();
+    let small = [&[0; 32][..], &wrapped[32..]].concat();
+    let fitting = Release { wrapped_key_hash: payload_hash(&small), ..release };
+    assert_eq!(fitting.unwrap_key(&small, &recipient), Err(WrapError::Open));
 }
 
 #[test]

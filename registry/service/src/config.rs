@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use yiqiao_host::config::ConfigPath;
 use yiqiao_host::http::HttpConfig;
+use yiqiao_host::keys::ModuleConfig;
 use yiqiao_host::telemetry::LogConfig;
 
 use crate::witness::WitnessConfig;
@@ -21,6 +22,9 @@ pub(crate) struct Config {
     pub(crate) lists: ConfigPath,
     /// The folder of the registry's keys.
     pub(crate) keys: ConfigPath,
+    /// Where further keys are that sign.
+    #[serde(default)]
+    pub(crate) module: Option<ModuleConfig>,
     /// The socket of the process that has the token keys; without it they are read from the folder of keys.
     pub(crate) tokens: Option<ConfigPath>,
     /// The folder of log and index.

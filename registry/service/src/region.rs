@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use yiqiao_host::clock::Clock;
+use yiqiao_host::config;
 use yiqiao_host::http::{HostName, HttpConfig};
 use yiqiao_host::joining::{Applicant, JoinRequest, RegionFile};
-use yiqiao_host::keys::{KeyKind, Seed, Series};
+use yiqiao_host::keys::{KeyKind, Keyring, Made, Seed, Series};
 use yiqiao_host::link::{PeerId, peer_id_of};
 use yiqiao_host::renewal::{KeyRequest, RenewalError};
 use yiqiao_proto::codes::{DefaultRule, KeyUse, MemberRole};
@@ -25,7 +26,7 @@ use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
 use yiqiao_proto::time::Millis;
 use zeroize::Zeroizing;
 
-use crate::config::ConfigFile;
+use crate::config::{Config, ConfigFile};
 use crate::tokens;
 
 const AUTHORITY: KeyKind = KeyKind::new("authority");
@@ -334,46 +335,70 @@ pub(crate) fn retire(retire: &Retire) -> anyhow::Result<()> {
 
 /// Makes the next key of the registry itself, and lists it beside the one before: the registry uses it from its next start on.
 pub(crate) fn own_key(own: &OwnKey) -> anyhow::Result<()> {
-    let keys = own.region.join("registry/keys");
-    let mut made = PathBuf::new();
-    let file = change(&own.region, |list| {
-        let registry = list.members.iter_mut().find(|member| member.roles.contains(&MemberRole::Registry));
-        let registry = registry.context("the member list has no registry")?;
-        let (kind, for_use) = match own.key {
-            Own::Transport => {
-                let (file, seed) = Series::new(&keys, TRANSPORT).next()?;
-                let peer_id = peer_id_of(&Zeroizing::new(*seed.expose()))?.to_bytes();
-                let addresses =
-                    registry.transports.last().map(|last| last.addresses.clone()).unwrap_or_default();
-                registry.transports.push(Transport { peer_id, addresses });
-                made = file;
-                return Ok(());
-            }
-            Own::Words => (WORDS, KeyUse::Words),
-            Own::Checkpoint => (CHECKPOINT, KeyUse::Checkpoint),
-            Own::Lease => (LEASE, KeyUse::Lease),
-        };
-        let (file, seed) = Series::new(&keys, kind).next()?;
-        let key = secret(&seed).public();
-        registry.signing_keys.push(SigningKey { key, for_use, state: KeyState::Valid });
-        made = file;
-        Ok(())
-    })?;
+    let config: Config = config::load(&own.region.join("registry/registry.toml"))?;
+    let ring = Keyring::open(config.keys.as_path(), config.module.as_ref())?;
+    let signs = |kind, for_use| {
+        let (made, key) = ring.next_signing(kind)?;
+        anyhow::Ok((made, Listed::Signs(SigningKey { key: key.public(), for_use, state: KeyState::Valid })))
+    };
+    let (made, listed) = match own.key {
+        Own::Transport => {
+            let (file, seed) = Series::new(config.keys.as_path(), TRANSPORT).next()?;
+            (Made::File(file), Listed::OnLink(peer_id_of(&Zeroizing::new(*seed.expose()))?.to_bytes()))
+        }
+        Own::Words => signs(WORDS, KeyUse::Words)?,
+        Own::Checkpoint => signs(CHECKPOINT, KeyUse::Checkpoint)?,
+        Own::Lease => signs(LEASE, KeyUse::Lease)?,
+    };
+    let file = with_key(&made, &own.region, |list| list_own(list, listed))?;
     say(&format!(
-        "made {}; back it up\nsigned {}\nwhen all members have that list, start the registry again: it uses the new key from then on; \
+        "made {made}; back it up\nsigned {}\nwhen all members have that list, start the registry again: it uses the new key from then on; \
          then retire the one before with retire-key",
-        made.display(),
         file.display()
     ))
 }
 
+/// The public half of a key that was made for the registry.
+enum Listed {
+    Signs(SigningKey),
+    OnLink(Vec<u8>),
+}
+
+fn list_own(list: &mut MemberList, listed: Listed) -> anyhow::Result<()> {
+    let registry = list.members.iter_mut().find(|member| member.roles.contains(&MemberRole::Registry));
+    let registry = registry.context("the member list has no registry")?;
+    match listed {
+        Listed::Signs(key) => registry.signing_keys.push(key),
+        Listed::OnLink(peer_id) => {
+            let addresses = registry.transports.last().map(|last| last.addresses.clone()).unwrap_or_default();
+            registry.transports.push(Transport { peer_id, addresses });
+        }
+    }
+    Ok(())
+}
+
+/// Signs a list that has a key which was just made. A list that is refused leaves no key behind of which nobody knows.
+fn with_key(
+    made: &Made,
+    region_folder: &Path,
+    list: impl FnOnce(&mut MemberList) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    let lists = region_folder.join("registry/lists");
+    let known = first_authority(region_folder).and_then(|authority| newest(&lists, &authority));
+    let next = known.map(|known| list_file(&lists, known.list().version + 1));
+    let next = next.inspect_err(|_| made.discard())?;
+    change(region_folder, list).inspect_err(|_| {
+        if !next.exists() {
+            made.discard();
+        }
+    })
+}
+
 /// Gives the region another authority key: the list that names it is signed with the one before, every later one with it (M-8).
 pub(crate) fn rotate_authority(region_folder: &Path) -> anyhow::Result<()> {
-    let mut made = PathBuf::new();
-    let file = change(region_folder, |list| {
-        let (file, seed) = Series::new(&region_folder.join(AUTHORITY_FOLDER), AUTHORITY).next()?;
+    let (made, seed) = Series::new(&region_folder.join(AUTHORITY_FOLDER), AUTHORITY).next()?;
+    let file = with_key(&Made::File(made.clone()), region_folder, |list| {
         list.authority = secret(&seed).public();
-        made = file;
         Ok(())
     })?;
     say(&format!(
@@ -550,7 +575,7 @@ fn sign_list(lists: &Path, list: &MemberList, authority: &SecretKey) -> anyhow::
     Ok(file)
 }
 
-pub(crate) fn secret(seed: &Seed) -> SecretKey {
+fn secret(seed: &Seed) -> SecretKey {
     SecretKey::new(Suite::International, seed.expose())
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use yiqiao_host::clock::Clock;
-use yiqiao_host::keys::{KeyKind, Series};
+use yiqiao_host::keys::{KeyKind, Keyring, Series};
 use yiqiao_host::link::{Limits, Link, LinkConfig, PeerId, Roster};
 use yiqiao_host::renewal::transport_in_force;
 use yiqiao_host::{config, telemetry};
@@ -26,7 +26,7 @@ use crate::feeds::Feeds;
 use crate::front::{self, Front, Running};
 use crate::ledger::{Ledger, LedgerError, LogView};
 use crate::limits::{LISTS_EVERY, QUEUE_MAX};
-use crate::region::{self, CHECKPOINT, LEASE, TRANSPORT, WORDS, secret};
+use crate::region::{self, CHECKPOINT, LEASE, TRANSPORT, WORDS};
 use crate::sequencer::{Announced, Job, LogStatus, Sequencer};
 use crate::tokens::TokenKeys;
 
@@ -47,7 +47,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         region::read_list(&lists, 1)?.context("there is no first member list; run `yiqiao-registry init`")?;
     let directory = Directory::first(&region, &authority, &first)?;
     let newest = region::newest(&lists, &authority)?;
-    let mut secrets = Secrets::load(config.keys.as_path(), &code, &newest)?;
+    let mut secrets = Secrets::load(&config, &code, &newest)?;
     if let Some(socket) = &config.tokens {
         secrets.tokens = TokenKeys::Process(socket.as_path().to_owned());
     }
@@ -114,9 +114,10 @@ struct Secrets {
 
 impl Secrets {
     /// Of keys that follow each other, those that the newest list has in force.
-    fn load(folder: &Path, code: &Code, newest: &Directory) -> anyhow::Result<Self> {
+    fn load(config: &Config, code: &Code, newest: &Directory) -> anyhow::Result<Self> {
+        let folder = config.keys.as_path();
+        let ring = Keyring::open(folder, config.module.as_ref())?;
         let own = newest.member(code).with_context(|| format!("{code} is no member of the newest list"))?;
-        let held = |kind: KeyKind| Series::new(folder, kind).load();
         let missing = |kind: KeyKind| {
             let folder = folder.display();
             format!(
@@ -124,13 +125,12 @@ impl Secrets {
             )
         };
         let signs = |kind: KeyKind, for_use| {
-            let (first, later) = held(kind)?;
-            let mut held: Vec<SecretKey> = [&first].into_iter().chain(&later).map(secret).collect();
+            let mut held = ring.signing(kind)?;
             let place = |listed: &SigningKey| held.iter().position(|key| key.public() == listed.key);
             let place = own.signs_with(for_use).find_map(place).with_context(|| missing(kind))?;
             anyhow::Ok(held.swap_remove(place))
         };
-        let transport = transport_in_force(own, &held(TRANSPORT)?);
+        let transport = transport_in_force(own, &Series::new(folder, TRANSPORT).load()?);
         Ok(Self {
             machine: Keys { words: signs(WORDS, KeyUse::Words)?, lease: signs(LEASE, KeyUse::Lease)? },
             checkpoint: signs(CHECKPOINT, KeyUse::Checkpoint)?,

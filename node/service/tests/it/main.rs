@@ -36,6 +36,7 @@ mod identity;
 mod member;
 mod mllp;
 mod orthanc;
+mod module;
 mod pages;
 mod passkeys;
 mod persons;

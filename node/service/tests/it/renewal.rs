@@ -5,7 +5,7 @@ use crate::referral_form::{ADMISSION, DISCHARGE, RESULTS, consents, find, hands_
 use crate::rig::{Node, Region, until};
 
 /// The keys of a member that are listed: use, id, state.
-fn keys_of(region: &Region, member: &str) -> Vec<[String; 3]> {
+pub(crate) fn keys_of(region: &Region, member: &str) -> Vec<[String; 3]> {
     let shown = region.does("members", &["--keys"]);
     let from = shown.lines().skip_while(|line| !line.starts_with(member)).skip(1);
     let lines = from.take_while(|line| line.starts_with("    "));
@@ -14,13 +14,13 @@ fn keys_of(region: &Region, member: &str) -> Vec<[String; 3]> {
 }
 
 /// Lists the key that a node has asked for.
-fn lists(node: &Node, more: &[&str]) {
+pub(crate) fn lists(node: &Node, more: &[&str]) {
     let request = node.config().with_file_name("key-request.toml");
     node.region.does("renew-key", &[&[request.to_str().unwrap()], more].concat());
 }
 
 /// All nodes have the newest list.
-async fn all_know(nodes: &[&Node]) {
+pub(crate) async fn all_know(nodes: &[&Node]) {
     let shown = nodes[0].region.does("members", &[]);
     let version: u64 = shown.lines().next().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
     for node in nodes {
@@ -30,7 +30,7 @@ async fn all_know(nodes: &[&Node]) {
 }
 
 /// Retires all keys of a member but the newest of each use.
-fn retires_earlier(region: &Region, member: &str) {
+pub(crate) fn retires_earlier(region: &Region, member: &str) {
     let keys = keys_of(region, member);
     for (at, [key_use, id, _]) in keys.iter().enumerate() {
         if keys[at + 1..].iter().any(|[later, ..]| later == key_use) {
@@ -71,12 +71,22 @@ impl Passing {
 
     /// One more note is published, all are referred, and the other hospital prefetches them.
     pub(crate) async fn passes(&mut self, from: &Node) {
+        let path = self.refers(from).await;
+        self.arrives(&path).await;
+    }
+
+    /// One more note is published, and all are referred; where the other hospital shows the referral.
+    pub(crate) async fn refers(&mut self, from: &Node) -> String {
         self.hands_in(from).await;
         self.notes += 1;
         from.published().await;
-        let path = sends(&self.doctor, &find(&self.doctor).await, "qzdx").await;
+        sends(&self.doctor, &find(&self.doctor).await, "qzdx").await
+    }
+
+    /// The other hospital prefetches all.
+    pub(crate) async fn arrives(&self, path: &str) {
         until("all documents", async || {
-            let answer = self.office.request("GET", &path, "", b"").await;
+            let answer = self.office.request("GET", path, "", b"").await;
             let seen = (answer.status == 200).then(|| answer.json())?;
             let documents = seen["documents"].as_array()?.clone();
             let all_held = documents.iter().all(|row| row["state"] == "held");
@@ -86,7 +96,7 @@ impl Passing {
     }
 }
 
-async fn again(node: &mut Node) {
+pub(crate) async fn again(node: &mut Node) {
     node.stop().await;
     node.start().await;
     node.connected().await;

@@ -23,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Ports that are tried: below those that the system gives to outgoing connections.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
+/// Where SoftHSM is told its configuration.
+pub(crate) const MODULE: &str = "SOFTHSM2_CONF";
+
 /// A region with its registry running.
 pub(crate) struct Region {
     root: TempDir,
@@ -48,6 +51,7 @@ impl Region {
 
     async fn start_registry(&self) {
         let mut serve = Command::new(registry());
+        serve.env(MODULE, self.module());
         serve.arg("serve").arg("--config").arg(self.folder().join("registry/registry.toml"));
         let mut running = Running::spawn(serve, &self.root.path().join("registry.log"));
         running.answers(self.http).await.unwrap();
@@ -63,6 +67,7 @@ impl Region {
     /// Runs a command of the authority; what it prints.
     pub(crate) fn does(&self, command: &str, arguments: &[&str]) -> String {
         let mut authority = Command::new(registry());
+        authority.env(MODULE, self.module());
         let output =
             authority.arg(command).arg("--region").arg(self.folder()).args(arguments).output().unwrap();
         succeeded(&output);
@@ -71,6 +76,11 @@ impl Region {
 
     pub(crate) fn folder(&self) -> PathBuf {
         self.root.path().join("region")
+    }
+
+    /// The configuration of the software module for whoever uses one here.
+    pub(crate) fn module(&self) -> PathBuf {
+        self.root.path().join("softhsm2.conf")
     }
 
     /// Where its registry can be dialled.
@@ -195,7 +205,7 @@ impl Node {
         let own = [node().as_os_str(), OsStr::new("serve"), OsStr::new("--config")];
         let mut words = self.wrapper.iter().map(OsStr::new).chain(own);
         let mut command = Command::new(words.next().unwrap());
-        command.args(words).arg(self.config());
+        command.args(words).arg(self.config()).env(MODULE, self.region.module());
         let mut running = Running::spawn(command, &self.log());
         running.answers(self.http).await?;
         self.running = Some(running);
@@ -244,7 +254,7 @@ impl Node {
     /// Runs a command of the administrator.
     pub(crate) async fn command(&self, words: &[&str]) -> Output {
         let mut command = tokio::process::Command::new(node());
-        command.args(words).arg("--config").arg(self.config());
+        command.args(words).arg("--config").arg(self.config()).env(MODULE, self.region.module());
         command.stdin(Stdio::null()).output().await.unwrap()
     }
 

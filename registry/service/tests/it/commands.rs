@@ -46,3 +46,35 @@ fn every_mistake_is_one_sentence() {
     }
     assert!(!Path::new(&nowhere).exists(), "nothing was begun");
 }
+
+#[test]
+fn a_list_that_is_not_signed_leaves_no_key_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let region = folder.path().join("region");
+    let made = Command::new(env!("CARGO_BIN_EXE_yiqiao-registry"))
+        .args(["init", "--region", "demo", "--folder"])
+        .arg(&region)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let keys = || {
+        let folders = ["registry/keys", "authority.away"].map(|name| std::fs::read_dir(region.join(name)));
+        let names = folders.into_iter().flatten().flatten().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let offline = region.join("authority.away");
+    std::fs::rename(region.join("authority"), &offline).unwrap();
+    let before = keys();
+    assert_eq!(before.len(), 6, "{before:?}");
+    for key in ["words", "checkpoint", "lease", "transport"] {
+        let said = refused(&["registry-key", "--region", region.to_str().unwrap(), key]);
+        assert!(said.contains("has to be there while a list is signed"), "{said}");
+    }
+    assert_eq!(keys(), before);
+    // The authority's key is there, and no list can be written.
+    std::fs::rename(&offline, region.join("authority")).unwrap();
+    std::fs::create_dir(region.join("registry/lists/000002.list")).unwrap();
+    let authority = || std::fs::read_dir(region.join("authority")).unwrap().count();
+    refused(&["rotate-authority", "--region", region.to_str().unwrap()]);
+    assert_eq!(authority(), 1);
+}
