@@ -3,7 +3,7 @@
 //! Not here: what the bytes say, and what is answered: [`yiqiao_node_core::peer`]; what is permitted, which the machine decides
 //! for every request and every range.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use yiqiao_proto::release::PullRequest;
 
 use crate::limits::NEWS_WAIT;
 use crate::pulls::{Decision, Pulls};
+use crate::registry::Registry;
 use crate::sequencer::{Inbox, NotTaken, Progress};
 use crate::vault::{Vault, VaultError};
 
@@ -38,6 +39,8 @@ pub(crate) struct Peers {
     vault: Arc<Vault>,
     progress: watch::Receiver<Progress>,
     pulls: Pulls,
+    /// The link answers before there is a way to the registry over it.
+    registry: Arc<OnceLock<Registry>>,
 }
 
 impl Peers {
@@ -47,7 +50,12 @@ impl Peers {
         vault: Arc<Vault>,
         progress: watch::Receiver<Progress>,
     ) -> Self {
-        Self { inbox, directory, vault, progress, pulls: Pulls::default() }
+        Self { inbox, directory, vault, progress, pulls: Pulls::default(), registry: Arc::default() }
+    }
+
+    /// Where to tell it of the way to the registry.
+    pub(crate) fn registry(&self) -> Arc<OnceLock<Registry>> {
+        Arc::clone(&self.registry)
     }
 
     async fn answer(self, peer: PeerId, method: u16, request: Bytes) -> Result<Vec<u8>, Refusal> {
@@ -75,8 +83,11 @@ impl Peers {
     }
 
     /// Consent may have been given just before: what would be denied waits until the feed is known up to now, whatever it
-    /// would be denied for (P-4).
+    /// would be denied for (P-4). Of a registry that is away nothing is waited for.
     async fn await_consent(&self, request: &PullRequest) {
+        if !self.registry.get().is_some_and(Registry::is_connected) {
+            return;
+        }
         let (word, now) = (request.clone(), Clock::system().now());
         let ask = move |machine: &Machine, view: &View| {
             Ok((machine.would_permit(&word, now, view)?, machine.last_call()))

@@ -89,17 +89,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (roster, rosters) = watch::channel(Arc::new(roster(&directories.borrow())));
     let (progress, progressed) = watch::channel(Progress::default());
     let peers = Peers::new(inbox.clone(), directories.clone(), Arc::clone(&vault), progressed);
-    let link = LinkConfig {
-        secret: identity(&held, &machine),
-        listen,
-        limits: Limits::default(),
-        clock: Clock::system(),
-    };
+    let way = peers.registry();
+    let (secret, limits, clock) = (identity(&held, &machine), Limits::default(), Clock::system());
+    let link = LinkConfig { secret, listen, limits, clock };
     let (link, link_task) = Link::start(link, rosters, Arc::new(peers)).await?;
     tracing::info!(peer = %link.peer_id(), addresses = ?link.listen_addrs(), "the link is up");
     let (code, gateway) = (config.organisation()?, config.gateway()?);
     let members = Members::new(link.clone(), directories.clone());
     let registry = Registry::new(members.clone(), code.clone());
+    way.set(registry.clone()).ok();
     let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
     let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone, tables);
     let (studies, making) = doors.studies(&data, AtRest::new(&at_rest), &inbox, &reception, &vault)?;

@@ -146,6 +146,32 @@ async fn p6_a_recipient_that_takes_its_time_gets_no_more_once_the_consent_is_tak
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p4_of_a_registry_that_is_away_nothing_is_waited_for_before_a_denial() {
+    let node = Node::started().await;
+    fill(&node).await;
+    let member = Member::admitted(&node.region, "qzdx").await;
+    let token = patient(&member).await;
+    member.permit(token, "qzdx", 1, 0).await;
+    let entry = long(&member, token).await;
+    let request = member.request(&entry);
+    until("the permit to count", async || member.release(&request).await.ok()).await;
+    let unknown = Entry { entry_id: EntryId::new([7; 32]).unwrap(), ..entry };
+    node.region.kill_registry();
+    until("the registry to be missed", async || {
+        wire::health(node.http).await.filter(|health| health["ready"] == false)
+    })
+    .await;
+    let mut fastest = Duration::MAX;
+    for _ in 0..3 {
+        let (request, asked) = (member.request(&unknown), Instant::now());
+        assert_eq!(refused(member.release(&request).await), refusal(RefusalCode::Nothing, "P-4"));
+        fastest = fastest.min(asked.elapsed());
+    }
+    // What the registry might still tell is otherwise waited for two seconds, each time.
+    assert!(fastest < Duration::from_millis(1_500), "{fastest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn m7_a_suspended_member_gets_nothing_more() {
     let node = Node::started().await;
     fill(&node).await;
