@@ -79,7 +79,12 @@ export interface Region {
     omittedAt: string | null;
   };
   /** Patients and words of which something can be sent and was not yet; what stays in the hospital does not count. */
-  outbox: { waiting: number; oldest: string | null };
+  outbox: {
+    waiting: number;
+    oldest: string | null;
+    /** At least so many patients are published later: the registry gives no more tokens until then (T-5). */
+    tokens: { until: string; patients: number } | null;
+  };
 }
 
 // ---- Patients: GET /api/patients, POST /api/patients/find, GET /api/patients/{subject}, POST …/reveal ----

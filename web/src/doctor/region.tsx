@@ -54,6 +54,13 @@ export function OmittedBanner() {
   return <Alert className="contradicted" type="error" showIcon banner title={S.omitted.title} description={S.omitted.text(dateTime(registry.omittedAt))} />;
 }
 
+/** That some patients' documents are not found elsewhere yet, because the day's quota of tokens is used up (T-5). */
+export function QuotaBanner() {
+  const { tokens } = useRegion().outbox;
+  if (tokens === null) return null;
+  return <Alert className="quota" type="warning" showIcon banner title={T.quota.title} description={T.quota.text(tokens.patients, dateTime(tokens.until))} />;
+}
+
 /** One sentence on what does and does not work while the registry is away. */
 export function AwayBanner() {
   const region = useRegion();

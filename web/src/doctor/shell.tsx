@@ -19,7 +19,7 @@ import { Patients } from './patients';
 import { ReferralEditor } from './referral-editor';
 import { ReferralView } from './referral';
 import { Referrals } from './referrals';
-import { AwayBanner, ContradictedBanner, OmittedBanner, WithRegion } from './region';
+import { AwayBanner, ContradictedBanner, OmittedBanner, QuotaBanner, WithRegion } from './region';
 import { Seals } from './seals';
 import { T } from './texts';
 
@@ -42,6 +42,7 @@ export function Shell() {
           <div className="content">
             <ContradictedBanner />
             <OmittedBanner />
+            <QuotaBanner />
             <AwayBanner />
             <Main route={route} home={home} />
           </div>

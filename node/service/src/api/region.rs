@@ -58,6 +58,15 @@ struct Registry {
 struct Outbox {
     waiting: u64,
     oldest: Option<String>,
+    /// Patients who are published later, because the registry gives no more tokens today (T-5).
+    tokens: Option<Tokens>,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    until: String,
+    /// At least so many.
+    patients: usize,
 }
 
 /// What the machine knows of it.
@@ -69,6 +78,7 @@ struct Standing {
     omitted_at: Option<Timestamp>,
     waiting: u64,
     oldest: Option<Timestamp>,
+    tokens: Option<(Timestamp, usize)>,
 }
 
 async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>, Problem> {
@@ -99,7 +109,11 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
             contradicted_at: standing.contradicted_at.map(|at| front.time(at)),
             omitted_at: standing.omitted_at.map(|at| front.time(at)),
         },
-        outbox: Outbox { waiting: standing.waiting, oldest: standing.oldest.map(|at| front.time(at)) },
+        outbox: Outbox {
+            waiting: standing.waiting,
+            oldest: standing.oldest.map(|at| front.time(at)),
+            tokens: standing.tokens.map(|(until, patients)| Tokens { until: front.time(until), patients }),
+        },
     }))
 }
 
@@ -129,6 +143,7 @@ fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, 
         omitted_at: machine.omissions(view)?.iter().find(|found| found.is_current).map(|found| found.at),
         waiting: depth.subjects + words.acts + words.others,
         oldest: depth.oldest,
+        tokens: machine.tokens_wait(now),
     })
 }
 

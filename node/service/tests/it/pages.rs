@@ -3,8 +3,11 @@
 //! Not here: what crosses from one hospital to another, which the story of the whole region drives.
 
 use serde_json::{Value, json};
+use yiqiao_simnet::story::Role;
 
-use crate::rig::Node;
+use crate::feeds::{about, is_message};
+use crate::renewal::all_know;
+use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
 
 pub(crate) const RESIDENT_ID: &str = "999000195803040015";
@@ -412,4 +415,21 @@ async fn a_draft_waits_is_changed_and_thrown_away_and_is_nobody_elses() {
     assert_eq!((unfit.status, &unfit.json()["field"]), (422, &"form.urgency".into()));
     assert_eq!(doctor.request("DELETE", &path, "", b"").await.status, 204);
     assert_eq!(doctor.get("/api/referrals/sent").await["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t5_patients_who_wait_for_tokens_are_said_on_the_hospital_s_page() {
+    let node = Node::started().await;
+    let desk = Person::with_account(&node, "desk", "desk", None).await;
+    let tokens = async || desk.get("/api/region").await["outbox"]["tokens"].clone();
+    assert_eq!(tokens().await, Value::Null);
+    node.region.allows_tokens(1);
+    all_know(&[&node]).await;
+    let messages = about(&[Role::WalkIn, Role::Referred, Role::Revoker]);
+    let mut line = node.mllp().await;
+    for message in messages.iter().filter(|feed| is_message(feed)) {
+        assert!(line.send(&message.bytes).await.unwrap().starts_with("MSA|AA|"));
+    }
+    let said = until("the alarm", async || Some(tokens().await).filter(|said| *said != Value::Null)).await;
+    assert!(said["patients"].as_u64() > Some(0) && said["until"].is_string(), "{said}");
 }

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use yiqiao_host::keys;
+use yiqiao_host::keys::{self, KeyKind};
+use yiqiao_proto::envelope::{Envelope, Word};
+use yiqiao_proto::member::MemberList;
+use yiqiao_proto::suite::{SecretKey, Suite};
 
 use crate::wire::{self, Mllp};
 use crate::{node, registry};
@@ -90,6 +93,24 @@ impl Region {
 
     pub(crate) fn admit(&self, request: &Path) {
         self.does("admit", &[request.to_str().unwrap()]);
+    }
+
+    /// Signs a list by which every member may have so many tokens computed a day, and none beyond.
+    pub(crate) fn allows_tokens(&self, a_day: u64) {
+        let lists = self.folder().join("registry/lists");
+        let version = std::fs::read_dir(&lists).unwrap().count();
+        let file = |version: usize| lists.join(format!("{version:06}.list"));
+        let newest = Envelope::decode(&std::fs::read(file(version)).unwrap()).unwrap();
+        let mut list = MemberList::decode(newest.payload()).unwrap();
+        (list.version, list.previous) = (list.version + 1, Some(newest.payload_hash()));
+        (list.policy.evaluations_per_day, list.policy.evaluations_backfill) = (a_day, 0);
+        let authority = self.folder().join("authority/authority.key");
+        let authority = keys::load(&authority, KeyKind::new("authority")).unwrap();
+        let authority = SecretKey::new(Suite::International, authority.expose());
+        let signed = Envelope::sign(&list.region, &list, &authority);
+        let unfinished = self.root.path().join("next.list");
+        std::fs::write(&unfinished, signed.as_bytes()).unwrap();
+        std::fs::rename(unfinished, file(version + 1)).unwrap();
     }
 
     /// Kills the registry at once.
