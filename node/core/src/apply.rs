@@ -12,8 +12,9 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder, inform, lost,
-    omission, pairs, paper, passkey, queue, register, said, seal, sight, step, words,
+    again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder, inform, lost,
+    omission,
+    pairs, paper, passkey, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -43,8 +44,13 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Resumed(resumed) => apply_resumed(resumed.problem, at, view),
         Body::Members(members) => {
             view.put(&state::members(), members);
+            if members.new_log {
+                again::apply_begun(view)?;
+            }
             if members.new_epochs { change_ledger(view, |ledger| ledger.swept = 0) } else { Ok(()) }
         }
+        Body::Again(again) => again::apply(again.to, at, view),
+        Body::SaidAgain(again) => said::apply_again(again, view),
         Body::Swept(swept) => apply_swept(swept.to, at, view),
         Body::Said(said) => said::apply_said(said, at, view),
         Body::Settled(settled) => said::apply_settled(settled, view),
@@ -459,7 +465,9 @@ fn apply_receipted(receipted: &kept::Receipted, at: i64, view: &mut View) -> Res
     let slot = state::chain(&subject);
     let mut chain = view.get(&slot)?;
     if receipted.statement {
-        chain.stating = false;
+        (chain.stating, chain.restating) = (false, false);
+    } else if receipted.again {
+        again::apply_receipted(&subject, &receipted.receipts, &mut chain, view)?;
     } else {
         for receipt in &receipted.receipts {
             chain.receipted += 1;
@@ -524,6 +532,7 @@ fn apply_parked(parked: &kept::Parked, at: i64, view: &mut View) -> Result<(), F
     };
     view.put(&state::problem(number), &problem);
     change_chain(&subject, view, |chain| chain.problem = number)?;
+    again::apply_parked(&view.get(&state::chain(&subject))?, view)?;
     queue::settle(&subject, at, view)
 }
 

@@ -48,9 +48,10 @@ pub(crate) fn receipted(
     last: Option<&Acknowledged>,
 ) -> Result<Outcome, Stop> {
     let Some(flight) = landed(work, ticket) else { return Ok(Outcome::Done) };
-    let (place, subject, count, items) = match flight.call {
-        Call::Statement { place, subject } => (place, subject, 1, None),
-        Call::Items { place, subject, receipted, count } => (place, subject, count, Some(receipted)),
+    let (place, subject, count, items, again) = match flight.call {
+        Call::Statement { place, subject } => (place, subject, 1, None, false),
+        Call::Items { place, subject, receipted, count } => (place, subject, count, Some(receipted), false),
+        Call::Again { place, subject, done, count } => (place, subject, count, Some(done), true),
         Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint),
         Call::Lost { .. } => return lost::receipted(work, &flight, receipts, checkpoint),
         Call::Evaluate { .. }
@@ -66,7 +67,8 @@ pub(crate) fn receipted(
     };
     work.turn.again.push(place);
     let chain = work.view.get(&state::chain(&subject))?;
-    if items.is_some_and(|receipted| receipted != chain.receipted) {
+    let known = if again { chain.again_done } else { chain.receipted };
+    if items.is_some_and(|before| before != known) {
         // A receipt is kept with the word that it is of, or not at all.
         return Ok(Outcome::Done);
     }
@@ -88,6 +90,7 @@ pub(crate) fn receipted(
         receipts: receipts.iter().map(|receipt| receipt.kept(checkpoint.size)).collect(),
         checkpoint: tree.newer(),
         last,
+        again,
     }))?;
     Ok(Outcome::Done)
 }
@@ -212,6 +215,9 @@ fn adopt_statement(
     chain: &Chain,
     statement: Option<&StatementRead>,
 ) -> Result<Outcome, Stop> {
+    if chain.restating {
+        return follow_statement(work, place, subject, chain, statement);
+    }
     let lost = |read: &&StatementRead| {
         read.number >= chain.statement && read.payload.as_bytes() != chain.statement_last.as_slice()
     };
@@ -225,6 +231,27 @@ fn adopt_statement(
         payload: read.payload.as_bytes().to_vec(),
         tokens: read.tokens.iter().map(write_token).collect(),
     }))?;
+    Ok(Outcome::Done)
+}
+
+/// A new log has another statement than the one before the newest, or none (L-9): what is to be stated follows that one.
+fn follow_statement(
+    work: &mut Work<'_>,
+    place: u64,
+    subject: &Subject,
+    chain: &Chain,
+    statement: Option<&StatementRead>,
+) -> Result<Outcome, Stop> {
+    let number = statement.map_or(0, |read| read.number);
+    let payload = statement.map(|read| read.payload.as_bytes().to_vec()).unwrap_or_default();
+    if number + 1 == chain.statement && payload == chain.statement_previous {
+        // It was refused although it follows.
+        return park(work, subject, RefusalCode::OutOfOrder, "I-2");
+    }
+    work.turn.again.push(place);
+    let tokens = statement.map(|read| read.tokens.iter().map(write_token).collect()).unwrap_or_default();
+    let subject = subject.as_bytes().to_vec();
+    work.keep(Body::StatementAdopted(kept::StatementAdopted { subject, number, payload, tokens }))?;
     Ok(Outcome::Done)
 }
 
@@ -266,7 +293,8 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
         Call::Items { place, subject, .. }
         | Call::Lost { place, subject, .. }
         | Call::Statement { place, subject } => (place, subject, true),
-        Call::OwnWords { place, subject } => (place, subject, false),
+        // Its links are those of the first log: another past stands between them.
+        Call::Again { place, subject, .. } | Call::OwnWords { place, subject } => (place, subject, false),
     };
     match refusal {
         Some(refusal) if submitted && refusal.code == RefusalCode::OutOfOrder => {

@@ -26,6 +26,7 @@
 
 pub mod act;
 pub mod actor;
+mod again;
 pub mod answers;
 mod apply;
 pub mod ask;

@@ -108,6 +108,8 @@ pub const ENDED_MAX: usize = 64;
 
 /// Consent acts under way at once, and other words.
 pub const SAYING_MAX: usize = 8;
+/// Words that get their place in a queue together, when all are handed in to a new log (L-9).
+pub const AGAIN_STEP: u64 = 16;
 /// The longest wait of consent acts, of the feed and of the lease after failures: they must not stand still for long.
 pub const SOON_MAX: Millis = Millis::from_secs(15);
 

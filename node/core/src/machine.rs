@@ -36,7 +36,7 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed, glass, holder, inform,
+    again, audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed, glass, holder, inform,
     intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons, receive, referral, said, seal,
     staff, step, tokens,
 };
@@ -232,7 +232,7 @@ impl Machine {
     /// When the machine next needs an [`Input::Wakeup`], if ever; a time that is past: at once.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let under_way = |lane| self.outbox.count(|call| said::is_of(call, lane));
-        let words = self.saying.next_wakeup(&self.exchange, under_way);
+        let words = self.saying.next_wakeup(&self.exchange, again::links_wait(&self.ledger), under_way);
         let errands = self.errands.next_wakeup(self.outbox.count(errand::is_of));
         let outbox = self.outbox.next_wakeup(&self.ledger);
         let (watch, proof) = (self.next_watch(), self.next_proof());

@@ -13,6 +13,7 @@ use yiqiao_proto::limits::{EVALUATION_MAX, SUBMISSION_MAX};
 use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::{Millis, Timestamp};
 
+use crate::again;
 use crate::audit;
 use crate::compare::{self, Comparing};
 use crate::errand;
@@ -81,6 +82,13 @@ pub(crate) enum Call {
         place: u64,
         subject: Subject,
     },
+    /// So many items of a chain after the first `done`, to a log that may not have them.
+    Again {
+        place: u64,
+        subject: Subject,
+        done: u64,
+        count: usize,
+    },
     /// Withdrawals of lost entries after the first `done`.
     Lost {
         place: u64,
@@ -120,6 +128,7 @@ impl Call {
             Self::Evaluate { .. }
             | Self::Statement { .. }
             | Self::Items { .. }
+            | Self::Again { .. }
             | Self::OwnWords { .. }
             | Self::Lost { .. } => true,
             Self::Word { .. }
@@ -185,7 +194,8 @@ impl Outbox {
         }
         let further = self.cursor < ledger.queue_tail && self.starved.len() < STARVED_MAX;
         let walk = further || !self.again.is_empty();
-        let ready = (walk || ledger.swept < ledger.subjects) && self.room() > 0;
+        let sweep = ledger.swept < ledger.subjects || again::is_open(ledger);
+        let ready = (walk || sweep) && self.room() > 0;
         let submitting = self.submitting.until.unwrap_or(Timestamp::MIN);
         let starved = self.evaluating.until.filter(|_| !self.starved.is_empty());
         let starved = starved.map(|until| until.max(submitting));
@@ -254,6 +264,7 @@ impl Outbox {
             Call::Evaluate { places, .. } => places.clone(),
             Call::Statement { place, .. }
             | Call::Items { place, .. }
+            | Call::Again { place, .. }
             | Call::OwnWords { place, .. }
             | Call::Lost { place, .. } => vec![*place],
             Call::Word { .. }
@@ -324,6 +335,7 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
         lost::ask(work)?;
         return Ok(Outcome::Done);
     }
+    again::sweep(work)?;
     sweep(work)?;
     let outbox = &work.machine.outbox;
     if !outbox.submitting.is_over(work.now) {
@@ -438,6 +450,9 @@ impl Walk {
     ) -> Result<(), Fault> {
         let (call, words) = if chain.stating {
             (Call::Statement { place, subject }, vec![(sign_statement(work, &subject, chain)?, None)])
+        } else if chain.again_done < chain.again {
+            let words = again::items(work, &subject, chain)?;
+            (Call::Again { place, subject, done: chain.again_done, count: words.len() }, words)
         } else if chain.lost_done < chain.lost {
             let call = Call::Lost { place, subject, done: chain.lost_done };
             (call, lost::withdrawals(work, &subject, chain)?)
@@ -613,7 +628,7 @@ fn is_held(work: &Work<'_>, subject: &Subject, from: u64, to: u64) -> Result<boo
 }
 
 /// Asks for items and their documents in two rounds.
-fn need_items(work: &Work<'_>, subject: &Subject, from: u64, to: u64) -> Result<(), Fault> {
+pub(crate) fn need_items(work: &Work<'_>, subject: &Subject, from: u64, to: u64) -> Result<(), Fault> {
     let slots: Vec<_> = (from..=to).map(|number| state::item(subject, number)).collect();
     work.view.need(&slots)?;
     let mut documents = Vec::new();

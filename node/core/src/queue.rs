@@ -58,7 +58,8 @@ fn hold(subject: &Subject, chain: &mut Chain, view: &mut View) -> Result<(), Fau
 /// Only a patient of whom there is a document is told to the region, and only under a token (T-2).
 fn is_due(subject: &Subject, chain: &Chain, view: &View) -> Result<bool, Fault> {
     let lost = chain.lost_done < chain.lost;
-    let open = chain.stale || chain.stating || lost || chain.receipted < chain.items;
+    let again = chain.again_done < chain.again;
+    let open = chain.stale || chain.stating || lost || again || chain.receipted < chain.items;
     let published = chain.items > 0 || chain.lost > 0;
     if !open || !published || chain.problem != 0 {
         return Ok(false);

@@ -16,10 +16,11 @@ use yiqiao_proto::referral::ReferralStep;
 use yiqiao_proto::release::{Delivery, PullRequest, Release};
 use yiqiao_proto::time::Timestamp;
 
+use crate::again;
 use crate::apply::change_ledger;
 use crate::audit;
 use crate::landing::{self, Tree};
-use crate::limits::{BACKOFF_MAX, LOOKS_MAX, PAGE_MAX, SAYING_MAX, SOON_MAX, TAKEN_BACK_MAX};
+use crate::limits::{AGAIN_STEP, BACKOFF_MAX, LOOKS_MAX, PAGE_MAX, SAYING_MAX, SOON_MAX, TAKEN_BACK_MAX};
 use crate::machine::{Checkpoint, Effect, Machine, Outcome, Receipt, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
 use crate::state::kept::{self, TakenBack};
@@ -139,10 +140,11 @@ impl Saying {
         Self { acts: walk(Lane::Acts), others: walk(Lane::Others) }
     }
 
-    /// When something can be handed in; `under_way` counts the calls of a queue.
+    /// When something can be handed in; `under_way` counts the calls of a queue; with `links_wait` links are still to come to a new log.
     pub(crate) fn next_wakeup(
         &self,
         exchange: &Exchange,
+        links_wait: bool,
         under_way: impl Fn(Lane) -> usize,
     ) -> Option<Timestamp> {
         let due = |lane| {
@@ -150,7 +152,9 @@ impl Saying {
             let further = walk.cursor < queue(exchange, lane).tail || !walk.again.is_empty();
             (further && under_way(lane) < SAYING_MAX).then(|| walk.pause.until().unwrap_or(Timestamp::MIN))
         };
-        LANES.into_iter().filter_map(due).min()
+        let again = LANES.into_iter().any(|lane| is_next_again(exchange, lane, links_wait));
+        let again = again.then_some(Timestamp::MIN);
+        LANES.into_iter().filter_map(due).chain(again).min()
     }
 
     const fn of(&self, lane: Lane) -> &Walk {
@@ -204,8 +208,77 @@ pub(crate) fn go_on(work: &mut Work<'_>) {
     }
 }
 
+/// Whether more words of a queue can go to a new log: those before have come there, and so have the links to which they refer.
+fn is_next_again(exchange: &Exchange, lane: Lane, links_wait: bool) -> bool {
+    let refers = matches!(lane, Lane::Others);
+    again_of(exchange, lane) < exchange.again && queue(exchange, lane).waiting == 0 && !(refers && links_wait)
+}
+
+const fn again_of(exchange: &Exchange, lane: Lane) -> u64 {
+    match lane {
+        Lane::Acts => exchange.acts_again,
+        Lane::Others => exchange.others_again,
+    }
+}
+
+/// The next words are to be handed in again (L-9). What patients said goes one by one: a permit that comes after the revocation
+/// of another one would be refused (C-11).
+fn say_again(work: &mut Work<'_>, lane: Lane) -> Result<(), Fault> {
+    let (exchange, links_wait) = (work.exchange()?, again::links_wait(&*work.ledger()?));
+    if !is_next_again(&exchange, lane, links_wait) {
+        return Ok(());
+    }
+    let done = again_of(&exchange, lane);
+    let last = exchange.again.min(done + AGAIN_STEP);
+    let slots: Vec<_> = (done + 1..=last).map(state::word).collect();
+    work.view.need(&slots)?;
+    let mut to = last;
+    for (number, slot) in (done + 1..=last).zip(&slots) {
+        let is_act = work.view.get(slot)?.lane == u32::from(Lane::Acts as u8);
+        if is_act && matches!(lane, Lane::Acts) {
+            to = number;
+            break;
+        }
+    }
+    work.keep(Body::SaidAgain(kept::SaidAgain { to, lane: u32::from(lane as u8) }))
+}
+
+/// Words of a queue that stood in another log wait anew, at its end.
+pub(crate) fn apply_again(again: &kept::SaidAgain, view: &mut View) -> Result<(), Fault> {
+    let lane = lane_of(again.lane)?;
+    let mut exchange = view.get(&state::exchange())?;
+    let numbers = again_of(&exchange, lane) + 1..=again.to;
+    let slots: Vec<_> = numbers.clone().map(state::word).collect();
+    view.need(&slots)?;
+    for (number, slot) in numbers.zip(&slots) {
+        let mut word = view.get(slot)?;
+        if word.lane != again.lane || word.receipt.take().is_none() || word.envelope.is_empty() {
+            continue;
+        }
+        let queue = queue_mut(&mut exchange, lane);
+        queue.tail += 1;
+        queue.waiting += 1;
+        word.place = queue.tail;
+        view.put(&state::word_place(lane, word.place), &WordRef { number });
+        view.put(slot, &word);
+    }
+    match lane {
+        Lane::Acts => exchange.acts_again = again.to,
+        Lane::Others => exchange.others_again = again.to,
+    }
+    view.put(&state::exchange(), &exchange);
+    Ok(())
+}
+
+fn lane_of(number: u32) -> Result<Lane, Fault> {
+    LANES.into_iter().find(|lane| u32::from(*lane as u8) == number).ok_or_else(damaged)
+}
+
 /// Begins to hand in what can be.
 pub(crate) fn send(work: &mut Work<'_>) -> Result<(), Fault> {
+    for lane in LANES {
+        say_again(work, lane)?;
+    }
     for lane in LANES {
         let saying = work.turn.saying.as_ref().unwrap_or(&work.machine.saying);
         let walk = saying.of(lane);
@@ -379,13 +452,13 @@ fn change_taken_back(
 pub(crate) fn apply_settled(settled: &kept::Settled, view: &mut View) -> Result<(), Fault> {
     let slot = state::word(settled.number);
     let mut word = view.get(&slot)?;
-    let lane = LANES.into_iter().find(|lane| u32::from(*lane as u8) == word.lane).ok_or_else(damaged)?;
+    let lane = lane_of(word.lane)?;
     word.receipt = settled.receipt;
     word.code = settled.code;
     word.clause.clone_from(&settled.clause);
-    let envelope = std::mem::take(&mut word.envelope);
+    // What stands in the log is handed in again if another log begins (L-9).
     if settled.receipt.is_none() {
-        let refused = Envelope::decode(&envelope).map_err(|_| damaged())?;
+        let refused = Envelope::decode(&std::mem::take(&mut word.envelope)).map_err(|_| damaged())?;
         change_taken_back(&refused, view, |known, _| known.retain(|act| act.word != settled.number))?;
     }
     view.put(&slot, &word);

@@ -65,6 +65,8 @@ pub(crate) fn member_list(work: &mut Work<'_>, envelope: &Envelope) -> Result<Ou
     let next = known.next(envelope).map_err(Refused::List)?;
     let epochs = |list: &MemberList| list.token_keys.iter().map(|key| key.epoch).collect::<Vec<_>>();
     let new_epochs = epochs(next.list()) != epochs(known.list());
-    work.keep(Body::Members(kept::Members { envelope: envelope.as_bytes().to_vec(), new_epochs }))?;
+    let new_log = next.list().log_id != known.list().log_id;
+    let envelope = envelope.as_bytes().to_vec();
+    work.keep(Body::Members(kept::Members { envelope, new_epochs, new_log }))?;
     Ok(Outcome::Done)
 }

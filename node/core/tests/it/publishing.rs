@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeMap;
+
 use yiqiao_intake::facts::Status;
 use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::ask::{self, Depth, Problem};
@@ -15,6 +17,7 @@ use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Digest, EntryId, Subject};
 use yiqiao_proto::limits::SUBMISSION_MAX;
+use yiqiao_proto::member::MemberList;
 use yiqiao_proto::time::Millis;
 
 use crate::region::{HOSPITAL, Registry, at, code, key, list, refusal, signed, token_secret};
@@ -586,6 +589,57 @@ fn l11_what_a_search_finds_at_a_smaller_tree_or_another_one_does_not_count() {
         .unwrap()
         .unwrap();
     assert_eq!(handled.outcome, Outcome::OtherLog, "the tree of a search is known from then on, too");
+}
+
+/// The list after this one, changed.
+fn next_list(before: &MemberList, change: impl FnOnce(&mut MemberList)) -> MemberList {
+    let previous = Some(signed(before).payload_hash());
+    let mut next = MemberList { version: before.version + 1, previous, ..before.clone() };
+    change(&mut next);
+    next
+}
+
+#[test]
+fn l9_a_registry_that_was_put_back_gets_what_it_lacks_as_it_was_and_statements_follow_those_that_stand() {
+    let first = list(1_000);
+    let second = next_list(&first, |list| list.token_keys.push(token_secret(2).public()));
+    let third = next_list(&second, |list| list.log_id = code("log-2"));
+    for has_first_words in [true, false] {
+        let (mut node, mut registry) = (node_with(1), Registry::new(&first));
+        let mut older = registry.copy();
+        node.publish(&mut registry);
+        if has_first_words {
+            older = registry.copy();
+        }
+        for number in 0..SUBMISSION_MAX {
+            node.receive(&report(&format!("l{number}"), patient("p", Some(1)), &format!("l{number}")));
+        }
+        let gone = node.receive(&report("gone", patient("q", Some(2)), "gone")).entries[0];
+        registry.take_list(node.now, &second);
+        node.decide(&Input::MemberList(signed(&second))).unwrap();
+        node.publish(&mut registry);
+        node.decide(&Input::Withdraw { entry: gone, reason: WithdrawalReason::WrongPatient }).unwrap();
+        node.publish(&mut registry);
+
+        older.take_list(node.now, &second);
+        older.take_list(node.now, &third);
+        node.decide(&Input::MemberList(signed(&third))).unwrap();
+        node.rebuild();
+        node.publish(&mut older);
+        assert_eq!(standing(&older), standing(&registry));
+        assert_eq!(older.statements(), registry.statements());
+        let payloads = |registry: &Registry| {
+            let entries = registry.entries().into_iter().map(|(entry, _)| (entry.entry_id, entry.encode()));
+            entries.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(payloads(&older), payloads(&registry), "word for word");
+        assert_eq!((depth(&node), problems(&node).len()), (Depth::default(), 0));
+        // What comes next follows.
+        node.receive(&report("next", patient("p", Some(1)), "next"));
+        node.publish(&mut older);
+        assert_eq!(older.entries().len(), registry.entries().len() + 1);
+        assert!(problems(&node).is_empty());
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use yiqiao_simnet::story::Role;
 use crate::feeds::{about, is_message};
 use crate::pages::Person;
 use crate::referral_form::{consents, two};
-use crate::renewal::Passing;
-use crate::rig::{Node, succeeded, until};
+use crate::renewal::{Passing, all_know};
+use crate::rig::{Node, Region, succeeded, until};
 
 /// Copies a folder with all that is in it, as an operator does.
 fn copy(from: &Path, to: &Path) {
@@ -65,4 +65,58 @@ async fn n9_a_node_that_was_put_back_to_an_older_copy_goes_on_and_nothing_is_the
     let again = from.published().await;
     assert_eq!((&again["open_problems"], &again["words_waiting"]), (&0.into(), &0.into()));
     assert_eq!(again["systems"], later, "all is here, and once");
+}
+
+/// The registry knows nothing any more of what came after a copy, and begins a new log on that.
+async fn puts_registry_back(region: &Region, copied: &Path) {
+    let data = region.folder().join("registry/data");
+    region.kill_registry();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(copied, &data);
+    region.does("new-log", &[]);
+    region.restart_registry().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l9_what_a_registry_lacks_that_was_put_back_is_sent_again_and_all_goes_on() {
+    let [from, to] = two().await;
+    let region = &from.region;
+    let messages: Vec<Feed> = about(&[Role::WalkIn]).into_iter().filter(is_message).collect();
+    send(&from, &messages[..1]).await;
+    from.published().await;
+    region.kill_registry();
+    let copied = region.folder().join("copied");
+    copy(&region.folder().join("registry/data"), &copied);
+    region.restart_registry().await;
+    for node in [&from, &to] {
+        node.connected().await;
+    }
+    // What the copy lacks: the rest of a patient, another patient, a consent, a referral and the documents that passed by them.
+    send(&from, &messages[1..]).await;
+    let mut passing = Passing::new(&from, &to).await;
+    passing.passes(&from).await;
+    from.published().await;
+
+    puts_registry_back(region, &copied).await;
+    all_know(&[&from, &to]).await;
+    for node in [&from, &to] {
+        node.connected().await;
+    }
+    // Without the consent that was said again nothing would pass; without the entries nothing is released.
+    passing.passes(&from).await;
+    for node in [&from, &to] {
+        let settled = until("the last word", async || {
+            let status = node.published().await;
+            let exchange = &status["exchange"];
+            let waits = ["acts_waiting", "events_waiting"].iter().any(|lane| exchange[lane] != 0);
+            (!waits && status["words_waiting"] == 0).then_some(status)
+        })
+        .await;
+        let exchange = &settled["exchange"];
+        assert_eq!((&settled["open_problems"], &exchange["words_refused"]), (&0.into(), &0.into()));
+        assert_eq!(exchange["other_log"], false, "{settled}");
+    }
+    // The registry's own account of every patient agrees with the receipts (L-16).
+    let compared = from.does(&["evidence", "compare"]).await;
+    assert!(compared.starts_with("2 patients"), "{compared}");
 }
