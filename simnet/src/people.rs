@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::chance::{Chance, Domain};
 use crate::limits::{CENSUS, PEOPLE_MAX};
 use crate::names::{self, Ethnicity, HAN, Name, Surname};
-use crate::resident_id::{Registrar, ResidentId};
+use crate::resident_id::{Registrar, ResidentId, Share};
 use crate::tables::{list, rows};
 
 /// The fictional town.
@@ -136,17 +136,17 @@ static DISTRICTS: LazyLock<Vec<District>> = LazyLock::new(|| {
 
 /// So many residents of the town that this seed names, at most [`PEOPLE_MAX`].
 pub fn people(seed: u64, count: usize) -> Vec<Person> {
-    let mut register = Register::new(seed);
+    let mut register = Register::new(seed, Share::WHOLE);
     register.grow_to(count);
     register.into_people()
 }
 
 impl Register {
-    /// An empty town.
-    pub fn new(seed: u64) -> Self {
+    /// An empty town that has this share of the identity numbers.
+    pub fn new(seed: u64, share: Share) -> Self {
         Self {
             seed,
-            registrar: Registrar::default(),
+            registrar: Registrar::new(share),
             cards: BTreeSet::new(),
             people: Vec::new(),
             households: 0,

@@ -60,22 +60,53 @@ pub fn check(body: &str) -> Option<char> {
     CHECKS.get(usize::try_from(sum % 11).ok()?).copied()
 }
 
+/// Which numbers of each day a town hands out: towns of one world share them, so that nobody has the number of somebody elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    town: u32,
+    of: u32,
+}
+
+impl Share {
+    /// All of them.
+    pub const WHOLE: Self = Self { town: 0, of: 1 };
+
+    /// Those of one of so many towns; at most 499 towns have numbers of their own.
+    pub const fn of(town: u32, of: u32) -> Self {
+        let of = if of == 0 {
+            1
+        } else if of > ORDERS {
+            ORDERS
+        } else {
+            of
+        };
+        Self { town: town % of, of }
+    }
+}
+
 /// Hands out numbers so that no two persons share one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Registrar {
+    share: Share,
     next: BTreeMap<(Date, Sex), u32>,
 }
 
 impl Registrar {
+    /// One that hands out these.
+    pub const fn new(share: Share) -> Self {
+        Self { share, next: BTreeMap::new() }
+    }
+
     /// A number not handed out before, and the birth date it carries: the one asked for, or, when all numbers of that
     /// day are taken, the nearest earlier day with a free one.
     pub fn register(&mut self, birth: Date, sex: Sex) -> (Date, ResidentId) {
         let mut birth = birth;
         loop {
-            let next = self.next.entry((birth, sex)).or_insert(0);
+            let next = self.next.entry((birth, sex)).or_insert(self.share.town);
             if *next < ORDERS {
-                *next += 1;
-                return (birth, ResidentId::new(birth, sex, *next - 1));
+                let order = *next;
+                *next += self.share.of;
+                return (birth, ResidentId::new(birth, sex, order));
             }
             birth = birth.saturating_sub(1.day());
         }
@@ -98,11 +129,22 @@ mod tests {
 
     #[test]
     fn a_full_day_moves_the_birth_date_instead_of_repeating_a_number() {
-        let mut registrar = Registrar::default();
+        let mut registrar = Registrar::new(Share::WHOLE);
         let day = date(1990, 5, 1);
         let numbers: std::collections::BTreeSet<_> =
             (0..1000).map(|_| registrar.register(day, Sex::Female).1).collect();
         assert_eq!(numbers.len(), 1000);
         assert!(numbers.iter().any(|number| number.as_str().contains("19900429")));
+    }
+
+    #[test]
+    fn towns_that_share_the_numbers_of_a_day_never_hand_out_the_same() {
+        let day = date(1990, 5, 1);
+        let of_town = |town| {
+            let mut registrar = Registrar::new(Share::of(town, 200));
+            (0..5).map(move |_| registrar.register(day, Sex::Male).1)
+        };
+        let numbers: std::collections::BTreeSet<_> = (0..200).flat_map(of_town).collect();
+        assert_eq!(numbers.len(), 1_000);
     }
 }

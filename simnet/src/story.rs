@@ -11,6 +11,7 @@ use crate::conditions;
 use crate::hospitals::{CHILDREN, COMMUNITY, Hospital, PEOPLES, Specialty, TRADITIONAL, UNIVERSITY};
 use crate::labs;
 use crate::people::{Register, Settler, Sex};
+use crate::resident_id::Share;
 use crate::town::{Patient, Town};
 use crate::visits::{Kind, Plan, Referral};
 
@@ -77,7 +78,7 @@ impl Role {
 impl Town {
     /// The town of the demo on this day: the cast first, then their neighbours.
     pub fn story(day: Date) -> Self {
-        let mut register = Register::new(SEED);
+        let mut register = Register::new(SEED, Share::WHOLE);
         for role in Role::ALL {
             register.settle(role.settler());
         }

@@ -13,6 +13,7 @@ use crate::feeds::{self, Event, Feed};
 use crate::hospitals::{HOSPITALS, Hospital, Specialty};
 use crate::limits::{CENSUS, DAY_MAX, DAY_MIN, HISTORY_DAYS};
 use crate::people::{Person, Register};
+use crate::resident_id::Share;
 use crate::visits::{Key, Kind, Plan, Visit};
 
 /// A town on one day, with the records of the years before.
@@ -54,12 +55,12 @@ impl Town {
     /// The town of `size` residents that this seed names, on this day. Identity numbers depend on the seed alone, so a
     /// later day moves the visits and leaves the people.
     pub fn new(seed: u64, size: usize, day: Date) -> Self {
-        Self::some(seed, size, day, |_| true)
+        Self::some(seed, Share::WHOLE, size, day, |_| true)
     }
 
-    /// The same town, of whose residents only these have been to a hospital.
-    pub fn some(seed: u64, size: usize, day: Date, lives: impl Fn(usize) -> bool) -> Self {
-        let mut register = Register::new(seed);
+    /// The same town, of whose residents only these have been to a hospital, with this share of the identity numbers.
+    pub fn some(seed: u64, share: Share, size: usize, day: Date, lives: impl Fn(usize) -> bool) -> Self {
+        let mut register = Register::new(seed, share);
         register.grow_to(size);
         let mut town = Self::of(seed, day, register.into_people(), 0);
         for at in (0..town.patients.len()).filter(|at| lives(*at)) {

@@ -8,6 +8,7 @@ use yiqiao_simnet::feeds::Event;
 use yiqiao_simnet::hospitals::{HOSPITALS, Hospital};
 use yiqiao_simnet::limits::DAY_MIN;
 use yiqiao_simnet::people::Sex;
+use yiqiao_simnet::resident_id::Share;
 use yiqiao_simnet::town::Town;
 
 use super::borrowed::{self, Borrowed};
@@ -43,9 +44,11 @@ pub(crate) struct Resident {
 pub(crate) fn towns(setup: &Setup) -> Vec<Town> {
     let count = setup.hospitals.div_ceil(HOSPITALS.len());
     let comes = |at: usize| setup.today.is_none_or(|today| at as u64 * today.come % 1_000 < today.come);
+    let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let town = |at: usize| {
         let size = (setup.patients + at) / count;
-        Town::some(setup.seed.wrapping_add((at as u64) << 32), size, DAY_MIN, comes)
+        let share = Share::of(number(at), number(count));
+        Town::some(setup.seed.wrapping_add((at as u64) << 32), share, size, DAY_MIN, comes)
     };
     (0..count).map(town).collect()
 }
@@ -130,4 +133,22 @@ pub(crate) fn residents(setup: &Setup, towns: &[Town]) -> Vec<Resident> {
         }
     }
     residents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::Today;
+
+    #[test]
+    fn no_two_people_of_a_province_have_one_number() {
+        let today = Some(Today { come: 50, visits: 2 });
+        let setup = Setup { hospitals: 1_000, patients: 100_000, today, ..Setup::standard(1) };
+        let people = residents(&setup, &towns(&setup));
+        let numbers: BTreeSet<_> = people.iter().map(|resident| resident.identifier.clone()).collect();
+        let cards: BTreeSet<_> = people.iter().map(|resident| &resident.health_card).collect();
+        let all = people.len();
+        assert!(all > 4_000, "{all}");
+        assert_eq!((numbers.len(), cards.len()), (all, all));
+    }
 }
