@@ -1,7 +1,7 @@
 //! The disk of a process: a folder with a journal that loses and tears what the world draws, and the index, which lives in
 //! memory and is gone with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use yiqiao_journal::journal::AppendError;
@@ -265,6 +265,11 @@ impl Index {
     /// Whether a table has anything.
     pub(crate) fn has(&self, table: u8) -> bool {
         self.of(table).next().is_some()
+    }
+
+    /// What a table has.
+    pub(crate) fn keys(&self, table: u8) -> BTreeSet<Vec<u8>> {
+        self.of(table).map(|key| key.bytes.clone()).collect()
     }
 
     /// How much a table has.

@@ -1,30 +1,34 @@
 //! Somebody hostile: a hospital, or the registry, of whose computer an attacker sends the packets. Its keys are the attacker's too.
 //! What it sends is changed, cut, drawn out, sent in place of another or held back; and as a member it makes calls of its own:
-//! words of others and contradicting ones, requests for documents that it saw in the log, ranges of releases to others.
+//! words of others and contradicting ones, passkeys of its own for patients of others, requests for documents that it saw in the
+//! log, ranges of releases to others.
 //!
 //! The process on that computer stays honest, so that it can be one of the region again once all heals. Whoever has the
 //! registry's keys may sign with them, too: [`pen`], and [`crate::twin`].
 
 mod pen;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use prost::Message;
 use yiqiao_proto::calls::{Method, RangeRequest, ReleaseRequest, SubmitRequest};
-use yiqiao_proto::codes::{DocumentClass, PersonRole, Purpose};
-use yiqiao_proto::entry::Entry;
+use yiqiao_proto::codes::{DocumentClass, LegalBasis, PersonRole, Purpose, Stance};
+use yiqiao_proto::directive::{Directive, Grantee, Notice, What};
+use yiqiao_proto::entry::{Entry, IdentityStatement};
 use yiqiao_proto::envelope::{Envelope, Word};
-use yiqiao_proto::id::{Digest, KeyId, Nonce, PractitionerId};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, KeyId, Nonce, PractitionerId};
 use yiqiao_proto::release::{Asker, PullRequest};
 use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::calls::Submitted;
 use yiqiao_registry_core::state::Kept;
 use yiqiao_simnet::chance::Chance;
+use yiqiao_simnet::passkey::Passkey;
 
 use crate::limits::{HEARD_MAX, LONG_BYTES};
 use crate::network::{Carried, Packet, Who};
 use crate::randomness::{Part, stream};
-use crate::region::{For, InUse, Region, code};
+use crate::region::{For, InUse, ORIGIN, RP_ID, Region, code};
 use crate::setup::{Attack, Setup};
 use pen::Pen;
 
@@ -40,6 +44,8 @@ pub(crate) struct Hostile {
     /// What went out from its computer and came to it.
     heard: VecDeque<Carried>,
     nonces: Vec<Nonce>,
+    /// A passkey that it has stated last, and for whom.
+    enrolled: Option<(Passkey, Token)>,
 }
 
 /// What the attacker knows when it makes a call.
@@ -60,7 +66,17 @@ impl Hostile {
         let victim = 1 + drawn.below(setup.hospitals.max(1) as u64);
         let victim = Who(u16::try_from(victim).unwrap_or(1));
         let pen = Pen::new(region.clone(), drawn, region.code_of(victim).clone());
-        Self { who, attack, victim, pen, region, chance, heard: VecDeque::new(), nonces: Vec::new() }
+        Self {
+            who,
+            attack,
+            victim,
+            pen,
+            region,
+            chance,
+            heard: VecDeque::new(),
+            nonces: Vec::new(),
+            enrolled: None,
+        }
     }
 
     pub(crate) fn is(&self, who: Who) -> bool {
@@ -132,7 +148,8 @@ impl Hostile {
 
     /// A call of its own: to whom, and what.
     pub(crate) fn calls(&mut self, known: &Known<'_>) -> Option<(Who, Carried)> {
-        match self.chance.below(4) {
+        match self.chance.below(5) {
+            4 => self.enrols(known),
             0 => {
                 // What was heard, to anybody.
                 let heard: Vec<Carried> = self.heard.iter().filter(|body| body.is_call()).cloned().collect();
@@ -212,6 +229,56 @@ impl Hostile {
         let words = vec![Submitted { envelope, link: kept.link.clone() }];
         let request = SubmitRequest { words }.encode_to_vec();
         Some((Who::REGISTRY, Carried::Call { method: Method::Submit as u16, request }))
+    }
+
+    /// States a passkey of its own for a patient of the log; the next time it permits itself with that what the patient has (C-9, C-14).
+    fn enrols(&mut self, known: &Known<'_>) -> Option<(Who, Carried)> {
+        let own = self.region.code_of(self.who?).clone();
+        let envelope = if let Some((passkey, patient)) = self.enrolled.take() {
+            let permit = self.permit(known, &own, patient)?;
+            self.sign(known, &passkey.act(&code(), permit))
+        } else {
+            let tokens = self.tokens(known)?;
+            let passkey = Passkey::new(self.bytes(), RP_ID, ORIGIN);
+            let statement = passkey.credential(&own, &tokens);
+            self.enrolled = Some((passkey, *tokens.first()?));
+            self.sign(known, &statement)
+        };
+        let words = vec![Submitted { envelope: envelope.as_bytes().to_vec(), link: None }];
+        let request = SubmitRequest { words }.encode_to_vec();
+        Some((Who::REGISTRY, Carried::Call { method: Method::Submit as u16, request }))
+    }
+
+    fn permit(&mut self, known: &Known<'_>, own: &Code, patient: Token) -> Option<Directive> {
+        Some(Directive {
+            id: DirectiveId::new(self.bytes())?,
+            patient,
+            stance: Stance::Permit,
+            grantee: Grantee { organisation: Some(own.clone()), ..Grantee::default() },
+            custodian: None,
+            what: What::default(),
+            purposes: BTreeSet::from([Purpose::Treatment]),
+            valid_from: known.now - Millis::from_secs(3_600),
+            valid_until: None,
+            notice: Notice { version: "2026-1".to_owned(), hash: Digest::new([4; 32])? },
+            existence_visible: false,
+            basis: LegalBasis::SeparateConsent,
+            head_version: 0,
+        })
+    }
+
+    /// What somebody of the log is called there.
+    fn tokens(&mut self, known: &Known<'_>) -> Option<Vec<Token>> {
+        let from = usize::try_from(self.chance.below(known.log.len() as u64)).ok()?;
+        known.log.iter().skip(from).find_map(|(_, kept)| {
+            let envelope = Envelope::decode(&kept.opening.as_ref()?.envelope).ok()?;
+            let statement = IdentityStatement::decode(envelope.payload()).ok()?;
+            (!statement.tokens.is_empty()).then_some(statement.tokens)
+        })
+    }
+
+    fn bytes(&mut self) -> [u8; 32] {
+        std::array::from_fn(|_| 1 + u8::try_from(self.chance.below(200)).unwrap_or(0))
     }
 
     /// Some entry of the log.

@@ -6,7 +6,9 @@
 
 mod borrowed;
 mod day;
+mod emergency;
 mod forms;
+mod keys;
 mod mistakes;
 mod people;
 mod senders;
@@ -33,6 +35,7 @@ use borrowed::Borrowed;
 use day::Day;
 use mistakes::Mistake;
 use people::Errand;
+use people::Given;
 pub(crate) use people::Referred;
 use senders::Sender;
 pub(crate) use town::{Resident, code_of, hospital_of, residents, towns};
@@ -69,6 +72,9 @@ pub(crate) enum Kind {
     Refer,
     Step,
     Guess,
+    Enrol,
+    Sign,
+    Break,
 }
 
 /// What comes of it.
@@ -96,7 +102,8 @@ pub(crate) struct Load {
     /// What is under way.
     sending: BTreeMap<ActId, senders::Sending>,
     errands: BTreeMap<ActId, Errand>,
-    pub(crate) given: Vec<people::Given>,
+    enrolled: Vec<keys::Enrolled>,
+    pub(crate) given: Vec<Given>,
     pub(crate) seen: Vec<people::Seen>,
     pub(crate) referred: Vec<Referred>,
     /// Milliseconds between two people who come for the same.
@@ -139,9 +146,20 @@ pub struct Counts {
     pub mistakes: u64,
     /// Visits that had come under another's card and were sent anew for the right person.
     pub mended: u64,
+    /// Passkeys for which desks vouched.
+    pub enrolled: u64,
+    /// Things that patients said by passkey.
+    pub signed: u64,
+    /// Glasses that were broken.
+    pub emergencies: u64,
+    /// Of these, judged.
+    pub judged: u64,
 }
 
-const KINDS: [Kind; 8] = [
+/// As many milliseconds as nobody comes for something.
+const NEVER: u64 = u64::MAX;
+
+const KINDS: [Kind; 11] = [
     Kind::Permit,
     Kind::Forbid,
     Kind::Revoke,
@@ -150,6 +168,9 @@ const KINDS: [Kind; 8] = [
     Kind::Refer,
     Kind::Step,
     Kind::Guess,
+    Kind::Enrol,
+    Kind::Sign,
+    Kind::Break,
 ];
 
 impl Load {
@@ -180,6 +201,7 @@ impl Load {
             borrowed,
             sending: BTreeMap::new(),
             errands: BTreeMap::new(),
+            enrolled: Vec::new(),
             given: Vec::new(),
             seen: Vec::new(),
             referred: Vec::new(),
@@ -253,6 +275,9 @@ impl Load {
     /// When the next one comes for this.
     fn come_later(&mut self, hub: &mut Hub, kind: Kind) {
         let every = self.every.get(&kind).copied().unwrap_or(60_000);
+        if every == NEVER {
+            return;
+        }
         let chance = self.comes.get_mut(&kind).expect("every kind has a stream");
         let percent = self.day.as_ref().map_or(100, |day| day.percent(hub.now));
         let wait = Millis::new(1 + chance.below(2 * every) * 100 / percent);
@@ -278,6 +303,9 @@ impl Kind {
     /// Milliseconds between two who come for this, in one world. In that of a day so many that there is one search for every
     /// fourth who has been to a hospital, and of everything else in the mean of the worlds as much for each search.
     fn every(self, setup: &Setup, residents: &[Resident], chance: &mut Chance) -> u64 {
+        if self.is_more() && !setup.more {
+            return NEVER;
+        }
         let (low, high) = self.seconds();
         if setup.today.is_none() {
             return chance.between(low, high).unsigned_abs() * 1_000;
@@ -286,6 +314,11 @@ impl Kind {
         let searches = (residents.len() as u64 / 4).max(1);
         let search = setup.minutes * 60_000 / searches;
         (search * (low + high).unsigned_abs() / (rarer + common).unsigned_abs()).max(1)
+    }
+
+    /// Whether people come for this only where more is asked for than worlds had that were written down before.
+    const fn is_more(self) -> bool {
+        matches!(self, Self::Enrol | Self::Sign | Self::Break)
     }
 
     /// The fewest and the most seconds between two.
@@ -297,7 +330,9 @@ impl Kind {
             Self::Search | Self::Step => (4, 40),
             Self::PullAgain => (10, 100),
             Self::Refer => (15, 150),
-            Self::Guess => (30, 300),
+            Self::Guess | Self::Enrol => (30, 300),
+            Self::Sign => (15, 150),
+            Self::Break => (60, 600),
         }
     }
 }
@@ -317,12 +352,15 @@ impl fmt::Display for ActId {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { messages, consents, revocations, searches, wanted, .. } = self;
-        let Self { opened, referrals, steps, mistakes, mended, .. } = self;
+        let Self {
+            opened, referrals, steps, mistakes, mended, enrolled, signed, emergencies, judged, ..
+        } = self;
         write!(
             f,
             "messages {messages}, consents {consents}, revocations {revocations}, searches {searches}, "
         )?;
         write!(f, "wanted {wanted}, opened {opened}, referrals {referrals}, steps {steps}, ")?;
-        write!(f, "wrong merges {mistakes}, borrowed cards mended {mended}")
+        write!(f, "wrong merges {mistakes}, borrowed cards mended {mended}, passkeys {enrolled}, ")?;
+        write!(f, "signed {signed}, emergencies {emergencies}, judged {judged}")
     }
 }

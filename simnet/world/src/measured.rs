@@ -32,6 +32,10 @@ pub struct Measured {
     pub findable: Times,
     /// How often a member found that the registry's checkpoints contradict each other (L-13).
     pub contradictions: u64,
+    /// How often a member found that the registry had left out what it had acknowledged (L-16).
+    pub omissions: u64,
+    /// When the registry's keepers were first told of what its keys have signed (L-17), since the world began.
+    pub alarmed: Option<Millis>,
     /// What the registry did in each hour.
     pub hours: Vec<Hour>,
     /// Traffic of each method, there and back.
@@ -77,6 +81,17 @@ impl Measured {
     /// Nobody acts any more.
     pub(crate) const fn end(&mut self) {
         self.is_over = true;
+    }
+
+    /// Something is left out.
+    pub(crate) const fn finds_omission(&mut self) {
+        self.omissions += 1;
+    }
+
+    /// The registry's keepers are told.
+    pub(crate) fn is_alarmed(&mut self, now: Timestamp) {
+        let since = now.since(self.began);
+        self.alarmed.get_or_insert(since);
     }
 
     /// A packet is sent.

@@ -13,6 +13,7 @@ mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
 use yiqiao_node_core::glass::Spans;
@@ -23,10 +24,11 @@ use yiqiao_node_core::memory::Held;
 use yiqiao_node_core::state::{Fault, Table, View};
 use yiqiao_node_core::{answers, ask};
 use yiqiao_proto::calls::Method;
-use yiqiao_proto::codes::FacilityKind;
+use yiqiao_proto::codes::{FacilityKind, PersonRole};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::{Envelope, Word as _};
 use yiqiao_proto::id::{Code, DocumentId, PractitionerId, Subject};
+use yiqiao_proto::phi::Phi;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
@@ -284,7 +286,18 @@ impl Node {
     }
 
     /// Hands in what somebody at a screen wants. Told nothing if the process does not run.
-    pub(crate) fn act(&mut self, hub: &mut Hub, act: ActId, input: Input) {
+    pub(crate) fn act(&mut self, hub: &mut Hub, act: ActId, mut input: Input) {
+        if let Input::Vouch(vouching) = &mut input
+            && hub.has_plant(Plant::SelfEnrolled)
+        {
+            vouching.actor = Actor::Staff(Staff {
+                login: "desk".to_owned(),
+                name: Phi::new("某某".to_owned()),
+                role: PersonRole::Desk,
+                departments: [].into(),
+                department: None,
+            });
+        }
         let says = matches!(input, Input::Permit(_) | Input::Forbid(_) | Input::Revoke(_));
         let waiting = Waiting { input: Box::new(input), to: Reply::Act(act) };
         if says && hub.has_plant(Plant::SaidOnly) && self.chance.percent(10) {

@@ -15,6 +15,9 @@
 //! | calls that are under way, how often they are repeated, and what is held in memory | [`bounds`] |
 //! | what comes of wrong merges and borrowed cards | [`persons`] |
 //! | who looks at several patients has another name for each | [`pseudonyms`] |
+//! | passkeys that a desk has seen, and signatures that patients gave | [`passkeys`] |
+//! | emergencies: declared, in the log, judged, told | [`emergency`] |
+//! | releases without deliveries | [`singles`] |
 //! | what holds once all has come to rest | `run` |
 //!
 //! The first violation ends a run.
@@ -23,14 +26,17 @@ mod access;
 mod alike;
 mod bounds;
 mod consent;
+mod emergency;
 mod leases;
 mod log;
 mod members;
 mod messages;
 mod model;
 mod names;
+mod passkeys;
 mod persons;
 mod pseudonyms;
+mod singles;
 mod trees;
 
 use yiqiao_proto::directory::Directory;
@@ -70,6 +76,8 @@ pub(crate) struct Oracle {
     bounds: bounds::Bounds,
     persons: persons::Persons,
     pseudonyms: pseudonyms::Pseudonyms,
+    passkeys: passkeys::Passkeys,
+    emergencies: emergency::Emergencies,
     hostile: Option<Who>,
     attack: Option<Attack>,
     violation: Option<Violation>,
@@ -97,6 +105,8 @@ impl Oracle {
             bounds: bounds::Bounds::default(),
             persons: persons::Persons::of(&region, residents),
             pseudonyms: pseudonyms::Pseudonyms::default(),
+            passkeys: passkeys::Passkeys::default(),
+            emergencies: emergency::Emergencies::default(),
             hostile,
             attack,
             region,

@@ -92,11 +92,29 @@ pub enum Plant {
     NumberBelieved,
     /// Nodes show a copy of another holder's document although the machine denies it.
     DeniedOpened,
+    /// Nodes take a passkey that somebody brings as if a desk had seen it.
+    SelfEnrolled,
+    /// The list that all processes have does not say who may vouch for passkeys: so everybody may.
+    AllVouch,
+    /// Nodes ask for documents in emergencies that nobody has declared.
+    GlassInvented,
+    /// Nodes hand in another event in place of those by which the glass was broken.
+    GlassUnsaid,
+    /// Nodes forget what patients are to be told.
+    GlassUntold,
+    /// Nodes show no emergency to who is to judge it.
+    GlassUnjudged,
+    /// Nodes say another hash of their audit than it has.
+    AnchorElsewhere,
+    /// The registry goes on waiting for halves that have come.
+    SingleKept,
+    /// The registry's machine leaves objections out of the head that comes before a first receipt.
+    HeadThinned,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 52] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -140,6 +158,15 @@ impl Plant {
         Self::QuotasAnew,
         Self::NumberBelieved,
         Self::DeniedOpened,
+        Self::SelfEnrolled,
+        Self::AllVouch,
+        Self::GlassInvented,
+        Self::GlassUnsaid,
+        Self::GlassUntold,
+        Self::GlassUnjudged,
+        Self::AnchorElsewhere,
+        Self::SingleKept,
+        Self::HeadThinned,
     ];
 
     /// Its name on the command line.
@@ -188,6 +215,15 @@ impl Plant {
             Self::QuotasAnew => "quotas-anew",
             Self::NumberBelieved => "number-believed",
             Self::DeniedOpened => "denied-opened",
+            Self::SelfEnrolled => "self-enrolled",
+            Self::AllVouch => "all-vouch",
+            Self::GlassInvented => "glass-invented",
+            Self::GlassUnsaid => "glass-unsaid",
+            Self::GlassUntold => "glass-untold",
+            Self::GlassUnjudged => "glass-unjudged",
+            Self::AnchorElsewhere => "anchor-elsewhere",
+            Self::SingleKept => "single-kept",
+            Self::HeadThinned => "head-thinned",
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) enum Part {
     Mistakes,
     Long,
     Borrowed,
+    Policy,
 }
 
 /// The stream of one thing of a part.

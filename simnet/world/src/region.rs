@@ -17,7 +17,14 @@ use zeroize::Zeroizing;
 
 use crate::limits::LEASE;
 use crate::network::Who;
+use crate::plant::Plant;
+use crate::randomness::{Part, stream};
 use crate::setup::Setup;
+
+/// The domain of passkeys, and the page on which they sign.
+pub(crate) const RP_ID: &str = "sim.example";
+/// See [`RP_ID`].
+pub(crate) const ORIGIN: &str = "https://sim.example";
 
 /// The members, and where their keys come from. Clones share what they know.
 #[derive(Clone, Debug)]
@@ -60,7 +67,10 @@ impl Region {
         let (seed, suite) = (setup.seed, if setup.cheap { Suite::Simulation } else { Suite::International });
         let mut codes = vec![constant("registry")];
         codes.extend_from_slice(nodes);
-        let list = list((suite, seed), &codes, later, now);
+        let mut list = list((suite, seed), &codes, later, now);
+        if setup.plant == Some(Plant::AllVouch) {
+            list.policy.vouchers.clear();
+        }
         let first = Envelope::sign(&code(), &list, &key((suite, seed), Who::REGISTRY, For::Authority, 0));
         let directory = Directory::first(&code(), &list.authority, &first);
         let directory = directory.expect("the authority has signed the list just now");
@@ -75,6 +85,11 @@ impl Region {
             first: Arc::new(first),
             directory,
         }
+    }
+
+    /// Who may vouch for passkeys, whatever processes make of it (C-9).
+    pub(crate) fn vouchers(&self) -> Vec<Code> {
+        vouchers(&self.codes)
     }
 
     /// How a process stands in a list that admits it.
@@ -167,19 +182,26 @@ fn list(made: (Suite, u64), codes: &[Code], later: Option<Who>, now: Timestamp) 
             suites: BTreeSet::from([made.0]),
             lease: LEASE,
             default_rule: DefaultRule::Deny,
-            break_glass: true,
+            // Four of five regions know emergencies (M-10).
+            break_glass: stream(made.1, Part::Policy, 0).percent(80),
             proofs: 7,
             open_without_lease: false,
             evaluations_per_day: 1_000_000,
             evaluations_backfill: 0,
-            rp_id: None,
-            origins: Vec::new(),
-            vouchers: Vec::new(),
+            rp_id: Some(RP_ID.to_owned()),
+            origins: vec![ORIGIN.to_owned()],
+            vouchers: vouchers(codes),
         },
         members,
         token_keys: vec![token_secret(made.1, 1).public()],
         log_id: constant("log-1"),
     }
+}
+
+/// Every other hospital may vouch for passkeys (C-9).
+fn vouchers(codes: &[Code]) -> Vec<Code> {
+    let vouchers: BTreeSet<Code> = codes.iter().skip(1).step_by(2).cloned().collect();
+    vouchers.into_iter().collect()
 }
 
 fn member(made: (Suite, u64), who: Who, code: &Code) -> Member {

@@ -2,8 +2,9 @@
 //! service does with threads is done here in one step after the other.
 
 mod ledger;
+mod thinned;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use yiqiao_node_core::memory::Held;
 use yiqiao_proto::codes::RefusalCode;
@@ -275,6 +276,9 @@ impl Registry {
             let outcome = running.handle_one(&job.input, &mut view, &mut records, &mut self.fountain)?;
             handled.push((job, outcome));
         }
+        if hub.has_plant(Plant::HeadThinned) {
+            thinned::thin(&records, &mut view);
+        }
         hub.note(self.who, format_args!("batch {} kept {}", handled.len(), records.len()));
         let leases = |(job, outcome): &(Job, Result<Outcome, Refused>)| {
             matches!(*job.input, Input::Lease(_)) && outcome.is_ok()
@@ -297,6 +301,11 @@ impl Registry {
             ToKeep::Tally(_) | ToKeep::Alarm(_) => None,
         });
         hub.oracle.accepts(hub.now, words);
+        for record in &records {
+            if let ToKeep::Alarm(alarm) = record {
+                hub.oracle.is_alarmed(hub.now, &alarm.member);
+            }
+        }
         let mut grown = Vec::new();
         if !records.is_empty() {
             let written = state::feeds_written(&view);
@@ -375,6 +384,12 @@ impl Registry {
             ("counts of vouchers", state::Table::SelfVouched),
         ];
         tables.map(|(what, table)| Held { what, count: running.ledger.count(table), max }).into()
+    }
+
+    /// What the index has of releases and deliveries that have no other half.
+    pub(crate) fn singles(&self) -> BTreeSet<Vec<u8>> {
+        let running = self.running.as_ref();
+        running.map(|running| running.ledger.keys(state::Table::Single)).unwrap_or_default()
     }
 
     /// A time that the process set itself has come.

@@ -7,6 +7,7 @@ use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::ask;
 use yiqiao_proto::codes::{PersonRole, ReferralAct};
 use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
 
 use crate::load::{Load, Referred};
 use crate::network::Who;
@@ -19,6 +20,7 @@ use crate::registry::Registry;
 /// # Errors
 /// What has not.
 pub(crate) fn has_come(
+    now: Timestamp,
     oracle: &Oracle,
     load: &Load,
     registry: &Registry,
@@ -62,9 +64,13 @@ pub(crate) fn has_come(
         oracle.check_documents(node)?;
         oracle.check_said(node)?;
         oracle.check_moved(node)?;
+        oracle.check_emergencies(node)?;
+    }
+    if registry.singles() != oracle.singles() {
+        return Err("the registry waits for other releases and deliveries than have no other half".to_owned());
     }
     let honest = nodes.values().filter(|node| oracle.hostile() != Some(node.who));
-    honest.into_iter().try_for_each(|node| oracle.check_audit(node))?;
+    honest.into_iter().try_for_each(|node| oracle.check_audit(now, node))?;
     let hostile = |referred: &&Referred| [referred.from, referred.to].map(Some).contains(&oracle.hostile());
     load.referred.iter().filter(|referred| !hostile(referred)).try_for_each(|referred| agree(nodes, referred))
 }

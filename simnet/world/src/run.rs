@@ -519,6 +519,8 @@ impl World {
             }
             Happening::List => plan(hub, Millis::new(0), sign(Change::Nothing)),
             Happening::RevokeAll => self.load.revoke_all(hub),
+            Happening::ForbidAll => self.load.forbid_all(hub),
+            Happening::AskAll => self.load.ask_all(hub),
             Happening::PermitAll => self.load.permit_all(hub),
             Happening::LookAll => self.load.look_all(hub),
             Happening::PullAll => self.load.pull_all(hub),
@@ -610,7 +612,8 @@ impl World {
             return Err("the authority has not done all that it planned".to_owned());
         }
         let newest = self.hub.authority.version();
-        rest::has_come(&self.hub.oracle, &self.load, &self.registry, &self.nodes, newest)
+        let now = self.hub.now;
+        rest::has_come(now, &self.hub.oracle, &self.load, &self.registry, &self.nodes, newest)
     }
 
     /// The authority or an operator does something.

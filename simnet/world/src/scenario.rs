@@ -35,6 +35,9 @@ pub struct Scenario {
     /// A day with a morning peak.
     #[serde(default)]
     pub rhythm: bool,
+    /// People come for passkeys and in emergencies, too.
+    #[serde(default)]
+    pub more: bool,
     /// Only a part of the residents come, each with the last visits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub today: Option<Today>,
@@ -125,6 +128,7 @@ impl Scenario {
             real: !setup.cheap,
             calm: false,
             rhythm: setup.rhythm,
+            more: setup.more,
             today: setup.today,
             plant: setup.plant.map(|plant| plant.to_string()),
             rates: setup.rates.map(Changed::all).unwrap_or_default(),
@@ -152,6 +156,7 @@ impl Scenario {
             heals_at_ms: self.heals_at_ms,
             cheap: !self.real,
             rhythm: self.rhythm,
+            more: self.more,
             today: self.today,
             plant: self.plant()?,
             rates: Some(self.rates.over(drawn)),

@@ -30,6 +30,8 @@ pub struct Setup {
     pub backwards: bool,
     /// People come as in a day that begins at midnight and is as long as the world lives, with a peak in the morning.
     pub rhythm: bool,
+    /// People come for passkeys and in emergencies, too.
+    pub more: bool,
     /// Only a part of the residents come; without it the systems send what all of them have lived through.
     pub today: Option<Today>,
     /// When all heals, if before the end.
@@ -116,6 +118,10 @@ pub enum Happening {
     RevokeAll,
     /// Everybody permits everything to every hospital around, within a minute.
     PermitAll,
+    /// Everybody objects to everything, within a minute.
+    ForbidAll,
+    /// Every hospital asks every other around for a document of everybody it knows, of which nobody has told it, within a minute.
+    AskAll,
     /// Every hospital searches for everybody it knows, within a minute.
     LookAll,
     /// What anybody has found is pulled, within a minute, if it is not here.
@@ -163,6 +169,7 @@ impl Setup {
             plant: None,
             backwards: false,
             rhythm: false,
+            more: true,
             today: None,
             heals_at_ms: None,
             rates: None,

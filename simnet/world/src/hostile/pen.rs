@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
-use yiqiao_proto::calls::{Call, FeedAnswer, LeaseAnswer, Method, SearchReply, SubmitAnswer, SubmitRequest};
+use yiqiao_proto::calls::{
+    Call, FeedAnswer, InventoryAnswer, LeaseAnswer, Method, SearchReply, SubmitAnswer, SubmitRequest,
+};
 use yiqiao_proto::directive::{Act, Directive};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Word};
 use yiqiao_proto::id::Code;
+use yiqiao_proto::inventory::Inventory;
 use yiqiao_proto::lease::{Change, FeedItem, HeadChange, Lease, Told};
 use yiqiao_proto::limits::LEASE_MS_MAX;
 use yiqiao_proto::log::Opening;
@@ -53,12 +56,17 @@ impl Pen {
         let Carried::Answer(Ok(bytes)) = &mut packet.body else { return None };
         let (method, request) = self.asked.remove(&packet.call)?;
         let method = Method::try_from(method).ok()?;
-        let percent = if method == Method::Search { SEARCHES } else { OTHERS };
+        let percent = match method {
+            Method::Search => SEARCHES,
+            Method::Inventory => 100,
+            _ => OTHERS,
+        };
         if !self.chance.percent(percent) {
             return None;
         }
         let (changed, how) = match (attack, method) {
             (Attack::Omit, Method::Search) => (self.leaves_out(bytes)?, "signs less"),
+            (Attack::Omit, Method::Inventory) => (self.holds_less(bytes)?, "signs that it holds less"),
             (Attack::Bend, Method::Lease) => (self.lease(bytes)?, "signs another lease"),
             (Attack::Bend, Method::Feed) => (self.feed(bytes)?, "tells another feed"),
             (Attack::Bend, Method::Submit) => (self.receipt(bytes, &request)?, "signs another tree"),
@@ -82,6 +90,16 @@ impl Pen {
         });
         let envelope = self.sign(&answer, For::Words);
         (answer.entries.len() < before).then(|| SearchReply { envelope }.encode_to_vec())
+    }
+
+    /// What the index holds of one hospital's subjects is nothing.
+    fn holds_less(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut inventory: Inventory = word(&InventoryAnswer::from_bytes(bytes).ok()?.envelope)?;
+        for holding in &mut inventory.holdings {
+            (holding.number, holding.last) = (0, None);
+        }
+        let envelope = self.sign(&inventory, For::Words);
+        (inventory.publisher == self.left_out).then(|| InventoryAnswer { envelope }.encode_to_vec())
     }
 
     fn lease(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {

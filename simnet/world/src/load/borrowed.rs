@@ -13,6 +13,7 @@ use yiqiao_simnet::feeds::{Event as Told, Feed};
 use yiqiao_simnet::town::{Patient, Town};
 use yiqiao_simnet::visits::{Key, Visit};
 
+use super::people::By;
 use super::town::{events, node_of};
 use super::wish::What;
 use super::{Act, Load, mistakes};
@@ -195,7 +196,7 @@ impl Load {
         borrowed.is_mended = true;
         hub.note(node, format_args!("act {id} mends {} under another's card", entries.len()));
         for entry in entries {
-            self.begin_by(hub, Millis::new(0), node, What::Withdraw { entry }, false);
+            self.begin_by(hub, Millis::new(0), node, What::Withdraw { entry }, By::Staff);
         }
         events.into_iter().for_each(|event| self.send_anew(hub, node, town, event));
         self.counts.mended += 1;

@@ -66,12 +66,14 @@ pub(super) fn permit(
     }
 }
 
+/// Who objects to everybody objects also for emergencies (D-8).
 pub(super) fn forbid(to: Option<Code>, classes: BTreeSet<DocumentClass>, now: Timestamp) -> NewForbid {
+    let purposes = [Purpose::Treatment, Purpose::Emergency].into_iter().filter(|_| to.is_none()).collect();
     NewForbid {
         grantee: Grantee { organisation: to, ..Grantee::default() },
         custodian: None,
         what: What { classes, ..What::default() },
-        purposes: BTreeSet::new(),
+        purposes,
         valid_from: an_hour_before(now),
         valid_until: None,
         notice: notice(),
@@ -87,11 +89,11 @@ fn notice() -> Notice {
     Notice { version: "2026-1".to_owned(), hash: Digest::new([4; 32]).expect("not all zeros") }
 }
 
-pub(crate) fn search(actor: Actor, subject: Subject) -> Search {
+pub(super) fn search(actor: Actor, subject: Subject, purpose: Purpose) -> Search {
     Search {
         actor,
         subject,
-        purpose: Purpose::Treatment,
+        purpose,
         referral: None,
         classes: BTreeSet::new(),
         types: BTreeSet::new(),

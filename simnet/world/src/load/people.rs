@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::answers::Found;
 use yiqiao_node_core::desk::NewPermit;
-use yiqiao_node_core::machine::{Checkpoint, Input, KnownLog, Outcome};
+use yiqiao_node_core::machine::{self, Checkpoint, Input, KnownLog, Outcome};
 use yiqiao_node_core::receive::Want;
 use yiqiao_node_core::{answers, ask, desk};
 use yiqiao_proto::calls::Method;
@@ -18,7 +18,9 @@ use yiqiao_proto::phi::Phi;
 use yiqiao_proto::referral::after;
 use yiqiao_proto::time::Millis;
 
+use super::emergency;
 use super::forms::{self, form, listed, own_listed, patient, staff, statement};
+use super::keys::Enrolled;
 use super::wish::{Then, What};
 use super::{Act, ActId, Kind, Load, Resident};
 use crate::hub::{Event, Hub};
@@ -34,12 +36,22 @@ pub(super) struct Errand {
     node: Who,
     tries: u32,
     what: What,
-    /// It is the patient who looks, and not a physician.
-    by_patient: bool,
+    by: By,
     /// A signed query that the registry is being asked.
     query: Option<Query>,
     /// A patient's signed question that the registry is being asked, and how many words the log had then.
     reading: Option<(Envelope, u64)>,
+}
+
+/// Who looks, pulls and opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The patient.
+    Patient,
+    /// A physician of the patient's.
+    Staff,
+    /// A physician who has broken the glass.
+    Emergency,
 }
 
 /// A search under way.
@@ -58,10 +70,10 @@ struct Query {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {
     pub(super) node: Who,
-    resident: usize,
-    word: u64,
+    pub(super) resident: usize,
+    pub(super) word: u64,
     /// Which of the patient's tokens it is of.
-    token: usize,
+    pub(super) token: usize,
 }
 
 /// What somebody found once.
@@ -118,6 +130,30 @@ impl Load {
         self.begin_all(hub, wishes);
     }
 
+    /// Everybody objects to everything within a minute, at the last hospital that knows them: a permit that was said before does not beat
+    /// that.
+    pub(crate) fn forbid_all(&mut self, hub: &mut Hub) {
+        let mut wishes = Vec::new();
+        for (resident, of) in self.residents.iter().enumerate() {
+            let Some(at) = of.known_at.last() else { continue };
+            wishes.push((*at, What::Forbid { resident, to: None, classes: BTreeSet::new() }));
+        }
+        self.begin_all(hub, wishes);
+    }
+
+    /// Every hospital asks every other around for a document of everybody it knows within a minute, unsought.
+    pub(crate) fn ask_all(&mut self, hub: &mut Hub) {
+        let mut wishes = Vec::new();
+        for (resident, of) in self.residents.iter().enumerate() {
+            for (at, node) in of.known_at.iter().enumerate() {
+                let guess =
+                    |holder: &Who| (*node, What::Guess { resident, holder: *holder, how: 1 + 3 * at as u64 });
+                wishes.extend(of.near.iter().filter(|holder| *holder != node).map(guess));
+            }
+        }
+        self.begin_all(hub, wishes);
+    }
+
     /// Every hospital searches for everybody it knows within a minute.
     pub(crate) fn look_all(&mut self, hub: &mut Hub) {
         let mut wishes = Vec::new();
@@ -141,18 +177,18 @@ impl Load {
     fn begin_all(&mut self, hub: &mut Hub, wishes: Vec<(Who, What)>) {
         for (node, what) in wishes {
             let wait = Millis::new(self.chance.below(60_000));
-            self.begin_by(hub, wait, node, what, true);
+            self.begin_by(hub, wait, node, what, By::Patient);
         }
     }
 
-    fn begin(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What) {
-        let by_patient = self.chance.percent(60);
-        self.begin_by(hub, wait, node, what, by_patient);
+    pub(super) fn begin(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What) {
+        let by = if self.chance.percent(60) { By::Patient } else { By::Staff };
+        self.begin_by(hub, wait, node, what, by);
     }
 
-    pub(super) fn begin_by(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What, by_patient: bool) {
+    pub(super) fn begin_by(&mut self, hub: &mut Hub, wait: Millis, node: Who, what: What, by: By) {
         let id = self.new_id();
-        self.errands.insert(id, Errand { node, tries: 0, what, by_patient, query: None, reading: None });
+        self.errands.insert(id, Errand { node, tries: 0, what, by, query: None, reading: None });
         hub.after(wait, Event::Act(id, Act::Go));
     }
 
@@ -170,7 +206,10 @@ impl Load {
             return self.again(hub, id);
         }
         match self.input(hub, node, errand) {
-            Some(input) => self.hand(hub, node, id, input),
+            Some(input) => {
+                hub.oracle.is_handed_in(node.who, &input);
+                self.hand(hub, node, id, input);
+            }
             // The screen does not offer it.
             None => drop(self.errands.remove(&id)),
         }
@@ -182,7 +221,12 @@ impl Load {
         let subject = |resident: &usize| self.subject(node, *resident);
         let person = |resident: &usize| self.residents.get(*resident);
         let own = |resident: &usize| Some(patient(person(resident)?, subject(resident)?));
-        let looks = |resident: &usize| if errand.by_patient { own(resident) } else { Some(head()) };
+        let purpose = errand.by.purpose();
+        let looks = |resident: &usize| match errand.by {
+            By::Patient => own(resident),
+            By::Staff => Some(head()),
+            By::Emergency => Some(staff(node.who, PersonRole::Physician)),
+        };
         Some(match &errand.what {
             What::Permit { resident, to, custodian, classes } => {
                 let permit = forms::permit(to.clone(), custodian.clone(), classes.clone(), now);
@@ -198,14 +242,14 @@ impl Load {
             What::Revoke { given } => self.revocation(node, self.given.get(*given)?)?,
             What::Search { resident, then } => {
                 let actor = if *then == Then::Compare { own(resident)? } else { looks(resident)? };
-                Input::Search(Box::new(forms::search(actor, subject(resident)?)))
+                Input::Search(Box::new(forms::search(actor, subject(resident)?, purpose)))
             }
             What::Want { resident, documents } => Input::Want(Box::new(Want {
                 actor: looks(resident)?,
                 subject: Some(subject(resident)?),
                 referral: None,
                 documents: documents.clone(),
-                purpose: Purpose::Treatment,
+                purpose,
                 treating: false,
             })),
             What::Guess { .. } => return None,
@@ -227,6 +271,13 @@ impl Load {
             What::Withdraw { entry } => {
                 Input::Withdraw { entry: *entry, reason: WithdrawalReason::WrongPatient }
             }
+            What::Enrol { resident, number, by_desk } => {
+                self.vouching(node, (*resident, *number, *by_desk))?
+            }
+            What::Prepare { of, wanted, .. } => self.wished(hub, node, (*of, wanted))?,
+            What::Sign { signed, .. } => Input::Sign(signed.clone()),
+            What::Break { resident } => emergency::breaking(node.who, subject(resident)?),
+            What::Judge { id } => emergency::judging(node.who, *id),
         })
     }
 
@@ -236,12 +287,18 @@ impl Load {
 
     fn revocation(&self, node: &Node, given: &Given) -> Option<Input> {
         let subject = self.subject(node, given.resident)?;
+        let wish = self.taken_back(node, given)?;
+        Some(Input::Revoke(Box::new((statement(node.who, subject), wish))))
+    }
+
+    /// What takes it back.
+    pub(super) fn taken_back(&self, node: &Node, given: &Given) -> Option<desk::NewRevocation> {
+        let subject = self.subject(node, given.resident)?;
         let directive = node.ask(|_, view| ask::directive(given.word, view))??;
         let patient = node.ask(|machine, view| machine.patient(&subject, view))??;
         let token = *patient.tokens.get(given.token)?;
         let reason = RevocationReason::PatientWish;
-        let wish = desk::NewRevocation { directives: vec![(directive, token)], reason, lifts: false };
-        Some(Input::Revoke(Box::new((statement(node.who, subject), wish))))
+        Some(desk::NewRevocation { directives: vec![(directive, token)], reason, lifts: false })
     }
 
     fn filing(&self, node: &Node, referred: &Referred) -> Option<Input> {
@@ -277,15 +334,33 @@ impl Load {
             }
         }
         if let (What::Search { resident, then }, Some(query)) = (&what, errand.query.take()) {
-            let (resident, then) = (*resident, *then);
+            let (resident, then, by) = (*resident, *then, errand.by);
             self.errands.remove(&id);
             if outcome == Ok(Outcome::Done) {
-                self.searched(hub, node, id, &query, (resident, then));
+                self.searched(hub, (node, by), id, &query, (resident, then));
             }
             return;
         }
+        let by = errand.by;
         self.errands.remove(&id);
         match (what, outcome) {
+            (What::Enrol { resident, number, .. }, Ok(Outcome::Said(_))) => {
+                self.counts.enrolled += 1;
+                self.enrolled.push(Enrolled { node, resident, number });
+            }
+            (What::Prepare { of, wanted, .. }, Ok(Outcome::Prepared(prepared))) => {
+                self.signs(hub, nodes, (of, wanted), &prepared);
+            }
+            (What::Prepare { of, wanted, left }, Ok(Outcome::Said(_)))
+            | (
+                What::Prepare { of, wanted, left },
+                Err(NotTaken::Refused(machine::Refused::PasskeyWaiting)),
+            ) => self.prepares_later(hub, node, (of, wanted), left),
+            (What::Sign { of, wanted, .. }, Ok(Outcome::Said(words))) => self.is_signed(of, &wanted, words),
+            (What::Break { resident }, Ok(Outcome::GlassBroken { id, .. })) => {
+                self.glass_is_broken(hub, node, resident, id);
+            }
+            (What::Judge { .. }, Ok(Outcome::Done)) => self.counts.judged += 1,
             (What::Permit { resident, .. } | What::Forbid { resident, .. }, Ok(Outcome::Said(words))) => {
                 self.counts.consents += 1;
                 let given = (0..).zip(words).map(|(token, word)| Given { node, resident, word, token });
@@ -294,7 +369,7 @@ impl Load {
             (What::Revoke { .. }, Ok(Outcome::Said(_))) => self.counts.revocations += 1,
             (What::Want { resident, documents }, Ok(Outcome::Done)) => {
                 self.counts.wanted += documents.len() as u64;
-                self.open_later(hub, node, resident, &documents);
+                self.open_later(hub, (node, by), resident, &documents);
             }
             (What::Open { holder, entry, .. }, Ok(outcome)) => {
                 self.opened(hub, nodes, node, (&holder, &entry), &outcome);
@@ -394,7 +469,7 @@ impl Load {
     fn searched(
         &mut self,
         hub: &mut Hub,
-        who: Who,
+        (who, by): (Who, By),
         id: ActId,
         query: &Query,
         (resident, then): (usize, Then),
@@ -411,7 +486,7 @@ impl Load {
         hub.note(who, format_args!("act {id} finds {}", found.entries.len()));
         self.counts.searches += 1;
         let documents: Vec<_> = found.entries.iter().map(|entry| listed(&entry.word)).collect();
-        self.want(hub, (who, resident), documents, then);
+        self.want(hub, (who, resident, by), documents, then);
     }
 
     /// What the registry answered to a patient who reads the own log: it goes on with the next page, then under the next token.
@@ -460,7 +535,7 @@ impl Load {
     fn want(
         &mut self,
         hub: &mut Hub,
-        (node, resident): (Who, usize),
+        (node, resident, by): (Who, usize, By),
         mut documents: Vec<ListedDocument>,
         then: Then,
     ) {
@@ -469,17 +544,29 @@ impl Load {
             return;
         }
         self.seen.push(Seen { node, resident, documents: documents.clone() });
-        if then == Then::Pull && self.chance.percent(60) {
-            self.begin(hub, Millis::new(3_000), node, What::Want { resident, documents });
+        let (wait, what) = (Millis::new(3_000), What::Want { resident, documents });
+        if by == By::Emergency {
+            self.begin_by(hub, wait, node, what, by);
+        } else if then == Then::Pull && self.chance.percent(60) {
+            self.begin(hub, wait, node, what);
         }
     }
 
-    fn open_later(&mut self, hub: &mut Hub, node: Who, resident: usize, documents: &[ListedDocument]) {
+    fn open_later(
+        &mut self,
+        hub: &mut Hub,
+        (node, by): (Who, By),
+        resident: usize,
+        documents: &[ListedDocument],
+    ) {
         for document in documents.iter().take(3) {
             let wait = Millis::new(1_000 + self.chance.below(120_000));
             let (holder, entry) = (document.holder.clone(), document.entry_id);
             let what = What::Open { resident, holder, entry };
-            self.begin(hub, wait, node, what);
+            match by {
+                By::Emergency => self.begin_by(hub, wait, node, what, by),
+                By::Patient | By::Staff => self.begin(hub, wait, node, what),
+            }
         }
     }
 
@@ -487,6 +574,10 @@ impl Load {
     pub(super) fn give_up(&mut self, hub: &mut Hub, id: ActId) {
         if self.sending.contains_key(&id) {
             return self.send_again(hub, id);
+        }
+        if matches!(self.errands.get(&id), Some(Errand { what: What::Sign { .. }, .. })) {
+            // What was signed may have been taken: who comes again signs anew.
+            return drop(self.errands.remove(&id));
         }
         self.again(hub, id);
     }
@@ -502,6 +593,15 @@ impl Load {
         let id = self.new_id();
         self.errands.insert(id, Errand { query: None, ..errand });
         hub.after(wait, Event::Act(id, Act::Go));
+    }
+}
+
+impl By {
+    const fn purpose(self) -> Purpose {
+        match self {
+            Self::Patient | Self::Staff => Purpose::Treatment,
+            Self::Emergency => Purpose::Emergency,
+        }
     }
 }
 

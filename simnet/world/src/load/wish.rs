@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use yiqiao_node_core::passkey::Signed;
 use yiqiao_proto::codes::{DocumentClass, ReferralAct};
 use yiqiao_proto::form::ListedDocument;
-use yiqiao_proto::id::{Code, EntryId, ReferralId};
+use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId};
 use yiqiao_proto::referral::{Side, side_of};
 use yiqiao_simnet::chance::Chance;
 
-use super::people::{Referred, Seen};
+use super::keys::{Enrolled, Wanted};
+use super::people::{Given, Referred, Seen};
 use super::{Kind, Load, Resident};
+use crate::limits::TRIES_MAX;
 use crate::network::Who;
 
 /// What somebody is about.
@@ -74,6 +77,31 @@ pub(super) enum What {
     Withdraw {
         entry: EntryId,
     },
+    /// A passkey of this number is to be vouched for: the patient stands before a desk, or does not.
+    Enrol {
+        resident: usize,
+        number: u64,
+        by_desk: bool,
+    },
+    /// Something is to be signed by a passkey that was enrolled; so often the patient still comes again.
+    Prepare {
+        of: usize,
+        wanted: Wanted,
+        left: u32,
+    },
+    Sign {
+        of: usize,
+        wanted: Wanted,
+        signed: Box<Signed>,
+    },
+    /// The glass is broken over somebody.
+    Break {
+        resident: usize,
+    },
+    /// Somebody else says what to think of it.
+    Judge {
+        id: Digest,
+    },
 }
 
 /// What is done with what a search finds.
@@ -90,7 +118,7 @@ pub(super) enum Then {
 impl Load {
     /// Who wants what, and where.
     pub(super) fn draw(&mut self, kind: Kind) -> Option<(Who, What)> {
-        let Self { residents, everywhere, chance, given, seen, referred, .. } = self;
+        let Self { residents, everywhere, chance, given, seen, referred, enrolled, came, .. } = self;
         let resident = usize::try_from(chance.below(residents.len() as u64)).ok()?;
         let Resident { known_at: known, near: around, .. } = residents.get(resident)?;
         if known.is_empty() {
@@ -125,6 +153,19 @@ impl Load {
                 let Seen { node, resident, documents } = seen.get(index(chance, seen.len())?)?.clone();
                 (node, What::Want { resident, documents })
             }
+            Kind::Enrol => (at, What::Enrol { resident, number: *came, by_desk: chance.percent(85) }),
+            Kind::Sign => {
+                let of = index(chance, enrolled.len())?;
+                let Enrolled { node, resident, .. } = *enrolled.get(of)?;
+                let is_own = |given: &Given| given.node == node && given.resident == resident;
+                let wanted = match chance.below(10) {
+                    0..3 => Wanted::Revoke(given.iter().rposition(is_own)?),
+                    3..6 => Wanted::Forbid(chance.percent(80).then(|| code(other)), classes),
+                    _ => Wanted::Permit(code(other)),
+                };
+                (node, What::Prepare { of, wanted, left: TRIES_MAX })
+            }
+            Kind::Break => (at, What::Break { resident }),
             Kind::Refer if at != other => (at, What::Draft { resident, to: code(other) }),
             Kind::Refer => return None,
             Kind::Step => {
@@ -158,6 +199,11 @@ impl What {
             Self::File { .. } => "file",
             Self::Step { .. } => "step",
             Self::Withdraw { .. } => "withdraw",
+            Self::Enrol { .. } => "enrol",
+            Self::Prepare { .. } => "prepare",
+            Self::Sign { .. } => "sign",
+            Self::Break { .. } => "break",
+            Self::Judge { .. } => "judge",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One batch of a node: handled, durable, answered, and its effects carried out, in this order.
 
 use yiqiao_node_core::machine::{Checkpoint, Effect, Handled, Input, Outcome, Stop};
-use yiqiao_node_core::state::{Body, Fault, Record, View};
+use yiqiao_node_core::state::{Body, Fault, Record, View, kept};
 
 use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
@@ -85,6 +85,8 @@ impl Node {
                 // What is planted there is to be seen by what is let go.
                 Took::Release(_) if hub.has_plant(Plant::ClockStands) || hub.has_plant(Plant::ListUnread) => {
                 }
+                Took::Glass(broken) => hub.oracle.breaks(self.who, &broken),
+                Took::Omission => hub.oracle.finds_omission(hub.now, self.who),
                 Took::Release(release) => hub.oracle.releases(hub.now, self.who, &release),
             }
         }
@@ -146,6 +148,10 @@ enum Took {
     /// Two checkpoints of which neither continues the other.
     Contradiction,
     Release(Vec<u8>),
+    /// The glass is broken over somebody.
+    Glass(kept::Broken),
+    /// The registry has left out what it had acknowledged.
+    Omission,
 }
 
 impl Running {
@@ -163,6 +169,8 @@ impl Running {
                     took.push(Took::Items(fed_to, items));
                 }
                 (_, Some(Body::Contradicted(_))) => took.push(Took::Contradiction),
+                (_, Some(Body::Broken(broken))) => took.push(Took::Glass(broken.clone())),
+                (_, Some(Body::Omitted(_))) => took.push(Took::Omission),
                 (_, Some(Body::Released(released))) => took.push(Took::Release(released.release.clone())),
                 _ => {}
             }

@@ -12,6 +12,9 @@ use crate::network::Who;
 use crate::plant::Plant;
 use crate::region::code;
 
+/// By which the list of emergencies that wait for a verdict begins, among what stands in lists.
+const GLASS_OPEN: u8 = 50;
+
 pub(super) struct Ledger {
     book: Book,
     durable: Register,
@@ -92,6 +95,12 @@ impl Ledger {
                 *value = kept::Notices { taken_back: Vec::new(), ..kept }.encode_to_vec();
             });
         }
+        let forgotten: &[u8] = match plant {
+            Some(Plant::GlassUntold) => &[Table::Informing as u8],
+            Some(Plant::GlassUnjudged) => &[Table::Listed as u8, GLASS_OPEN],
+            _ => &[],
+        };
+        written.retain(|key, _| forgotten.is_empty() || !key.starts_with(forgotten));
         if plant == Some(Plant::CountedAnew) {
             let counts = written.iter().filter(|(key, _)| key.first() == Some(&(Table::Asker as u8)));
             let anew = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::answers::{Events, LeftOut};
 use yiqiao_node_core::audit::{Act, Anchors, Of, Shown};
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_node_core::limits::ANCHOR_AFTER;
+use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::codes::{AccessAct, AccessOutcome};
 use yiqiao_proto::envelope::{Envelope, Word as _};
 use yiqiao_proto::id::{Code, Digest, EntryId};
@@ -13,6 +14,7 @@ use yiqiao_proto::release::PullRequest;
 use yiqiao_proto::time::Timestamp;
 
 use super::Oracle;
+use crate::limits::CALL_WAIT;
 use crate::network::Who;
 use crate::node::Node;
 
@@ -63,8 +65,10 @@ impl Oracle {
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_audit(&self, node: &Node) -> Result<(), String> {
-        let (who, lines) = (node.who, audit_of(node)?);
+    pub(crate) fn check_audit(&self, now: Timestamp, node: &Node) -> Result<(), String> {
+        let anchors = self.anchors_of(&node.code);
+        let (who, lines) = (node.who, audit_of(node, &anchors)?);
+        check_anchored(now, node, &lines, &anchors)?;
         let mut written = Times::new();
         for line in lines.values().filter(|line| line.act == Act::Release) {
             let (Some(asker), Some(entry)) = (line.counterpart.clone(), line.entry) else {
@@ -162,6 +166,16 @@ impl Oracle {
         }
     }
 
+    /// What a member has said in the log of its audit: hashes of the chain, by numbers of lines.
+    fn anchors_of(&self, member: &Code) -> Anchors {
+        let mut anchors = Anchors::new();
+        let words = self.log.model.anchors_of(member).iter().filter_map(|seq| self.word_at(*seq));
+        for anchor in words.filter_map(|word| AuditAnchor::decode(word.envelope.payload()).ok()) {
+            anchors.entry(anchor.lines).or_default().insert(anchor.hash);
+        }
+        anchors
+    }
+
     fn event_at(&self, seq: u64) -> Option<AccessEvent> {
         AccessEvent::decode(self.word_at(seq)?.envelope.payload()).ok()
     }
@@ -197,8 +211,23 @@ fn is_same(event: &AccessEvent, line: &Shown) -> bool {
         && (!is_release || event.counterpart == line.counterpart)
 }
 
-/// All lines of the audit, by what events name them by; the chain of them is whole.
-fn audit_of(node: &Node) -> Result<BTreeMap<Digest, Shown>, String> {
+/// No line is older than it may be for which nothing was said in the log, some time for the way granted.
+fn check_anchored(
+    now: Timestamp,
+    node: &Node,
+    lines: &BTreeMap<Digest, Shown>,
+    anchors: &Anchors,
+) -> Result<(), String> {
+    let anchored = anchors.last_key_value().map_or(0, |(lines, _)| *lines);
+    let is_late = |line: &Shown| line.number > anchored && line.at + ANCHOR_AFTER + CALL_WAIT < now;
+    if lines.values().any(is_late) {
+        return Err(format!("{}: the log has nothing of lines that were written an hour ago", node.who));
+    }
+    Ok(())
+}
+
+/// All lines of the audit, by what events name them by; the chain of them is whole, and the one that the log has.
+fn audit_of(node: &Node, anchors: &Anchors) -> Result<BTreeMap<Digest, Shown>, String> {
     let (who, mut lines, mut before) = (node.who, BTreeMap::new(), None);
     loop {
         let page = node.ask(|machine, view| machine.audit_lines(&Of::All, before, view));
@@ -209,8 +238,7 @@ fn audit_of(node: &Node) -> Result<BTreeMap<Digest, Shown>, String> {
     }
     let (mut hash, mut from) = (Vec::new(), 0);
     while from < lines.len() as u64 {
-        let walked =
-            node.ask(|machine, view| machine.verify_audit(hash.clone(), from, &Anchors::new(), view));
+        let walked = node.ask(|machine, view| machine.verify_audit(hash.clone(), from, anchors, view));
         let walked = walked.ok_or(format!("{who} does not run"))?;
         (hash, from) = walked.map_err(|broken| format!("{who}: {broken}"))?;
     }

@@ -52,6 +52,8 @@ impl Oracle {
         let Some(asker) = self.releases.asked.get(&terms.request).cloned() else {
             return self.blames(now, holder, "a release answers no request");
         };
+        self.cites(now, &asker);
+        self.goes_in_emergency(holder, &asker);
         let tokens: Vec<Token> = terms.heads.iter().map(|(token, _)| *token).collect();
         self.goes_under(now, holder, (&terms.holder, &terms.entry_id), &tokens);
         let case = Case { asker, holder: terms.holder.clone(), entry: terms.entry_id, tokens };
@@ -108,6 +110,7 @@ impl Oracle {
     /// Somebody finds entries.
     pub(crate) fn found(&mut self, now: Timestamp, who: Who, query: &Envelope, entries: &[Logged<Entry>]) {
         let Ok(SearchQuery { asker, .. }) = SearchQuery::decode(query.payload()) else { return };
+        self.cites_logged(now, &asker);
         for Logged { word, .. } in entries {
             let case = Case {
                 asker: asker.clone(),

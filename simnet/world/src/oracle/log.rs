@@ -44,6 +44,7 @@ impl Oracle {
                 self.blames(now, Who::REGISTRY, "a word of the log cannot be read");
                 continue;
             };
+            self.check_passkey(now, &word);
             let model = &self.log.model;
             self.measured.accepts(now, &word.envelope, |token| model.version(token));
         }

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use yiqiao_consent::scope::is_same_scope;
 use yiqiao_consent::{Document, InForce, Patient, Record, Request, Witness, decide};
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::Stance;
+use yiqiao_proto::codes::{CredentialState, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link, Withdrawal};
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::id::{Code, DirectiveId, EntryId, KeyId, Subject};
 use yiqiao_proto::log::Opening;
 use yiqiao_proto::member::Policy;
+use yiqiao_proto::proof::{CredentialStatement, Proof};
 use yiqiao_proto::release::Asker;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::{Millis, Timestamp};
@@ -55,8 +56,21 @@ pub(super) struct Model {
     by_sayer: BTreeMap<Code, Vec<u64>>,
     /// By which key the directive at a place was signed.
     signed: BTreeMap<u64, KeyId>,
+    /// What vouchers stated of passkeys, by credential id in the order of the log.
+    credentials: BTreeMap<Vec<u8>, Vec<Stated>>,
+    /// By which passkey the directive at a place was signed, and when it was accepted.
+    by_passkey: BTreeMap<u64, (Vec<u8>, Timestamp)>,
+    /// Places of what members say of their audits.
+    anchors: BTreeMap<Code, Vec<u64>>,
     /// Keys that were in other hands: since which place of the log, and since when the registry knows it.
     compromised: BTreeMap<KeyId, (u64, Timestamp)>,
+}
+
+/// What a voucher states of a passkey.
+struct Stated {
+    seq: u64,
+    key: KeyId,
+    statement: CredentialStatement,
 }
 
 /// An entry as it stands.
@@ -105,12 +119,23 @@ impl Model {
             let act = Act::<Directive>::decode(payload).ok()?;
             self.said.insert((act.said.id, word.signer.clone(), act.said.patient));
             self.signed.insert(word.opening.seq, word.envelope.key_id());
+            if let Proof::Passkey(assertion) = &act.proof {
+                let signed = (assertion.credential_id.clone(), word.opening.accepted_at);
+                self.by_passkey.insert(word.opening.seq, signed);
+            }
             self.direct(now, act, &word.opening);
         } else if kind == Kind::Revocation {
             let act = Act::<Revocation>::decode(payload).ok()?;
             let name = (word.signer.clone(), act.said.patient, act.said.directive);
             self.taken_back.entry(name).or_insert(now);
             self.revoke(now, &act, &word.opening);
+        } else if kind == Kind::CredentialStatement {
+            let statement = CredentialStatement::decode(payload).ok()?;
+            let (seq, key) = (word.opening.seq, word.envelope.key_id());
+            let of = self.credentials.entry(statement.credential_id.clone()).or_default();
+            of.push(Stated { seq, key, statement });
+        } else if kind == Kind::AuditAnchor {
+            self.anchors.entry(word.signer.clone()).or_default().push(word.opening.seq);
         } else if kind == Kind::AccessEvent {
             let (event, seq) = (AccessEvent::decode(payload).ok()?, word.opening.seq);
             self.events.entry(event.patient).or_default().push(seq);
@@ -253,6 +278,27 @@ impl Model {
         self.events.get(patient).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Where a member says what its audit is.
+    pub(super) fn anchors_of(&self, member: &Code) -> &[u64] {
+        self.anchors.get(member).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a passkey spoke for a patient at a place of the log, as it is known at a time: by what each voucher had stated of it last.
+    pub(super) fn speaks(&self, credential: &[u8], patient: &Token, (seq, at): (u64, Timestamp)) -> bool {
+        let accepted_at = self.by_passkey.get(&seq).map_or(at, |(_, accepted_at)| *accepted_at);
+        let mut newest: BTreeMap<&Code, &CredentialStatement> = BTreeMap::new();
+        let stated = self.credentials.get(credential).into_iter().flatten();
+        let counts = |stated: &&Stated| stated.seq < seq && !self.is_void(&stated.key, stated.seq, at);
+        for Stated { statement, .. } in stated.filter(counts) {
+            newest.insert(&statement.voucher, statement);
+        }
+        newest.values().any(|statement| {
+            statement.state == CredentialState::Valid
+                && statement.tokens.contains(patient)
+                && statement.until.is_none_or(|until| accepted_at < until)
+        })
+    }
+
     /// Where those stand that a member said.
     pub(super) fn said_by(&self, member: &Code) -> &[u64] {
         self.by_sayer.get(member).map(Vec::as_slice).unwrap_or_default()
@@ -274,11 +320,16 @@ impl Model {
         self.compromised.get(key).is_some_and(|(since, known)| *since <= seq && *known <= at)
     }
 
-    /// What of a record counts at a time: no permits under compromised keys; forbids always do (M-6).
+    /// What of a record counts at a time: no permits under compromised keys, or by passkeys for which only such vouch; forbids always do
+    /// (M-6, C-14).
     fn counting(&self, record: Record, at: Timestamp) -> Record {
         let counts = |act: &&InForce| {
             let key = self.signed.get(&act.seq);
-            act.directive.stance == Stance::Forbid || !key.is_some_and(|key| self.is_void(key, act.seq, at))
+            let is_void = key.is_some_and(|key| self.is_void(key, act.seq, at));
+            let by = self.by_passkey.get(&act.seq).map(|(credential, _)| credential);
+            let patient = &act.directive.patient;
+            let is_proved = by.is_none_or(|credential| self.speaks(credential, patient, (act.seq, at)));
+            act.directive.stance == Stance::Forbid || (!is_void && is_proved)
         };
         let in_force: Vec<InForce> = record.in_force().iter().filter(counts).cloned().collect();
         if in_force.len() == record.in_force().len() {

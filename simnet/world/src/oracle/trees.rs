@@ -72,3 +72,21 @@ impl Oracle {
         }
     }
 }
+
+impl Oracle {
+    /// A node finds that the registry left out of an inventory what it had acknowledged (L-16): an honest one never does.
+    pub(crate) fn finds_omission(&mut self, now: Timestamp, who: Who) {
+        self.measured.finds_omission();
+        self.blames_registry(now, who, "the registry leaves out what it has acknowledged");
+    }
+
+    /// A member has told the registry of what contradicts itself (L-17). Whoever has a member's computer can tell it of two trees of which
+    /// one continues the other: which of them stands in its log it shows beside them.
+    pub(crate) fn is_alarmed(&mut self, now: Timestamp, by: &str) {
+        if self.hostile.is_some_and(|hostile| self.region.code_of(hostile).as_str() == by) {
+            return;
+        }
+        self.measured.is_alarmed(now);
+        self.blames_registry(now, Who::REGISTRY, "the registry is shown that it contradicts itself");
+    }
+}

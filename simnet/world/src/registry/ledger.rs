@@ -1,6 +1,8 @@
 //! What the registry keeps: words durable, a checkpoint over them durable, and only then receipts (L-5). The tree and the index
 //! are made again at each start.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 use yiqiao_journal::Register;
 use yiqiao_proto::log::Opening;
@@ -101,6 +103,11 @@ impl Ledger {
         self.index.count(table as u8)
     }
 
+    /// What a table has.
+    pub(super) fn keys(&self, table: Table) -> BTreeSet<Vec<u8>> {
+        self.index.keys(table as u8)
+    }
+
     /// The process is gone.
     pub(super) fn leave(self) -> Index {
         self.index
@@ -144,6 +151,9 @@ impl Ledger {
     pub(super) fn commit(&mut self, view: View, records: usize, words: u64, plant: Option<Plant>) {
         let mut written = view.into_written();
         written.retain(|key, _| key.first() != Some(&(Table::Journal as u8)));
+        if plant == Some(Plant::SingleKept) {
+            written.retain(|key, value| key.first() != Some(&(Table::Single as u8)) || value.is_some());
+        }
         if plant == Some(Plant::QuotasAnew) {
             let counts = written.iter().filter(|(key, _)| key.first() == Some(&(Table::Quota as u8)));
             let anew = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {

@@ -301,3 +301,54 @@ fn l11_who_takes_answers_of_a_log_that_has_gone_back_is_seen() {
 fn f3_who_steps_over_a_hole_in_a_feed_is_seen() {
     fires_in(|seed| lied_to(seed, Plant::HoleStepped, Attack::Bend), 1, "that does not follow");
 }
+
+#[test]
+fn c9_c15_a_passkey_that_no_desk_has_seen_is_found_out() {
+    fires(Plant::SelfEnrolled, 1, 60, "a passkey is stated that no desk has seen");
+}
+
+#[test]
+fn c9_a_passkey_stated_by_who_may_vouch_for_none_is_seen() {
+    fires(Plant::AllVouch, 1, 60, "a passkey is stated by who may vouch for none");
+}
+
+#[test]
+fn d8_what_goes_in_an_emergency_that_nobody_has_declared_is_seen() {
+    fires(Plant::GlassInvented, 1, 30, "an emergency is cited that nobody has declared");
+}
+
+#[test]
+fn d11_an_emergency_that_is_not_in_the_log_is_missed() {
+    fires(Plant::GlassUnsaid, 1, 30, "an emergency does not stand in the log");
+}
+
+#[test]
+fn d11_a_patient_who_is_not_told_of_an_emergency_is_missed() {
+    fires(Plant::GlassUntold, 1, 30, "was not told of an emergency");
+}
+
+#[test]
+fn d11_an_emergency_that_nobody_is_to_judge_is_missed() {
+    fires(Plant::GlassUnjudged, 1, 30, "is not shown to who is to judge it");
+}
+
+#[test]
+fn a5_an_audit_that_is_not_the_one_of_the_log_is_found() {
+    let world = |seed| Setup {
+        plant: Some(Plant::AnchorElsewhere),
+        minutes: 80,
+        rates: Some(Rates::CALM),
+        ..Setup::small(seed)
+    };
+    fires_in(world, 1, "the audit");
+}
+
+#[test]
+fn p7_a_release_that_is_waited_for_although_it_was_delivered_is_seen() {
+    fires(Plant::SingleKept, 1, 30, "than have no other half");
+}
+
+#[test]
+fn f5_a_first_entry_whose_head_lacks_an_objection_is_seen() {
+    fires_always("older-objection", Plant::HeadThinned, "is let go that was not permitted within");
+}

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use yiqiao_node_core::limits::INVENTORY_EVERY;
+use yiqiao_proto::time::Millis;
 use yiqiao_simworld::plant::Plant;
 use yiqiao_simworld::run::{Report, run};
 use yiqiao_simworld::scenario::Scenario;
@@ -103,6 +105,30 @@ fn l11_l13_f3_whoever_has_the_registrys_keys_opens_nothing_and_cannot_keep_two_l
         (Attack::Bend, true),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn l16_l17_who_leaves_out_what_was_acknowledged_is_alarmed_within_two_comparisons() {
+    let mut setup = written("lying-registry");
+    setup.rates = Some(Rates { hostile: Attacked::Registry(Attack::Omit), ..Rates::CALM });
+    setup.minutes = 25;
+    let report = holds("lying-registry", &setup);
+    let within = Millis::new(2 * INVENTORY_EVERY.get());
+    assert!(report.measured.omissions > 0, "{report:?}");
+    assert!(report.measured.alarmed.is_some_and(|alarmed| alarmed < within), "{report:?}");
+}
+
+#[test]
+fn f5_an_older_objection_is_known_to_who_first_has_something_of_its_patient() {
+    let report = holds("older-objection", &written("older-objection"));
+    assert!(report.counts.consents > 0 && report.counts.opened > 0, "{report:?}");
+}
+
+#[test]
+fn d8_d11_c14_emergencies_and_passkeys_hold() {
+    let report = holds("emergencies", &written("emergencies"));
+    let counts = report.counts;
+    assert!(counts.emergencies > 0 && counts.judged > 0 && counts.signed > 0, "{report:?}");
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! Who has signed what: a passkey speaks for a patient only after a desk of a voucher has seen the patient with it, and what stands in
+//! the log as signed by it was signed by the patient (C-9, C-14, C-15).
+//!
+//! Not here: that nothing goes by a permit whose passkey does not count: the model of what is in force.
+
+use std::collections::BTreeSet;
+
+use yiqiao_node_core::machine::Input;
+use yiqiao_proto::codes::PersonRole;
+use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::envelope::{Kind, Word as _};
+use yiqiao_proto::id::Code;
+use yiqiao_proto::proof::{CredentialStatement, PasskeyAssertion, Proof};
+use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
+
+use super::Oracle;
+use super::model::Word;
+use crate::network::Who;
+
+/// What desks and patients did.
+#[derive(Default)]
+pub(super) struct Passkeys {
+    /// Which passkeys desks have seen with their patients, by the desk's hospital and credential id.
+    seen: BTreeSet<(Code, Vec<u8>)>,
+    /// The signatures that patients gave.
+    signatures: BTreeSet<Vec<u8>>,
+}
+
+impl Oracle {
+    /// Somebody hands something in at a screen.
+    pub(crate) fn is_handed_in(&mut self, node: Who, input: &Input) {
+        if let Input::Vouch(vouching) = input
+            && vouching.actor.role() == PersonRole::Desk
+        {
+            let name = (self.region.code_of(node).clone(), vouching.passkey.credential_id.clone());
+            self.passkeys.seen.insert(name);
+        }
+    }
+
+    /// A patient signs.
+    pub(crate) fn signs(&mut self, assertion: &PasskeyAssertion) {
+        self.passkeys.signatures.insert(assertion.signature.clone());
+    }
+
+    /// A word has come into the log.
+    pub(super) fn check_passkey(&mut self, now: Timestamp, word: &Word) {
+        let payload = word.envelope.payload();
+        match word.envelope.kind() {
+            Kind::CredentialStatement => {
+                if let Ok(statement) = CredentialStatement::decode(payload) {
+                    self.is_stated(now, &statement);
+                }
+            }
+            Kind::Directive => {
+                if let Ok(act) = Act::<Directive>::decode(payload) {
+                    self.is_proved(now, word, (&act.proof, &act.said.patient));
+                }
+            }
+            Kind::Revocation => {
+                if let Ok(act) = Act::<Revocation>::decode(payload) {
+                    self.is_proved(now, word, (&act.proof, &act.said.patient));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_stated(&mut self, now: Timestamp, statement: &CredentialStatement) {
+        let voucher = &statement.voucher;
+        if !self.region.vouchers().contains(voucher) {
+            self.blames_registry(now, Who::REGISTRY, "a passkey is stated by who may vouch for none");
+        }
+        let name = (voucher.clone(), statement.credential_id.clone());
+        if let Some(who) = self.region.who(voucher).filter(|_| !self.passkeys.seen.contains(&name)) {
+            self.blames(now, who, "a passkey is stated that no desk has seen");
+        }
+    }
+
+    fn is_proved(&mut self, now: Timestamp, word: &Word, (proof, patient): (&Proof, &Token)) {
+        let Proof::Passkey(assertion) = proof else { return };
+        if !self.passkeys.signatures.contains(&assertion.signature)
+            && let Some(who) = self.region.who(&word.signer)
+        {
+            self.blames(now, who, "a patient has not signed what stands in the log as signed");
+        }
+        let seq = word.opening.seq;
+        if !self.is_forged() && !self.log.model.speaks(&assertion.credential_id, patient, (seq, now)) {
+            let what = "an act stands in the log whose passkey does not speak for its patient";
+            self.blames_registry(now, Who::REGISTRY, what);
+        }
+    }
+}
