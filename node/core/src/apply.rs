@@ -12,9 +12,8 @@ use crate::state::{
     View, damaged, read_digest, read_document_id, read_entry_id, read_subject, read_token,
 };
 use crate::{
-    again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder, inform, lost,
-    omission,
-    pairs, paper, passkey, queue, register, said, seal, sight, step, words,
+    again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder,
+    inform, lost, omission, pairs, paper, passkey, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.

@@ -36,9 +36,9 @@ use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
-    again, audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed, glass, holder, inform,
-    intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons, receive, referral, said, seal,
-    staff, step, tokens,
+    again, audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed,
+    glass, holder, inform, intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons,
+    receive, referral, said, seal, staff, step, tokens,
 };
 
 /// A node's machine.
