@@ -73,11 +73,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let held = Arc::new(Held::load(&config)?);
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
-    let (mllp_doors, dicom_doors) = (config.mllp_doors()?, config.dicom_doors()?);
-    let (zone, listen) = (config.zone()?, config.listen()?);
-    let (folder_doors, tables) = (config.folder_doors()?, config.tables()?);
+    let (zone, listen, tables) = (config.zone()?, config.listen()?, config.tables()?);
     let listener = bind(&config.http).await?;
-    let doors = Doors { mllp: bind_doors(mllp_doors).await?, dicom: bind_dicom(dicom_doors).await? };
+    let doors = Doors::bind(&config).await?;
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
     tracing::info!(records = ledger.records(), "the journal is open");
@@ -106,7 +104,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let parts =
         Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms: alarmed, audit_broken };
     let (app, refused) = app(&config, &first, parts)?;
-    let folders = open_folders(folder_doors, &app.reception)?;
+    let folders = doors.folders(&app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
     let runtime = Handle::current();
@@ -158,9 +156,19 @@ fn first_list(config: &Config) -> anyhow::Result<Directory> {
 struct Doors {
     mllp: Vec<(MllpDoor, TcpListener)>,
     dicom: Vec<(DicomDoor, TcpListener)>,
+    folders: Vec<FolderDoor>,
 }
 
 impl Doors {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let (mllp, dicom, folders) = (config.mllp_doors()?, config.dicom_doors()?, config.folder_doors()?);
+        Ok(Self { mllp: bind_doors(mllp).await?, dicom: bind_dicom(dicom).await?, folders })
+    }
+
+    fn folders(&self, reception: &Reception) -> anyhow::Result<Vec<Folder>> {
+        self.folders.iter().map(|door| Folder::open(door.clone(), reception.clone())).collect()
+    }
+
     /// Opens the folder of the instances that wait for their studies; what is handed back makes documents of them.
     fn studies(
         &self,
@@ -346,10 +354,6 @@ fn background(
         tasks.spawn(tell(app.clone(), gateway));
     }
     tasks
-}
-
-fn open_folders(doors: Vec<FolderDoor>, reception: &Reception) -> anyhow::Result<Vec<Folder>> {
-    doors.into_iter().map(|door| Folder::open(door, reception.clone())).collect()
 }
 
 /// What the journal said when it ended; an unfit index is removed, since the next start makes it again.

@@ -325,14 +325,12 @@ impl Kind {
     const fn seconds(self) -> (i64, i64) {
         match self {
             Self::Permit => (6, 60),
-            Self::Forbid => (60, 600),
+            Self::Forbid | Self::Break => (60, 600),
             Self::Revoke => (20, 200),
             Self::Search | Self::Step => (4, 40),
             Self::PullAgain => (10, 100),
-            Self::Refer => (15, 150),
+            Self::Refer | Self::Sign => (15, 150),
             Self::Guess | Self::Enrol => (30, 300),
-            Self::Sign => (15, 150),
-            Self::Break => (60, 600),
         }
     }
 }

@@ -110,7 +110,7 @@ fn u7_items_that_only_people_name_have_a_bound_and_what_is_known_can_be_decided_
     let mut node = Node::new(&list(100));
     let in_one_part = (0..)
         .map(|at| Local::new(&format!("c{at}"), "", "", "").unwrap())
-        .filter(|local| blake3(&[local.key().as_bytes()])[0] % DICTIONARY_PARTS == 0);
+        .filter(|local| blake3(&[local.key().as_bytes()])[0].is_multiple_of(DICTIONARY_PARTS));
     let mut items = in_one_part.map(|local| Decided {
         system: String::new(),
         local,

@@ -56,10 +56,12 @@ impl Pen {
         let Carried::Answer(Ok(bytes)) = &mut packet.body else { return None };
         let (method, request) = self.asked.remove(&packet.call)?;
         let method = Method::try_from(method).ok()?;
-        let percent = match method {
-            Method::Search => SEARCHES,
-            Method::Inventory => 100,
-            _ => OTHERS,
+        let percent = if method == Method::Search {
+            SEARCHES
+        } else if method == Method::Inventory {
+            100
+        } else {
+            OTHERS
         };
         if !self.chance.percent(percent) {
             return None;

@@ -308,6 +308,28 @@ impl Load {
         Some(Input::File { actor, referring, id: referred.id, subject, confirmed: true })
     }
 
+    /// Asks the registry for what an act needs of it, and whether it does.
+    fn asks(
+        &mut self,
+        hub: &mut Hub,
+        nodes: &mut BTreeMap<Who, Node>,
+        id: ActId,
+        (what, outcome): (&What, &Result<Outcome, NotTaken>),
+    ) -> bool {
+        if let (What::Search { .. }, Ok(Outcome::Search { query, asked })) = (what, outcome) {
+            self.ask_registry(hub, nodes, id, (query, asked));
+            return true;
+        }
+        let (What::Read { token, .. }, Ok(Outcome::Call(questions))) = (what, outcome) else { return false };
+        let Some(errand) = self.errands.get_mut(&id) else { return false };
+        let question = questions.get(*token).cloned();
+        let call = question.as_ref().map(answers::history);
+        errand.reading = question.map(|question| (question, hub.oracle.words().len() as u64));
+        let (Some(call), Some(node)) = (call, nodes.get_mut(&errand.node)) else { return false };
+        self.question(hub, node, id, (Method::History, call));
+        true
+    }
+
     /// What came of an input.
     pub(super) fn outcome(
         &mut self,
@@ -322,17 +344,10 @@ impl Load {
         if outcome == Err(NotTaken::Busy) {
             return self.again(hub, id);
         }
-        if let (What::Search { .. }, Ok(Outcome::Search { query, asked })) = (&what, &outcome) {
-            return self.ask_registry(hub, nodes, id, (query, asked));
+        if self.asks(hub, nodes, id, (&what, &outcome)) {
+            return;
         }
-        if let (What::Read { token, .. }, Ok(Outcome::Call(questions))) = (&what, &outcome) {
-            let question = questions.get(*token).cloned();
-            let call = question.as_ref().map(answers::history);
-            errand.reading = question.map(|question| (question, hub.oracle.words().len() as u64));
-            if let (Some(call), Some(node)) = (call, nodes.get_mut(&node)) {
-                return self.question(hub, node, id, (Method::History, call));
-            }
-        }
+        let Some(errand) = self.errands.get_mut(&id) else { return };
         if let (What::Search { resident, then }, Some(query)) = (&what, errand.query.take()) {
             let (resident, then, by) = (*resident, *then, errand.by);
             self.errands.remove(&id);

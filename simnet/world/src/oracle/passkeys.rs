@@ -45,24 +45,19 @@ impl Oracle {
 
     /// A word has come into the log.
     pub(super) fn check_passkey(&mut self, now: Timestamp, word: &Word) {
-        let payload = word.envelope.payload();
-        match word.envelope.kind() {
-            Kind::CredentialStatement => {
-                if let Ok(statement) = CredentialStatement::decode(payload) {
-                    self.is_stated(now, &statement);
-                }
-            }
-            Kind::Directive => {
-                if let Ok(act) = Act::<Directive>::decode(payload) {
-                    self.is_proved(now, word, (&act.proof, &act.said.patient));
-                }
-            }
-            Kind::Revocation => {
-                if let Ok(act) = Act::<Revocation>::decode(payload) {
-                    self.is_proved(now, word, (&act.proof, &act.said.patient));
-                }
-            }
-            _ => {}
+        let (kind, payload) = (word.envelope.kind(), word.envelope.payload());
+        if kind == Kind::CredentialStatement
+            && let Ok(statement) = CredentialStatement::decode(payload)
+        {
+            self.is_stated(now, &statement);
+        } else if kind == Kind::Directive
+            && let Ok(act) = Act::<Directive>::decode(payload)
+        {
+            self.is_proved(now, word, (&act.proof, &act.said.patient));
+        } else if kind == Kind::Revocation
+            && let Ok(act) = Act::<Revocation>::decode(payload)
+        {
+            self.is_proved(now, word, (&act.proof, &act.said.patient));
         }
     }
 

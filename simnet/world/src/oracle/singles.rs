@@ -32,11 +32,13 @@ impl Oracle {
         let mut given: BTreeMap<Digest, Given> = BTreeMap::new();
         let mut halves: BTreeSet<Half> = BTreeSet::new();
         for word in self.words().iter().filter_map(|(_, kept)| Word::of(kept)) {
-            match word.envelope.kind() {
-                Kind::Release => released(&word, &mut given, &mut halves),
-                Kind::Delivery => delivered(&word, &given, &mut halves),
-                Kind::AccessEvent => ended(&word, &given, &mut halves),
-                _ => {}
+            let kind = word.envelope.kind();
+            if kind == Kind::Release {
+                released(&word, &mut given, &mut halves);
+            } else if kind == Kind::Delivery {
+                delivered(&word, &given, &mut halves);
+            } else if kind == Kind::AccessEvent {
+                ended(&word, &given, &mut halves);
             }
         }
         let key = |(due, release, member): &Half| state::single(*due, release, member).key().to_vec();
