@@ -214,6 +214,8 @@ pub(crate) struct ConfigFile<'a> {
     pub(crate) listen: &'a [String],
     pub(crate) http: HttpConfig,
     pub(crate) coding: CodingConfig,
+    /// Left out if there are none: who adds one writes `[[door]]` below.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) door: Vec<DoorConfig>,
 }
 

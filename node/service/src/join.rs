@@ -178,3 +178,34 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
 fn secret(seed: &Seed) -> SecretKey {
     SecretKey::new(Suite::International, seed.expose())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "what cannot happen here fails the test")]
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn doors_are_written_below_the_file_that_join_made_with_or_without_some() {
+        let join = |mllp: &[&str]| Join {
+            folder: PathBuf::new(),
+            region_file: PathBuf::new(),
+            code: "qzrm".to_owned(),
+            name: "桥州市人民医院".to_owned(),
+            contact: "0571-0000".to_owned(),
+            facility: "general-hospital".to_owned(),
+            portal: false,
+            listen: Vec::new(),
+            http: ([127, 0, 0, 1], 8101).into(),
+            mllp: mllp.iter().map(|door| door.parse().unwrap()).collect(),
+        };
+        let written = |mllp: &[&str]| {
+            let code = |text| Code::new(text).unwrap();
+            let made = config(&join(mllp), &code("qiaozhou"), &code("qzrm")).unwrap();
+            let added = "[[door]]\nkind = \"mllp\"\nsystem = \"lis\"\nlisten = \"127.0.0.1:8211\"\n";
+            toml::from_str::<Config>(&format!("{made}\n{added}")).unwrap().doors.len()
+        };
+        assert_eq!((written(&[]), written(&["his=127.0.0.1:8201"])), (1, 2));
+    }
+}
