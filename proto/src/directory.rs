@@ -22,6 +22,8 @@ struct Known {
     signing: BTreeMap<KeyId, (usize, usize)>,
     /// Peer id to the place of its member, of those that are not suspended.
     peers: BTreeMap<Vec<u8>, usize>,
+    /// The registry's keys that sign checkpoints now: every lease asks for them, and a region has many members.
+    checkpoint_keys: Vec<PublicKey>,
 }
 
 impl Directory {
@@ -104,12 +106,7 @@ impl Directory {
 
     /// The registry's keys that sign checkpoints now.
     pub fn checkpoint_keys(&self) -> Vec<PublicKey> {
-        let registries =
-            self.0.list.members.iter().filter(|member| member.roles.contains(&MemberRole::Registry));
-        let keys = registries.filter(|member| !member.suspended).flat_map(|member| &member.signing_keys);
-        keys.filter(|key| key.for_use == KeyUse::Checkpoint && key.state == KeyState::Valid)
-            .map(|key| key.key)
-            .collect()
+        self.0.checkpoint_keys.clone()
     }
 
     /// The key to which to seal for a member that is not suspended: its last valid one (M-4, M-7).
@@ -164,7 +161,8 @@ impl Directory {
                 peers.entry(transport.peer_id.clone()).or_insert(at);
             }
         }
-        Self(Arc::new(Known { list, payload_hash, signing, peers }))
+        let checkpoint_keys = checkpoint_keys(&list);
+        Self(Arc::new(Known { list, payload_hash, signing, peers, checkpoint_keys }))
     }
 }
 
@@ -254,6 +252,14 @@ impl From<DecodeError> for ListError {
     fn from(error: DecodeError) -> Self {
         Self::Envelope(error.into())
     }
+}
+
+fn checkpoint_keys(list: &MemberList) -> Vec<PublicKey> {
+    let registries = list.members.iter().filter(|member| member.roles.contains(&MemberRole::Registry));
+    let keys = registries.filter(|member| !member.suspended).flat_map(|member| &member.signing_keys);
+    keys.filter(|key| key.for_use == KeyUse::Checkpoint && key.state == KeyState::Valid)
+        .map(|key| key.key)
+        .collect()
 }
 
 fn read_list(region: &Code, authority: &PublicKey, envelope: &Envelope) -> Result<MemberList, ListError> {

@@ -494,7 +494,7 @@ impl Node {
     fn ask_lists(&mut self, hub: &mut Hub) {
         let Some(running) = &mut self.running else { return };
         let request = answers::lists_after(running.machine.directory().list().version);
-        hub.oracle.calls(hub.now, self.who, 0, &[], &request);
+        hub.oracle.calls(hub.now, self.who, 0, &[], Some(&request));
         let id = hub.call(self.who, Who::REGISTRY, Method::Members, request);
         running.calls.insert(id, Pending::Lists);
     }

@@ -35,18 +35,22 @@ use crate::vault::Document;
 const JSON: &str = "application/dicom+json";
 const INSTANCE: &str = "application/dicom";
 
-/// The routes of a document.
+/// The routes of a document, each written whole: a test reads from them what must not be open without a token.
 pub(super) fn routes() -> Router<Door> {
-    let base = "/dicomweb/documents/{entry}/studies";
-    let path = |end: &str| format!("{base}{end}");
     Router::new()
-        .route(base, get(studies).fallback(method))
-        .route(&path("/{study}"), get(retrieve).fallback(method))
-        .route(&path("/{study}/series"), get(series).fallback(method))
-        .route(&path("/{study}/instances"), get(instances).fallback(method))
-        .route(&path("/{study}/series/{series}"), get(retrieve).fallback(method))
-        .route(&path("/{study}/series/{series}/instances"), get(instances).fallback(method))
-        .route(&path("/{study}/series/{series}/instances/{instance}"), get(retrieve).fallback(method))
+        .route("/dicomweb/documents/{entry}/studies", get(studies).fallback(method))
+        .route("/dicomweb/documents/{entry}/studies/{study}", get(retrieve).fallback(method))
+        .route("/dicomweb/documents/{entry}/studies/{study}/series", get(series).fallback(method))
+        .route("/dicomweb/documents/{entry}/studies/{study}/instances", get(instances).fallback(method))
+        .route("/dicomweb/documents/{entry}/studies/{study}/series/{series}", get(retrieve).fallback(method))
+        .route(
+            "/dicomweb/documents/{entry}/studies/{study}/series/{series}/instances",
+            get(instances).fallback(method),
+        )
+        .route(
+            "/dicomweb/documents/{entry}/studies/{study}/series/{series}/instances/{instance}",
+            get(retrieve).fallback(method),
+        )
 }
 
 /// The UIDs of a path: those that it names restrict what is answered.

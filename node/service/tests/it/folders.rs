@@ -49,7 +49,7 @@ async fn files_are_taken_whole_and_moved_and_what_is_sent_back_says_why() {
     assert_eq!(fs::read(moved(&folder, "done", "1.xml").await).unwrap(), document.bytes);
     moved(&folder, "refused", "2.txt").await;
     let why = fs::read_to_string(folder.join("refused/2.txt.reason.txt")).unwrap();
-    assert_eq!(why, "not HL7 v2, CDA XML or FHIR: send one of these formats\n");
+    assert_eq!(why, "not HL7 v2, CDA XML, FHIR or DICOM: send one of these formats\n");
     moved(&folder, "refused", "3.hl7").await;
     let why = fs::read_to_string(folder.join("refused/3.hl7.reason.txt")).unwrap();
     assert_eq!(why, "message 1: only MSH, nothing follows: the message was cut\n");

@@ -194,7 +194,8 @@ impl Node {
         };
         let own = |pending: &&Pending| matches!(pending, Pending::Effect { era: of, .. } if *of == era);
         let under_way = self.running.as_ref().map_or(0, |running| running.calls.values().filter(own).count());
-        hub.oracle.calls(hub.now, self.who, under_way + 1, &words, &request);
+        let asked = Some(request.as_slice()).filter(|_| call.method != Method::Lease);
+        hub.oracle.calls(hub.now, self.who, under_way + 1, &words, asked);
         let id = hub.call(self.who, to, call.method, request);
         if let Some(running) = &mut self.running {
             running.calls.insert(id, Pending::Effect { era, call: Box::new(call), words, known });

@@ -22,20 +22,21 @@ pub(super) struct Bounds {
 }
 
 impl Oracle {
-    /// A node makes a call: with so many under way, and what it hands in, or the bytes of what it asks for.
+    /// A node makes a call: with so many under way, and what it hands in, or the bytes of what it asks for; none of what is never
+    /// asked twice in the same bytes, because a nonce is in it.
     pub(crate) fn calls(
         &mut self,
         now: Timestamp,
         who: Who,
         under_way: usize,
         words: &[Digest],
-        request: &[u8],
+        request: Option<&[u8]>,
     ) {
         if under_way > CALLS_MAX {
             self.blames(now, who, &format!("{under_way} calls are under way at once"));
         }
         let words = words.iter().map(|word| *word.as_bytes());
-        self.tries(now, who, words.chain(std::iter::once(hash::blake3(&[request]))));
+        self.tries(now, who, words.chain(request.map(|request| hash::blake3(&[request]))));
     }
 
     /// A process asks for something; each thing by a name.
