@@ -181,8 +181,6 @@ fn secret(seed: &Seed) -> SecretKey {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what cannot happen here fails the test")]
-
     use super::*;
     use crate::config::Config;
 
