@@ -1,6 +1,6 @@
 //! Connections: through which door a system sends, what it calls itself there, and how all that came has ended.
 //!
-//! Every input that comes whole ends in one of the five ways of [`Verdict`](crate::intake::Verdict), or had come before. These six
+//! Every input that comes whole ends in one of the five ways of [`Verdict`], or had come before. These six
 //! numbers of a connection add up to what came through it: each is counted in the record that keeps what it counts. What was not
 //! taken because the node was busy has not ended: its sender sends it again. Not here: what becomes of a message: `intake`.
 

@@ -55,7 +55,7 @@ pub struct NewPermit {
     pub existence_visible: bool,
     /// A guardian consents.
     pub by_guardian: bool,
-    /// What it leaves out, at most [`EXCEPTIONS_MAX`]: of the same recipient, notice and time (C-16).
+    /// What it leaves out, at most [`EXCEPTIONS_MAX`](yiqiao_proto::limits::EXCEPTIONS_MAX): of the same recipient, notice and time (C-16).
     pub exceptions: Vec<Exception>,
 }
 
