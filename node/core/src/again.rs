@@ -9,13 +9,13 @@ use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Subject;
 use yiqiao_proto::limits::SUBMISSION_MAX;
 
-use crate::apply::change_ledger;
+use crate::apply::{change_ledger, subjects_after};
 use crate::limits::SWEEP_STEP;
 use crate::machine::Work;
 use crate::outbox::need_items;
 use crate::queue;
 use crate::state::kept;
-use crate::state::{self, Body, Chain, Fault, Ledger, View, read_entry_id, read_subject};
+use crate::state::{self, Body, Chain, Fault, Ledger, View, read_entry_id};
 use crate::words::ItemWord;
 
 /// Whether patients are still to get their places in the queue.
@@ -50,12 +50,7 @@ pub(crate) fn apply_begun(view: &mut View) -> Result<(), Fault> {
 /// The patients up to an ordinal have their places.
 pub(crate) fn apply(to: u64, at: i64, view: &mut View) -> Result<(), Fault> {
     let from = view.get(&state::ledger())?.again_done;
-    let slots: Vec<_> = (from + 1..=to).map(state::ordinal).collect();
-    view.need(&slots)?;
-    let subjects = slots.iter().map(|slot| read_subject(&view.get(slot)?.subject));
-    let subjects = subjects.collect::<Result<Vec<_>, Fault>>()?;
-    queue::load_ahead(&subjects, view)?;
-    for subject in &subjects {
+    for subject in &subjects_after(from, to, view)? {
         begin(subject, at, view)?;
     }
     change_ledger(view, |ledger| ledger.again_done = to)

@@ -545,15 +545,20 @@ fn apply_resumed(number: u64, at: i64, view: &mut View) -> Result<(), Fault> {
     queue::settle(&subject, at, view)
 }
 
-/// A new epoch asks for a new statement of every patient (T-7).
-fn apply_swept(to: u64, at: i64, view: &mut View) -> Result<(), Fault> {
-    let from = view.get(&state::ledger())?.swept;
+/// The patients after an ordinal up to another, with their places in the queues loaded.
+pub(crate) fn subjects_after(from: u64, to: u64, view: &View) -> Result<Vec<Subject>, Fault> {
     let slots: Vec<_> = (from + 1..=to).map(state::ordinal).collect();
     view.need(&slots)?;
     let subjects = slots.iter().map(|slot| read_subject(&view.get(slot)?.subject));
     let subjects = subjects.collect::<Result<Vec<_>, Fault>>()?;
     queue::load_ahead(&subjects, view)?;
-    for subject in &subjects {
+    Ok(subjects)
+}
+
+/// A new epoch asks for a new statement of every patient (T-7).
+fn apply_swept(to: u64, at: i64, view: &mut View) -> Result<(), Fault> {
+    let from = view.get(&state::ledger())?.swept;
+    for subject in &subjects_after(from, to, view)? {
         disturb(subject, at, view)?;
     }
     change_ledger(view, |ledger| ledger.swept = to)
