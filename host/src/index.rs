@@ -7,13 +7,16 @@
 //!
 //! redb and not sled: with random keys sled 0.34 needs kilobytes of memory per record (`docs/decisions`).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use redb::{Database, Durability, ReadableDatabase, TableDefinition};
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use yiqiao_journal::view::{Stored, Values};
 
 const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -35,6 +38,12 @@ pub struct Index {
 pub struct IndexReader {
     db: Arc<Database>,
     path: PathBuf,
+}
+
+/// What the last commit left, for one batch of inputs.
+struct Snapshot {
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    seen: RefCell<Values>,
 }
 
 /// How far an index follows its journal.
@@ -106,6 +115,16 @@ impl Index {
     /// [`IndexError`] if one is damaged, or the file cannot be read.
     pub fn load(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, IndexError> {
         self.reader.load(keys)
+    }
+
+    /// What the last commit left, for views to read.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the file cannot be read.
+    pub fn stored(&self) -> Result<Rc<dyn Stored>, IndexError> {
+        let read = self.reader.db.begin_read().map_err(|error| self.failed(&error))?;
+        let table = read.open_table(STATE).map_err(|error| self.failed(&error))?;
+        Ok(Rc::new(Snapshot { table, seen: RefCell::default() }))
     }
 
     /// All keys and values from `from` to `to`, excluded, at most `most`.
@@ -276,14 +295,39 @@ impl IndexReader {
     }
 
     fn unseal(&self, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, IndexError> {
-        let parts = stored.split_first_chunk::<4>();
-        let good = parts.filter(|(sum, value)| u32::from_be_bytes(**sum) == checksum(key, value));
-        good.map(|(_, value)| value.to_vec()).ok_or_else(|| IndexError::Damaged { file: self.path.clone() })
+        unsealed(key, stored).ok_or_else(|| IndexError::Damaged { file: self.path.clone() })
     }
 
     fn failed(&self, cause: &dyn std::fmt::Display) -> IndexError {
         IndexError::Failed { file: self.path.clone(), cause: cause.to_string() }
     }
+}
+
+impl Stored for Snapshot {
+    fn read(&self, key: &[u8], take: &mut dyn FnMut(Option<&[u8]>)) {
+        if let Some(value) = self.seen.borrow().get(key) {
+            return take(value.as_deref());
+        }
+        let Ok(stored) = self.table.get(key) else { return };
+        let value = match stored.map(|stored| unsealed(key, stored.value())) {
+            Some(None) => return,
+            value => value.flatten(),
+        };
+        take(value.as_deref());
+        self.seen.borrow_mut().insert(key.to_vec(), value);
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+/// The value behind its checksum, if that fits.
+fn unsealed(key: &[u8], stored: &[u8]) -> Option<Vec<u8>> {
+    let (sum, value) = stored.split_first_chunk::<4>()?;
+    (u32::from_be_bytes(*sum) == checksum(key, value)).then(|| value.to_vec())
 }
 
 fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
@@ -344,6 +388,28 @@ mod tests {
         assert_eq!(count(1000), 501);
         index.commit(&BTreeMap::from([(vec![1], None), (vec![2], None)]), applied).unwrap();
         assert_eq!((count(1000), index.load(&[vec![1]]).unwrap()), (500, vec![None]));
+    }
+
+    #[test]
+    fn what_is_stored_is_of_one_commit_and_a_damaged_value_is_not_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let applied = filled(folder.path());
+        let (mut index, _) = Index::open(folder.path(), &ID).unwrap();
+        let write = index.reader.db.begin_write().unwrap();
+        write.open_table(STATE).unwrap().insert([8].as_slice(), [0; 9].as_slice()).unwrap();
+        write.commit().unwrap();
+        let stored = index.stored().unwrap();
+        index.commit(&BTreeMap::from([(vec![0, 0, 0, 3], None)]), applied).unwrap();
+        let read = |key: &[u8]| {
+            let mut given = None;
+            stored.read(key, &mut |value| given = Some(value.map(<[u8]>::to_vec)));
+            given
+        };
+        for _time in ["read", "seen before"] {
+            assert_eq!(read(&[0, 0, 0, 3]), Some(Some(vec![3; 100])), "as it stood then");
+            assert_eq!((read(&[9]), read(&[8])), (Some(None), None));
+        }
+        assert!(matches!(index.load(&[vec![8]]), Err(IndexError::Damaged { .. })), "the driver is told why");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What a core sees of its stored data: a [`View`] of what was loaded, on which it writes.
 //!
-//! A core asks by [`Slot`]; what is not loaded comes back as [`Fault::Missing`], the driver loads it and asks again from
-//! the start. So there is one description of what an input needs: the code that handles it. What a view has written is
+//! A core asks by [`Slot`]. A view over what is [`Stored`] reads it there. One without says [`Fault::Missing`], and the driver
+//! loads what is missing and asks again from the start: so the registry reads, where the rounds of a search are to be alike
+//! . Either way there is one description of what an input needs: the code that handles it. What a view has written is
 //! committed all or nothing.
 
+use core::fmt;
 use core::marker::PhantomData;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use prost::Message;
 use yiqiao_proto::id::Code;
@@ -65,10 +68,18 @@ pub enum Fault {
 /// Values by their keys; none where there is no value, or none any more.
 pub type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-/// What was loaded, and what was written on top of it: by the inputs before, and by the input at hand.
+/// What is stored, of one moment, as a view reads it.
+pub trait Stored: fmt::Debug {
+    /// Gives `take` the value of a key, or that there is none; nothing if it cannot be read: then the driver, which is asked for
+    /// it, says why.
+    fn read(&self, key: &[u8], take: &mut dyn FnMut(Option<&[u8]>));
+}
+
+/// What is stored and was loaded, and what was written on top of it: by the inputs before, and by the input at hand.
 #[derive(Clone, Debug)]
 pub struct View {
     region: Code,
+    stored: Option<Rc<dyn Stored>>,
     loaded: Values,
     written: Values,
     at_hand: Values,
@@ -77,7 +88,18 @@ pub struct View {
 impl View {
     /// A view of a region's data on which nothing is loaded yet.
     pub const fn new(region: Code) -> Self {
-        Self { region, loaded: BTreeMap::new(), written: BTreeMap::new(), at_hand: BTreeMap::new() }
+        Self {
+            region,
+            stored: None,
+            loaded: BTreeMap::new(),
+            written: BTreeMap::new(),
+            at_hand: BTreeMap::new(),
+        }
+    }
+
+    /// A view that reads what it has not seen.
+    pub fn over(region: Code, stored: Rc<dyn Stored>) -> Self {
+        Self { stored: Some(stored), ..Self::new(region) }
     }
 
     /// The region.
@@ -96,10 +118,17 @@ impl View {
     /// [`Fault`] if it is not loaded, or damaged.
     pub fn find<T: Message + Default>(&self, slot: &Slot<T>) -> Result<Option<T>, Fault> {
         let key = &slot.key;
-        let bytes =
+        let read = |bytes: Option<&[u8]>| bytes.map(|bytes| slot.read(bytes)).transpose();
+        let seen =
             [&self.at_hand, &self.written, &self.loaded].into_iter().find_map(|values| values.get(key));
-        let bytes = bytes.ok_or_else(|| Fault::Missing { keys: vec![key.clone()] })?;
-        bytes.as_ref().map(|bytes| slot.read(bytes)).transpose()
+        if let Some(bytes) = seen {
+            return read(bytes.as_deref());
+        }
+        let mut found = None;
+        if let Some(stored) = &self.stored {
+            stored.read(key, &mut |bytes| found = Some(read(bytes)));
+        }
+        found.unwrap_or_else(|| Err(Fault::Missing { keys: vec![key.clone()] }))
     }
 
     /// What the input at hand has written to a slot, if anything.
@@ -128,9 +157,10 @@ impl View {
         if keys.is_empty() { Ok(()) } else { Err(Fault::Missing { keys }) }
     }
 
-    /// Whether a key is loaded, or was written.
+    /// Whether the driver need not be asked for a key.
     pub fn knows(&self, key: &[u8]) -> bool {
-        self.at_hand.contains_key(key) || self.written.contains_key(key) || self.loaded.contains_key(key)
+        self.stored.is_some()
+            || [&self.at_hand, &self.written, &self.loaded].iter().any(|values| values.contains_key(key))
     }
 
     /// Writes a value for the input at hand.

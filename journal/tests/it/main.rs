@@ -6,3 +6,4 @@ mod model;
 mod os;
 mod rig;
 mod torn;
+mod view;

@@ -93,11 +93,6 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// The region whose views this loads.
-    pub(crate) const fn region(&self) -> &Code {
-        &self.region
-    }
-
     /// Brings the index up to the journal, and with it a machine that has seen nothing yet.
     pub(crate) fn bring_up(&mut self, machine: &mut Machine) -> Result<(), LedgerError> {
         self.resume(machine)?;
@@ -127,7 +122,7 @@ impl Ledger {
         &self,
         mut question: impl FnMut(&View) -> Result<T, Fault>,
     ) -> Result<T, LedgerError> {
-        let mut view = View::new(self.region.clone());
+        let mut view = self.view()?;
         for _round in 0..ROUNDS_MAX {
             match question(&view) {
                 Ok(answer) => return Ok(answer),
@@ -138,7 +133,12 @@ impl Ledger {
         Err(LedgerError::Rounds)
     }
 
-    /// Gives a view what it lacks.
+    /// A view of what is kept.
+    pub(crate) fn view(&self) -> Result<View, LedgerError> {
+        Ok(View::over(self.region.clone(), self.index.stored()?))
+    }
+
+    /// Gives a view what it could not read, or says why.
     pub(crate) fn load(&self, keys: &[Vec<u8>], view: &mut View) -> Result<(), LedgerError> {
         for (key, value) in keys.iter().zip(self.index.load(keys)?) {
             view.load(key.clone(), value);
@@ -179,7 +179,7 @@ impl Ledger {
         batch: &[Vec<u8>],
         applied: &mut Applied,
     ) -> Result<(), LedgerError> {
-        let mut view = View::new(self.region.clone());
+        let mut view = self.view()?;
         for bytes in batch {
             let record = Record::decode(bytes.as_slice()).map_err(|_| LedgerError::Record)?;
             loop {

@@ -369,7 +369,7 @@ impl Running {
         batch: &[Waiting],
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), LedgerError> {
         let now = self.now;
-        let mut view = View::new(self.with.ledger.region().clone());
+        let mut view = self.with.ledger.view()?;
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
         for waiting in batch {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use yiqiao_journal::journal::AppendError;
 use yiqiao_journal::sim::{SimDisk, Survivors, Unsynced};
-use yiqiao_journal::view::{Values, View};
+use yiqiao_journal::view::{Stored, Values, View};
 use yiqiao_journal::{Folder, Format, Journal, Options, Position, Register};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::chance::Chance;
@@ -251,6 +251,12 @@ impl Key {
         let mut head = [0; 16];
         head.iter_mut().zip(&bytes).for_each(|(into, byte)| *into = *byte);
         Self { head: u128::from_be_bytes(head), bytes }
+    }
+}
+
+impl Stored for Index {
+    fn read(&self, key: &[u8], take: &mut dyn FnMut(Option<&[u8]>)) {
+        take(self.entries.get(&Key::new(key.to_vec())).map(Vec::as_slice));
     }
 }
 

@@ -1,15 +1,14 @@
 //! One batch of a node: handled, durable, answered, and its effects carried out, in this order.
 
 use yiqiao_node_core::machine::{Checkpoint, Effect, Handled, Input, Outcome, Stop};
-use yiqiao_node_core::state::{Body, Fault, Record, View, kept};
+use yiqiao_node_core::state::{Body, Record, View, kept};
 
 use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
 use crate::hub::{Hub, Stopped};
-use crate::limits::{REST, ROUNDS_MAX};
+use crate::limits::REST;
 use crate::plant::Plant;
 use crate::randomness::Fountain;
-use crate::region::code;
 
 impl Node {
     /// One batch: handled, durable, answered, and its effects carried out, in this order.
@@ -56,7 +55,7 @@ impl Node {
         batch: &[Waiting],
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), NotKept> {
         let Some(running) = &mut self.running else { return Ok((Vec::new(), Vec::new())) };
-        let mut view = View::new(code());
+        let mut view = running.ledger.view();
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut taken = Vec::new();
@@ -184,15 +183,10 @@ impl Running {
         view: &mut View,
         fountain: &mut Fountain,
     ) -> Result<Result<Handled, NotTaken>, Stopped> {
-        for _round in 0..ROUNDS_MAX {
-            match self.machine.handle(self.now, input, &mut fountain.entropy(), view) {
-                Ok(handled) => return Ok(Ok(handled)),
-                Err(Stop::Refused(refused)) => return Ok(Err(NotTaken::Refused(refused))),
-                Err(Stop::Fault(Fault::Missing { keys })) => self.ledger.load(keys, view),
-                Err(Stop::Fault(fault)) => return Err(Stopped::Ended(fault.to_string())),
-            }
+        match self.machine.handle(self.now, input, &mut fountain.entropy(), view) {
+            Ok(handled) => Ok(Ok(handled)),
+            Err(Stop::Refused(refused)) => Ok(Err(NotTaken::Refused(refused))),
+            Err(Stop::Fault(fault)) => Err(Stopped::Ended(fault.to_string())),
         }
-        self.rests_until = self.now + REST;
-        Ok(Err(NotTaken::Busy))
     }
 }

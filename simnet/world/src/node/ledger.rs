@@ -1,5 +1,7 @@
 //! What a node keeps: records durable, how far they are durable beside them, then the index; and only then answers.
 
+use std::rc::Rc;
+
 use prost::Message;
 use yiqiao_journal::Register;
 use yiqiao_node_core::machine::Machine;
@@ -7,7 +9,6 @@ use yiqiao_node_core::state::{Fault, Record, Table, View, kept};
 
 use crate::disk::{Book, Index, NotKept, Volume};
 use crate::hub::{Hub, Stopped};
-use crate::limits::ROUNDS_MAX;
 use crate::network::Who;
 use crate::plant::Plant;
 use crate::region::code;
@@ -18,7 +19,7 @@ const GLASS_OPEN: u8 = 50;
 pub(super) struct Ledger {
     book: Book,
     durable: Register,
-    index: Index,
+    index: Rc<Index>,
 }
 
 impl Ledger {
@@ -28,7 +29,7 @@ impl Ledger {
         let durable = Register::open(&folder, "durable").map_err(|error| error.to_string())?;
         let floor = durable.value().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
         let book = Book::open(folder, floor)?;
-        let mut ledger = Self { book, durable, index: volume.take_index() };
+        let mut ledger = Self { book, durable, index: Rc::new(volume.take_index()) };
         ledger.mark_durable()?;
         Ok(ledger)
     }
@@ -39,34 +40,21 @@ impl Ledger {
         let records: Vec<_> = self.book.records().collect::<Result<_, _>>()?;
         for bytes in records.iter().skip(self.index.records) {
             let record = Record::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
-            let mut view = View::new(code());
-            loop {
-                match machine.rebuild(&record, &mut view) {
-                    Ok(()) => break,
-                    Err(Fault::Missing { keys }) => self.load(keys, &mut view),
-                    Err(fault) => return Err(fault.to_string()),
-                }
-            }
+            let mut view = self.view();
+            machine.rebuild(&record, &mut view).map_err(|fault| fault.to_string())?;
             self.commit(view, 1, None);
         }
         Ok(records.len())
     }
 
-    /// Answers a question about what is kept, loading what it needs.
-    pub(super) fn look<T>(&self, mut question: impl FnMut(&View) -> Result<T, Fault>) -> Result<T, String> {
-        let mut view = View::new(code());
-        for _round in 0..ROUNDS_MAX {
-            match question(&view) {
-                Ok(answer) => return Ok(answer),
-                Err(Fault::Missing { keys }) => self.load(keys, &mut view),
-                Err(fault) => return Err(fault.to_string()),
-            }
-        }
-        Err("a question asked for too much of the store".to_owned())
+    /// A view of what is kept.
+    pub(super) fn view(&self) -> View {
+        View::over(code(), self.index.clone())
     }
 
-    pub(super) fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {
-        self.index.load(keys, view);
+    /// Answers a question about what is kept.
+    pub(super) fn look<T>(&self, question: impl FnOnce(&View) -> Result<T, Fault>) -> Result<T, String> {
+        question(&self.view()).map_err(|fault| fault.to_string())
     }
 
     /// Makes a batch durable: all of it or nothing.
@@ -109,7 +97,7 @@ impl Ledger {
             let anew: Vec<_> = counts.map(anew).collect();
             written.extend(anew);
         }
-        self.index.commit(written, records, 0);
+        Rc::make_mut(&mut self.index).commit(written, records, 0);
     }
 
     /// How much a table has.
@@ -124,7 +112,7 @@ impl Ledger {
 
     /// The process is gone.
     pub(super) fn leave(self) -> Index {
-        self.index
+        Rc::unwrap_or_clone(self.index)
     }
 
     fn mark_durable(&mut self) -> Result<(), String> {
