@@ -97,8 +97,8 @@ pub(crate) const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How long a call to a member may take, the registry among them.
 pub(crate) const CALL_WAIT: Duration = Duration::from_secs(30);
-/// How often the registry is asked for newer member lists.
-pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(5);
+/// How often the registry is asked for newer member lists at least: a node is told of them by its feed, too.
+pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(30);
 /// The same while it does not know this node, or is not there.
 pub(crate) const LISTS_RETRY: Duration = Duration::from_secs(1);
 
