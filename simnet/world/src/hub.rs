@@ -80,6 +80,8 @@ pub(crate) struct Hub {
     /// What people are to be told.
     pub(crate) told: VecDeque<(ActId, Told)>,
     queue: BTreeMap<(Timestamp, u64), Event>,
+    /// When each call is given up, in order: all calls may take as long.
+    patience: VecDeque<((Timestamp, u64), Who, CallId)>,
     numbers: u64,
     calls: u64,
     /// Calls that were neither answered nor given up.
@@ -128,6 +130,7 @@ impl Hub {
             awaited: BTreeSet::new(),
             told: VecDeque::new(),
             queue: BTreeMap::new(),
+            patience: VecDeque::new(),
             numbers: 0,
             calls: 0,
             open: BTreeSet::new(),
@@ -147,7 +150,13 @@ impl Hub {
 
     /// The next event; the time is its time.
     pub(crate) fn next(&mut self) -> Option<Event> {
-        let ((now, _), event) = self.queue.pop_first()?;
+        while self.patience.pop_front_if(|(.., call)| !self.open.contains(call)).is_some() {}
+        let queued = self.queue.first_key_value().map(|(at, _)| *at);
+        let is_first = |(at, ..): &mut (_, Who, CallId)| queued.is_none_or(|queued| *at < queued);
+        let ((now, _), event) = match self.patience.pop_front_if(is_first) {
+            Some((at, who, call)) => (at, Event::GiveUp(who, call)),
+            None => self.queue.pop_first()?,
+        };
         self.now = now;
         Some(event)
     }
@@ -295,7 +304,8 @@ impl Hub {
         }
         let method = if let Carried::Call { method, .. } = &body { *method } else { 0 };
         self.carry(Packet { call, from, to, method, connection, body });
-        self.after(CALL_WAIT, Event::GiveUp(from, call));
+        self.numbers += 1;
+        self.patience.push_back(((self.now + CALL_WAIT, self.numbers), from, call));
         call
     }
 
