@@ -27,7 +27,7 @@ use yiqiao_proto::calls::Method;
 use yiqiao_proto::codes::{FacilityKind, PersonRole};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::{Envelope, Word as _};
-use yiqiao_proto::id::{Code, DocumentId, PractitionerId, Subject};
+use yiqiao_proto::id::{Code, Digest, DocumentId, PractitionerId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::{Millis, Timestamp};
@@ -299,6 +299,11 @@ impl Node {
             });
         }
         let says = matches!(input, Input::Permit(_) | Input::Forbid(_) | Input::Revoke(_));
+        if let Input::JudgeGlass(judging) = &mut input
+            && hub.has_plant(Plant::GlassOwnVerdict)
+        {
+            judging.actor = self.who_broke(&judging.id).unwrap_or_else(|| judging.actor.clone());
+        }
         let waiting = Waiting { input: Box::new(input), to: Reply::Act(act) };
         if says && hub.has_plant(Plant::SaidOnly) && self.chance.percent(10) {
             return self.tell(hub, waiting, Ok(Outcome::Said(vec![u64::MAX])));
@@ -309,6 +314,20 @@ impl Node {
             return self.tell(hub, waiting, Ok(Outcome::Done));
         }
         self.queue(hub, Job::Hand(waiting));
+    }
+
+    /// Who declared an emergency, who after a planted fault judges it.
+    fn who_broke(&self, id: &Digest) -> Option<Actor> {
+        let broken = self.ask(|machine, view| machine.glass_to_judge(0, view))?;
+        let by = broken.into_iter().find(|(_, broken)| broken.id == *id)?.1.by;
+        let role = PersonRole::MedicalAffairs;
+        Some(Actor::Staff(Staff {
+            login: by.login,
+            name: by.name,
+            role,
+            departments: [].into(),
+            department: None,
+        }))
     }
 
     /// What a planted fault asks in place of a query: under a name that is the same for every patient.

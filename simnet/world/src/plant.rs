@@ -104,6 +104,12 @@ pub enum Plant {
     GlassUntold,
     /// Nodes show no emergency to who is to judge it.
     GlassUnjudged,
+    /// Nodes forget who has broken the glass: who did judges it.
+    GlassOwnVerdict,
+    /// The list that all processes have knows emergencies, in a region that does not want any.
+    GlassEverywhere,
+    /// Somebody signs with the passkeys of patients who do not.
+    SignedUnasked,
     /// Nodes say another hash of their audit than it has.
     AnchorElsewhere,
     /// The registry goes on waiting for halves that have come.
@@ -114,7 +120,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 55] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -164,6 +170,9 @@ impl Plant {
         Self::GlassUnsaid,
         Self::GlassUntold,
         Self::GlassUnjudged,
+        Self::GlassOwnVerdict,
+        Self::GlassEverywhere,
+        Self::SignedUnasked,
         Self::AnchorElsewhere,
         Self::SingleKept,
         Self::HeadThinned,
@@ -221,6 +230,9 @@ impl Plant {
             Self::GlassUnsaid => "glass-unsaid",
             Self::GlassUntold => "glass-untold",
             Self::GlassUnjudged => "glass-unjudged",
+            Self::GlassOwnVerdict => "glass-own-verdict",
+            Self::GlassEverywhere => "glass-everywhere",
+            Self::SignedUnasked => "signed-unasked",
             Self::AnchorElsewhere => "anchor-elsewhere",
             Self::SingleKept => "single-kept",
             Self::HeadThinned => "head-thinned",

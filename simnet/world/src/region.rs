@@ -71,6 +71,7 @@ impl Region {
         if setup.plant == Some(Plant::AllVouch) {
             list.policy.vouchers.clear();
         }
+        list.policy.break_glass |= setup.plant == Some(Plant::GlassEverywhere);
         let first = Envelope::sign(&code(), &list, &key((suite, seed), Who::REGISTRY, For::Authority, 0));
         let directory = Directory::first(&code(), &list.authority, &first);
         let directory = directory.expect("the authority has signed the list just now");
@@ -90,6 +91,11 @@ impl Region {
     /// Who may vouch for passkeys, whatever processes make of it (C-9).
     pub(crate) fn vouchers(&self) -> Vec<Code> {
         vouchers(&self.codes)
+    }
+
+    /// Whether it wants emergencies, whatever processes make of it (M-10).
+    pub(crate) fn wants_emergencies(&self) -> bool {
+        wants_emergencies(self.seed)
     }
 
     /// How a process stands in a list that admits it.
@@ -182,8 +188,7 @@ fn list(made: (Suite, u64), codes: &[Code], later: Option<Who>, now: Timestamp) 
             suites: BTreeSet::from([made.0]),
             lease: LEASE,
             default_rule: DefaultRule::Deny,
-            // Four of five regions know emergencies (M-10).
-            break_glass: stream(made.1, Part::Policy, 0).percent(80),
+            break_glass: wants_emergencies(made.1),
             proofs: 7,
             open_without_lease: false,
             evaluations_per_day: 1_000_000,
@@ -196,6 +201,11 @@ fn list(made: (Suite, u64), codes: &[Code], later: Option<Who>, now: Timestamp) 
         token_keys: vec![token_secret(made.1, 1).public()],
         log_id: constant("log-1"),
     }
+}
+
+/// Four of five regions know emergencies (M-10).
+fn wants_emergencies(seed: u64) -> bool {
+    stream(seed, Part::Policy, 0).percent(80)
 }
 
 /// Every other hospital may vouch for passkeys (C-9).

@@ -83,6 +83,13 @@ impl Ledger {
                 *value = kept::Notices { taken_back: Vec::new(), ..kept }.encode_to_vec();
             });
         }
+        if plant == Some(Plant::GlassOwnVerdict) {
+            let broken = written.iter_mut().filter(|(key, _)| key.first() == Some(&(Table::Glass as u8)));
+            broken.filter_map(|(_, value)| value.as_mut()).for_each(|value| {
+                let kept = kept::Glass::decode(value.as_slice()).unwrap_or_default();
+                *value = kept::Glass { login: vec![7; 32], ..kept }.encode_to_vec();
+            });
+        }
         let forgotten: &[u8] = match plant {
             Some(Plant::GlassUntold) => &[Table::Informing as u8],
             Some(Plant::GlassUnjudged) => &[Table::Listed as u8, GLASS_OPEN],

@@ -333,6 +333,21 @@ fn d11_an_emergency_that_nobody_is_to_judge_is_missed() {
 }
 
 #[test]
+fn d11_an_emergency_that_is_judged_by_who_declared_it_is_seen() {
+    fires(Plant::GlassOwnVerdict, 1, 60, "an emergency was judged by who declared it");
+}
+
+#[test]
+fn m10_an_emergency_in_a_region_that_wants_none_is_seen() {
+    fires(Plant::GlassEverywhere, 1, 60, "an emergency is obeyed in a region that knows none");
+}
+
+#[test]
+fn c9_what_a_patient_has_not_signed_is_found_out() {
+    fires(Plant::SignedUnasked, 1, 60, "a patient has not signed what stands in the log as signed");
+}
+
+#[test]
 fn a5_an_audit_that_is_not_the_one_of_the_log_is_found() {
     let world = |seed| Setup {
         plant: Some(Plant::AnchorElsewhere),
