@@ -3,6 +3,7 @@
 //! Not here: validation. Real Chinese documents fail the schema (empty setId, `age`, `patientType`); they are read.
 
 pub mod render;
+pub mod results;
 
 mod header;
 mod names;

@@ -86,7 +86,7 @@ pub struct Document {
     pub visits: Vec<(Trigger, Visit)>,
     /// How confidential its author says it is: `N`, `R` or `V` of HL7 Confidentiality.
     pub confidentiality: Option<String>,
-    /// The results of an HL7 v2 report as rows; embedded objects are not among them.
+    /// Results as rows, of HL7 v2, CDA and FHIR; embedded objects are not among them.
     pub lab: Vec<LabRow>,
     /// The content.
     pub payload: Payload,

@@ -9,6 +9,7 @@ mod kind;
 mod mhd;
 mod node;
 mod person;
+pub mod results;
 mod staff;
 mod visit;
 mod xml;

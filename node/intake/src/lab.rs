@@ -1,4 +1,4 @@
-//! Results as rows: what a laboratory report says, as sent, in the order sent.
+//! Results as rows: what a report or a summary says, as sent, in the order sent.
 //!
 //! Not here: units and codes of other hospitals; harmonising works on these rows and never overwrites them.
 
@@ -36,6 +36,19 @@ pub struct LabRow {
     pub status: RowStatus,
     /// When observed (OBX-14, else OBR-7).
     pub observed: Option<When>,
+    /// Where it stands in its message: `OBX[3]`, an XPath of CDA, a path of FHIR.
+    pub place: String,
+}
+
+/// What an observation of a clinical document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// A result of an examination.
+    Result,
+    /// Temperature, blood pressure, weight …
+    VitalSign,
+    /// Neither: habits, questionnaires.
+    Other,
 }
 
 /// How final one result is, HL7 table 0085.

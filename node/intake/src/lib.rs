@@ -10,12 +10,12 @@
 //! | [`intake`], [`detect`] | the way in, and which reader a byte string is for |
 //! | [`summary`] | a message in one line, for its sender |
 //! | [`hl7`] | HL7 v2: MLLP, batches, character sets, escapes, ADT, ORU, MDM and the rest, acknowledgements |
-//! | [`lab`] | laboratory results as rows |
+//! | [`lab`] | results as rows |
 //! | [`cda`] | CDA R2, WS/T 500 and 483, C-CDA: header and a readable rendering |
 //! | [`table`] | CSV and JSON lines by a declared mapping |
 //! | [`fhir`] | FHIR R4, JSON and XML: bundles, single resources, IHE MHD submissions |
 //! | [`dicom`] | DICOM: the facts of an instance, in every transfer syntax |
-//! | [`resident_id`], [`charset`], [`limits`], [`refusal`] | what they share |
+//! | [`resident_id`], [`charset`], [`xml`], [`limits`], [`refusal`] | what they share |
 //!
 //! Not here: files, sockets, clocks, chance, and any decision who may see a document.
 
@@ -37,4 +37,4 @@ pub mod refusal;
 pub mod resident_id;
 pub mod summary;
 pub mod table;
-mod xml;
+pub mod xml;

@@ -2,6 +2,9 @@
 //!
 //! The check of depth and attributes runs on the bytes first, because the parser's own cost grows with both squared.
 
+use core::cell::OnceCell;
+use std::collections::BTreeMap;
+
 use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::charset;
@@ -10,10 +13,67 @@ use crate::limits::{XML_ATTRIBUTES_MAX, XML_BYTES_MAX, XML_DEPTH_MAX, XML_NAMESP
 use crate::refusal::Refusal;
 
 /// HL7 version 3: CDA.
-pub(crate) const HL7: &str = "urn:hl7-org:v3";
+pub const HL7: &str = "urn:hl7-org:v3";
+
+/// The paths of a document's elements from the root: local names, with a number from 1 where the parent has more than one of the name.
+///
+/// They are numbered all at once, when the first path is asked for: the cost of one by one grows with the square of the siblings.
+pub struct Paths<'a, 'i> {
+    document: &'a Document<'i>,
+    /// By node; 0 is alone of its name.
+    numbers: OnceCell<Vec<u32>>,
+}
+
+impl<'a, 'i> Paths<'a, 'i> {
+    /// The paths of a document.
+    pub const fn of(document: &'a Document<'i>) -> Self {
+        Self { document, numbers: OnceCell::new() }
+    }
+
+    /// The path of an element.
+    pub fn path(&self, node: Node<'_, '_>) -> String {
+        let numbers = self.numbers.get_or_init(|| numbered(self.document));
+        let step = |node: Node<'_, '_>| {
+            let name = node.tag_name().name();
+            match numbers.get(node.id().get_usize()) {
+                None | Some(0) => format!("/{name}"),
+                Some(number) => format!("/{name}[{number}]"),
+            }
+        };
+        let mut steps: Vec<String> = node.ancestors().filter(Node::is_element).map(step).collect();
+        steps.reverse();
+        steps.concat()
+    }
+}
+
+fn numbered(document: &Document<'_>) -> Vec<u32> {
+    let mut numbers = vec![0; document.descendants().count()];
+    for parent in document.descendants().filter(Node::has_children) {
+        let mut first: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
+        for child in parent.children().filter(Node::is_element) {
+            let id = child.id().get_usize();
+            let (first, count) = first.entry(child.tag_name().name()).or_insert((id, 0));
+            *count += 1;
+            if *count > 1 {
+                put(&mut numbers, *first, 1);
+                put(&mut numbers, id, *count);
+            }
+        }
+    }
+    numbers
+}
+
+fn put(numbers: &mut [u32], at: usize, number: u32) {
+    if let Some(place) = numbers.get_mut(at) {
+        *place = number;
+    }
+}
 
 /// Decodes XML, in the set of its declaration if the bytes agree.
-pub(crate) fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal> {
+///
+/// # Errors
+/// If it is too large.
+pub fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal> {
     if input.len() > XML_BYTES_MAX {
         return Err(Refusal::TooLarge { what: "an XML document", limit: XML_BYTES_MAX });
     }
@@ -23,7 +83,10 @@ pub(crate) fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal>
 }
 
 /// Parses XML.
-pub(crate) fn parse(text: &str) -> Result<Document<'_>, Refusal> {
+///
+/// # Errors
+/// If it is not well-formed, above a bound, or has a DOCTYPE.
+pub fn parse(text: &str) -> Result<Document<'_>, Refusal> {
     check_bounds(text)?;
     let options =
         ParsingOptions { allow_dtd: false, nodes_limit: XML_NODES_MAX, ..ParsingOptions::default() };
@@ -31,12 +94,12 @@ pub(crate) fn parse(text: &str) -> Result<Document<'_>, Refusal> {
 }
 
 /// The first child element of this local name, whatever its namespace.
-pub(crate) fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
+pub fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     children(node, name).next()
 }
 
 /// The child elements of this local name.
-pub(crate) fn children<'a, 'i, 'n>(
+pub fn children<'a, 'i, 'n>(
     node: Node<'a, 'i>,
     name: &'n str,
 ) -> impl Iterator<Item = Node<'a, 'i>> + use<'a, 'i, 'n> {
@@ -44,17 +107,17 @@ pub(crate) fn children<'a, 'i, 'n>(
 }
 
 /// The element at the end of a path of local names.
-pub(crate) fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
+pub fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
     path.iter().try_fold(node, |node, name| child(node, name))
 }
 
 /// An attribute without blanks around it, unless it is empty.
-pub(crate) fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
+pub fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
     node.attribute(name).map(str::trim).filter(|value| !value.is_empty())
 }
 
 /// All text below an element, blanks collapsed; `None` if there is none.
-pub(crate) fn text(node: Node<'_, '_>) -> Option<String> {
+pub fn text(node: Node<'_, '_>) -> Option<String> {
     let texts = node.descendants().filter(Node::is_text).filter_map(|text| text.text());
     let words: Vec<&str> = texts.flat_map(str::split_whitespace).collect();
     (!words.is_empty()).then(|| words.join(" "))
@@ -210,6 +273,14 @@ mod tests {
         assert_eq!(parse("<!DOCTYPE a><a/>").unwrap_err(), Refusal::Doctype);
         assert_eq!(parse("<!DOCTYPE a [<!ENTITY e 'e'>]><a>&e;</a>").unwrap_err(), Refusal::Doctype);
         assert!(parse("<!-- <!DOCTYPE a> --><a b='>'><![CDATA[<!DOCTYPE]]></a>").is_ok());
+    }
+
+    #[test]
+    fn a_path_numbers_only_what_is_not_alone() {
+        let document = parse("<a><b/><b><c/></b><d/></a>").unwrap();
+        let (paths, elements) = (Paths::of(&document), document.descendants().filter(Node::is_element));
+        let paths: Vec<String> = elements.map(|node| paths.path(node)).collect();
+        assert_eq!(paths, ["/a", "/a/b[1]", "/a/b[2]", "/a/b[2]/c", "/a/d"]);
     }
 
     #[test]

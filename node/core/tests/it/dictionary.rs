@@ -32,6 +32,7 @@ fn row(code: &str, name: &str, value: &str) -> LabRow {
         flag: Phi::new(String::new()),
         status: RowStatus::Final,
         observed: None,
+        place: String::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use core::ops::Range;
 use roxmltree::Node;
 use yiqiao_proto::phi::Phi;
 
+use crate::cda::results;
 use crate::dates::{self, Period, When, Zone};
 use crate::facts::{
     Author, Document, Format, Payload, Review, ReviewReason, SourceId, Staff, Status, Understood,
@@ -53,6 +54,7 @@ pub(super) fn read(
     };
     flags.merge(&patient.check());
     let service = service(root, zone, &mut flags);
+    let lab = results::lab(root, kind.class, zone, &mut flags);
     let source_id = instance(child(root, "id"));
     Ok(Understood::Documents(vec![Document {
         patient,
@@ -72,7 +74,7 @@ pub(super) fn read(
         confidentiality: child(root, "confidentialityCode")
             .and_then(|code| attribute(code, "code"))
             .map(str::to_owned),
-        lab: Vec::new(),
+        lab,
         payload: Payload::Message(span),
         flags,
     }]))

@@ -255,7 +255,7 @@ fn medicine(administration: Node<'_, '_>, material: Node<'_, '_>) -> Option<Bloc
 }
 
 /// The words of a code: displayName, original text, or the code itself.
-fn coded(code: Node<'_, '_>) -> Option<String> {
+pub(super) fn coded(code: Node<'_, '_>) -> Option<String> {
     let display = attribute(code, "displayName").map(str::to_owned);
     let original = || child(code, "originalText").and_then(text);
     display.or_else(original).or_else(|| attribute(code, "code").map(str::to_owned))
@@ -271,7 +271,7 @@ fn classified(value: Node<'_, '_>) -> Option<String> {
 }
 
 /// A value of any type and its unit: PQ, BL, CD, ST, TS, IVL, and text where a type would be.
-fn value(value: Node<'_, '_>) -> Option<(String, Option<String>)> {
+pub(super) fn value(value: Node<'_, '_>) -> Option<(String, Option<String>)> {
     let unit = attribute(value, "unit").filter(|unit| *unit != "1").map(str::to_owned);
     let bound = |name| child(value, name).and_then(|bound| attribute(bound, "value"));
     let range = match (bound("low"), bound("high")) {

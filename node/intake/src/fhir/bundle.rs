@@ -6,7 +6,7 @@ use crate::facts::{Answer, Review, ReviewReason, SourceId, Understood};
 use crate::fhir::graph::{Entry, Graph, Subject};
 use crate::fhir::kind::{PERSONAL, PROMINENT};
 use crate::fhir::node::Node;
-use crate::fhir::{Context, document, kind, mhd, person, visit};
+use crate::fhir::{Context, document, kind, mhd, person, results, visit};
 use crate::flag::{Flag, Flags};
 use crate::kind::{Class, DocumentKind};
 use crate::limits::BUNDLE_PATIENTS_MAX;
@@ -55,6 +55,7 @@ fn whole(
         prominent.map_or((root, "Bundle"), |entry| (&entry.resource, entry.kind.as_str()));
     let mut whole = document::describe(described, name, patient, graph, context, flags)?;
     whole.visits = visit::all(graph, context.zone, &mut whole.flags)?;
+    whole.lab = results::lab(root.value(), context.zone, &mut whole.flags);
     if let Some(event) = message_event(graph)? {
         let referral = kind::is_referral(&event);
         let class = if referral { Class::ReferralNote } else { whole.kind.class };

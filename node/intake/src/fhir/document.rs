@@ -9,7 +9,7 @@ use crate::facts::{
 };
 use crate::fhir::graph::Graph;
 use crate::fhir::node::Node;
-use crate::fhir::{Context, kind, mhd, staff, visit};
+use crate::fhir::{Context, kind, mhd, results, staff, visit};
 use crate::flag::{Flag, Flags};
 use crate::kind::Class;
 use crate::patient::Patient;
@@ -58,6 +58,7 @@ pub(super) fn of_resource(
         return Ok(events(kind, &patient, visits, flags));
     }
     let mut document = describe(root, kind, patient, graph, context, flags)?;
+    document.lab = results::lab(root.value(), context.zone, &mut document.flags);
     if kind == "DocumentReference" {
         mhd::embed(root, graph, context, &mut document)?;
     }

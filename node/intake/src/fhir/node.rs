@@ -18,6 +18,11 @@ impl<'v> Node<'v> {
         Self { value, path, lenient }
     }
 
+    /// As it came.
+    pub(super) const fn value(&self) -> &'v Value {
+        self.value
+    }
+
     /// Itself, if it is an object.
     pub(super) fn object(self) -> Result<Self, Refusal> {
         if self.value.is_object() { Ok(self) } else { Err(self.shape("an object")) }

@@ -144,7 +144,9 @@ struct Panel {
 fn rows(reading: &mut Reading<'_, '_>) -> Vec<LabRow> {
     let mut rows = Vec::new();
     let mut panel = Panel::default();
+    let mut place = 0;
     for segment in reading.message.segments().iter().copied() {
+        place += usize::from(segment.is("OBX"));
         if segment.is("OBR") {
             panel = Panel {
                 name: worded(segment.field(4)).unwrap_or_default(),
@@ -158,7 +160,7 @@ fn rows(reading: &mut Reading<'_, '_>) -> Vec<LabRow> {
                 reading.flags.raise(Flag::RowsCut);
                 break;
             }
-            rows.push(row(reading, segment, &panel));
+            rows.push(LabRow { place: format!("OBX[{place}]"), ..row(reading, segment, &panel) });
         }
     }
     rows
@@ -181,6 +183,7 @@ fn row(reading: &mut Reading<'_, '_>, obx: Segment<'_>, panel: &Panel) -> LabRow
         flag: Phi::new(obx.field(8).once().component(1).value()),
         status: row_status(reading, obx),
         observed: observed.or(panel.observed),
+        place: String::new(),
     }
 }
 

@@ -59,6 +59,15 @@ fn a_loinc_document_with_a_parent_and_a_period_is_understood() {
 }
 
 #[test]
+fn u7_results_of_a_clinical_document_are_rows_with_their_places() {
+    let document = document(SUMMARY_CDA);
+    let [row] = document.lab.as_slice() else { panic!("{} rows", document.lab.len()) };
+    assert_eq!((row.name.expose().as_str(), row.value.expose().as_str()), ("白细胞计数", "12.5"));
+    assert_eq!(row.unit, "10*9/L");
+    assert_eq!(row.place, "/ClinicalDocument/component/structuredBody/component/section/entry/observation");
+}
+
+#[test]
 fn fragments_and_attacks_are_refused_with_the_reason() {
     assert!(refusal("<section xmlns='urn:hl7-org:v3'/>").contains("ClinicalDocument"));
     assert!(refusal("<ClinicalDocument xmlns='urn:hl7-org:v3'/>").contains("ClinicalDocument/code"));

@@ -19,6 +19,16 @@ fn a_bundle_about_one_patient_is_one_document() {
 }
 
 #[test]
+fn u7_results_of_a_bundle_are_rows_with_their_places() {
+    let result = r#"{"resource":{"resourceType":"Observation","status":"final","code":{"text":"钾"},
+        "subject":{"reference":"urn:uuid:1"},"valueQuantity":{"value":5.9,"unit":"mmol/L"}}}]}"#;
+    let document = document(&REPORT_BUNDLE.replacen("}}]}", &format!("}}}},{result}"), 1));
+    let [row] = document.lab.as_slice() else { panic!("{} rows", document.lab.len()) };
+    assert_eq!((row.name.expose().as_str(), row.unit.as_str()), ("钾", "mmol/L"));
+    assert_eq!(row.place, "Bundle.entry[3].resource");
+}
+
+#[test]
 fn a_bundle_of_several_reports_is_not_named_by_one_of_them() {
     let report = |name: &str| {
         format!(

@@ -1,5 +1,5 @@
 //! Results over time: of this hospital's laboratory reports, and of those of others that were opened here before. Summaries
-//! of a visit or a stay in FHIR hold results of laboratories too.
+//! of a visit or a stay in CDA and FHIR hold results of laboratories too.
 //!
 //! Nothing is opened for a trend: a copy that nobody has opened yet is not in it, so that no figure is an opening that the
 //! patient would see. Values of one item stand in one unit, each with what its report says and how it was converted; what
@@ -294,12 +294,15 @@ fn own_reports(own: &Code, kept: &Kept) -> Vec<Report> {
     reports.collect()
 }
 
-/// Whether results are looked for: in laboratory reports, and in FHIR, where they are told from everything else, in summaries.
+/// Whether results are looked for: in laboratory reports, and in CDA and FHIR, where they are told from everything else, in summaries.
 const fn has_results(class: DocumentClass, format: DocumentFormat) -> bool {
-    let is_fhir = matches!(format, DocumentFormat::FhirJson | DocumentFormat::FhirXml);
+    let is_told_apart = matches!(
+        format,
+        DocumentFormat::Cda | DocumentFormat::CdaWst | DocumentFormat::FhirJson | DocumentFormat::FhirXml
+    );
     let is_summary =
         matches!(class, DocumentClass::Summary | DocumentClass::Outpatient | DocumentClass::Inpatient);
-    matches!(class, DocumentClass::Laboratory) || is_fhir && is_summary
+    matches!(class, DocumentClass::Laboratory) || is_told_apart && is_summary
 }
 
 /// Points by time, items by how much there is of them.
@@ -318,10 +321,11 @@ mod tests {
 
     #[test]
     fn summaries_are_read_for_results_where_their_format_tells_results_from_the_rest() {
-        assert!(has_results(DocumentClass::Laboratory, DocumentFormat::CdaWst));
+        assert!(has_results(DocumentClass::Laboratory, DocumentFormat::Hl7V2));
         for class in [DocumentClass::Summary, DocumentClass::Outpatient] {
             assert!(has_results(class, DocumentFormat::FhirJson), "{class:?}");
-            assert!(!has_results(class, DocumentFormat::CdaWst), "{class:?}");
+            assert!(has_results(class, DocumentFormat::CdaWst), "{class:?}");
+            assert!(!has_results(class, DocumentFormat::Hl7V2), "{class:?}");
         }
         assert!(!has_results(DocumentClass::Imaging, DocumentFormat::FhirJson));
     }

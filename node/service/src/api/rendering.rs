@@ -14,6 +14,7 @@ use yiqiao_intake::dates::{When, Zone};
 use yiqiao_intake::facts::{Document, Status, Understood};
 use yiqiao_intake::flag::Flags;
 use yiqiao_intake::intake::{self, Door};
+use yiqiao_intake::lab::RowStatus;
 use yiqiao_intake::patient::Sex;
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_proto::codes::DocumentFormat;
@@ -58,19 +59,19 @@ pub(super) fn render(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Rende
     Rendering { html, text, media_type: media_type(format, bytes) }
 }
 
-/// What a laboratory report says, as rows: for tables, and for trends.
+/// The results that a document says, without those that are void: for trends.
 pub(super) fn observations(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Vec<Observation> {
-    match format {
-        DocumentFormat::Hl7V2 => hl7::observations(bytes, zone),
-        DocumentFormat::FhirJson | DocumentFormat::FhirXml => fhir::observations(bytes, format, zone),
-        DocumentFormat::CdaWst | DocumentFormat::Cda => cda_observations(bytes),
-        DocumentFormat::Pdf
-        | DocumentFormat::Text
-        | DocumentFormat::Dicom
-        | DocumentFormat::Picture
-        | DocumentFormat::Table
-        | DocumentFormat::Binary => Vec::new(),
-    }
+    let is_read = matches!(
+        format,
+        DocumentFormat::Hl7V2
+            | DocumentFormat::CdaWst
+            | DocumentFormat::Cda
+            | DocumentFormat::FhirJson
+            | DocumentFormat::FhirXml
+    );
+    let document = if is_read { understood(bytes, zone) } else { None };
+    let rows = document.map(|document| document.lab).unwrap_or_default();
+    rows.iter().filter(|row| row.status != RowStatus::Void).map(Observation::of).collect()
 }
 
 /// What a clinical document says, section by section; nothing of formats that are not made of sections.
@@ -227,15 +228,6 @@ fn rows(blocks: Vec<Block>) -> Vec<(String, String)> {
         }
     }
     found
-}
-
-fn cda_observations(bytes: &[u8]) -> Vec<Observation> {
-    let sections = render::sections(bytes).unwrap_or_default();
-    let entry = |block: Block| match block {
-        Block::Entry { name, value, unit } => Some(Observation::named(&name, value.into_exposed(), unit)),
-        Block::Paragraph(_) | Block::Table { .. } | Block::Cut => None,
-    };
-    sections.into_iter().flat_map(|section| section.blocks).filter_map(entry).collect()
 }
 
 #[cfg(test)]

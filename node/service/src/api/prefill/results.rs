@@ -1,7 +1,6 @@
 //! The newest laboratory results in short: a line for each item, what lies outside its range first.
 //!
-//! A report in CDA names its results by data elements, in which no item is told from another: of it the sentence of the
-//! laboratory itself is taken (WS/T 500.7, 检验报告结果).
+//! Of a report in CDA that sums itself up, the sentence of the laboratory itself is taken (WS/T 500.7, 检验报告结果).
 
 use yiqiao_intake::dates::Zone;
 use yiqiao_proto::codes::DocumentFormat;
@@ -31,7 +30,10 @@ pub(super) fn findings(
     if matches!(format, DocumentFormat::Cda | DocumentFormat::CdaWst) {
         let rows = passages(bytes, format).into_iter().flat_map(|section| section.rows);
         let sums = rows.filter(|(name, text)| name.contains(SUMMED_UP) && !text.trim().is_empty());
-        return sums.map(|(_, text)| summed_up(&day(reported, zone), text.trim())).collect();
+        let sums: Vec<_> = sums.map(|(_, text)| summed_up(&day(reported, zone), text.trim())).collect();
+        if !sums.is_empty() {
+            return sums;
+        }
     }
     let rows = observations(bytes, format, zone);
     let said = rows.iter().filter(|row| !row.name.trim().is_empty() && !row.value.trim().is_empty());

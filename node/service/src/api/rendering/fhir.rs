@@ -1,16 +1,13 @@
 //! FHIR R4: observations as a table, other resources as what, when and details, narrative as plain text.
 
 use serde_json::Value;
-use yiqiao_intake::dates::{When, Zone};
-use yiqiao_intake::flag::Flags;
+use yiqiao_intake::dates::Zone;
+use yiqiao_intake::fhir::results::{self, concept, list, scalar, text};
 use yiqiao_proto::codes::DocumentFormat;
-use yiqiao_terms::mark;
 
-use super::observation::HEADS;
-use super::{Observation, head, understood};
+use super::observation::{HEADS, cells};
+use super::{head, understood};
 use crate::api::html::Html;
-
-const LOINC: &str = "http://loinc.org";
 
 /// Resources of one bundle that are looked at.
 const RESOURCES_MAX: usize = 20_000;
@@ -44,7 +41,8 @@ const MEDICINE: Names = &["medicationCodeableConcept", "medicationReference"];
 
 pub(super) fn render(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Option<String> {
     let root = parse(bytes, format)?;
-    let resources = resources(&root);
+    let resources: Vec<&Value> =
+        results::resources(&root).into_iter().map(|placed| placed.resource).take(RESOURCES_MAX).collect();
     let mut html = Html::default();
     if let Some(document) = understood(bytes, zone) {
         head(&mut html, &document, zone);
@@ -52,10 +50,10 @@ pub(super) fn render(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Optio
     for composition in of_kind(&resources, "Composition") {
         sections(&mut html, composition, 2);
     }
-    let rows: Vec<_> = of_kind(&resources, "Observation").flat_map(|one| observation(one, zone)).collect();
+    let rows = results::rows(&root, zone);
     if !rows.is_empty() {
         html.heading(2, "结果");
-        html.table(&HEADS, &rows.iter().map(Observation::cells).collect::<Vec<_>>());
+        html.table(&HEADS, &rows.iter().map(|(_, row)| cells(row)).collect::<Vec<_>>());
     }
     for (kind, heading, name, time, details) in SHOWN {
         let row = |resource: &Value| {
@@ -71,13 +69,6 @@ pub(super) fn render(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Optio
     Some(html.finish())
 }
 
-pub(super) fn observations(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Vec<Observation> {
-    let Some(root) = parse(bytes, format) else { return Vec::new() };
-    let void = |one: &Value| matches!(text(one, "status").as_str(), "cancelled" | "entered-in-error");
-    let found = resources(&root);
-    of_kind(&found, "Observation").filter(|one| !void(one)).flat_map(|one| observation(one, zone)).collect()
-}
-
 fn parse(bytes: &[u8], format: DocumentFormat) -> Option<Value> {
     if format == DocumentFormat::FhirXml {
         return yiqiao_intake::fhir::json_of_xml(bytes).ok();
@@ -85,85 +76,8 @@ fn parse(bytes: &[u8], format: DocumentFormat) -> Option<Value> {
     serde_json::from_slice(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)).ok().filter(Value::is_object)
 }
 
-/// The resources of a bundle, or the one that there is; those within others too.
-fn resources(root: &Value) -> Vec<&Value> {
-    let entries: Vec<&Value> =
-        list(root.get("entry")).iter().filter_map(|entry| entry.get("resource")).collect();
-    let tops = if text(root, "resourceType") == "Bundle" { entries } else { vec![root] };
-    let all = tops.into_iter().flat_map(|top| std::iter::once(top).chain(list(top.get("contained"))));
-    all.take(RESOURCES_MAX).collect()
-}
-
 fn of_kind<'a>(resources: &'a [&'a Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
     resources.iter().copied().filter(move |one| text(one, "resourceType") == kind)
-}
-
-/// An observation, or the ones that it is made of.
-fn observation(resource: &Value, zone: &Zone) -> Vec<Observation> {
-    let at = ["effectiveDateTime", "effectiveInstant", "issued"].iter().map(|name| text(resource, name));
-    let at =
-        at.filter_map(|text| When::parse(&text, zone, &mut Flags::none()).ok()).next().map(|when| when.at);
-    let whole = std::iter::once(resource).chain(list(resource.get("component")));
-    let specimen = resource.get("specimen").map(|specimen| text(specimen, "display")).unwrap_or_default();
-    let row = |one: &Value| {
-        let (value, unit) = value(one)?;
-        let range = list(one.get("referenceRange")).first().map(range).unwrap_or_default();
-        let flag = list(one.get("interpretation")).first().map(flag).unwrap_or_default();
-        let code = one.get("code");
-        let (name, recognition) = mark::split(&code.map(concept).unwrap_or_default());
-        let own = code.and_then(|code| list(code.get("coding")).first()).map(|coding| text(coding, "code"));
-        let specimen = specimen.clone();
-        Some(Observation {
-            loinc: loinc(code),
-            code: own.unwrap_or_default(),
-            sampled: specimen.clone(),
-            specimen,
-            name,
-            recognition,
-            value,
-            unit,
-            range,
-            flag,
-            at,
-        })
-    };
-    whole.filter_map(row).collect()
-}
-
-/// Value and unit of an observation; none if it has none of its own.
-fn value(resource: &Value) -> Option<(String, String)> {
-    if let Some(quantity) = resource.get("valueQuantity") {
-        let unit = [text(quantity, "unit"), text(quantity, "code")].into_iter().find(|unit| !unit.is_empty());
-        let value = text(quantity, "comparator") + &text(quantity, "value");
-        return Some((value, unit.unwrap_or_default()));
-    }
-    let plain = ["valueString", "valueInteger", "valueBoolean", "valueDateTime", "valueTime"];
-    let plain = plain.iter().map(|name| text(resource, name)).find(|value| !value.is_empty());
-    let coded = || resource.get("valueCodeableConcept").map(concept);
-    Some((plain.or_else(coded)?, String::new()))
-}
-
-fn range(range: &Value) -> String {
-    let bound = |name| range.get(name).map(|bound| text(bound, "value")).unwrap_or_default();
-    let words = text(range, "text");
-    match (words.is_empty(), bound("low").as_str(), bound("high").as_str()) {
-        (false, ..) => words,
-        (true, "", "") => String::new(),
-        (true, low, "") => format!("≥{low}"),
-        (true, "", high) => format!("≤{high}"),
-        (true, low, high) => format!("{low}-{high}"),
-    }
-}
-
-fn flag(interpretation: &Value) -> String {
-    let code = list(interpretation.get("coding")).first().map(|coding| text(coding, "code"));
-    code.filter(|code| !code.is_empty()).unwrap_or_else(|| concept(interpretation))
-}
-
-fn loinc(code: Option<&Value>) -> Option<String> {
-    let codings = list(code?.get("coding"));
-    let known = codings.iter().find(|coding| text(coding, "system") == LOINC)?;
-    Some(text(known, "code")).filter(|code| !code.is_empty())
 }
 
 /// Sections of a composition with their narrative, those within others a level below.
@@ -284,41 +198,9 @@ fn object_said(object: &Value) -> String {
     plain.or_else(within).unwrap_or_default()
 }
 
-/// The words of a concept, a coding or a reference.
-fn concept(concept: &Value) -> String {
-    let own = [text(concept, "text"), text(concept, "display")];
-    let codings = list(concept.get("coding"));
-    let coded = |name: &'static str| codings.iter().map(move |coding| text(coding, name));
-    let candidates =
-        own.into_iter().chain(coded("display")).chain(coded("code")).chain([text(concept, "code")]);
-    let mut known = candidates.filter(|text| !text.is_empty());
-    known.next().unwrap_or_default()
-}
-
-fn text(object: &Value, field: &str) -> String {
-    object.get(field).map(scalar).unwrap_or_default()
-}
-
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(truth) => if *truth { "是" } else { "否" }.to_owned(),
-        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
-    }
-}
-
-/// A list; what came from XML is a single value where there is one.
-fn list(value: Option<&Value>) -> &[Value] {
-    match value {
-        Some(Value::Array(items)) => items,
-        Some(single @ Value::Object(_)) => std::slice::from_ref(single),
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => &[],
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::observations;
     use super::super::tests::html;
     use super::*;
 

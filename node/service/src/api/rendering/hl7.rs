@@ -4,10 +4,10 @@ use yiqiao_intake::charset;
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::flag::Flags;
 use yiqiao_intake::hl7::message::{Message, Part, Segment};
-use yiqiao_intake::lab::{LabRow, RowStatus};
+use yiqiao_intake::lab::LabRow;
 
-use super::observation::HEADS;
-use super::{Observation, head, understood};
+use super::observation::{HEADS, cells};
+use super::{head, understood};
 use crate::api::html::Html;
 
 /// Components of a field that are shown: code and words, or the parts of a name.
@@ -57,35 +57,6 @@ pub(super) fn render(bytes: &[u8], zone: &Zone) -> Option<String> {
     Some(html.finish())
 }
 
-pub(super) fn observations(bytes: &[u8], zone: &Zone) -> Vec<Observation> {
-    let rows = understood(bytes, zone).map(|document| document.lab).unwrap_or_default();
-    rows.iter().filter(|row| row.status != RowStatus::Void).map(observation).collect()
-}
-
-fn observation(row: &LabRow) -> Observation {
-    let code = row.code.expose();
-    let is_loinc = matches!(row.system.as_str(), "LN" | "http://loinc.org") && !code.is_empty();
-    Observation {
-        loinc: is_loinc.then(|| code.clone()),
-        code: code.clone(),
-        sampled: row.specimen.as_ref().map(|specimen| specimen.expose().clone()).unwrap_or_default(),
-        specimen: specimen(row),
-        name: row.name.expose().clone(),
-        recognition: row.mutual.clone(),
-        value: row.value.expose().clone(),
-        unit: row.unit.clone(),
-        range: row.range.expose().clone(),
-        flag: row.flag.expose().clone(),
-        at: row.observed.map(|when| when.at),
-    }
-}
-
-/// The specimen and the panel, which often says it (尿常规).
-fn specimen(row: &LabRow) -> String {
-    let specimen = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
-    format!("{specimen} {}", row.panel.expose())
-}
-
 /// A table for each panel; results in words, such as those of imaging, under their names.
 fn report(html: &mut Html, rows: &[LabRow]) {
     for panel in rows.chunk_by(|one, next| one.panel == next.panel) {
@@ -101,14 +72,6 @@ fn report(html: &mut Html, rows: &[LabRow]) {
             }
         }
     }
-}
-
-fn cells(row: &LabRow) -> Vec<String> {
-    let mut cells = observation(row).cells();
-    if let (Some(value), RowStatus::Void) = (cells.get_mut(1), row.status) {
-        *value = "（无结果或已作废）".to_owned();
-    }
-    cells
 }
 
 fn notes(html: &mut Html, message: &Message<'_>) {
@@ -153,6 +116,7 @@ fn value(field: Part<'_>) -> String {
 mod tests {
     use yiqiao_proto::codes::DocumentFormat;
 
+    use super::super::observations;
     use super::super::tests::html;
     use super::*;
 
@@ -172,7 +136,7 @@ mod tests {
 
     #[test]
     fn results_have_their_loinc_code_and_time() {
-        let rows = observations(REPORT.as_bytes(), &Zone::china());
+        let rows = observations(REPORT.as_bytes(), DocumentFormat::Hl7V2, &Zone::china());
         let first = rows.first().unwrap();
         assert_eq!((rows.len(), first.loinc.as_deref()), (2, Some("718-7")));
         assert_eq!((first.value.as_str(), first.range.as_str()), ("131", "130-175"));
