@@ -4,8 +4,8 @@
 
 /// Bytes of the head of one part.
 const HEAD_BYTES_MAX: usize = 8 << 10;
-/// Characters of a boundary (RFC 2046 section 5.1.1).
-const BOUNDARY_MAX: usize = 70;
+/// Characters of a boundary. RFC 2046 section 5.1.1 lets it have 70; Orthanc sends two UUIDs, which are 73.
+const BOUNDARY_MAX: usize = 128;
 
 /// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +205,10 @@ mod tests {
     fn a_content_type_names_boundary_and_type() {
         let said = "multipart/related; type=\"application/dicom\"; boundary=b1";
         assert_eq!(related(said), Some(("b1".to_owned(), "application/dicom".to_owned())));
+        let orthanc = ["18ef52a5-15bc-40e0-8c42-846964483f63"; 2].join("-");
+        let said = format!("multipart/related; type=\"application/dicom\"; boundary={orthanc}");
+        assert_eq!(related(&said), Some((orthanc, "application/dicom".to_owned())));
+        assert_eq!(related(&format!("multipart/related; boundary={}", "b".repeat(BOUNDARY_MAX + 1))), None);
         assert_eq!(related("multipart/form-data; boundary=b1"), None);
         assert_eq!(related("multipart/related"), None);
     }

@@ -187,7 +187,7 @@ impl Door {
 }
 
 /// The list of a study, and the bytes behind it.
-fn opened(study: &[u8]) -> (Value, &[u8]) {
+pub(crate) fn opened(study: &[u8]) -> (Value, &[u8]) {
     let length = usize::try_from(u32::from_le_bytes(study[18..22].try_into().unwrap())).unwrap();
     (serde_json::from_slice(&study[40..40 + length]).unwrap(), &study[40 + length..])
 }
