@@ -87,6 +87,7 @@ debian:
 # The frozen vectors, computed from docs/protocol.md by another program in another language.
 vectors: $(VENV)/ready
 	$(VENV)/bin/python proto/testdata/check.py
+	$(VENV)/bin/python node/fhir/testdata/check.py
 
 $(VENV)/ready: tests/corpus/requirements.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: run 'apt-get install python3-venv', then run make again"; exit 1; }

@@ -16,6 +16,7 @@ const LADDER: &[&str] = &[
     "yiqiao-registry-core",
     "yiqiao-terms",
     "yiqiao-intake",
+    "yiqiao-extract",
     "yiqiao-dicom",
     "yiqiao-node-core",
     "yiqiao-fhir",

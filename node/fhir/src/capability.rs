@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use yiqiao_proto::time::Timestamp;
 
 use crate::date;
+use crate::everything::TYPES;
 use crate::resource::{Resource, Site};
 use crate::search::{
     ConsentFilter, DocumentFilter, Filter, Parameter, PatientFilter, ServiceRequestFilter, TaskFilter,
@@ -50,6 +51,10 @@ const BINARY: &str = "read: the bytes of a document, in its own media type, by r
     Content-Type and Content-Length; a transaction within a day names the Location in DocumentReference.content.attachment.url; from \
     then on it is read as the Binary of that document.";
 
+const EVERYTHING: &str = "What the documents of the patient say, read out of the originals for each answer, the same thing once, with a \
+    Provenance for each place that says it; _type narrows it. What was not read is counted in an OperationOutcome. The types, each as far as a \
+    scope lets it be read:";
+
 const CONSENT: &str = "create: one recipient, an Organization by identifier urn:yiqiao:member|code, or a contained PractitionerRole with \
     urn:yiqiao:department, urn:yiqiao:practitioner and urn:yiqiao:person-role; sourceAttachment needs title, the version of the notice, and the \
     extension urn:yiqiao:sha256 with valueString, its SHA-256 in hexadecimal digits. The provision may have the extension \
@@ -87,7 +92,7 @@ fn security(token_url: &str) -> Value {
 
 fn resources() -> Vec<Value> {
     vec![
-        resource::<PatientFilter>(&["read", "search-type"], "no-version"),
+        with("operation", everything(), resource::<PatientFilter>(&["read", "search-type"], "no-version")),
         resource::<DocumentFilter>(&["read", "search-type"], "versioned"),
         json!({
             "type": "Binary",
@@ -95,9 +100,21 @@ fn resources() -> Vec<Value> {
             "versioning": "no-version",
             "documentation": BINARY,
         }),
-        with(CONSENT, resource::<ConsentFilter>(&["read", "search-type", "create", "update"], "versioned")),
-        with(REFERRAL, resource::<ServiceRequestFilter>(&["read", "search-type"], "versioned")),
-        with(STEP, resource::<TaskFilter>(&["read", "search-type", "update"], "versioned-update")),
+        with(
+            "documentation",
+            CONSENT.into(),
+            resource::<ConsentFilter>(&["read", "search-type", "create", "update"], "versioned"),
+        ),
+        with(
+            "documentation",
+            REFERRAL.into(),
+            resource::<ServiceRequestFilter>(&["read", "search-type"], "versioned"),
+        ),
+        with(
+            "documentation",
+            STEP.into(),
+            resource::<TaskFilter>(&["read", "search-type", "update"], "versioned-update"),
+        ),
     ]
 }
 
@@ -124,9 +141,17 @@ fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
     })
 }
 
-fn with(documentation: &str, mut resource: Value) -> Value {
+fn everything() -> Value {
+    json!([{
+        "name": "everything",
+        "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        "documentation": format!("{EVERYTHING} {}.", TYPES.join(", ")),
+    }])
+}
+
+fn with(field: &str, value: Value, mut resource: Value) -> Value {
     if let Value::Object(fields) = &mut resource {
-        fields.insert("documentation".to_owned(), documentation.into());
+        fields.insert(field.to_owned(), value);
     }
     resource
 }

@@ -7,6 +7,7 @@
 //! | Patient; DocumentReference (IHE MHD); its bytes | [`patient`], [`document`], [`binary`] |
 //! | Consent, written and read (IHE PCF) | [`consent`] |
 //! | ServiceRequest and Task, and the change of a Task | [`referral`] |
+//! | what documents say, with where they say it (`Patient/$everything`) | [`everything`] |
 //! | searchsets | [`bundle`] |
 //! | documents that are handed in (ITI-65) | [`provide`] |
 //! | what goes wrong, as OperationOutcome | [`outcome`] |
@@ -21,6 +22,7 @@ pub mod consent;
 pub mod date;
 pub mod document;
 mod element;
+pub mod everything;
 pub mod limits;
 pub mod outcome;
 pub mod patient;

@@ -18,5 +18,6 @@ mod visit;
 
 pub use header::{Condition, Envelope, envelope};
 pub use reader::read;
+pub use visit::of as visit_of;
 
 pub(crate) use mdm::from_base64;

@@ -7,6 +7,7 @@
 //! | answers and errors | [`answer`] |
 //! | searches and their pages | [`page`] |
 //! | the types | [`patients`], [`documents`], [`binary`], [`consents`], [`referrals`] |
+//! | what documents say | [`everything`] |
 //! | what is handed in | [`transaction`] |
 //! | studies of DICOM, for viewers | [`study`] |
 //!
@@ -18,6 +19,7 @@ mod binary;
 mod caller;
 mod consents;
 mod documents;
+mod everything;
 mod page;
 mod patients;
 mod referrals;
@@ -73,6 +75,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metadata", get(metadata).fallback(method))
         .route("/", take.clone())
         .merge(kind::<PatientFilter>(None, get(patients::read)))
+        .route("/Patient/{id}/$everything", get(everything::read).fallback(method))
         .merge(kind::<DocumentFilter>(None, get(documents::read)))
         .route("/Binary", post(binary::create).layer(DefaultBodyLimit::disable()).fallback(method))
         .route("/Binary/{id}", get(binary::read).fallback(method))

@@ -158,3 +158,10 @@ pub(crate) const STUDY_RETRY_LATER: Duration = Duration::from_secs(3_600);
 
 /// Bytes of the table of items that regions recognise.
 pub(crate) const RECOGNISED_BYTES_MAX: u64 = 2 << 20;
+
+/// Documents of a patient out of which one answer is made that says what all of them say, the newest.
+pub(crate) const EXTRACTED_DOCUMENTS_MAX: usize = 512;
+/// Those about which one question asks: the machine does nothing else meanwhile.
+pub(crate) const EXTRACTED_AT_ONCE: usize = 32;
+/// The longest of them that is read.
+pub(crate) const EXTRACTED_BYTES_MAX: u64 = 4 << 20;

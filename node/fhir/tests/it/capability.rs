@@ -33,6 +33,9 @@ fn the_door_says_what_it_does() {
     for name in ["urn:yiqiao:sha256", "urn:yiqiao:consent-referral", "urn:yiqiao:member", "docs/fhir.md"] {
         says("Consent", name);
     }
+    let operation = &rest["resource"][0]["operation"][0];
+    assert_eq!(operation["name"], "everything");
+    assert!(operation["documentation"].as_str().unwrap().contains("Observation"));
     says("ServiceRequest", "urn:yiqiao:member");
     says("Task", "urn:yiqiao:referral-state");
     rules::check(&resource);

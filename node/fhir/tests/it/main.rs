@@ -3,6 +3,7 @@
 mod capability;
 mod consent;
 mod document;
+mod everything;
 mod patient;
 mod properties;
 mod provide;

@@ -103,8 +103,9 @@ const TYPES: &[(&str, &str)] = &[
         "RestResource",
         "type:code! documentation:string interaction:TypeInteraction* \
          versioning:code(no-version|versioned|versioned-update) conditionalCreate:boolean conditionalUpdate:boolean \
-         searchParam:SearchParam*",
+         searchParam:SearchParam* operation:Operation*",
     ),
+    ("Operation", "name:string! definition:uri! documentation:string"),
     (
         "TypeInteraction",
         "code:code(read|vread|update|patch|delete|history-instance|history-type|create|search-type)! documentation:string",

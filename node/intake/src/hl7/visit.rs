@@ -21,6 +21,12 @@ pub(crate) fn read(pv1: Segment<'_>, pid: Segment<'_>, zone: &Zone, flags: &mut 
     }
 }
 
+/// The visit that a PV1 segment of a message tells of; `None` if it says neither a number nor a beginning.
+pub fn of(message: &Message<'_>, pv1: Segment<'_>, zone: &Zone) -> Option<Visit> {
+    let visit = read(pv1, message.first("PID")?, zone, &mut Flags::none());
+    (visit.number.is_some() || visit.admitted.is_some()).then_some(visit)
+}
+
 /// The visit number of a message.
 pub(crate) fn number(message: &Message<'_>) -> Option<Phi<String>> {
     let fields = [("PV1", 19), ("PID", 18), ("PV1", 50), ("PV1", 5)];

@@ -121,7 +121,11 @@ async fn by_id(call: &Call, filter: &DocumentFilter) -> Result<Vec<(Listing, Pat
     Ok(found)
 }
 
-async fn of_patients(call: &Call, patients: &[Patient]) -> Result<Vec<(Listing, Patient)>, Refusal> {
+/// All that is here of these patients.
+pub(super) async fn of_patients(
+    call: &Call,
+    patients: &[Patient],
+) -> Result<Vec<(Listing, Patient)>, Refusal> {
     let mut found = Vec::new();
     for patient in patients {
         for subject in std::iter::once(patient.subject).chain(patient.retired.iter().copied()) {

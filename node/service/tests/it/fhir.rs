@@ -1,6 +1,6 @@
 //! The FHIR door of a real node, with systems that send by HL7 v2, CDA and FHIR, and ask by HTTP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -113,6 +113,52 @@ async fn what_systems_have_sent_is_found_page_by_page_and_read_by_range() {
     let etag = format!("If-None-Match: {}\r\n", read.header("etag").unwrap());
     assert_eq!(system.ask("GET", &path, &etag, b"").await.status, 304);
     bytes_are_read(&system, first).await;
+    what_documents_say_is_said_once(&system, id).await;
+}
+
+/// What HL7 v2 and CDA say of a patient as resources, each with where it stands; and only to who may read the types.
+async fn what_documents_say_is_said_once(system: &System<'_>, id: &str) {
+    let path = format!("/fhir/Patient/{id}/$everything");
+    let answer = system.get(&path).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some(FHIR)), "{}", answer.text());
+    let bundle = answer.json();
+    let entries = bundle["entry"].as_array().unwrap();
+    let of = |kind: &str| -> Vec<&Value> {
+        entries.iter().map(|entry| &entry["resource"]).filter(|one| one["resourceType"] == kind).collect()
+    };
+    for kind in
+        ["Patient", "Encounter", "Condition", "MedicationStatement", "Observation", "DocumentReference"]
+    {
+        assert!(!of(kind).is_empty(), "no {kind}");
+    }
+    assert!(of("OperationOutcome").is_empty(), "all of it is read");
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for provenance in of("Provenance") {
+        let place = provenance["entity"][0]["extension"][0]["valueString"].as_str().unwrap();
+        places.entry(provenance["target"][0]["reference"].as_str().unwrap()).or_default().push(place);
+    }
+    let said_again = of("Condition").into_iter().filter(|one| {
+        let places = &places[format!("urn:uuid:{}", one["id"].as_str().unwrap()).as_str()];
+        places.len() > 1 && places.iter().all(|place| place.starts_with("/ClinicalDocument/"))
+    });
+    assert!(said_again.count() > 0, "what several documents say is one, with all places: {places:?}");
+    assert!(places.values().flatten().any(|place| place.starts_with("OBX[")));
+
+    let narrow = system.get(&format!("{path}?_type=Observation")).await.json();
+    let kinds: BTreeSet<&str> = narrow["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["resource"]["resourceType"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, BTreeSet::from(["Observation"]));
+    assert_eq!(system.get(&format!("{path}?_since=2026")).await.status, 400);
+    assert_eq!(system.get(&format!("/fhir/Patient/{}/$everything", "ab".repeat(32))).await.status, 404);
+    let token = system.node.token_for("front-desk", &["system/Patient.rs"]).await;
+    let desk = System { node: system.node, token };
+    assert_eq!(desk.get(&format!("{path}?_type=Observation")).await.status, 403);
+    let permitted = desk.get(&path).await.json();
+    assert_eq!(permitted["entry"].as_array().map(Vec::len), Some(1), "the patient alone: {permitted}");
 }
 
 /// The bytes of a document: whole, in part, as a resource, not again.

@@ -1,0 +1,210 @@
+//! The facts of a patient's documents together: what two systems have sent is one record, with each place that says it.
+//!
+//! Two results are the same if patient, item, time to the minute, value and unit are: by what they are in one unit, not by how they were
+//! written. Other facts are the same by their code, or else their name, the day, and what else is said; a visit by its number.
+
+use std::collections::BTreeMap;
+
+use yiqiao_intake::dates::{When, Zone};
+use yiqiao_intake::facts::Visit;
+use yiqiao_intake::lab::LabRow;
+use yiqiao_proto::id::{Code, EntryId};
+use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::dictionary::Local;
+use yiqiao_terms::harmonise::{Compared, Said, Terms};
+use yiqiao_terms::item::{Comparable, Named};
+
+use crate::fact::{Fact, Found, Item};
+use crate::limits::FACTS_MAX;
+
+/// What items of a system are, as people have accepted it, in LOINC, by [`Local::key`].
+pub type Meanings = BTreeMap<String, String>;
+
+/// A document that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Who keeps it.
+    pub holder: Code,
+    /// Its entry there.
+    pub entry: EntryId,
+    /// When what it describes took place: of what says no time of its own.
+    pub at: Timestamp,
+}
+
+/// One thing that documents say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// As the first of them says it; of a visit, with what others add.
+    pub fact: Fact,
+    /// What a result is in LOINC, by itself or by what people have accepted.
+    pub loinc: Option<String>,
+    /// Where it is said: the place of a source, and the place there. Never empty.
+    pub said: Vec<(usize, String)>,
+}
+
+/// What is said of a patient.
+pub struct Gathered<'t> {
+    terms: &'t Terms,
+    zone: Zone,
+    sources: Vec<Source>,
+    records: Vec<Record>,
+    known: BTreeMap<String, usize>,
+    is_cut: bool,
+}
+
+impl<'t> Gathered<'t> {
+    /// Nothing yet.
+    pub const fn new(terms: &'t Terms, zone: Zone) -> Self {
+        Self { terms, zone, sources: Vec::new(), records: Vec::new(), known: BTreeMap::new(), is_cut: false }
+    }
+
+    /// Takes what one document says, read by what is accepted of its system now.
+    pub fn add(&mut self, source: Source, found: Vec<Found>, meanings: &Meanings) {
+        let place = self.sources.len();
+        for Found { fact, place: within } in found {
+            let loinc = row(&fact).and_then(|row| meant(row, meanings));
+            let key = self.key(&fact, loinc.as_deref(), &source);
+            let said = (place, within);
+            let records = &mut self.records;
+            let count = records.len();
+            if let Some(record) = self.known.get(&key).and_then(|at| records.get_mut(*at)) {
+                join(record, &fact, loinc, said);
+            } else if count < FACTS_MAX {
+                self.known.insert(key, count);
+                records.push(Record { fact, loinc, said: vec![said] });
+            } else {
+                self.is_cut = true;
+            }
+        }
+        self.sources.push(source);
+    }
+
+    /// The records, in the order in which they were said first.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The documents, in the order in which they were taken.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Whether there was more than [`FACTS_MAX`].
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// What makes two facts the same.
+    fn key(&self, fact: &Fact, loinc: Option<&str>, source: &Source) -> String {
+        let (kind, parts) = match fact {
+            Fact::Encounter(visit) => ("encounter", self.of_visit(visit, source)),
+            Fact::Result(row) => ("result", self.of_row(row, loinc, source)),
+            Fact::VitalSign(row) => ("sign", self.of_row(row, loinc, source)),
+            Fact::Diagnosis(item) => ("diagnosis", self.of_item(item, source)),
+            // That somebody is allergic is said again and again.
+            Fact::Allergy(item) => ("allergy", vec![named(item)]),
+            Fact::Medicine(item) => ("medicine", self.of_item(item, source)),
+            Fact::Procedure(item) => ("procedure", self.of_item(item, source)),
+            Fact::Immunisation(item) => ("immunisation", self.of_item(item, source)),
+        };
+        // A line's end is in no part: texts come with their blanks folded.
+        let parts: Vec<String> = parts.iter().map(|part| folded(part)).collect();
+        format!("{kind}\n{}", parts.join("\n"))
+    }
+
+    fn of_visit(&self, visit: &Visit, source: &Source) -> Vec<String> {
+        let holder = source.holder.to_string();
+        match &visit.number {
+            Some(number) => vec![holder, number.expose().clone()],
+            None => vec![
+                holder,
+                String::new(),
+                self.time(visit.admitted, source, 16),
+                format!("{:?}", visit.class),
+            ],
+        }
+    }
+
+    fn of_item(&self, item: &Item, source: &Source) -> Vec<String> {
+        vec![named(item), self.time(item.at, source, 10), item.note.expose().clone()]
+    }
+
+    fn of_row(&self, row: &LabRow, loinc: Option<&str>, source: &Source) -> Vec<String> {
+        let sampled = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
+        let specimen = format!("{sampled} {}", row.panel.expose());
+        let named = Named { loinc, code: row.code.expose(), name: row.name.expose(), specimen: &specimen };
+        let said = Said {
+            named,
+            value: row.value.expose(),
+            unit: &row.unit,
+            range: row.range.expose(),
+            flag: row.flag.expose(),
+        };
+        let time = self.time(row.observed, source, 16);
+        let Some(compared) = self.terms.compare(said) else {
+            let name = [loinc.unwrap_or_default(), row.name.expose(), row.code.expose()];
+            let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+            return vec![name.to_owned(), time, row.value.expose().clone(), row.unit.clone()];
+        };
+        let value = match compared.value {
+            // 5.9 and 5.90 are one value.
+            Compared::Number(number) => number.to_f64().to_string(),
+            Compared::Step(step) => step.name().to_owned(),
+        };
+        let only = (compared.comparable == Comparable::InLaboratory).then(|| source.holder.to_string());
+        vec![compared.series, time, value, compared.unit, only.unwrap_or_default()]
+    }
+
+    /// A day (10 characters) or a minute (16).
+    fn time(&self, at: Option<When>, source: &Source, characters: usize) -> String {
+        self.zone.show(at.map_or(source.at, |at| at.at)).chars().take(characters).collect()
+    }
+}
+
+/// The row of a result or a vital sign.
+const fn row(fact: &Fact) -> Option<&LabRow> {
+    match fact {
+        Fact::Result(row) | Fact::VitalSign(row) => Some(row),
+        Fact::Encounter(_)
+        | Fact::Diagnosis(_)
+        | Fact::Allergy(_)
+        | Fact::Medicine(_)
+        | Fact::Procedure(_)
+        | Fact::Immunisation(_) => None,
+    }
+}
+
+/// A LOINC code of its own, else the one that people have accepted for what names it (U-7).
+fn meant(row: &LabRow, meanings: &Meanings) -> Option<String> {
+    let code = row.code.expose();
+    if matches!(row.system.as_str(), "LN" | "http://loinc.org") && !code.is_empty() {
+        return Some(code.clone());
+    }
+    let sampled = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
+    let local = Local::new(code, row.name.expose(), sampled, &row.unit)?;
+    meanings.get(&local.key()).cloned()
+}
+
+/// The code, else the name.
+fn named(item: &Item) -> String {
+    let [code, name] = [&item.code, &item.name].map(Phi::expose);
+    if code.is_empty() { name.clone() } else { code.clone() }
+}
+
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Says it once more. What was not known of a visit is added.
+fn join(record: &mut Record, fact: &Fact, loinc: Option<String>, said: (usize, String)) {
+    record.said.push(said);
+    record.loinc = record.loinc.take().or(loinc);
+    if let (Fact::Encounter(known), Fact::Encounter(new)) = (&mut record.fact, fact) {
+        known.class = known.class.or(new.class);
+        known.department = known.department.take().or_else(|| new.department.clone());
+        known.attending = known.attending.take().or_else(|| new.attending.clone());
+        known.admitted = known.admitted.or(new.admitted);
+        known.discharged = known.discharged.or(new.discharged);
+    }
+}

@@ -1,0 +1,131 @@
+//! HL7 v2: PV1, DG1, AL1 and IAM, RXO, RXE, RXD and RXA, PR1. Results are those of the reader of reports (OBX).
+//!
+//! Only the visit, and what is said of the patient, not of an order, is read of a message whose order was cancelled.
+
+use std::collections::BTreeMap;
+
+use yiqiao_intake::charset;
+use yiqiao_intake::dates::{When, Zone};
+use yiqiao_intake::facts::Document;
+use yiqiao_intake::flag::Flags;
+use yiqiao_intake::hl7;
+use yiqiao_intake::hl7::message::{Message, Part, Segment};
+
+use crate::fact::{Fact, Found, Item, denies};
+
+/// Reads a message, but for its results.
+pub fn read(bytes: &[u8], _document: &Document, zone: &Zone) -> Option<Vec<Found>> {
+    let text = charset::decode(bytes, None, &mut Flags::none()).text;
+    let message = Message::parse(&text).ok()?;
+    let mut reading = Reading {
+        zone,
+        vaccinates: message.field("MSH", 9).component(1).value() == "VXU",
+        is_encoded: message.first("RXE").is_some(),
+        is_cancelled: false,
+    };
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut found = Vec::new();
+    for segment in message.segments() {
+        let name = segment.name().to_ascii_uppercase();
+        let place = places.entry(name.clone()).or_default();
+        *place += 1;
+        let fact = match name.as_str() {
+            "PV1" => hl7::visit_of(&message, *segment, zone).map(Fact::Encounter),
+            _ => reading.fact(&name, *segment),
+        };
+        found.extend(fact.map(|fact| Found { fact, place: format!("{name}[{place}]") }));
+    }
+    Some(found)
+}
+
+struct Reading<'z> {
+    zone: &'z Zone,
+    /// What is given is a vaccine.
+    vaccinates: bool,
+    /// There are orders as the pharmacy has encoded them (RXE): those as they were written (RXO) say the same.
+    is_encoded: bool,
+    /// The order of these segments was cancelled.
+    is_cancelled: bool,
+}
+
+impl Reading<'_> {
+    fn fact(&mut self, name: &str, segment: Segment<'_>) -> Option<Fact> {
+        match name {
+            "ORC" => {
+                self.is_cancelled = matches!(segment.field(1).value().as_str(), "CA" | "OC" | "CR");
+                None
+            }
+            "DG1" => self.diagnosis(segment).map(Fact::Diagnosis),
+            "AL1" => self.allergy(segment, (3, 5, 6)).map(Fact::Allergy),
+            "IAM" => self.allergy(segment, (3, 5, 11)).map(Fact::Allergy),
+            "PR1" => {
+                let item = named(segment.field(3), Some(segment.field(4)))?;
+                Some(Fact::Procedure(item.at(self.when(segment.field(5)))))
+            }
+            "RXA" => self.given(segment),
+            "RXO" | "RXE" | "RXD" if !self.is_cancelled => self.medicine(name, segment).map(Fact::Medicine),
+            _ => None,
+        }
+    }
+
+    /// One that is taken back (DG1-21) is none.
+    fn diagnosis(&self, segment: Segment<'_>) -> Option<Item> {
+        let kind = match segment.field(6).value().as_str() {
+            "A" => "入院诊断",
+            "W" => "初步诊断",
+            "F" => "最后诊断",
+            _ => "",
+        };
+        let item =
+            named(segment.field(3), Some(segment.field(4))).filter(|_| segment.field(21).value() != "D")?;
+        Some(item.at(self.when(segment.field(5))).noted(&[kind.to_owned()]))
+    }
+
+    fn allergy(&self, segment: Segment<'_>, (what, reaction, at): (usize, usize, usize)) -> Option<Item> {
+        let item = named(segment.field(what), None).filter(|item| !denies(item.name.expose()))?;
+        Some(item.at(self.when(segment.field(at))).noted(&[words(segment.field(reaction))]))
+    }
+
+    /// What was given; a vaccine if the message is of one. RXA-20 says whether it was refused or not given.
+    fn given(&self, segment: Segment<'_>) -> Option<Fact> {
+        let is_given = !matches!(segment.field(20).value().as_str(), "RE" | "NA") && !self.is_cancelled;
+        let item = named(segment.field(5), None).filter(|_| is_given)?;
+        let dose = quantity(segment.field(6), segment.field(7));
+        let lot = segment.field(15).some().map(|lot| format!("批号{lot}")).unwrap_or_default();
+        let item = item.at(self.when(segment.field(3))).noted(&[dose, lot]);
+        Some(if self.vaccinates { Fact::Immunisation(item) } else { Fact::Medicine(item) })
+    }
+
+    fn medicine(&self, name: &str, segment: Segment<'_>) -> Option<Item> {
+        let field = |number| segment.field(number);
+        let (what, dose, at, more) = match name {
+            "RXO" if self.is_encoded => return None,
+            "RXO" => (1, quantity(field(2), field(4)), None, words(field(7))),
+            "RXE" => (2, quantity(field(3), field(5)), self.when(field(32)), words(field(7))),
+            _ => (2, quantity(field(4), field(5)), self.when(field(3)), String::new()),
+        };
+        Some(named(field(what), None)?.at(at).noted(&[dose, more]))
+    }
+
+    fn when(&self, field: Part<'_>) -> Option<When> {
+        When::parse(&field.once().component(1).value(), self.zone, &mut Flags::none()).ok()
+    }
+}
+
+/// A CE or CWE field: code, name and system; the name may stand in a field of its own.
+fn named(field: Part<'_>, description: Option<Part<'_>>) -> Option<Item> {
+    let field = field.once();
+    let (code, name) = (field.component(1).value(), field.component(2).some());
+    let name = name.or_else(|| field.component(9).some()).or_else(|| description?.some());
+    Item::new(&code, &field.component(3).value(), &name.unwrap_or_default())
+}
+
+fn quantity(amount: Part<'_>, unit: Part<'_>) -> String {
+    let amount = amount.once().value();
+    if amount.is_empty() { amount } else { format!("{amount}{}", words(unit)) }
+}
+
+fn words(field: Part<'_>) -> String {
+    let worded = |part: Part<'_>| part.component(2).some().or_else(|| part.component(1).some());
+    field.repetitions().filter_map(worded).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,10 @@
+//! The bounds of what is read.
+
+/// Facts of one document.
+pub const DOCUMENT_FACTS_MAX: usize = 2_000;
+
+/// Facts of one patient.
+pub const FACTS_MAX: usize = 20_000;
+
+/// Characters of a text that are kept.
+pub const TEXT_CHARS_MAX: usize = 2_000;

@@ -1,0 +1,217 @@
+//! One document of each format.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use proptest::prelude::*;
+use yiqiao_extract::fact::{Fact, Found, Item};
+use yiqiao_extract::read::{Unread, read};
+use yiqiao_intake::dates::Zone;
+use yiqiao_proto::codes::DocumentFormat;
+
+pub(crate) const MESSAGE: &str = "MSH|^~\\&|LIS|A|||20260102||ORU^R01|1|P|2.4\rPID|1||77^^^HIS^MR||陈志远||19580304|M\r\
+    PV1|1|I|0203^^12||||10215^王建平||||||||||||V9|||||||||||||||||||||||||20260101080000\r\
+    AL1|1|DA|PEN^青霉素||皮疹\rAL1|2|DA|^无\r\
+    DG1|1||I20.0^不稳定型心绞痛^I10||20260101|A\rDG1|2||I10^高血压^I10||20260101|A|||||||||||||||D\r\
+    ORC|CA|7\rRXO|A^阿司匹林|100||mg\rORC|NW|8\rRXO|B^阿托伐他汀|20||mg\rPR1|1||36.06^冠脉支架植入||20260102\r\
+    OBR|1|R1||P^生化|||20260102083000|||||||||||||||20260102||LAB|F\r\
+    OBX|1|NM|K^钾||5.9|mmol/L|3.5-5.3|H|||F|||20260102083000\rOBX|2|ST|X^备注||无||||||D\r";
+
+pub(crate) fn hl7(text: &str) -> Vec<Found> {
+    read(text.as_bytes(), DocumentFormat::Hl7V2, &Zone::china()).unwrap()
+}
+
+pub(crate) fn cda(text: &str) -> Vec<Found> {
+    read(text.as_bytes(), DocumentFormat::CdaWst, &Zone::china()).unwrap()
+}
+
+/// A clinical document of these sections, each with its code and entries.
+pub(crate) fn document(sections: &[(&str, &str)]) -> String {
+    let section = |(code, entries): &(&str, &str)| {
+        format!("<component><section><code code='{code}'/>{entries}</section></component>")
+    };
+    let sections: String = sections.iter().map(section).collect();
+    format!(
+        "<ClinicalDocument xmlns='urn:hl7-org:v3'><id root='1.2' extension='d'/><code code='C0007' codeSystem='2.16.156.10011.2.4'/>\
+         <effectiveTime value='20260102090000'/><recordTarget><patientRole><id root='2.16.156.10011.1.12' extension='ZY1'/>\
+         <patient><name>陈志远</name></patient></patientRole></recordTarget><componentOf><encompassingEncounter><effectiveTime>\
+         <low value='20260101080000'/><high value='20260103'/></effectiveTime></encompassingEncounter></componentOf>\
+         <component><structuredBody>{sections}</structuredBody></component></ClinicalDocument>"
+    )
+}
+
+/// An entry of a data element with this value.
+pub(crate) fn element(code: &str, value: &str) -> String {
+    format!("<entry><observation><code code='{code}' displayName='x'/>{value}</observation></entry>")
+}
+
+fn words(item: &Item) -> [&str; 3] {
+    [&item.code, &item.name, &item.note].map(|text| text.expose().as_str())
+}
+
+/// What it is, and the words of it.
+fn said(fact: &Fact) -> (&'static str, [&str; 3]) {
+    match fact {
+        Fact::Encounter(visit) => ("encounter", [visit.number.as_ref().unwrap().expose(), "", ""]),
+        Fact::Result(row) => ("result", [row.code.expose(), row.name.expose(), row.value.expose()]),
+        Fact::VitalSign(row) => ("sign", [row.code.expose(), row.name.expose(), row.value.expose()]),
+        Fact::Diagnosis(item) => ("diagnosis", words(item)),
+        Fact::Allergy(item) => ("allergy", words(item)),
+        Fact::Medicine(item) => ("medicine", words(item)),
+        Fact::Procedure(item) => ("procedure", words(item)),
+        Fact::Immunisation(item) => ("immunisation", words(item)),
+    }
+}
+
+/// What it is, its place and its words, of each.
+fn told(found: &[Found]) -> Vec<(&'static str, &str, [&str; 3])> {
+    let told = found.iter().map(|Found { fact, place }| {
+        let (kind, words) = said(fact);
+        (kind, place.as_str(), words)
+    });
+    told.collect()
+}
+
+#[test]
+fn u9_a_message_says_facts_by_segment_and_nothing_that_was_cancelled_or_denied() {
+    assert_eq!(
+        told(&hl7(MESSAGE)),
+        [
+            ("encounter", "PV1[1]", ["V9", "", ""]),
+            ("allergy", "AL1[1]", ["PEN", "青霉素", "皮疹"]),
+            ("diagnosis", "DG1[1]", ["I20.0", "不稳定型心绞痛", "入院诊断"]),
+            ("medicine", "RXO[2]", ["B", "阿托伐他汀", "20mg"]),
+            ("procedure", "PR1[1]", ["36.06", "冠脉支架植入", ""]),
+            ("result", "OBX[1]", ["K", "钾", "5.9"]),
+        ]
+    );
+}
+
+#[test]
+fn u9_what_is_given_is_a_vaccine_in_a_message_of_vaccinations() {
+    let given = "MSH|^~\\&|VAX|A|||20260102||VXU^V04|1|P|2.5\rPID|1||77^^^HIS^MR||陈志远\r\
+        ORC|RE|1\rRXA|0|1|20260102||08^乙肝疫苗^CVX|0.5|mL||||||||L7\rRXA|0|1|20260102||09^破伤风^CVX|||||||||||||||RE\r";
+    assert_eq!(told(&hl7(given)), [("immunisation", "RXA[1]", ["08", "乙肝疫苗", "0.5mL 批号L7"])]);
+    let other = given.replace("VXU^V04", "RAS^O17");
+    assert_eq!(told(&hl7(&other))[0].0, "medicine");
+}
+
+#[test]
+fn u9_a_clinical_document_says_facts_by_data_element() {
+    let diagnoses = element("DE05.01.025.00", "<value>高血压病</value>")
+        + &element("DE05.01.024.00", "<value code='I10.x00' codeSystem='2.16.156.10011.2.3.3.11.3'/>")
+        + &element("DE05.01.025.00", "<value>胸闷待查</value>");
+    let allergies = element("DE02.10.023.00", "<value value='true'/>")
+        + &element("DE02.10.022.00", "<value>青霉素（皮疹）</value>")
+        + &element("DE02.10.022.00", "<value>否认食物过敏史</value>");
+    let medicine = "<entry><substanceAdministration><text>口服</text><doseQuantity value='20' unit='mg'/><consumable>\
+        <manufacturedProduct><manufacturedLabeledDrug><code code='XC1'/><name>阿托伐他汀</name></manufacturedLabeledDrug>\
+        </manufacturedProduct></consumable></substanceAdministration></entry>";
+    let procedure = "<entry><procedure><code code='36.06' codeSystem='2.16.156.10011.2.3.3.12' displayName='手术及操作编码'/>\
+        <entryRelationship><observation><code code='DE06.00.094.00'/><value>冠脉支架植入</value></observation></entryRelationship>\
+        </procedure></entry>";
+    let warm = element("DE04.10.186.00", "<value value='36.8' unit='℃'/>");
+    let text = document(&[
+        ("11535-2", &diagnoses),
+        ("48765-2", &allergies),
+        ("10160-0", medicine),
+        ("47519-4", procedure),
+        ("8716-3", &warm),
+        ("11369-6", medicine),
+    ]);
+    let found = cda(&text);
+    let section =
+        |number: u32| format!("/ClinicalDocument/component/structuredBody/component[{number}]/section/entry");
+    let places = [1, 2, 3, 4, 5, 6].map(section);
+    let encounter = "/ClinicalDocument/componentOf/encompassingEncounter";
+    let place = |at: usize, rest: &str| format!("{}{rest}", places[at - 1]);
+    let expected = [
+        ("encounter", encounter.to_owned(), ["ZY1", "", ""]),
+        ("diagnosis", place(1, "[2]/observation"), ["I10.x00", "高血压病", "出院诊断"]),
+        ("diagnosis", place(1, "[3]/observation"), ["", "胸闷待查", "出院诊断"]),
+        ("allergy", place(2, "[2]/observation"), ["", "青霉素（皮疹）", ""]),
+        ("medicine", place(3, "/substanceAdministration"), ["XC1", "阿托伐他汀", "20mg 口服"]),
+        ("procedure", place(4, "/procedure"), ["36.06", "冠脉支架植入", ""]),
+        ("immunisation", place(6, "/substanceAdministration"), ["XC1", "阿托伐他汀", "20mg 口服"]),
+        ("sign", place(5, "/observation"), ["DE04.10.186.00", "x", "36.8"]),
+    ];
+    let expected: Vec<_> =
+        expected.iter().map(|(kind, place, words)| (*kind, place.as_str(), *words)).collect();
+    assert_eq!(told(&found), expected);
+}
+
+#[test]
+fn u9_coded_observations_of_other_documents_are_facts_unless_they_are_negated() {
+    let problem = |negated: &str| {
+        format!(
+            "<entry><act><entryRelationship><observation {negated}><code code='29308-4'/><value code='38341003' displayName='Hypertension' \
+             codeSystem='2.16.840.1.113883.6.96'/><entryRelationship><observation><code code='33999-4'/><value code='55561003' \
+             displayName='Active'/></observation></entryRelationship></observation></entryRelationship></act></entry>"
+        )
+    };
+    let allergy = "<entry><observation><code code='ASSERTION'/><value code='416098002'/><participant><participantRole><playingEntity>\
+        <code code='7980' displayName='Penicillin G' codeSystem='2.16.840.1.113883.6.88'/></playingEntity></participantRole></participant>\
+        <entryRelationship typeCode='MFST'><observation><code code='x'/><value code='247472004' displayName='Hives'/></observation>\
+        </entryRelationship></observation></entry>";
+    let problems = problem("") + &problem("negationInd='true'");
+    let found = cda(&document(&[("11450-4", &problems), ("48765-2", allergy)]));
+    let words: Vec<_> = told(&found).into_iter().map(|(kind, _, words)| (kind, words)).collect();
+    assert_eq!(
+        words[1..],
+        [("diagnosis", ["38341003", "Hypertension", ""]), ("allergy", ["7980", "Penicillin G", "Hives"]),]
+    );
+}
+
+#[test]
+fn u9_a_bundle_says_facts_by_resource() {
+    let subject = r#""subject":{"identifier":{"system":"urn:h","value":"77"}}"#;
+    let patient = subject.replace("subject", "patient");
+    let bundle = format!(
+        r##"{{"resourceType":"Bundle","type":"collection","entry":[
+        {{"resource":{{"resourceType":"Condition",{subject},"code":{{"coding":[{{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10","display":"高血压"}}]}}}}}},
+        {{"resource":{{"resourceType":"Condition",{subject},"verificationStatus":{{"coding":[{{"code":"refuted"}}]}},"code":{{"text":"糖尿病"}}}}}},
+        {{"resource":{{"resourceType":"AllergyIntolerance",{patient},"code":{{"text":"青霉素"}},"reaction":[{{"manifestation":[{{"text":"皮疹"}}]}}]}}}},
+        {{"resource":{{"resourceType":"MedicationRequest",{subject},"contained":[{{"resourceType":"Medication","id":"m","code":{{"text":"阿司匹林"}}}}],
+          "medicationReference":{{"reference":"#m"}},"dosageInstruction":[{{"text":"100mg 每日一次"}}]}}}},
+        {{"resource":{{"resourceType":"Procedure","status":"completed",{subject},"code":{{"text":"胃镜"}}}}}},
+        {{"resource":{{"resourceType":"Immunization","status":"not-done",{patient},"vaccineCode":{{"text":"流感疫苗"}}}}}},
+        {{"resource":{{"resourceType":"Encounter","id":"e1","status":"finished","class":{{"code":"AMB"}},{subject}}}}},
+        {{"resource":{{"resourceType":"Observation","status":"final",{subject},"category":[{{"coding":[{{"code":"vital-signs"}}]}}],
+          "code":{{"text":"体温"}},"valueQuantity":{{"value":36.8,"unit":"℃"}}}}}},
+        {{"resource":{{"resourceType":"Observation","status":"final",{subject},"code":{{"text":"钾"}},"valueQuantity":{{"value":5.9,"unit":"mmol/L"}}}}}}]}}"##
+    );
+    let found = read(bundle.as_bytes(), DocumentFormat::FhirJson, &Zone::china()).unwrap();
+    assert_eq!(
+        told(&found),
+        [
+            ("diagnosis", "Bundle.entry[0].resource", ["I10", "高血压", ""]),
+            ("allergy", "Bundle.entry[2].resource", ["", "青霉素", "皮疹"]),
+            ("medicine", "Bundle.entry[3].resource", ["", "阿司匹林", "100mg 每日一次"]),
+            ("procedure", "Bundle.entry[4].resource", ["", "胃镜", ""]),
+            ("encounter", "Bundle.entry[6].resource", ["e1", "", ""]),
+            ("sign", "Bundle.entry[7].resource", ["", "体温", "36.8"]),
+            ("result", "Bundle.entry[8].resource", ["", "钾", "5.9"]),
+        ]
+    );
+}
+
+#[test]
+fn what_has_no_reader_or_is_not_understood_says_so() {
+    let of = |format| read(b"x", format, &Zone::china()).map(|found| found.len());
+    assert_eq!(of(DocumentFormat::Pdf), Err(Unread::Format));
+    assert_eq!(of(DocumentFormat::Hl7V2), Err(Unread::NotUnderstood));
+    assert_eq!(of(DocumentFormat::CdaWst), Err(Unread::NotUnderstood));
+    assert_eq!(of(DocumentFormat::FhirXml), Err(Unread::NotUnderstood));
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_document_says_is_read_without_panic(
+        segments in proptest::collection::vec("(PV1|DG1|AL1|RXA|RXE|PR1|OBX)[|^&~0-9]{0,40}", 0..12),
+        statements in proptest::collection::vec("(observation|procedure|substanceAdministration|code|value|low)", 0..12),
+    ) {
+        let text = format!("MSH|^~\\&|A|B|||20260102||ORU^R01|1|P|2.4\rPID|1||77\r{}", segments.join("\r"));
+        let _ = read(text.as_bytes(), DocumentFormat::Hl7V2, &Zone::china());
+        let nested = statements.iter().rev().fold(String::new(), |inner, name| format!("<{name} code='DE05.01.024.00'>{inner}</{name}>"));
+        let _ = read(document(&[("29548-5", &format!("<entry>{nested}</entry>"))]).as_bytes(), DocumentFormat::Cda, &Zone::china());
+    }
+}

@@ -1,0 +1,4 @@
+//! What documents say, one by one and together.
+
+mod documents;
+mod together;

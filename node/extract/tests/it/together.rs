@@ -1,0 +1,112 @@
+//! Documents of one patient together: the same thing once.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use yiqiao_extract::fact::Fact;
+use yiqiao_extract::gather::{Gathered, Meanings, Record, Source};
+use yiqiao_intake::dates::Zone;
+use yiqiao_proto::id::{Code, EntryId};
+use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::dictionary::Local;
+use yiqiao_terms::harmonise::Terms;
+
+use crate::documents::{MESSAGE, cda, document, element, hl7};
+
+fn source(holder: &str, entry: u8) -> Source {
+    Source {
+        holder: Code::new(holder).unwrap(),
+        entry: EntryId::new([entry; 32]).unwrap(),
+        at: Timestamp::from_unix_ms(1_767_225_600_000).unwrap(),
+    }
+}
+
+fn nothing() -> Gathered<'static> {
+    Gathered::new(Terms::of_this_version(), Zone::china())
+}
+
+/// A clinical document with one result in millimoles.
+fn potassium(value: &str, minute: &str, unit: &str) -> String {
+    let item = format!("<effectiveTime value='2026010208{minute}'/><value>*血清钾</value>");
+    let unit = format!(
+        "<value value='{value}'/><entryRelationship><observation><code code='DE04.30.016.00'/><value>{unit}</value></observation>\
+         </entryRelationship>"
+    );
+    document(&[("30954-2", &(element("DE04.30.019.00", &item) + &element("DE04.30.015.00", &unit)))])
+}
+
+fn results<'g>(gathered: &'g Gathered<'_>) -> Vec<&'g Record> {
+    gathered.records().iter().filter(|record| matches!(record.fact, Fact::Result(_))).collect()
+}
+
+#[test]
+fn u10_one_result_of_a_message_and_a_document_is_one_record_with_both_places() {
+    let mut gathered = nothing();
+    gathered.add(source("a", 1), hl7(MESSAGE), &Meanings::new());
+    gathered.add(source("a", 2), cda(&potassium("5.90", "30", "mmol/L")), &Meanings::new());
+    let found = results(&gathered);
+    assert_eq!(found.len(), 1);
+    let place = "/ClinicalDocument/component/structuredBody/component/section/entry[2]/observation";
+    assert_eq!(found[0].said, [(0, "OBX[1]".to_owned()), (1, place.to_owned())]);
+}
+
+#[test]
+fn u10_another_time_value_unit_or_patient_number_is_another_record() {
+    for other in [
+        potassium("5.9", "31", "mmol/L"),
+        potassium("5.8", "30", "mmol/L"),
+        potassium("5.9", "30", "g/L"),
+        potassium("5.9", "30", "mmol/L").replace("血清钾", "血清钠"),
+    ] {
+        let mut gathered = nothing();
+        gathered.add(source("a", 1), hl7(MESSAGE), &Meanings::new());
+        gathered.add(source("a", 2), cda(&other), &Meanings::new());
+        assert_eq!(results(&gathered).len(), 2, "{other}");
+    }
+}
+
+#[test]
+fn u10_the_same_amount_in_another_unit_is_the_same_result() {
+    let mut gathered = nothing();
+    gathered.add(
+        source("a", 1),
+        hl7(&MESSAGE.replace("|K^钾||5.9|mmol/L|", "|GLU^葡萄糖||5.0|mmol/L|")),
+        &Meanings::new(),
+    );
+    let other = potassium("5000", "30", "umol/L").replace("血清钾", "葡萄糖");
+    gathered.add(source("b", 2), cda(&other), &Meanings::new());
+    assert_eq!(results(&gathered).len(), 1);
+}
+
+#[test]
+fn u9_what_is_accepted_of_an_item_is_its_code_the_next_time_it_is_read() {
+    let unknown = MESSAGE.replace("K^钾", "ZZ9^本院特项");
+    let local = Local::new("ZZ9", "本院特项", "", "mmol/L").unwrap();
+    let meanings = Meanings::from([(local.key(), "2823-3".to_owned())]);
+    for (meanings, loinc) in [(Meanings::new(), None), (meanings, Some("2823-3"))] {
+        let mut gathered = nothing();
+        gathered.add(source("a", 1), hl7(&unknown), &meanings);
+        assert_eq!(results(&gathered)[0].loinc.as_deref(), loinc);
+    }
+}
+
+#[test]
+fn u10_a_visit_is_one_by_its_number_and_has_what_each_adds() {
+    let mut gathered = nothing();
+    let numbered = MESSAGE.replace("|V9|", "|ZY1|");
+    gathered.add(source("a", 1), hl7(&numbered), &Meanings::new());
+    gathered.add(source("a", 2), cda(&document(&[])), &Meanings::new());
+    gathered.add(source("b", 3), cda(&document(&[])), &Meanings::new());
+    let visits: Vec<_> = gathered
+        .records()
+        .iter()
+        .filter_map(|record| {
+            if let Fact::Encounter(visit) = &record.fact { Some((visit, record.said.len())) } else { None }
+        })
+        .collect();
+    assert_eq!(
+        visits.iter().map(|(_, said)| *said).collect::<Vec<_>>(),
+        [2, 1],
+        "another hospital has numbers of its own"
+    );
+    assert!(visits[0].0.discharged.is_some() && visits[0].0.attending.is_some());
+}

@@ -1,0 +1,152 @@
+//! What documents say as resources. The frozen bundle is read by another program in another language, too: `testdata/check.py`.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use yiqiao_extract::gather::{Gathered, Meanings, Source};
+use yiqiao_extract::read::read;
+use yiqiao_fhir::document::Listing;
+use yiqiao_fhir::everything::{self, Everything, TYPES, Unread};
+use yiqiao_fhir::outcome::Problem;
+use yiqiao_intake::dates::Zone;
+use yiqiao_proto::codes::DocumentFormat;
+use yiqiao_terms::harmonise::Terms;
+
+use crate::scenes;
+
+const REPORT: &str = "MSH|^~\\&|LIS|A|||20260102||ORU^R01|1|P|2.4\rPID|1||77^^^HIS^MR||陈志远||19580304|M\r\
+    PV1|1|I|0203^^12||||10215^王建平||||||||||||V9|||||||||||||||||||||||||20260101080000\r\
+    AL1|1|DA|PEN^青霉素||皮疹\rDG1|1||I20.0^不稳定型心绞痛^I10||20260101|A\rORC|NW|8\rRXO|B^阿托伐他汀|20||mg\r\
+    PR1|1||36.06^冠脉支架植入||20260102\rOBR|1|R1||P^生化|||20260102083000|||||||||||||||20260102||LAB|F\r\
+    OBX|1|NM|2823-3^钾^LN||5.90|mmol/L|3.5-5.3|H|||F|||20260102083000\r\
+    OBX|2|NM|CRP^C反应蛋白||<0.5|mg/L|0-8||||F|||20260102083000\rOBX|3|ST|X^尿蛋白||阳性||阴性|A|||P\r";
+
+const SAME: &str = "<ClinicalDocument xmlns='urn:hl7-org:v3'><id root='1.2' extension='d'/><code code='C0007' \
+    codeSystem='2.16.156.10011.2.4'/><effectiveTime value='20260102090000'/><recordTarget><patientRole><id root='2.16.156.10011.1.12' \
+    extension='ZY1'/></patientRole></recordTarget><component><structuredBody><component><section><code code='30954-2'/><entry>\
+    <observation><code code='DE04.30.019.00'/><effectiveTime value='20260102083000'/><value>血清钾</value></observation></entry><entry>\
+    <observation><code code='DE04.30.015.00'/><value value='5.9'/><entryRelationship><observation><code code='DE04.30.016.00'/>\
+    <value>mmol/L</value></observation></entryRelationship></observation></entry></section></component><component><section>\
+    <code code='8716-3'/><entry><observation><code code='DE04.10.186.00' displayName='体温'/><value value='36.8' unit='℃'/></observation>\
+    </entry></section></component><component><section><code code='11369-6'/><entry><substanceAdministration><consumable>\
+    <manufacturedProduct><manufacturedMaterial><name>流感疫苗</name></manufacturedMaterial></manufacturedProduct></consumable>\
+    </substanceAdministration></entry></section></component></structuredBody></component></ClinicalDocument>";
+
+fn listings() -> Vec<Listing> {
+    let first = scenes::listing();
+    let second = Listing { entry: scenes::entry_id(2), ..first.clone() };
+    vec![first, second]
+}
+
+fn bundle(types: &[&str], unread: Unread) -> Value {
+    let mut gathered = Gathered::new(Terms::of_this_version(), Zone::china());
+    let listings = listings();
+    for (listing, (text, format)) in
+        listings.iter().zip([(REPORT, DocumentFormat::Hl7V2), (SAME, DocumentFormat::CdaWst)])
+    {
+        let at = listing.service_start.unwrap();
+        let source = Source { holder: listing.custodian.clone(), entry: listing.entry, at };
+        gathered.add(source, read(text.as_bytes(), format, &Zone::china()).unwrap(), &Meanings::new());
+    }
+    let patient = scenes::patient();
+    let everything = Everything { patient: &patient, listings: &listings, gathered: &gathered, unread };
+    everything.write(types, &scenes::site()).json().expose().clone()
+}
+
+fn resources<'b>(bundle: &'b Value, kind: &str) -> Vec<&'b Value> {
+    let entries = bundle["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
+    entries.filter(|resource| resource["resourceType"] == kind).collect()
+}
+
+#[test]
+fn what_documents_say_is_written_as_it_was_frozen() {
+    let unread = Unread { unopened: 1, beyond: 0, not_understood: 2 };
+    let written = serde_json::to_string_pretty(&bundle(&TYPES, unread)).unwrap() + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/everything.json");
+    let frozen = std::fs::read_to_string(&file).unwrap_or_default();
+    if frozen != written {
+        let other = std::env::temp_dir().join("everything.json");
+        std::fs::write(&other, &written).unwrap();
+        assert_eq!(
+            written,
+            frozen,
+            "{} differs: what is written now is in {}",
+            file.display(),
+            other.display()
+        );
+    }
+}
+
+#[test]
+fn u10_one_result_of_two_feeds_is_one_observation_with_two_provenances() {
+    let bundle = bundle(&TYPES, Unread::default());
+    let potassium: Vec<_> = resources(&bundle, "Observation")
+        .into_iter()
+        .filter(|one| one["code"]["coding"][0]["code"] == "2823-3")
+        .collect();
+    assert_eq!(potassium.len(), 1);
+    let target = format!("urn:uuid:{}", potassium[0]["id"].as_str().unwrap());
+    let said: Vec<_> = resources(&bundle, "Provenance")
+        .into_iter()
+        .filter(|one| one["target"][0]["reference"] == target.as_str())
+        .map(|one| (&one["entity"][0]["what"]["reference"], &one["entity"][0]["extension"][0]["valueString"]))
+        .collect();
+    let [first, second] = [1, 2].map(|entry| json!(format!("DocumentReference/{}", scenes::entry_id(entry))));
+    let place = json!("/ClinicalDocument/component/structuredBody/component[1]/section/entry[2]/observation");
+    assert_eq!(said, [(&first, &json!("OBX[1]")), (&second, &place)]);
+}
+
+#[test]
+fn u9_a_result_has_what_was_sent_with_its_digits_and_codes_beside_it() {
+    let bundle = bundle(&["Observation"], Unread::default());
+    let found = resources(&bundle, "Observation");
+    assert_eq!(bundle["entry"].as_array().unwrap().len(), found.len(), "no other type is asked for");
+    let quantity = &found[0]["valueQuantity"];
+    assert_eq!(
+        (&quantity["value"], &quantity["unit"], &quantity["code"]),
+        (&json!(5.9), &json!("mmol/L"), &json!("mmol/L"))
+    );
+    assert_eq!(quantity["extension"][0]["valueString"], "5.90");
+    assert_eq!(found[0]["interpretation"][0]["coding"][0]["code"], "H");
+    assert_eq!(found[0]["effectiveDateTime"], "2026-01-02T08:30:00+08:00");
+    assert_eq!(
+        (&found[1]["valueQuantity"]["comparator"], &found[1]["valueQuantity"]["value"]),
+        (&json!("<"), &json!(0.5))
+    );
+    assert_eq!((&found[2]["valueString"], &found[2]["status"]), (&json!("阳性"), &json!("preliminary")));
+}
+
+#[test]
+fn u9_an_id_says_nothing_of_the_patient_and_stays_the_same() {
+    let [one, again] = [bundle(&TYPES, Unread::default()), bundle(&TYPES, Unread::default())];
+    assert_eq!(one, again);
+    let mut ids: Vec<_> =
+        one["entry"].as_array().unwrap().iter().filter_map(|entry| entry["fullUrl"].as_str()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "no two have the same");
+}
+
+#[test]
+fn what_was_not_read_is_counted_and_an_answer_with_everything_says_nothing_of_it() {
+    let unread = Unread { unopened: 3, beyond: 1, not_understood: 0 };
+    let partly = bundle(&["Patient"], unread);
+    let outcome = resources(&partly, "OperationOutcome");
+    let text = outcome[0]["issue"][0]["diagnostics"].as_str().unwrap();
+    assert!(text.contains("3 documents of others") && text.contains("1 that are too long"), "{text}");
+    assert!(resources(&bundle(&["Patient"], Unread::default()), "OperationOutcome").is_empty());
+}
+
+#[test]
+fn types_are_asked_for_by_name_and_nothing_else_is_passed_over() {
+    assert_eq!(everything::types(""), Ok(None));
+    assert_eq!(
+        everything::types("_type=Observation,Condition&_format=json"),
+        Ok(Some(vec!["Observation", "Condition"]))
+    );
+    assert!(matches!(everything::types("_type=Observation,Claim"), Err(Problem::ParameterInvalid { .. })));
+    assert!(matches!(everything::types("_since=2026"), Err(Problem::ParameterUnknown { .. })));
+}
