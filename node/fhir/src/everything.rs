@@ -65,7 +65,7 @@ pub fn types(query: &str) -> Result<Option<Vec<&'static str>>, Problem> {
 /// Documents that may say more and were not read, by why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
-    /// Received from others and not opened here yet.
+    /// Received from others and not opened here yet, or of a record that is sealed.
     pub unopened: usize,
     /// Too long, or older than as many as are read at once.
     pub beyond: usize,
@@ -156,8 +156,8 @@ impl Everything<'_> {
             return None;
         }
         let text = format!(
-            "not all is in it: {unopened} documents of others that were not opened here, {beyond} that are too long or too \
-             many, {not_understood} that could not be read{}",
+            "not all is in it: {unopened} documents that nobody has opened here or that are sealed, {beyond} that are too long \
+             or too many, {not_understood} that could not be read{}",
             if cut > 0 { ", and more facts than one answer holds" } else { "" }
         );
         let issue = json!({

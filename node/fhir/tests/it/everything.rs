@@ -136,7 +136,10 @@ fn what_was_not_read_is_counted_and_an_answer_with_everything_says_nothing_of_it
     let partly = bundle(&["Patient"], unread);
     let outcome = resources(&partly, "OperationOutcome");
     let text = outcome[0]["issue"][0]["diagnostics"].as_str().unwrap();
-    assert!(text.contains("3 documents of others") && text.contains("1 that are too long"), "{text}");
+    assert!(
+        text.contains("3 documents that nobody has opened") && text.contains("1 that are too long"),
+        "{text}"
+    );
     assert!(resources(&bundle(&["Patient"], Unread::default()), "OperationOutcome").is_empty());
 }
 
