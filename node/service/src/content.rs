@@ -145,6 +145,32 @@ pub(crate) fn stretched(
     bytes.into_stream()
 }
 
+/// A stretch of a document as a file is read, chunk by chunk: for readers that stop when they know enough.
+pub(crate) fn reader(document: &Document, stretch: Stretch) -> impl std::io::Read {
+    Reader { document, stretch, held: Bytes::new() }
+}
+
+struct Reader<'d> {
+    document: &'d Document,
+    /// What is still to be read.
+    stretch: Stretch,
+    held: Bytes,
+}
+
+impl std::io::Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.held.is_empty() && self.stretch.from < self.stretch.until {
+            let number = self.stretch.from / u64::from(CHUNK_BYTES);
+            let plain = self.document.chunk(number).map_err(damaged)?;
+            self.held = cut(plain, number * u64::from(CHUNK_BYTES), self.stretch);
+            self.stretch.from += self.held.len() as u64;
+        }
+        let piece = self.held.split_to(into.len().min(self.held.len()));
+        into.iter_mut().zip(&piece).for_each(|(place, byte)| *place = *byte);
+        Ok(piece.len())
+    }
+}
+
 /// What of a chunk, which begins at `begin`, is in the stretch.
 fn cut(plain: Vec<u8>, begin: u64, stretch: Stretch) -> Bytes {
     let length = plain.len() as u64;

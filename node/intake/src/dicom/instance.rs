@@ -23,24 +23,33 @@ const DATES: [(Tag, Tag); 4] = [
     (0x0008_0022, 0x0008_0032),
     (0x0008_0023, 0x0008_0033),
 ];
+/// Study Date
+pub const STUDY_DATE: Tag = DATES[0].0;
+/// Study Time
+pub const STUDY_TIME: Tag = DATES[0].1;
 /// Accession Number
 pub const ACCESSION: Tag = 0x0008_0050;
 const MODALITY: Tag = 0x0008_0060;
 /// Institution Name
 pub const INSTITUTION: Tag = 0x0008_0080;
 const OFFSET: Tag = 0x0008_0201;
-const STUDY_DESCRIPTION: Tag = 0x0008_1030;
+/// Study Description
+pub const STUDY_DESCRIPTION: Tag = 0x0008_1030;
 /// Series Description
 pub const SERIES_DESCRIPTION: Tag = 0x0008_103E;
 /// Institutional Department Name
 pub const DEPARTMENT: Tag = 0x0008_1040;
 /// Performing Physician's Name
 pub const PERFORMING_PHYSICIAN: Tag = 0x0008_1050;
-const PATIENT_NAME: Tag = 0x0010_0010;
-const PATIENT_ID: Tag = 0x0010_0020;
+/// Patient's Name
+pub const PATIENT_NAME: Tag = 0x0010_0010;
+/// Patient ID
+pub const PATIENT_ID: Tag = 0x0010_0020;
 const ISSUER: Tag = 0x0010_0021;
-const BIRTH_DATE: Tag = 0x0010_0030;
-const SEX: Tag = 0x0010_0040;
+/// Patient's Birth Date
+pub const BIRTH_DATE: Tag = 0x0010_0030;
+/// Patient's Sex
+pub const SEX: Tag = 0x0010_0040;
 const OTHER_IDS: Tag = 0x0010_1000;
 const ADDRESS: Tag = 0x0010_1040;
 const PHONE: Tag = 0x0010_2154;

@@ -1,8 +1,10 @@
 //! DICOMweb out of one document: its study by WADO-RS, and what it holds by QIDO-RS (PS3.18), for viewers.
 //!
 //! The service root of a study is its document's, `/dicomweb/documents/{entry}`: the index knows no UID, and so a study that another
-//! hospital has let go is found like one of this one. Each call opens the document, decided and written down. Not here:
-//! rendered images, frames, metadata of every element.
+//! hospital has let go is found like one of this one. Each call opens the document, decided and written down. What queries ask for: [`query`].
+//! Not here: rendered images, frames, metadata of every element.
+
+mod query;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +23,7 @@ use serde_json::{Map, Value, json};
 use yiqiao_dicom::archive::{List, Part};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_host::keys;
+use yiqiao_intake::dicom::instance::Instance;
 use yiqiao_node_core::machine::Input;
 use yiqiao_proto::codes::DocumentFormat;
 use yiqiao_proto::id::EntryId;
@@ -55,6 +58,9 @@ pub(super) fn routes() -> Router<Door> {
 
 /// The UIDs of a path: those that it names restrict what is answered.
 type Named = Path<BTreeMap<String, String>>;
+
+/// The parameters of a query.
+type Asked = Query<Vec<(String, String)>>;
 
 /// A study that was opened.
 struct Study {
@@ -100,6 +106,24 @@ impl Study {
         parts.filter(|part| fits("instance", &part.listed.instance)).cloned().collect()
     }
 
+    /// What its first instance says of the study and of whose it is; nothing if that cannot be read.
+    async fn attributes(&self) -> Result<Map<String, Value>, Refusal> {
+        let Some(first) = self.list.instances.first() else { return Ok(Map::new()) };
+        let (document, stretch) = (Arc::clone(&self.document), self.stretch(first));
+        blocking(move || {
+            let read = Instance::read(&mut content::reader(&document, stretch));
+            Ok(read.map(|instance| query::of_instance(&instance)).unwrap_or_default())
+        })
+        .await
+    }
+
+    /// Where it is retrieved.
+    fn address(&self, call: &Call, named: &BTreeMap<String, String>) -> String {
+        let base = call.site.base.trim_end_matches("/fhir");
+        let entry = named.get("entry").map_or("", String::as_str);
+        format!("{base}/dicomweb/documents/{entry}/studies/{}", self.list.study)
+    }
+
     fn stretch(&self, part: &Part) -> Stretch {
         let from = self.base + part.offset;
         Stretch { from, until: from + part.length }
@@ -143,7 +167,7 @@ fn of_part(part: &Part) -> String {
 }
 
 /// QIDO-RS: the study of this document.
-async fn studies(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+async fn studies(call: Call, Path(named): Named, Query(asked): Asked) -> Result<Response, Refusal> {
     let study = Study::open(&call, &named).await?;
     let parts = study.parts(&named);
     let mut modalities: Vec<&str> = parts.iter().map(|part| part.listed.modality.as_str()).collect();
@@ -152,16 +176,17 @@ async fn studies(call: Call, Path(named): Named) -> Result<Response, Refusal> {
     let mut series: Vec<&str> = parts.iter().map(|part| part.listed.series.as_str()).collect();
     series.sort_unstable();
     series.dedup();
-    let mut found = Map::new();
+    let mut found = study.attributes().await?;
     put(&mut found, "00080061", "CS", &modalities);
+    put(&mut found, "00081190", "UR", &[study.address(&call, &named)]);
     put(&mut found, "0020000D", "UI", &[&study.list.study]);
     put(&mut found, "00201206", "IS", &[series.len()]);
     put(&mut found, "00201208", "IS", &[parts.len()]);
-    Ok(listed(vec![Value::Object(found)]))
+    listed(&asked, vec![Value::Object(found)])
 }
 
 /// QIDO-RS: its series.
-async fn series(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+async fn series(call: Call, Path(named): Named, Query(asked): Asked) -> Result<Response, Refusal> {
     let study = Study::open(&call, &named).await?;
     let mut all: BTreeMap<(Option<i32>, String), Vec<Part>> = BTreeMap::new();
     for part in study.parts(&named) {
@@ -184,11 +209,11 @@ async fn series(call: Call, Path(named): Named) -> Result<Response, Refusal> {
         put(&mut found, "00201209", "IS", &[parts.len()]);
         Value::Object(found)
     };
-    Ok(listed(all.into_iter().map(one).collect()))
+    listed(&asked, all.into_iter().map(one).collect())
 }
 
 /// QIDO-RS: its instances, or those of a series.
-async fn instances(call: Call, Path(named): Named) -> Result<Response, Refusal> {
+async fn instances(call: Call, Path(named): Named, Query(asked): Asked) -> Result<Response, Refusal> {
     let study = Study::open(&call, &named).await?;
     let one = |part: &Part| {
         let (mut found, listed) = (Map::new(), &part.listed);
@@ -203,7 +228,7 @@ async fn instances(call: Call, Path(named): Named) -> Result<Response, Refusal> 
         put(&mut found, "00280011", "US", &listed.columns.into_iter().collect::<Vec<_>>());
         Value::Object(found)
     };
-    Ok(listed(study.parts(&named).iter().map(one).collect()))
+    listed(&asked, study.parts(&named).iter().map(one).collect())
 }
 
 /// An attribute of the DICOM JSON model (PS3.18 annex F).
@@ -212,9 +237,9 @@ fn put<T: serde::Serialize>(into: &mut Map<String, Value>, tag: &str, vr: &str, 
     into.insert(tag.to_owned(), attribute);
 }
 
-fn listed(found: Vec<Value>) -> Response {
-    let text = Value::Array(found).to_string();
-    answer(JSON, text.len() as u64, Body::from(text))
+fn listed(asked: &[(String, String)], rows: Vec<Value>) -> Result<Response, Refusal> {
+    let text = Value::Array(query::matching(asked, rows)?).to_string();
+    Ok(answer(JSON, text.len() as u64, Body::from(text)))
 }
 
 fn answer(kind: &str, length: u64, body: Body) -> Response {

@@ -1,10 +1,12 @@
 //! The DICOM door with dcmtk's own tools as devices: what they send becomes one document a study, durable before they are told.
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fhir::{EVERYTHING, System};
+use crate::fhir::{EVERYTHING, FHIR, RESIDENT, System, permit};
+use crate::pages::{Person, RESIDENT_ID};
 use crate::rig::{Node, free_port, text, until};
 
 /// How much more memory the node may have taken for a study, however long it is.
@@ -66,6 +68,9 @@ impl Image {
         put(0x0008, 0x1030, "LO", b"\xD0\xD8\xB2\xBFCT");
         put(0x0010, 0x0010, "PN", b"ZHANG^SAN=\xD5\xC5^\xC8\xFD");
         put(0x0010, 0x0020, "LO", self.patient.as_bytes());
+        if self.patient == IMAGE.patient {
+            put(0x0010, 0x1000, "LO", RESIDENT_ID.as_bytes());
+        }
         put(0x0020, 0x000D, "UI", format!("1.2.3.{}", self.study).as_bytes());
         put(0x0020, 0x000E, "UI", format!("1.2.3.{}.{}", self.study, self.series).as_bytes());
         put(0x0020, 0x0011, "IS", self.series.to_string().as_bytes());
@@ -316,6 +321,16 @@ async fn dicomweb_takes_instances_and_gives_a_study_a_series_or_one_instance() {
         (&listed[0]["0020000D"]["Value"][0], &listed[0]["00201208"]["Value"][0]),
         (&"1.2.3.1".into(), &2.into())
     );
+    assert_eq!(listed[0]["00100010"]["Value"][0]["Ideographic"], "张^三");
+    assert_eq!(
+        (&listed[0]["00100020"]["Value"][0], &listed[0]["00080020"]["Value"][0]),
+        (&"0088123".into(), &"20260302".into())
+    );
+    let address = listed[0]["00081190"]["Value"][0].as_str().unwrap();
+    assert!(address.ends_with(&format!("{root}/1.2.3.1")), "{address}");
+    assert_eq!(reader.get(&format!("{root}?PatientID=0088*&StudyDate=20260301-")).await.json(), listed);
+    assert_eq!(reader.get(&format!("{root}?PatientID=1")).await.json(), json!([]));
+    assert_eq!(reader.get(&format!("{root}?PatientAge=1")).await.status, 400);
     let series = reader.get(&format!("{root}/1.2.3.1/series")).await.json();
     assert_eq!(series[1]["0020000E"]["Value"][0], "1.2.3.1.2");
     let instances = reader.get(&format!("{root}/1.2.3.1/series/1.2.3.1.2/instances")).await.json();
@@ -335,6 +350,55 @@ async fn dicomweb_takes_instances_and_gives_a_study_a_series_or_one_instance() {
     for missing in ["/1.2.3.9", "/1.2.3.1/series/1.9", "/1.2.3.1/series/1.2.3.1.1/instances/1.2.3.1.2.1"] {
         assert_eq!(reader.get(&format!("{root}{missing}")).await.status, 404, "{missing}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_study_that_another_hospital_has_let_go_is_found_and_read_like_an_own_one() {
+    let door = Door::opened("").await;
+    assert!(door.store(&[IMAGE, Image { number: 2, ..IMAGE }]).await);
+    door.counted("documents", 1).await;
+    door.node.published().await;
+    let own = System { node: &door.node, token: door.node.signed_in("viewer", &door.secret).await };
+    let found = own.all("Patient", &format!("identifier={RESIDENT}%7C{RESIDENT_ID}")).await;
+    let consent = permit(found[0]["id"].as_str().unwrap()).to_string().replace("qzrm", "qzdx");
+
+    let mut other = Node::applied_to(Arc::clone(&door.node.region), "qzdx");
+    other.admit();
+    other.start().await;
+    other.connected().await;
+    let arrival = format!(
+        "MSH|^~\\&|HIS|QZDX|YQ|QZDX|20261121080000||ADT^A04|e1|P|2.4\rEVN|A04|20261121080000\r\
+         PID|1||77001^^^HIS^MR~{RESIDENT_ID}^^^GA^NI||张三||19580304|M\r\
+         PV1|1|O|JZ01||||30001^林医生||||||||||||E1|||||||||||||||||||||||||20261121080000\r"
+    );
+    assert!(other.mllp().await.send(arrival.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
+    let made = until("the consent, once the other is a member", async || {
+        let made = own.post("/fhir/Consent", FHIR, &consent).await;
+        (made.status == 201).then_some(made)
+    });
+    made.await;
+    let doctor = Person::with_account(&other, "30001", "doctor", Some("JZ01")).await;
+    let subject = doctor.find().await;
+    let reader = System { node: &other, token: other.token_for("viewer", EVERYTHING).await };
+    let study = until("the study", async || {
+        doctor.send("POST", &format!("/api/patients/{subject}/fetch"), &json!({})).await;
+        let found = reader.all("DocumentReference", &format!("patient={subject}")).await;
+        found.first().map(|one| one["id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    let root = format!("/dicomweb/documents/{study}/studies");
+    let listed = until("the study to be opened", async || {
+        let answer = reader.get(&format!("{root}?PatientID={}", IMAGE.patient)).await;
+        (answer.status == 200).then(|| answer.json())
+    })
+    .await;
+    assert_eq!(
+        (&listed[0]["0020000D"]["Value"][0], &listed[0]["00201208"]["Value"][0]),
+        (&json!("1.2.3.1"), &json!(2))
+    );
+    let one = format!("{root}/1.2.3.1/series/1.2.3.1.1/instances/{}", IMAGE.uid());
+    let one = reader.ask("GET", &one, "Accept: application/dicom\r\n", b"").await;
+    assert!(one.body.ends_with(&IMAGE.data_set()), "the data set as it came");
 }
 
 /// The most memory that the node has had, in KiB.
