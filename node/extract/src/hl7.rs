@@ -121,8 +121,9 @@ fn named(field: Part<'_>, description: Option<Part<'_>>) -> Option<Item> {
 }
 
 fn quantity(amount: Part<'_>, unit: Part<'_>) -> String {
-    let amount = amount.once().value();
-    if amount.is_empty() { amount } else { format!("{amount}{}", words(unit)) }
+    // 999 says that it is not known (RXA-6).
+    let amount = amount.once().some().filter(|amount| amount != "999");
+    amount.map(|amount| format!("{amount}{}", words(unit))).unwrap_or_default()
 }
 
 fn words(field: Part<'_>) -> String {

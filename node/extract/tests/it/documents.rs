@@ -91,6 +91,8 @@ fn u9_what_is_given_is_a_vaccine_in_a_message_of_vaccinations() {
     let given = "MSH|^~\\&|VAX|A|||20260102||VXU^V04|1|P|2.5\rPID|1||77^^^HIS^MR||陈志远\r\
         ORC|RE|1\rRXA|0|1|20260102||08^乙肝疫苗^CVX|0.5|mL||||||||L7\rRXA|0|1|20260102||09^破伤风^CVX|||||||||||||||RE\r";
     assert_eq!(told(&hl7(given)), [("immunisation", "RXA[1]", ["08", "乙肝疫苗", "0.5mL 批号L7"])]);
+    let unmeasured = given.replace("|0.5|mL|", "|999||");
+    assert_eq!(told(&hl7(&unmeasured))[0].2, ["08", "乙肝疫苗", "批号L7"]);
     let other = given.replace("VXU^V04", "RAS^O17");
     assert_eq!(told(&hl7(&other))[0].0, "medicine");
 }
