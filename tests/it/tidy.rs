@@ -20,6 +20,7 @@ const LADDER: &[&str] = &[
     "yiqiao-dicom",
     "yiqiao-node-core",
     "yiqiao-fhir",
+    "yiqiao-xds",
     "yiqiao-web",
     "yiqiao-keymodule",
     "yiqiao-host",

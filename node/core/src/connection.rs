@@ -48,6 +48,8 @@ pub enum Door {
     Backfill,
     /// DICOM: a study.
     Dicom,
+    /// Web services: XDS.b.
+    Soap,
 }
 
 /// A connection, and what became of all that came through it.
@@ -227,7 +229,7 @@ impl Origin {
 }
 
 impl Door {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Other,
         Self::Mllp,
         Self::Http,
@@ -237,6 +239,7 @@ impl Door {
         Self::Review,
         Self::Backfill,
         Self::Dicom,
+        Self::Soap,
     ];
 
     pub(crate) const fn number(self) -> u32 {

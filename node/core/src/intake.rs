@@ -26,6 +26,9 @@ use crate::remark::{self, Remark, Remarks};
 use crate::state::kept::{self, DocumentData, change::Change};
 use crate::state::{self, Document, Fault, View, damaged, read_entry_id, read_subject};
 
+/// The system of identifiers that are URIs themselves.
+const URIS: &str = "urn:ietf:rfc:3986";
+
 /// One message, understood, with what of it the driver has sealed into its vault.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -216,12 +219,17 @@ fn load_ahead(
 
 /// The id at the source (N-3); of a document without one, its place in its message tells.
 fn entry_id(work: &Work<'_>, received: &Received, place: usize, document: &facts::Document) -> EntryId {
-    let (key, organisation) = (work.machine.keys.at_rest.entries(), &work.machine.config.organisation);
-    let source = match &document.source_id {
-        Some(id) => format!("{}:{}{}", id.system.len(), id.system, id.value.expose()),
-        None => format!("#{place}"),
-    };
-    entry::entry_id(key, organisation, received.system.as_str(), &source, &received.digest)
+    let source = document.source_id.as_ref().map_or_else(|| format!("#{place}"), written);
+    id_of(work.machine, &received.system, &source, &received.digest)
+}
+
+fn id_of(machine: &Machine, system: &Code, source: &str, digest: &[u8; 32]) -> EntryId {
+    let (key, organisation) = (machine.keys.at_rest.entries(), &machine.config.organisation);
+    entry::entry_id(key, organisation, system.as_str(), source, digest)
+}
+
+fn written(id: &SourceId) -> String {
+    format!("{}:{}{}", id.system.len(), id.system, id.value.expose())
 }
 
 fn source_tag(work: &Work<'_>, received: &Received, source: &SourceId) -> Digest {
@@ -233,7 +241,32 @@ fn tag_of(machine: &Machine, system: &Code, source: &SourceId) -> Digest {
     machine.keys.at_rest.tag(Tag::Source, &parts)
 }
 
+/// The tag of a name that is one of the whole world's: a URI, or what somebody names who has an OID. It is no system's own, so
+/// it stands under none.
+fn world_tag(machine: &Machine, source: &SourceId) -> Option<Digest> {
+    let system = source.system.strip_prefix("urn:oid:").unwrap_or(&source.system);
+    let arcs = || system.split('.');
+    let is_oid = arcs().count() > 1 && arcs().all(|arc| arc.bytes().all(|byte| byte.is_ascii_digit()));
+    let parts = [b"", system.as_bytes(), source.value.expose().as_bytes()];
+    (is_oid || system == URIS).then(|| machine.keys.at_rest.tag(Tag::Source, &parts))
+}
+
 impl Machine {
+    /// The document that was last filed under a name of the whole world's, whichever system sent it, and whatever became of it.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn document_named(&self, source: &SourceId, view: &View) -> Result<Option<ask::Document>, Fault> {
+        let Some(tag) = world_tag(self, source) else { return Ok(None) };
+        let Some(found) = view.find(&state::source(&tag))? else { return Ok(None) };
+        self.document(&read_entry_id(&found.entry_id)?, view)
+    }
+
+    /// The entry that a message of a system with these bytes makes of the document that it calls so (N-3).
+    pub fn entry_of(&self, system: &Code, source: &SourceId, digest: &[u8; 32]) -> EntryId {
+        id_of(self, system, &written(source), digest)
+    }
+
     /// The document that stands for an identifier of a system: the newest that has it, unless that was called back.
     ///
     /// # Errors
@@ -376,9 +409,11 @@ impl Offered<'_> {
         }
     }
 
+    /// Under which names it is found from now on: by its system under all, by everybody under those of the whole world.
     fn sources(&self, work: &Work<'_>) -> Vec<Digest> {
-        let all = self.document.source_id.iter().chain(&self.document.also_known_as);
-        all.map(|id| source_tag(work, self.received, id)).collect()
+        let all = || self.document.source_id.iter().chain(&self.document.also_known_as);
+        let own = all().map(|id| source_tag(work, self.received, id));
+        own.chain(all().filter_map(|id| world_tag(work.machine, id))).collect()
     }
 
     fn note_if(&mut self, holds: bool, remark: Remark) {

@@ -266,7 +266,7 @@ pub const fn media_type(format: DocumentFormat) -> &'static str {
 }
 
 /// A system as a URI: what assigners call themselves in HL7 v2 and CDA is often a bare OID or a word.
-pub(crate) fn system_uri(assigner: &str) -> String {
+pub fn system_uri(assigner: &str) -> String {
     let is_oid = assigner.contains('.') && assigner.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if assigner.is_empty() || assigner.contains(':') && !assigner.contains(char::is_whitespace) {
         assigner.to_owned()

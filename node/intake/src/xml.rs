@@ -73,6 +73,9 @@ fn put(numbers: &mut [u32], at: usize, number: u32) {
 ///
 /// # Errors
 /// If it is too large.
+///
+/// # Errors
+/// [`Refusal::TooLarge`] if it is.
 pub fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal> {
     if input.len() > XML_BYTES_MAX {
         return Err(Refusal::TooLarge { what: "an XML document", limit: XML_BYTES_MAX });
@@ -86,6 +89,9 @@ pub fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal> {
 ///
 /// # Errors
 /// If it is not well-formed, above a bound, or has a DOCTYPE.
+///
+/// # Errors
+/// [`Refusal`] if it has a document type, exceeds a bound or is broken, with the place.
 pub fn parse(text: &str) -> Result<Document<'_>, Refusal> {
     check_bounds(text)?;
     let options =

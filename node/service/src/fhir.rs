@@ -10,6 +10,7 @@
 //! | what documents say | [`everything`] |
 //! | what is handed in | [`transaction`] |
 //! | studies of DICOM, for viewers | [`study`] |
+//! | the same for web services: XDS.b | [`xds`] |
 //!
 //! Every reading of a patient's data is written down before it is answered. Everything below `/fhir` that goes wrong is answered by an
 //! OperationOutcome.
@@ -25,6 +26,7 @@ mod patients;
 mod referrals;
 mod study;
 mod transaction;
+mod xds;
 
 use std::sync::Arc;
 
@@ -87,7 +89,12 @@ pub(crate) fn router(app: App) -> Router {
         .merge(kind::<TaskFilter>(None, get(referrals::read::<TaskFilter>).merge(put(referrals::update))))
         .fallback(unknown);
     // Clients write the base with and without a slash at its end.
-    Router::new().nest("/fhir", inner).route("/fhir/", take).merge(study::routes()).with_state(door)
+    Router::new()
+        .nest("/fhir", inner)
+        .route("/fhir/", take)
+        .merge(study::routes())
+        .merge(xds::routes())
+        .with_state(door)
 }
 
 /// The routes of a type: its searches, and what one of it takes.

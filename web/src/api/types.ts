@@ -471,7 +471,7 @@ export interface Anchoring {
 export interface ConnectionRow {
   /** Empty: all for which there is no room of their own. */
   system: string;
-  door: 'mllp' | 'http' | 'fhir' | 'folder' | 'dicom' | 'desk' | 'review' | 'backfill' | 'other';
+  door: 'mllp' | 'http' | 'fhir' | 'folder' | 'dicom' | 'soap' | 'desk' | 'review' | 'backfill' | 'other';
   /** Empty if it does not say. */
   sender: string;
   came: number;

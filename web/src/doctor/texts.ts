@@ -127,7 +127,7 @@ export const T = {
     empty: '还没有系统送来消息',
     emptyHelp: '把各系统现有的接口指向本节点后，这里会自动出现。',
     columns: { system: '系统', door: '接入方式', sender: '发送方自称', came: '收到', indexed: '生成文档', applied: '更新', answered: '已应答', review: '待处理', refused: '退回', repeated: '重复', last: '最近收到', wrong: '最近一次问题' },
-    door: { mllp: 'HL7 v2（MLLP）', http: 'HTTP', fhir: 'FHIR', folder: '文件夹', dicom: 'DICOM', desk: '本院人员登记', review: '人工重放', backfill: '历史补录', other: '未知' },
+    door: { mllp: 'HL7 v2（MLLP）', http: 'HTTP', fhir: 'FHIR', folder: '文件夹', dicom: 'DICOM', soap: 'Web 服务（XDS.b）', desk: '本院人员登记', review: '人工重放', backfill: '历史补录', other: '未知' },
     others: '其余系统（合计）', none: '未注明', fine: '没有',
     review: '待处理的消息用命令 yiqiao-node review list 查看、修正后重放。',
   },

@@ -206,3 +206,29 @@ fn a_notice_of_a_document_never_takes_the_place_of_its_content() {
     let look = |entry| node.ask(|machine, view| machine.document(&entry, view)).unwrap();
     assert!(!look(content).replaced);
 }
+
+#[test]
+fn a_name_of_the_whole_world_leads_every_system_to_its_document() {
+    let mut node = Node::new(&list(100));
+    let source = |system: &str, value: &str| SourceId::new(system, value).unwrap();
+    let named = |node: &Node, source: &SourceId| {
+        let found = node.ask(|machine, view| machine.document_named(source, view));
+        found.map(|document| document.entry)
+    };
+    let mut filed = |control: &str, own: SourceId, further: Option<SourceId>| {
+        let mut one = document(patient("p", Some(1)), control, Status::Final);
+        one.source_id = Some(own);
+        one.also_known_as.extend(further);
+        node.receive(&Msg::new(control, Says::Documents(vec![one]))).entries[0]
+    };
+    let uri = source("urn:ietf:rfc:3986", "urn:oid:1.2.3");
+    let further = source("urn:ietf:rfc:3986", "urn:uuid:1");
+    let first = filed("c1", uri.clone(), Some(further.clone()));
+    let root = filed("c2", source("1.2.3", "x"), None);
+    filed("c3", source("HIS", "x"), None);
+    let newer = filed("c4", source("urn:oid:1.2.3", "x"), None);
+    assert_eq!([named(&node, &uri), named(&node, &further)], [Some(first); 2]);
+    assert_ne!(root, newer);
+    assert_eq!(named(&node, &source("1.2.3", "x")), Some(newer), "an OID is the same however it is written");
+    assert_eq!(named(&node, &source("HIS", "x")), None, "that is a name of one system's own");
+}

@@ -86,7 +86,7 @@ pub(super) fn describe(
     let replaces = replaced(root)?.or_else(|| source_id.clone().filter(|_| status == Status::Corrected));
     Ok(Document {
         source_id,
-        also_known_as: Vec::new(),
+        also_known_as: if kind == "DocumentReference" { further(root)? } else { Vec::new() },
         kind: document_kind,
         title: title(root)?.map(Phi::new),
         format: context.format,
@@ -249,6 +249,17 @@ pub(super) fn source_id(root: &Node<'_>, kind: &str) -> Result<Option<SourceId>,
         }
     }
     Ok(root.text("id")?.and_then(|id| SourceId::new(kind, &id)))
+}
+
+/// The identifiers of a DocumentReference beside its masterIdentifier: another may name it by one of them.
+fn further(root: &Node<'_>) -> Result<Vec<SourceId>, Refusal> {
+    let skipped = usize::from(root.field("masterIdentifier").is_none());
+    let mut further = Vec::new();
+    for identifier in root.any("identifier")?.into_iter().skip(skipped) {
+        let system = identifier.text("system")?.unwrap_or_default();
+        further.extend(SourceId::new(&system, &identifier.text("value")?.unwrap_or_default()));
+    }
+    Ok(further)
 }
 
 /// relatesTo with code `replaces`: the target's identifier or reference.

@@ -80,7 +80,11 @@ fn is_employee(identifier: &Node<'_>) -> Result<bool, Refusal> {
 /// The name behind a reference and the type of what it refers to.
 pub(super) fn named(reference: &Node<'_>, graph: &Graph<'_>) -> Result<Option<(String, String)>, Refusal> {
     let literal = reference.text("reference")?.unwrap_or_default();
-    let kind = kind(&literal, graph);
+    let mut kind = kind(&literal, graph);
+    if kind.is_empty() {
+        // A reference without an address says it in words of its own.
+        kind = reference.text("type")?.unwrap_or_default();
+    }
     if let Some(display) = reference.text("display")? {
         return Ok(Some((display, kind)));
     }

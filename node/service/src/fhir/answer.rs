@@ -46,6 +46,11 @@ impl Refusal {
         Self(Box::new((problem, headers)))
     }
 
+    /// What is wrong, and the headers that go with it, for a door with other words.
+    pub(super) fn into_parts(self) -> (Problem, HeaderMap) {
+        *self.0
+    }
+
     /// The token is good, but not for this (RFC 6750 3.1).
     pub(super) fn scope(scope: String) -> Self {
         let challenge = HeaderValue::from_static("Bearer realm=\"yiqiao\", error=\"insufficient_scope\"");

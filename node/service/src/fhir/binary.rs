@@ -12,7 +12,7 @@ use yiqiao_fhir::terms;
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::open::{Denial, Opened};
 use yiqiao_proto::codes::DocumentFormat;
-use yiqiao_proto::id::EntryId;
+use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::limits::DOCUMENT_BYTES_MAX;
 
 use super::answer::{self, Refusal};
@@ -73,20 +73,34 @@ pub(super) async fn read(call: Call, Path(id): Path<String>) -> Result<Response,
     if wanted == Wanted::Unsatisfiable && !as_resource {
         return Ok(unsatisfiable(listing.size));
     }
-    let opened = open(&call, Input::Open { actor: call.actor(), holder, entry: listing.entry }).await?;
-    let (format, size) = (opened.format, opened.size);
-    let document = unsealed(&call, *opened).await?;
-    let (document, media_type) = blocking(move || {
-        let is_study = format == DocumentFormat::Dicom && content::is_study(&document.chunk(0)?);
-        Ok((document, if is_study { STUDY } else { terms::media_type(format) }))
-    })
-    .await?;
+    let Bytes { document, size, media_type } = bytes(&call, holder, listing.entry).await?;
     if as_resource {
         let plain = blocking(move || document.whole()).await?;
         return Ok(answer::resource(StatusCode::OK, &binary::write(&listing.entry, media_type, &plain)));
     }
     let part = if let Wanted::Part(stretch) = wanted { Some(stretch) } else { None };
     Ok(content::answer(document, size, part, &etag, media_type))
+}
+
+/// A document that is opened.
+pub(super) struct Bytes {
+    pub(super) document: Document,
+    /// Length in bytes.
+    pub(super) size: u64,
+    pub(super) media_type: &'static str,
+}
+
+/// Opens a document that is here.
+pub(super) async fn bytes(call: &Call, holder: Code, entry: EntryId) -> Result<Bytes, Refusal> {
+    let opened = open(call, Input::Open { actor: call.actor(), holder, entry }).await?;
+    let (format, size) = (opened.format, opened.size);
+    let document = unsealed(call, *opened).await?;
+    blocking(move || {
+        let is_study = format == DocumentFormat::Dicom && content::is_study(&document.chunk(0)?);
+        let media_type = if is_study { STUDY } else { terms::media_type(format) };
+        Ok(Bytes { document, size, media_type })
+    })
+    .await
 }
 
 fn unsatisfiable(size: u64) -> Response {

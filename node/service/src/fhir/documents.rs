@@ -64,7 +64,7 @@ impl Here {
         }
     }
 
-    fn subject(&self) -> Subject {
+    pub(super) fn subject(&self) -> Subject {
         match self {
             Self::Own(document) => document.subject,
             Self::Copy(_, subject, _) => *subject,
@@ -96,7 +96,7 @@ pub(super) async fn here(call: &Call, id: Option<EntryId>) -> Result<Here, Refus
     }
 }
 
-fn look(machine: &Machine, view: &View, id: &EntryId) -> Result<Vec<Here>, Fault> {
+pub(super) fn look(machine: &Machine, view: &View, id: &EntryId) -> Result<Vec<Here>, Fault> {
     if let Some(document) = machine.document(id, view)? {
         return Ok(vec![Here::Own(Box::new(document))]);
     }
@@ -138,7 +138,7 @@ pub(super) async fn of_patients(
 }
 
 /// All of one subject: the own in the order in which they came, then copies.
-async fn of_subject(call: &Call, subject: Subject, room: usize) -> Result<Vec<Listing>, Refusal> {
+pub(super) async fn of_subject(call: &Call, subject: Subject, room: usize) -> Result<Vec<Listing>, Refusal> {
     let inbox = &call.door.app.inbox;
     let mut listings = Vec::new();
     let mut after = Some(0);

@@ -51,6 +51,7 @@ mod secrets;
 mod story;
 mod tables;
 mod wire;
+mod xds;
 
 use std::path::{Path, PathBuf};
 
