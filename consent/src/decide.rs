@@ -1,4 +1,4 @@
-//! The decision (D-1 to D-10).
+//! The decision (D-1 to D-10, D-13).
 
 use std::collections::BTreeSet;
 
@@ -87,6 +87,8 @@ pub enum Clause {
     Emergency,
     /// The asker is the custodian, and it is no emergency.
     OwnDocument,
+    /// Fees and settlements are asked for, and not for what they are there for.
+    OtherPurpose,
 }
 
 impl Clause {
@@ -99,6 +101,7 @@ impl Clause {
             Self::DefaultRule => "D-7",
             Self::Emergency => "D-8",
             Self::OwnDocument => "D-10",
+            Self::OtherPurpose => "D-13",
         }
     }
 }
@@ -125,6 +128,9 @@ pub fn decide(patient: &Patient<'_>, request: &Request<'_>, policy: &Policy, now
         let in_emergency = || Applying::of(patient, request, now).decide_emergency(request, policy);
         return if is_emergency { in_emergency() } else { deny(Clause::OwnDocument) };
     }
+    if !is_for_its_purpose(request) {
+        return deny(Clause::OtherPurpose);
+    }
     if patient.own.is_empty() {
         return deny(Clause::NoToken);
     }
@@ -136,6 +142,12 @@ pub fn decide(patient: &Patient<'_>, request: &Request<'_>, policy: &Policy, now
         return applying.decide_emergency(request, policy);
     }
     applying.decide_ordinary().unwrap_or_else(|| by_default(request, policy))
+}
+
+/// D-13: what was paid is nothing that who treats needs, so no consent to treatment opens it, whatever classes it names.
+fn is_for_its_purpose(request: &Request<'_>) -> bool {
+    let is_finance = request.document.class == DocumentClass::Finance;
+    !is_finance || matches!(request.asker.purpose, Purpose::Payment | Purpose::PatientRequest)
 }
 
 /// The directives that apply to a request (D-1), each with the token under which it stands.

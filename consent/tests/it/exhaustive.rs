@@ -2,17 +2,19 @@
 
 #![expect(clippy::indexing_slicing, reason = "places are drawn below the length")]
 
+use std::collections::BTreeSet;
+
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRunner};
-use yiqiao_consent::{InForce, Witness};
-use yiqiao_proto::codes::{Purpose, Stance};
+use yiqiao_consent::{InForce, Patient, Record, Witness, decide};
+use yiqiao_proto::codes::{DocumentClass, Purpose, Stance};
 use yiqiao_proto::directive::Directive;
 use yiqiao_proto::token::Token;
 
 use crate::model::{Case, Held, Known, Meaning};
 use crate::universe::{
-    Universe, accepted, code, desk, digest, login, policies, policy, question, token, vary,
+    Universe, accepted, code, desk, digest, login, permit, policies, policy, question, token, vary,
 };
 
 type Meant = (Directive, Meaning);
@@ -177,6 +179,28 @@ fn d10_an_organisations_own_documents_are_not_decided_by_directives() {
         let act = accepted(&directive, 5, &Witness::Passkey);
         Case::new(vec![own(vec![Held { act: &act, meaning: &meaning }])]).compare(&questions, &policy());
     }
+}
+
+#[test]
+fn d13_no_consent_opens_fees_but_for_payment_and_to_the_patient() {
+    let mut questions = vec![question()];
+    questions[0].document.class = DocumentClass::Finance;
+    vary(&mut questions, Purpose::ALL, |question, value| question.asker.purpose = value);
+    vary(&mut questions, &[None, Some(digest(7))], |question, value| question.asker.break_glass = value);
+    let everything = Purpose::ALL.iter().copied().filter(|purpose| *purpose != Purpose::Emergency);
+    let permit = Directive { purposes: everything.collect(), ..permit() };
+    let meaning = Meaning::of(&permit, &questions);
+    let act = accepted(&permit, 5, &Witness::Passkey);
+    for policy in policies() {
+        Case::new(vec![own(vec![Held { act: &act, meaning: &meaning }])]).compare(&questions, &policy);
+    }
+    let record = Record::told(act.version, vec![act.clone()]);
+    let held = [(act.directive.patient, Some(&record))];
+    let opened = questions.iter().filter(|question| {
+        decide(&Patient { own: &held, linked: &[] }, &question.request(), &policy(), question.at).is_permit()
+    });
+    let purposes: BTreeSet<Purpose> = opened.map(|question| question.asker.purpose).collect();
+    assert_eq!(purposes, BTreeSet::from([Purpose::PatientRequest, Purpose::Payment]));
 }
 
 #[test]

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use yiqiao_consent::{Clause, Decision, Document, InForce, Patient, Record, Request, Witness, decide};
-use yiqiao_proto::codes::{DefaultRule, LegalBasis, Purpose, Sensitivity, Stance};
+use yiqiao_proto::codes::{DefaultRule, DocumentClass, LegalBasis, Purpose, Sensitivity, Stance};
 use yiqiao_proto::directive::Directive;
 use yiqiao_proto::id::{Code, DirectiveId};
 use yiqiao_proto::member::Policy;
@@ -188,6 +188,10 @@ impl<'a> Case<'a> {
             let denied = Expected::Deny(Clause::OwnDocument, Vec::new());
             return if is_emergency { self.emergency(at, question, policy) } else { denied };
         }
+        let is_for_payment = [Purpose::Payment, Purpose::PatientRequest].contains(&question.asker.purpose);
+        if question.document.class == DocumentClass::Finance && !is_for_payment {
+            return Expected::Deny(Clause::OtherPurpose, Vec::new());
+        }
         if !self.known.iter().any(|known| known.own) {
             return Expected::Deny(Clause::NoToken, Vec::new());
         }
@@ -275,7 +279,7 @@ impl<'a> Case<'a> {
             Clause::Directives => {
                 grounds.directives.first().and_then(|id| self.find(*id)).map(|act| act.directive.basis)
             }
-            Clause::NoToken | Clause::HeadUnknown | Clause::OwnDocument => None,
+            Clause::NoToken | Clause::HeadUnknown | Clause::OwnDocument | Clause::OtherPurpose => None,
         };
         grounds.basis == basis
     }

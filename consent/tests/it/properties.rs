@@ -144,7 +144,11 @@ proptest! {
         let fits = match grounds.clause {
             Clause::Directives => named,
             Clause::Emergency => !(named && said.is_permit()),
-            Clause::NoToken | Clause::HeadUnknown | Clause::DefaultRule | Clause::OwnDocument => !named,
+            Clause::NoToken
+            | Clause::HeadUnknown
+            | Clause::DefaultRule
+            | Clause::OwnDocument
+            | Clause::OtherPurpose => !named,
         };
         prop_assert!(fits);
         for id in &grounds.directives {

@@ -142,6 +142,8 @@ const fn code_of_class(class: Class) -> &'static str {
         Class::Order => "ORDER",
         Class::Immunization => "IMMUNISATION",
         Class::HealthRecord => "CHECKUP",
+        Class::Charge => "CHARGE",
+        Class::Settlement => "SETTLEMENT",
         Class::Administrative => "SCHEDULE",
         Class::Other => "OTHER",
     }
@@ -190,6 +192,14 @@ mod tests {
         let kind = DocumentKind::from_loinc("11502-2");
         assert_eq!(document_type(&kind).row().code, "LAB");
         assert_eq!(document_type(&DocumentKind::local("X")), DocumentType::OTHER);
+    }
+
+    #[test]
+    fn d13_what_was_paid_is_of_the_class_finance() {
+        for (class, code) in [(Class::Charge, "CHARGE"), (Class::Settlement, "SETTLEMENT")] {
+            let row = document_type(&DocumentKind { class, ..DocumentKind::local("fees") }).row();
+            assert_eq!((row.code, row.class), (code, DocumentClass::Finance));
+        }
     }
 
     #[test]

@@ -49,7 +49,11 @@ pub enum Class {
     Immunization,
     /// Health check, follow-up, registration of public health.
     HealthRecord,
-    /// Appointment, billing and other records about care, not of care.
+    /// Charges, accounts and bills.
+    Charge,
+    /// What an insurance settled.
+    Settlement,
+    /// Appointment and other records about care, not of care.
     Administrative,
     /// Everything else.
     Other,

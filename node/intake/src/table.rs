@@ -112,7 +112,9 @@ impl Kind {
 
     const fn class(self) -> Class {
         match self {
-            Self::Fees | Self::Settlement | Self::Stock | Self::Catalogue => Class::Administrative,
+            Self::Fees => Class::Charge,
+            Self::Settlement => Class::Settlement,
+            Self::Stock | Self::Catalogue => Class::Administrative,
             Self::Dispensing => Class::Medication,
             Self::Export => Class::Other,
         }
@@ -479,7 +481,7 @@ mod tests {
                  J1,0088123,陈志远,2026-11-20 09:30:00,\"奥美拉唑 \"\"20mg\"\"\",30.50\r\n"
             );
             assert_eq!(content(second).lines().count(), 2);
-            assert_eq!((first.kind.class, first.format), (Class::Administrative, Format::Table));
+            assert_eq!((first.kind.class, first.format), (Class::Charge, Format::Table));
             assert_eq!(first.patient.primary().unwrap().value.expose(), "0088123");
             assert_eq!(Zone::china().show(first.date.unwrap().at), "2026-11-20T09:30:00+08:00");
             assert_ne!(first.source_id, second.source_id);

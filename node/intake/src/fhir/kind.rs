@@ -1,7 +1,7 @@
 //! Which resource types are records, and which class of document they make.
 
 use crate::fhir::node::Node;
-use crate::kind::{Class, DocumentKind};
+use crate::kind::{Class, DocumentKind, KindCode};
 use crate::refusal::Refusal;
 
 /// Resources whose type makes the type of the bundle, the most prominent first.
@@ -164,15 +164,11 @@ pub(super) fn of_resource(resource: &Node<'_>, kind: &str) -> Result<DocumentKin
         "NutritionOrder" | "DeviceRequest" | "VisionPrescription" | "SupplyRequest" | "RequestGroup" => {
             Class::Order
         }
+        "Claim" | "Invoice" | "ChargeItem" | "Account" => Class::Charge,
+        "ClaimResponse" | "ExplanationOfBenefit" => Class::Settlement,
         "Appointment"
         | "AppointmentResponse"
-        | "Claim"
-        | "ClaimResponse"
-        | "ExplanationOfBenefit"
         | "Coverage"
-        | "Invoice"
-        | "ChargeItem"
-        | "Account"
         | "CoverageEligibilityRequest"
         | "EnrollmentRequest" => Class::Administrative,
         _ => Class::Other,
@@ -186,8 +182,11 @@ fn coded(resource: &Node<'_>) -> Result<Option<DocumentKind>, Refusal> {
     for concept in resource.concepts("type")?.into_iter().chain(resource.concepts("category")?) {
         for coding in concept.list("coding")? {
             let Some(code) = coding.text("code")? else { continue };
-            let kind = if coding.text("system")?.as_deref() == Some("http://loinc.org") {
+            let system = coding.text("system")?.unwrap_or_default();
+            let kind = if system == "http://loinc.org" {
                 DocumentKind::from_loinc(&code)
+            } else if let Some(class) = paid(&system, &code) {
+                DocumentKind { class, code: KindCode::Local(code) }
             } else if let Some(shared) = DocumentKind::from_shared_document(&code) {
                 shared
             } else {
@@ -200,6 +199,17 @@ fn coded(resource: &Node<'_>) -> Result<Option<DocumentKind>, Refusal> {
         }
     }
     Ok(unknown)
+}
+
+/// What was paid, in the codes of this project: it flows for a purpose of its own (D-13), so it must be known as that.
+fn paid(system: &str, code: &str) -> Option<Class> {
+    match (system, code) {
+        ("urn:yiqiao:document-type", "CHARGE") | ("urn:yiqiao:document-class", "finance") => {
+            Some(Class::Charge)
+        }
+        ("urn:yiqiao:document-type", "SETTLEMENT") => Some(Class::Settlement),
+        _ => None,
+    }
 }
 
 fn report(resource: &Node<'_>) -> Result<Class, Refusal> {

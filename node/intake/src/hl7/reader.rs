@@ -247,7 +247,9 @@ fn class_of(code: &str) -> Class {
             Class::Medication
         }
         "VXU" => Class::Immunization,
-        "SIU" | "SRM" | "BAR" | "DFT" | "PIN" | "EHC" => Class::Administrative,
+        "BAR" | "DFT" => Class::Charge,
+        "EHC" => Class::Settlement,
+        "SIU" | "SRM" | "PIN" => Class::Administrative,
         "REF" | "RRI" => Class::ReferralNote,
         "CCM" | "CCR" | "CCU" | "CCI" | "PPR" | "PGL" | "PPP" | "PPG" => Class::Summary,
         "BPS" | "BTS" | "BRP" | "BRT" => Class::ProcedureRecord,

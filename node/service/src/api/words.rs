@@ -186,6 +186,7 @@ pub(super) fn clause(clause: &str) -> &'static str {
         "D-7" => "没有查到允许提供这份资料的患者同意。",
         "D-8" => "患者不同意为抢救提供这类资料，或者抢救期限已过，或者本地区没有开通紧急查阅。",
         "D-12" => "这份病历已封存，只有指定的复核人员可以打开。",
+        "D-13" => "费用与结算资料只在费用结算和患者本人查阅时提供。",
         "F-5" | "F-6" | "F-7" => "区域登记平台暂时连接不上，现在无法确认患者的同意是否仍然有效。",
         "N-7" => "原医院已撤销这份资料。",
         "M-1" | "M-7" => "原医院目前不在本区域的成员之中。",
@@ -214,6 +215,10 @@ pub(super) fn explained(permits: bool, clause: &str) -> (&'static str, &'static 
             "You have forbidden it even in an emergency, or the region knows none.",
         ),
         (_, "D-12") => ("病历已封存", "The record is sealed."),
+        (_, "D-13") => (
+            "费用与结算资料只用于费用结算，或者由您本人查阅",
+            "Fees and settlements are for payment, and for yourself, only.",
+        ),
         (_, "D-1") => (
             "您在本院没有有效的身份证号或健康卡号，外院查不到您",
             "This hospital has no valid identifier of yours, so others do not find you.",

@@ -9,7 +9,7 @@ use yiqiao_fhir::resource::Site;
 use yiqiao_fhir::search::{Token, Who};
 use yiqiao_intake::facts::{Document, Payload, SourceId, Status, Understood};
 use yiqiao_intake::intake::Door;
-use yiqiao_intake::kind::KindCode;
+use yiqiao_intake::kind::{Class, KindCode};
 use yiqiao_proto::id::Code as MemberCode;
 use yiqiao_proto::phi::Phi;
 use yiqiao_xds::mtom;
@@ -107,6 +107,21 @@ fn an_id_of_the_sources_own_is_a_further_name() {
     let (_, documents) = handed_on(&bundle);
     let further = SourceId::new("urn:ietf:rfc:3986", id);
     assert_eq!(documents[0].also_known_as, further.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn d13_fees_are_known_by_their_class_or_type() {
+    let examination = "nodeRepresentation=\"examination\"";
+    let local = example().replace("2.16.156.10011.2.4", "urn:yiqiao:document-type");
+    for (text, class) in [
+        (local.replace("C0006", "CHARGE"), Class::Charge),
+        (local.replace("C0006", "SETTLEMENT"), Class::Settlement),
+        (local.replace("C0006", "X").replace(examination, "nodeRepresentation=\"finance\""), Class::Charge),
+        (local.replace("C0006", "X"), Class::Other),
+    ] {
+        let (_, documents) = handed_on(&submitted(&text).unwrap().bundle(&BTreeMap::new()));
+        assert_eq!(documents[0].kind.class, class);
+    }
 }
 
 #[test]
