@@ -85,6 +85,14 @@ fn worded(field: Part<'_>) -> Option<String> {
     [2, 9, 5, 1].iter().find_map(|part| field.component(*part).some())
 }
 
+/// The specimen of SPM-4 or OBR-15. The latter holds a whole coded element in its first component: code and words are its parts.
+fn specimen(field: Part<'_>) -> Option<String> {
+    let field = field.once();
+    let source = field.component(1);
+    let words = || [2, 9, 5].iter().find_map(|part| field.component(*part).some());
+    source.subcomponent(2).some().or_else(words).or_else(|| source.subcomponent(1).some())
+}
+
 fn class(message: &Message<'_>, code: &str, rows: &[LabRow]) -> Class {
     let services: Vec<String> =
         message.all("OBR").filter_map(|obr| obr.field(24).once().component(1).some()).collect();
@@ -150,11 +158,11 @@ fn rows(reading: &mut Reading<'_, '_>) -> Vec<LabRow> {
         if segment.is("OBR") {
             panel = Panel {
                 name: worded(segment.field(4)).unwrap_or_default(),
-                specimen: worded(segment.field(15)),
+                specimen: specimen(segment.field(15)),
                 observed: reading.when(&segment.field(7).once().component(1).value()).ok(),
             };
         } else if segment.is("SPM") {
-            panel.specimen = worded(segment.field(4)).or(panel.specimen);
+            panel.specimen = specimen(segment.field(4)).or(panel.specimen);
         } else if segment.is("OBX") && !is_embedded(segment) {
             if rows.len() >= LAB_ROWS_MAX {
                 reading.flags.raise(Flag::RowsCut);

@@ -95,6 +95,27 @@ fn a_laboratory_report_gives_its_rows() {
 }
 
 #[test]
+fn the_code_of_a_specimen_is_no_part_of_its_name() {
+    let specimen = |sent: &str| {
+        let report = document(&BLOOD_COUNT.replace("|血液|", &format!("|{sent}|")));
+        report.lab[0].specimen.as_ref().map(|specimen| specimen.expose().clone()).unwrap_or_default()
+    };
+    for (sent, expected) in [
+        ("03&血浆", "血浆"),
+        ("03&血浆&LIS", "血浆"),
+        ("03^血浆", "血浆"),
+        ("03&^血浆", "血浆"),
+        ("03&", "03"),
+        ("血浆", "血浆"),
+        ("", ""),
+    ] {
+        assert_eq!(specimen(sent), expected, "{sent}");
+    }
+    let in_segment = BLOOD_COUNT.replace("ORC|RE|REQ55\r", "SPM|1|||03&血清\r");
+    assert_eq!(document(&in_segment).lab[0].specimen.as_ref().unwrap().expose(), "血清");
+}
+
+#[test]
 fn an_embedded_document_is_decoded() {
     let document = document(DISCHARGE);
     assert_eq!((document.kind.class, document.format), (Class::DischargeSummary, Format::Pdf));
