@@ -12,6 +12,7 @@
 //! | consent: what was said, and that it is known | [`directive`], [`proof`], [`passkey`], [`head`], [`lease`] |
 //! | referrals and what their steps say, access events | [`referral`], [`form`], [`access`] |
 //! | calls between processes | [`calls`] |
+//! | how good what systems send is | [`quality`] |
 
 pub mod access;
 mod agreed;
@@ -37,6 +38,7 @@ pub mod passkey;
 pub mod person;
 pub mod phi;
 pub mod proof;
+pub mod quality;
 pub mod referral;
 pub mod refusal;
 pub mod release;

@@ -13,7 +13,7 @@ use crate::state::{
 };
 use crate::{
     again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder,
-    inform, lost, omission, pairs, paper, passkey, queue, register, said, seal, sight, step, words,
+    inform, lost, omission, pairs, paper, passkey, quality, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -141,6 +141,9 @@ pub(crate) fn apply_received(
     came.count(&mut counters)?;
     view.put(&counters_slot, &counters);
     let connection = connection::apply_received(received, &came, before.as_ref(), at, view)?;
+    if let Some(judged) = &received.judged {
+        quality::apply(judged, connection, at, view)?;
+    }
     register::apply(&received.registers, view)?;
     dictionary::apply_seen(&received.items, &system, view)?;
     let review = match &received.original {

@@ -138,10 +138,12 @@ pub enum Act {
     SignIn = 54,
     /// Decided what items of the hospital's systems are.
     Map = 130,
+    /// Took the names of messages that broke a rule of quality.
+    Sample = 131,
 }
 
 impl Act {
-    const ALL: [Self; 35] = [
+    const ALL: [Self; 36] = [
         Self::Open,
         Self::Search,
         Self::Want,
@@ -177,6 +179,7 @@ impl Act {
         Self::SignIn,
         Self::Tell,
         Self::Map,
+        Self::Sample,
     ];
 }
 

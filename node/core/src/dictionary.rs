@@ -220,8 +220,25 @@ pub(crate) fn unknown(received: &Received, view: &View) -> Result<Vec<kept::Loca
     Ok(asked.iter().map(kept_item).collect())
 }
 
+/// Those of some items that nobody has accepted to be anything, by [`Local::key`].
+pub(crate) fn unmapped(
+    items: &[kept::LocalItem],
+    system: &Code,
+    view: &View,
+) -> Result<BTreeSet<String>, Fault> {
+    let mut unmapped = BTreeSet::new();
+    for item in items.iter().map(local) {
+        let kept = view.get(&state::dictionary(part(&item), system))?;
+        let last = place(&kept, &item).and_then(|at| kept.items.get(at)?.meanings.last());
+        if last.is_none_or(|last| last.status != Status::Accepted as u32) {
+            unmapped.insert(item.key());
+        }
+    }
+    Ok(unmapped)
+}
+
 /// What names a result that could be compared: a number or a step, without a LOINC code.
-fn item_of(row: &LabRow) -> Option<Local> {
+pub(crate) fn item_of(row: &LabRow) -> Option<Local> {
     let is_result = matches!(Value::read(row.value.expose()), Value::Number(_) | Value::Step(_));
     let is_coded = matches!(row.system.as_str(), "LN" | "http://loinc.org");
     if row.status == RowStatus::Void || !is_result || is_coded {

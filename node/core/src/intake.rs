@@ -21,6 +21,7 @@ use crate::deposit;
 use crate::dictionary;
 use crate::machine::{Machine, Stop, Work};
 use crate::person::{self, clip};
+use crate::quality;
 use crate::register;
 use crate::remark::{self, Remark, Remarks};
 use crate::state::kept::{self, DocumentData, change::Change};
@@ -134,6 +135,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
     }
     let (verdict, entries) = take(work, received, &mut remarks)?;
     let items = dictionary::unknown(received, work.view)?;
+    let judged = quality::judged(work, received, &items)?;
     work.keep_received(kept::Received {
         system: received.system.to_string(),
         message: message.as_bytes().to_vec(),
@@ -144,6 +146,7 @@ pub(crate) fn receive(work: &mut Work<'_>, received: &Received) -> Result<Answer
         original: original(&received.content),
         registers: register::named(work.machine, received),
         items,
+        judged,
         entries: entries.iter().map(|id| id.as_bytes().to_vec()).collect(),
         origin: Some(received.origin.write()),
     })?;

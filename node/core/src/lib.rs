@@ -20,6 +20,7 @@
 //! | who sees whom, in an emergency, and where nobody does; who did what | [`sight`], [`glass`], [`seal`], [`audit`], [`persons`], `event`, `list` |
 //! | what is answered; how much is held in memory | [`ask`]; [`memory`] |
 //! | what items of the hospital's systems are | [`dictionary`] |
+//! | how good what they send is | [`quality`] |
 //! | what is kept, encrypted and looked at | [`state`], [`at_rest`], `apply` |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
@@ -75,6 +76,7 @@ pub mod passkey;
 pub mod peer;
 mod person;
 pub mod persons;
+pub mod quality;
 mod queue;
 pub mod receipts;
 pub mod receive;

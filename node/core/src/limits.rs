@@ -147,6 +147,13 @@ pub const DECIDED_AT_ONCE_MAX: usize = 256;
 /// Decisions about one item that are kept, the last ones; the journal has all.
 pub const MEANINGS_MAX: usize = 16;
 
+/// Days of which the quality of what came is kept.
+pub const QUALITY_DAYS: u8 = 32;
+/// Messages of a connection that broke one rule and are named: the first ones of the newest day.
+pub const QUALITY_SAMPLES_MAX: usize = 20;
+/// Bytes of what names one.
+pub const QUALITY_NAME_BYTES_MAX: usize = 128;
+
 const _: () = assert!(DICTIONARY_PART_ITEMS_MAX < DICTIONARY_PART_MAX);
 const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && ERRAND_LOOKS_MAX < DUE_MAX);
 const _: () = assert!(TEXT_BYTES_MAX <= yiqiao_proto::limits::PERSON_NAME_BYTES_MAX);

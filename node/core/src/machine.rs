@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use yiqiao_intake::dates::Zone;
 use yiqiao_proto::codes::KeyUse;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
@@ -70,6 +71,8 @@ pub struct Config {
     pub assigners: BTreeMap<String, String>,
     /// The register whose numbers people of the hospital type; if none is configured, [`Machine::main_register`] tells.
     pub main_register: Option<String>,
+    /// By whose midnight days are counted.
+    pub zone: Zone,
     /// For how long the glass stays broken, and until when somebody else has looked at it.
     pub glass: glass::Spans,
 }

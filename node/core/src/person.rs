@@ -328,7 +328,7 @@ fn unlink(work: &mut Work<'_>, patient: &patient::Patient, other: &patient::Iden
     divide(work, &retired)
 }
 
-fn filed_under(work: &Work<'_>, number: &patient::Identifier) -> Result<Option<Subject>, Fault> {
+pub(crate) fn filed_under(work: &Work<'_>, number: &patient::Identifier) -> Result<Option<Subject>, Fault> {
     let found = work.view.find(&state::number(&number_tag(work.machine, number)))?;
     found.map(|found| read_subject(&found.subject)).transpose()
 }

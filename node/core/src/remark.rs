@@ -40,7 +40,7 @@ pub enum Remark {
 }
 
 /// The reader's remarks in the order of their numbers, from 1. New ones go to the end.
-const READ: [Flag; 21] = [
+const READ: [Flag; 22] = [
     Flag::CharsetGuessed,
     Flag::TextDamaged,
     Flag::ZoneAssumed,
@@ -62,6 +62,7 @@ const READ: [Flag; 21] = [
     Flag::EmbeddedMismatch,
     Flag::BatchCount,
     Flag::RowsCut,
+    Flag::SexUnknown,
 ];
 
 /// The node's own remarks in the order of their numbers, from [`OWN_FROM`].
@@ -131,6 +132,6 @@ mod tests {
             assert_eq!(Remark::from_number(remark.number()), Some(remark), "{remark:?}");
         }
         assert_eq!(READ.into_iter().collect::<BTreeSet<_>>().len(), READ.len());
-        assert_eq!((Remark::from_number(0), Remark::from_number(22)), (None, None));
+        assert_eq!((Remark::from_number(0), Remark::from_number(23)), (None, None));
     }
 }

@@ -9,6 +9,8 @@ use yiqiao_proto::id::{Code, Digest, DirectiveId, DocumentId, EntryId, Nonce, Re
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words;
 
+use crate::limits::QUALITY_DAYS;
+
 /// The messages of `schema/state.proto`.
 #[expect(missing_docs, reason = "generated; the schema describes every field")]
 pub mod kept {
@@ -134,6 +136,10 @@ pub enum Table {
     Papers = 70,
     /// What items of systems are.
     Dictionary = 130,
+    /// How messages stood to the rules of quality, by connection and day.
+    Quality = 131,
+    /// Messages that broke a rule, by connection and rule.
+    QualitySamples = 132,
     /// How far patients are told.
     InformingLine = 62,
     /// What patients are told, one by one.
@@ -201,6 +207,17 @@ pub(crate) fn connection(name: &kept::ConnectionName) -> Slot<kept::Connection> 
     let (system, door) = (name.system.as_bytes(), name.door.to_be_bytes());
     let length = u64::try_from(system.len()).unwrap_or(u64::MAX).to_be_bytes();
     Slot::new(Table::Connection as u8, &[&length, system, &door, name.sender.as_bytes()])
+}
+
+/// A day of a connection, which has a place in the list of connections, from 1; days take turns in these slots.
+pub(crate) fn quality(connection: u64, day: i64) -> Slot<kept::QualityDay> {
+    let turn = u8::try_from(day.rem_euclid(i64::from(QUALITY_DAYS))).unwrap_or_default();
+    Slot::new(Table::Quality as u8, &[&connection.to_be_bytes(), &[turn]])
+}
+
+/// Messages of a connection that broke a rule.
+pub(crate) fn quality_samples(connection: u64, rule: u32) -> Slot<kept::QualitySamples> {
+    Slot::new(Table::QualitySamples as u8, &[&connection.to_be_bytes(), &rule.to_be_bytes()])
 }
 
 /// Who has a number.

@@ -9,6 +9,8 @@ use yiqiao_proto::time::Timestamp;
 use crate::flag::{Flag, Flags};
 use crate::patient::PartialDate;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// How exact a time was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
@@ -43,7 +45,7 @@ pub struct Period {
 }
 
 /// The zone of a hospital's clocks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
 /// A zone name that is neither in the IANA database nor an offset.
@@ -90,6 +92,13 @@ impl Zone {
         let instant = jiff::Timestamp::from_millisecond(at.unix_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         self.0.to_offset(instant).to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S").to_string()
             + &show_offset(self.0.to_offset(instant))
+    }
+
+    /// The day of the instant by a clock in this zone, counted from 1970-01-01.
+    pub fn day(&self, at: Timestamp) -> i64 {
+        let instant = jiff::Timestamp::from_millisecond(at.unix_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let ahead_ms = i64::from(self.0.to_offset(instant).seconds()) * 1_000;
+        at.unix_ms().saturating_add(ahead_ms).div_euclid(DAY_MS)
     }
 
     /// The instant as HL7 v2 writes it: `20260102030405+0800`.
@@ -281,6 +290,14 @@ fn show_offset(offset: Offset) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn y2_a_day_begins_at_midnight_of_the_zone() {
+        let day = |zone: &str, ms| Zone::parse(zone).unwrap().day(Timestamp::from_unix_ms(ms).unwrap());
+        let eve = 16 * 3_600_000;
+        assert_eq!((day("+08:00", eve - 1), day("+08:00", eve), day("+00:00", eve)), (0, 1, 0));
+        assert_eq!(day("+00:00", -1), -1);
+    }
 
     fn show(text: &str) -> String {
         let mut flags = Flags::none();

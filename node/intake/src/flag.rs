@@ -47,6 +47,8 @@ pub enum Flag {
     BatchCount,
     /// More laboratory rows than are read.
     RowsCut,
+    /// The patient's sex is written as no table has it.
+    SexUnknown,
 }
 
 /// The remarks about one message.

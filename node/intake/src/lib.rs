@@ -11,6 +11,7 @@
 //! | [`summary`] | a message in one line, for its sender |
 //! | [`hl7`] | HL7 v2: MLLP, batches, character sets, escapes, ADT, ORU, MDM and the rest, acknowledgements |
 //! | [`lab`] | results as rows |
+//! | [`quality`] | what is expected of messages, as rules, and how each stands to them |
 //! | [`cda`] | CDA R2, WS/T 500 and 483, C-CDA: header and a readable rendering |
 //! | [`table`] | CSV and JSON lines by a declared mapping |
 //! | [`fhir`] | FHIR R4, JSON and XML: bundles, single resources, IHE MHD submissions |
@@ -33,6 +34,7 @@ pub mod kind;
 pub mod lab;
 pub mod limits;
 pub mod patient;
+pub mod quality;
 pub mod refusal;
 pub mod resident_id;
 pub mod summary;

@@ -21,6 +21,9 @@ pub const REPETITIONS_MAX: usize = 1_000;
 /// Laboratory rows of one report.
 pub const LAB_ROWS_MAX: usize = 20_000;
 
+/// Results of one message at which the rules of quality look.
+pub const QUALITY_ROWS_MAX: usize = 512;
+
 /// Bytes of one XML document.
 pub const XML_BYTES_MAX: usize = 32 << 20;
 

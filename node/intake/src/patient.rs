@@ -159,6 +159,14 @@ impl Sex {
         }
     }
 
+    /// The same, with the remark that a code is none of these.
+    pub fn read(code: &str, flags: &mut Flags) -> Option<Self> {
+        let sex = Self::parse(code);
+        let code = code.trim();
+        flags.raise_if(sex.is_none() && !code.is_empty() && code != "\"\"", Flag::SexUnknown);
+        sex
+    }
+
     /// The code of GB/T 2261.1.
     pub const fn code(self) -> char {
         match self {

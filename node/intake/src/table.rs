@@ -396,7 +396,7 @@ impl<'m> Places<'m> {
         let mut name = Name::default();
         name.add(self.value(Field::Name, row).unwrap_or_default(), &[]);
         (patient.name, patient.pinyin) = (name.written.map(Phi::new), name.pinyin.map(Phi::new));
-        patient.sex = self.value(Field::Sex, row).and_then(Sex::parse).map(Phi::new);
+        patient.sex = self.value(Field::Sex, row).and_then(|code| Sex::read(code, flags)).map(Phi::new);
         let birth = self.value(Field::BirthDate, row);
         patient.birth_date = birth.and_then(|birth| birth_date(birth, flags).ok()).map(Phi::new);
         patient

@@ -35,6 +35,7 @@ mod patients;
 mod person;
 mod persons;
 mod prefill;
+mod quality;
 mod reading;
 mod recent;
 mod record;
@@ -116,6 +117,7 @@ fn people(app: &App) -> Router {
         .merge(assigning::router())
         .merge(audit::router())
         .merge(connections::router())
+        .merge(quality::router())
         .merge(glass::router())
         .merge(sealing::router())
         .with_state(front::Front::new(app.clone()))

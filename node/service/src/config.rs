@@ -322,6 +322,7 @@ impl Config {
             coding: self.coding.coding()?,
             assigners: self.assigners().collect(),
             main_register: self.main_register.as_deref().map(assigner_of),
+            zone: self.zone()?,
             glass: self.emergency.spans()?,
         })
     }

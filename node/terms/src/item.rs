@@ -167,6 +167,12 @@ impl Items {
         !self.candidates(named).is_empty()
     }
 
+    /// Whether a number of this item says nothing without a unit; none if no item has this name or code.
+    pub fn needs_unit(&self, named: Named<'_>) -> Option<bool> {
+        let of = self.candidates(named);
+        (!of.is_empty()).then(|| !of.iter().any(|item| item.unit.is_number()))
+    }
+
     fn candidates(&self, named: Named<'_>) -> Vec<&Item> {
         let said = Specimen::said(named.specimen);
         let by_loinc = named.loinc.and_then(|loinc| self.by_loinc.get(loinc.trim()));
@@ -341,6 +347,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn y1_a_number_of_some_items_is_whole_without_a_unit() {
+        let needs_unit = |name| Items::shipped().unwrap().needs_unit(named(name));
+        assert_eq!((needs_unit("葡萄糖"), needs_unit("血红蛋白")), (Some(true), Some(true)));
+        assert_eq!(
+            (needs_unit("INR"), needs_unit("pH"), needs_unit("心理评估")),
+            (Some(false), Some(false), None)
+        );
     }
 
     #[test]

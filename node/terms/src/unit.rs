@@ -88,6 +88,11 @@ impl Unit {
         self.factor.checked_div(to.factor)
     }
 
+    /// Whether a number in it is whole without it: ratios, counts and pH.
+    pub(crate) fn is_number(&self) -> bool {
+        self.is_annotation() || matches!(self.code.as_str(), "1" | "[pH]")
+    }
+
     /// Whether it stands for no quantity: steps, codes, and ratios to a cut-off of one maker.
     pub(crate) fn is_annotation(&self) -> bool {
         self.code.starts_with('{')

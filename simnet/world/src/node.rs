@@ -13,6 +13,7 @@ mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
@@ -571,6 +572,7 @@ impl Node {
             coding,
             assigners: BTreeMap::new(),
             main_register: None,
+            zone: Zone::china(),
             glass: Spans::default(),
         };
         let keys = Keys {

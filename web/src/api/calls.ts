@@ -130,6 +130,13 @@ export const ownAudit = (after: string | null, signal?: AbortSignal) =>
 /** What came through which door, for the hospital's IT. */
 export const connections = (signal?: AbortSignal) => call<{ items: Api.ConnectionRow[] }>('GET', '/api/connections', undefined, signal);
 
+/** How good what came is, for the hospital's IT. */
+export const quality = {
+  all: (signal?: AbortSignal) => call<Api.Quality>('GET', '/api/quality', undefined, signal),
+  /** Where the messages are that broke a rule, as a table. */
+  samples: (feed: number, rule: string) => `/api/quality/${feed}/${encodeURIComponent(rule)}`,
+};
+
 export const anchors = (signal?: AbortSignal) => call<Api.Anchoring>('GET', '/api/audit/anchors', undefined, signal);
 
 export const ownHoldings = (signal?: AbortSignal) => call<Api.HoldingRow[]>('GET', '/api/me/holdings', undefined, signal);

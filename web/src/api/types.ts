@@ -488,6 +488,49 @@ export interface ConnectionRow {
   wrong: { at: string; what: string } | null;
 }
 
+// ---- How good what the systems send is: GET /api/quality ----
+
+export type QualityAspect = 'completeness' | 'validity' | 'timeliness' | 'consistency';
+
+/** In thousandths of the checks that found nothing wrong; null if nothing was looked at. */
+export type Score = number | null;
+
+export interface QualityRule {
+  code: string;
+  aspect: QualityAspect;
+  looksAt: 'message' | 'patient' | 'document' | 'event' | 'result';
+  chinese: string;
+  english: string;
+}
+
+export interface QualityFeed {
+  /** Its place among the connections. */
+  feed: number;
+  /** Empty: all for which there is no room of their own. */
+  system: string;
+  door: ConnectionRow['door'];
+  sender: string;
+  /** The newest first. */
+  days: { date: string; messages: number; score: Score; aspects: Record<QualityAspect, Score> }[];
+}
+
+/** Messages at which a rule looked, and those that broke it. */
+export interface QualityOffender {
+  feed: number;
+  rule: string;
+  looked: number;
+  broken: number;
+}
+
+export interface Quality {
+  today: string;
+  worstDays: number;
+  rules: QualityRule[];
+  feeds: QualityFeed[];
+  /** The worst first. */
+  worst: QualityOffender[];
+}
+
 // ---- What the registry lists: GET /api/me/holdings ----
 
 export interface HoldingRow {

@@ -1,6 +1,6 @@
 /** The frame around every view, and which view belongs to which route. */
 
-import { AlertOutlined, ApiOutlined, AuditOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, TranslationOutlined, UserSwitchOutlined } from '@ant-design/icons';
+import { AlertOutlined, ApiOutlined, AuditOutlined, CheckSquareOutlined, InboxOutlined, LockOutlined, LogoutOutlined, SearchOutlined, SendOutlined, TeamOutlined, TranslationOutlined, UserSwitchOutlined } from '@ant-design/icons';
 import { Button, Layout, Menu } from 'antd';
 import { useEffect, useRef } from 'react';
 import { to, useRoute, type Route } from '../shared/route';
@@ -16,6 +16,7 @@ import { FindPatient } from './find';
 import { Identity } from './identity';
 import { PatientView } from './patient';
 import { Patients } from './patients';
+import { Quality } from './quality';
 import { ReferralEditor } from './referral-editor';
 import { ReferralView } from './referral';
 import { Referrals } from './referrals';
@@ -74,7 +75,7 @@ function Navigation({ at }: { at: string }) {
       ? [{ key: 'emergencies', icon: <AlertOutlined aria-hidden />, label: <a href={to(['emergencies'])}>{T.nav.emergencies}</a> }, { key: 'seals', icon: <LockOutlined aria-hidden />, label: <a href={to(['seals'])}>{T.nav.seals}</a> }]
       : has(...CARE) ? [{ key: 'mine', icon: <TeamOutlined aria-hidden />, label: <a href={to(['patients'])}>{T.nav.mine}</a> }] : []),
     ...(has('medical-affairs', ...CARE) ? [{ key: 'find', icon: <SearchOutlined aria-hidden />, label: <a href={to(['find'])}>{T.nav.find}</a> }] : []),
-    ...(has('it') ? [{ key: 'connections', icon: <ApiOutlined aria-hidden />, label: <a href={to(['connections'])}>{T.nav.connections}</a> }] : []),
+    ...(has('it') ? [{ key: 'connections', icon: <ApiOutlined aria-hidden />, label: <a href={to(['connections'])}>{T.nav.connections}</a> }, { key: 'quality', icon: <CheckSquareOutlined aria-hidden />, label: <a href={to(['quality'])}>{T.nav.quality}</a> }] : []),
     ...(has('desk') ? [{ key: 'identity', icon: <UserSwitchOutlined aria-hidden />, label: <a href={to(['identity'])}>{T.nav.identity}</a> }] : []),
     ...(has('it') ? [{ key: 'dictionary', icon: <TranslationOutlined aria-hidden />, label: <a href={to(['dictionary'])}>{T.nav.dictionary}</a> }] : []),
     ...(has('medical-affairs', 'it') ? [{ key: 'audit', icon: <AuditOutlined aria-hidden />, label: <a href={to(['audit'])}>{T.nav.audit}</a> }] : []),
@@ -111,6 +112,7 @@ function view({ path: [section, one, two, ...rest], query }: Route) {
   if (section === 'dictionary') return <Dictionary />;
   if (section === 'audit') return <Audit />;
   if (section === 'connections') return <Connections />;
+  if (section === 'quality') return <Quality />;
   if (section === 'inbox' || section === 'sent') return <Referrals key={section} box={section} />;
   if (section === 'referrals' && one !== undefined && two !== undefined) return <ReferralView member={one} id={two} chosen={rest} />;
   return <Patients />;

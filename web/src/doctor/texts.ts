@@ -4,7 +4,7 @@ import type { CopyState, Referral, ReferralForm, ReferralState } from '../api/ty
 
 export const T = {
   title: '医生工作站',
-  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况', dictionary: '项目对照', menu: '导航' },
+  nav: { mine: '我的患者', find: '查找患者', identity: '疑似同一人', inbox: '转诊收件箱', sent: '转诊发件箱', emergencies: '紧急查阅审核', seals: '封存的病历', audit: '审计存证', connections: '接口概况', quality: '数据质量', dictionary: '项目对照', menu: '导航' },
 
   away: {
     title: '区域登记平台暂时连接不上',
@@ -130,6 +130,21 @@ export const T = {
     door: { mllp: 'HL7 v2（MLLP）', http: 'HTTP', fhir: 'FHIR', folder: '文件夹', dicom: 'DICOM', soap: 'Web 服务（XDS.b）', desk: '本院人员登记', review: '人工重放', backfill: '历史补录', other: '未知' },
     others: '其余系统（合计）', none: '未注明', fine: '没有',
     review: '待处理的消息用命令 yiqiao-node review list 查看、修正后重放。',
+  },
+
+  quality: {
+    title: '数据质量',
+    help: '每条消息按下列规则检查一次，只计数，不退回也不改动。得分为检查通过的比例，满分 100 只给没有发现问题的。按接口和日统计，保留最近 32 天。',
+    empty: '还没有检查过的消息',
+    emptyHelp: '各系统的消息到达后，这里会自动出现。',
+    feeds: '各接口得分', feedsHelp: '每行为该接口最近有消息的一天；展开可看之前各天。',
+    columns: { feed: '接口', date: '日期', messages: '消息', score: '得分', rule: '规则', aspect: '方面', broken: '不符合', share: '占比', samples: '消息编号' },
+    aspect: { completeness: '完整性', validity: '规范性', timeliness: '及时性', consistency: '一致性' },
+    worst: (days: number) => `近 ${days} 天问题最多的规则`,
+    worstHelp: '可下载最近一天中最先不符合该规则的消息编号（最多 20 条），供在来源系统中查找；下载会记入审计。',
+    fine: '近期没有发现问题', none: '—',
+    download: (rule: string, feed: string) => `下载${feed}不符合“${rule}”的消息编号`, downloadShort: '下载',
+    rules: '全部规则', from: (system: string, door: string, sender: string) => [system, door, sender].filter(Boolean).join(' · '),
   },
 
   seals: {

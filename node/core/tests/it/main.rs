@@ -31,6 +31,7 @@ mod passkeys;
 mod patients;
 mod persons;
 mod publishing;
+mod quality;
 mod referrals;
 mod region;
 mod registers;

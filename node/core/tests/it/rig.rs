@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
-use yiqiao_intake::dates::{Period, Precision, When};
+use yiqiao_intake::dates::{Period, Precision, When, Zone};
 use yiqiao_intake::facts::{
     Author, Document, Format, PatientEvent, Payload, ReviewReason, SourceId, Status, Trigger, Understood,
 };
@@ -335,6 +335,7 @@ fn machine(
         coding: Coding::new(FacilityKind::GeneralHospital),
         assigners: registers.assigners.clone(),
         main_register: registers.main.clone(),
+        zone: Zone::china(),
         glass: Spans::default(),
     };
     let keys = Keys {

@@ -126,7 +126,7 @@ fn patient(target: Node<'_, '_>, flags: &mut Flags) -> Patient {
     patient.name = name.written.map(Phi::new);
     patient.pinyin = name.pinyin.map(Phi::new);
     let sex = child(person, "administrativeGenderCode").and_then(|code| attribute(code, "code"));
-    patient.sex = sex.and_then(Sex::parse).map(Phi::new);
+    patient.sex = sex.and_then(|code| Sex::read(code, flags)).map(Phi::new);
     let birth = child(person, "birthTime").and_then(|time| attribute(time, "value")).unwrap_or("");
     patient.birth_date = dates::birth_date(birth, flags).ok().map(Phi::new);
     patient

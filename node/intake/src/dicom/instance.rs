@@ -214,7 +214,7 @@ impl Instance {
             identifiers: Vec::new(),
             name: name.written.map(Into::into),
             pinyin: name.pinyin.map(Into::into),
-            sex: self.text(SEX, flags).and_then(|text| Sex::parse(&text)).map(Into::into),
+            sex: self.text(SEX, flags).and_then(|text| Sex::read(&text, flags)).map(Into::into),
             birth_date: birth.map(Into::into),
             phone: self.text(PHONE, flags).map(Into::into),
             address: self.text(ADDRESS, flags).map(Into::into),

@@ -28,7 +28,8 @@ pub(super) fn read(resource: &Node<'_>, served: bool, flags: &mut Flags) -> Resu
     }
     patient.name = name.written.map(Phi::new);
     patient.pinyin = name.pinyin.map(Phi::new);
-    patient.sex = resource.text("gender")?.as_deref().and_then(Sex::parse).map(Phi::new);
+    let sex = resource.text("gender")?.unwrap_or_default();
+    patient.sex = Sex::read(&sex, flags).map(Phi::new);
     let birth = resource.text("birthDate")?.unwrap_or_default();
     patient.birth_date = dates::birth_date(&birth, flags).ok().map(Phi::new);
     for telecom in resource.list("telecom")? {

@@ -31,7 +31,7 @@ pub(crate) fn read(pid: Segment<'_>, flags: &mut Flags) -> Patient {
     let name = name(pid.field(5));
     patient.name = name.written.map(Phi::new);
     patient.pinyin = name.pinyin.map(Phi::new);
-    patient.sex = Sex::parse(&pid.field(8).once().component(1).value()).map(Phi::new);
+    patient.sex = Sex::read(&pid.field(8).once().component(1).value(), flags).map(Phi::new);
     let birth = pid.field(7).once().component(1).value();
     patient.birth_date = dates::birth_date(&birth, flags).ok().map(Phi::new);
     patient.phone = [13, 14].iter().find_map(|field| phone(pid.field(*field))).map(Phi::new);

@@ -5,4 +5,5 @@ mod connect;
 mod fhir;
 mod hl7;
 mod properties;
+mod quality;
 mod samples;

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use yiqiao_proto::time::Millis;
 
+/// Over how many days the rules that were broken most are counted, today among them.
+pub(super) const WORST_DAYS: i64 = 7;
+/// Rules of connections that are shown as broken most.
+pub(super) const WORST_SHOWN_MAX: usize = 200;
+
 /// Rows of one page of patients or referrals.
 pub(super) const PAGE_ROWS: usize = 50;
 /// Drafts of one login that one list holds, the newest.

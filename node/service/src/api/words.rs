@@ -174,6 +174,7 @@ pub(super) fn line(act: audit::Act, other: Option<&str>) -> String {
         audit::Act::Seal => with("封存病历"),
         audit::Act::LiftSeal => with("解除病历封存"),
         audit::Act::Map => with("对照本院检验项目"),
+        audit::Act::Sample => with("下载不符合质量规则的消息编号"),
         audit::Act::SignIn => with("登录（口令不对或账号已停用）"),
         audit::Act::Tell => with("向患者说明是谁经手"),
     }
