@@ -234,6 +234,7 @@ async fn without_a_login_only_health_statements_and_pages_are_open_on_every_port
         ["holder", "member"].map(|name| (name, "qzrm".to_owned())).into_iter().collect();
     there.extend([("subject", subject.clone()), ("entry", entry.clone()), ("id", entry.clone())]);
     there.insert("pair", "1".to_owned());
+    there.extend([("feed", "1".to_owned()), ("rule", "readable".to_owned())]);
     there.extend([("name", "fees".to_owned()), ("system", "lis".to_owned())]);
     there.extend(["study", "series", "instance"].map(|name| (name, "1.2.3".to_owned())));
     all_is_closed(&port, &there, &[RESIDENT_ID, "陈志远", "00218001", &subject, &entry]).await;
