@@ -53,6 +53,8 @@ pub enum Method {
     Check = 62,
     /// Tells the registry what contradicts itself in what it has signed.
     Alarm = 63,
+    /// Tells the registry how good what systems sent was.
+    Quality = 130,
     /// Asks another member, for a patient, who of its people did what events say.
     Persons = 90,
 }
@@ -85,6 +87,7 @@ impl TryFrom<u16> for Method {
             M::Holdings,
             M::Check,
             M::Alarm,
+            M::Quality,
             M::Persons,
         ];
         all.into_iter().find(|method| *method as u16 == number).ok_or(number)
@@ -151,6 +154,7 @@ calls! {
     HoldingsRequest = "holdings_request",
     HoldingsAnswer = "holdings_answer",
     AlarmNotice = "alarm_notice",
+    QualityNotice = "quality_notice",
     Omission = "omission",
     CheckRequest = "check_request",
     CheckAnswer = "check_answer",

@@ -21,6 +21,11 @@ pub const FIELDS_MAX: usize = 16_384 + 64;
 /// Fields of one request or answer of a small call.
 pub const CALL_FIELDS_MAX: usize = 512;
 
+/// Systems of one member of which figures of quality are told (Y-3).
+pub const QUALITY_SYSTEMS_MAX: usize = 64;
+/// Figures of one day: of each system one for each of four aspects.
+pub const QUALITY_FIGURES_MAX: usize = 4 * QUALITY_SYSTEMS_MAX;
+
 /// Members of a region.
 pub const MEMBERS_MAX: usize = 2_000;
 /// Roles of one member.
@@ -126,6 +131,7 @@ pub const EVIDENCE_WORDS_MAX: usize = EVIDENCE_LISTS_MAX + CREDENTIAL_STATEMENTS
 /// Member lists among them: those that name another authority, the one that counted, the next and the newest.
 pub const EVIDENCE_LISTS_MAX: usize = 16;
 
+const _: () = assert!(QUALITY_FIGURES_MAX + 8 < CALL_FIELDS_MAX);
 const _: () = assert!(EVIDENCE_WORDS_MAX + 8 < CALL_FIELDS_MAX);
 const _: () = assert!(INVENTORIES_MAX + 8 < CALL_FIELDS_MAX && INVENTORY_SUBJECTS_MAX + 8 < CALL_FIELDS_MAX);
 const _: () = assert!(INVENTORY_SUBJECTS_MAX * 96 + 1_024 < SMALL_PAYLOAD_BYTES_MAX);

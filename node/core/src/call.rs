@@ -79,6 +79,7 @@ enum Asked {
     Checkpoint { member: Code },
     Inventory { subjects: Vec<Subject> },
     Alarm,
+    Figures,
     Release,
     Done,
 }
@@ -190,6 +191,9 @@ pub fn begin(effect: &Effect, directory: &Directory, entropy: &mut Entropy) -> B
             call(registry, Method::Inventory, &InventoryRequest { subjects: named }, *ticket, asked)
         }
         Effect::TellAlarm { ticket, alarm } => call(registry, Method::Alarm, alarm, *ticket, Asked::Alarm),
+        Effect::TellFigures { ticket, notice } => {
+            call(registry, Method::Quality, notice, *ticket, Asked::Figures)
+        }
         Effect::TellAct { member, act } => {
             let request = ActNotice { envelope: act.as_bytes().to_vec() };
             call(To::Member(member.clone()), Method::ActNotice, &request, None, Asked::Done)
@@ -307,6 +311,10 @@ impl Outgoing {
             Asked::Alarm => {
                 let Done {} = read(bytes)?;
                 Input::AlarmHeard { ticket }
+            }
+            Asked::Figures => {
+                let Done {} = read(bytes)?;
+                Input::FiguresHeard { ticket }
             }
             Asked::Release => return release(ticket, directory, own, bytes),
             Asked::Done => {

@@ -351,6 +351,11 @@ pub enum Input {
         /// The ticket of the effect.
         ticket: u64,
     },
+    /// The registry has figures of quality.
+    FiguresHeard {
+        /// The ticket of the effect.
+        ticket: u64,
+    },
     /// The tokens of a patient are wanted, whether or not it has documents here.
     Tokens(Subject),
     /// Somebody looks at a patient, or looked for one and found nobody: only the audit hears of it.
@@ -383,6 +388,7 @@ impl Input {
             | Self::ReleaseCame { ticket, .. }
             | Self::Fetched { ticket }
             | Self::AlarmHeard { ticket }
+            | Self::FiguresHeard { ticket }
             | Self::Told { ticket } => Some(*ticket),
             Self::Shown { ticket, .. } | Self::Inventoried { ticket, .. } => *ticket,
             Self::Received(_)

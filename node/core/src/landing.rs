@@ -16,6 +16,7 @@ use crate::machine::{
 };
 use crate::omission;
 use crate::outbox::{Call, Flight, Pause, begin};
+use crate::reporting;
 use crate::said;
 use crate::state::kept;
 use crate::state::{self, Body, Chain, Fault, read_entry_id, write_token};
@@ -63,6 +64,7 @@ pub(crate) fn receipted(
         | Call::Compare
         | Call::Inventory
         | Call::Alarm { .. }
+        | Call::Figures
         | Call::Errand { .. } => return Ok(Outcome::Done),
     };
     work.turn.again.push(place);
@@ -287,6 +289,10 @@ pub(crate) fn failed(work: &mut Work<'_>, ticket: u64, refusal: Option<&Refusal>
         }
         Call::Alarm { is_contradiction } => {
             omission::failed(work, is_contradiction, refusal);
+            return Ok(Outcome::Done);
+        }
+        Call::Figures => {
+            reporting::failed(work, refusal);
             return Ok(Outcome::Done);
         }
         Call::Errand { place, pause, .. } => return errand::failed(work, place, pause, refusal),

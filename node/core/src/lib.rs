@@ -20,7 +20,7 @@
 //! | who sees whom, in an emergency, and where nobody does; who did what | [`sight`], [`glass`], [`seal`], [`audit`], [`persons`], `event`, `list` |
 //! | what is answered; how much is held in memory | [`ask`]; [`memory`] |
 //! | what items of the hospital's systems are | [`dictionary`] |
-//! | how good what they send is | [`quality`] |
+//! | how good what they send is | [`quality`]; the registry is told by `reporting` |
 //! | what is kept, encrypted and looked at | [`state`], [`at_rest`], `apply` |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
@@ -84,6 +84,7 @@ mod referral;
 pub mod register;
 pub use yiqiao_proto::refusal;
 pub mod remark;
+mod reporting;
 pub mod said;
 pub mod seal;
 pub mod sight;

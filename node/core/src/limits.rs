@@ -147,6 +147,8 @@ pub const DECIDED_AT_ONCE_MAX: usize = 256;
 /// Decisions about one item that are kept, the last ones; the journal has all.
 pub const MEANINGS_MAX: usize = 16;
 
+/// How often the registry is told how good it was, if that has changed (Y-3).
+pub const REPORT_EVERY: Millis = Millis::from_secs(600);
 /// Days of which the quality of what came is kept.
 pub const QUALITY_DAYS: u8 = 32;
 /// Messages of a connection that broke one rule and are named: the first ones of the newest day.

@@ -33,13 +33,14 @@ pub use crate::input::{
 use crate::omission::{Inspecting, Shown};
 use crate::outbox::{Outbox, Turn};
 pub use crate::output::{Effect, Outcome, Refused};
+use crate::reporting::Reporting;
 use crate::said::Saying;
 use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
     again, audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed,
     glass, holder, inform, intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons,
-    receive, referral, said, seal, staff, step, tokens,
+    receive, referral, reporting, said, seal, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -54,6 +55,7 @@ pub struct Machine {
     pub(crate) watch: Watch,
     pub(crate) comparing: Comparing,
     pub(crate) inspecting: Inspecting,
+    pub(crate) reporting: Reporting,
     pub(crate) errands: Errands,
     /// Where its feed starts (F-2).
     pub(crate) feed_start: Digest,
@@ -160,6 +162,7 @@ impl Machine {
             watch: Watch::default(),
             comparing: Comparing::default(),
             inspecting: Inspecting::default(),
+            reporting: Reporting::default(),
             errands: Errands::default(),
             feed_start,
         }
@@ -188,6 +191,7 @@ impl Machine {
         self.saying = Saying::from(&self.exchange);
         self.watch = Watch::default();
         self.inspecting = Inspecting::from(&shown);
+        self.reporting = Reporting::default();
         self.comparing = Comparing::from(self.directory.list().log_id.as_str(), shown.compared)?;
         Ok(())
     }
@@ -239,7 +243,8 @@ impl Machine {
         let errands = self.errands.next_wakeup(self.outbox.count(errand::is_of));
         let outbox = self.outbox.next_wakeup(&self.ledger);
         let (watch, proof) = (self.next_watch(), self.next_proof());
-        let all = [outbox, words, watch, proof, self.next_inspection(), self.next_anchor(), errands];
+        let (inspection, report) = (self.next_inspection(), self.next_report());
+        let all = [outbox, words, watch, proof, inspection, report, self.next_anchor(), errands];
         all.into_iter().flatten().min()
     }
 
@@ -279,6 +284,7 @@ impl Machine {
                 put(&mut self.saying, turn.saying.take());
                 put(&mut self.comparing, turn.comparing.take());
                 put(&mut self.inspecting, turn.inspecting.take());
+                put(&mut self.reporting, turn.reporting.take());
                 put(&mut self.watch, turn.watch.take());
                 self.outbox.take(turn);
                 put(&mut self.errands.kept, kept);
@@ -438,6 +444,7 @@ impl<'a> Work<'a> {
             }
             Input::Persons { question, lines } => persons::asked(self, question, lines),
             Input::AlarmHeard { ticket } => Ok(omission::heard(self, *ticket)),
+            Input::FiguresHeard { ticket } => Ok(reporting::heard(self, *ticket)),
             Input::Tokens(subject) => tokens::ask(self, subject),
             Input::SignInRefused(actor) => audit::refused_sign_in(self, actor),
             Input::Look { actor, subject, act } => audit::look(self, actor, subject.as_ref(), *act),

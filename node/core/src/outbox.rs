@@ -26,6 +26,7 @@ use crate::machine::{Effect, KnownLog, Outcome, Stop, Work};
 use crate::omission::{self, Inspecting};
 use crate::person;
 use crate::queue;
+use crate::reporting::{self, Reporting};
 use crate::said::{self, Saying};
 use crate::state::kept;
 use crate::state::{
@@ -114,6 +115,8 @@ pub(crate) enum Call {
     Alarm {
         is_contradiction: bool,
     },
+    /// How good what systems sent on a day was.
+    Figures,
     Errand {
         place: u64,
         member: Code,
@@ -139,6 +142,7 @@ impl Call {
             | Self::Compare
             | Self::Inventory
             | Self::Alarm { .. }
+            | Self::Figures
             | Self::Errand { .. } => false,
         }
     }
@@ -169,6 +173,7 @@ pub(crate) struct Turn {
     /// The log was read to its end.
     pub(crate) recalled: bool,
     pub(crate) inspecting: Option<Inspecting>,
+    pub(crate) reporting: Option<Reporting>,
 }
 
 impl Outbox {
@@ -275,6 +280,7 @@ impl Outbox {
             | Call::Compare
             | Call::Inventory
             | Call::Alarm { .. }
+            | Call::Figures
             | Call::Errand { .. } => Vec::new(),
         };
         self.flights.values().flat_map(places).collect()
@@ -330,6 +336,7 @@ pub(crate) fn wakeup(work: &mut Work<'_>) -> Result<Outcome, Stop> {
     feed::send(work)?;
     compare::send(work)?;
     omission::send(work)?;
+    reporting::send(work)?;
     errand::wakeup(work)?;
     if work.machine.outbox.recalling {
         lost::ask(work)?;

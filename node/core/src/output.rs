@@ -1,7 +1,7 @@
 //! What the machine gives back: answers, refusals, and what the driver is to do.
 
 use yiqiao_proto::access::Person;
-use yiqiao_proto::calls::{AlarmNotice, Refusal};
+use yiqiao_proto::calls::{AlarmNotice, QualityNotice, Refusal};
 use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directory::ListError;
@@ -125,6 +125,13 @@ pub enum Effect {
         ticket: u64,
         /// What it signed.
         alarm: AlarmNotice,
+    },
+    /// Tells the registry how good what systems sent on a day was: answered by [`crate::machine::Input::FiguresHeard`] (Y-3).
+    TellFigures {
+        /// Names the answer.
+        ticket: u64,
+        /// In figures.
+        notice: QualityNotice,
     },
     /// Asks the registry for this node's feed (F-3).
     ReadFeed {

@@ -138,7 +138,8 @@ pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) ->
         | Method::Anchors
         | Method::Inventory
         | Method::Holdings
-        | Method::Alarm => Err(CallFault::Method(method)),
+        | Method::Alarm
+        | Method::Quality => Err(CallFault::Method(method)),
     }
 }
 

@@ -4,11 +4,15 @@
 //! Each message is judged once, when it is taken, and what was found stands in its record: the same journal gives the same figures
 //! under rules of another version, too. Not here: the rules: `yiqiao_intake::quality`.
 
+use core::ops::RangeInclusive;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_intake::lab::LabRow;
-use yiqiao_intake::quality::{Judged, Message, Rules, Said, judge};
-use yiqiao_proto::quality::Checked;
+use yiqiao_intake::quality::{Judged, Message, Rule, Rules, Said, judge};
+use yiqiao_proto::id::Code;
+use yiqiao_proto::limits::QUALITY_SYSTEMS_MAX;
+use yiqiao_proto::quality::{Aspect, Checked, Figures};
 use yiqiao_proto::time::Timestamp;
 
 use crate::connection::{self, Connection, Door};
@@ -18,6 +22,7 @@ use crate::intake::{Content, Received};
 use crate::limits::{QUALITY_DAYS, QUALITY_NAME_BYTES_MAX, QUALITY_SAMPLES_MAX};
 use crate::machine::{Machine, Work};
 use crate::person;
+use crate::reporting;
 use crate::state::kept;
 use crate::state::{self, Fault, View, damaged};
 
@@ -75,6 +80,58 @@ pub fn feeds(view: &View) -> Result<Vec<Feed>, Fault> {
     Ok(feeds)
 }
 
+/// What the registry is told of some days (Y-3), those on which something was looked at, the first first: by system, of the systems of which the
+/// most was looked at.
+pub(crate) fn figures(view: &View, days: RangeInclusive<i64>) -> Result<Vec<Figures>, Fault> {
+    let names = view.get(&state::connections())?.names;
+    let slots: Vec<_> = (1..)
+        .zip(&names)
+        .flat_map(|(place, _)| days.clone().map(move |day| state::quality(place, day)))
+        .collect();
+    view.need(&slots)?;
+    let mut all = Vec::new();
+    for day in days {
+        let mut checked = BTreeMap::new();
+        for (place, name) in (1..).zip(&names) {
+            let Ok(system) = Code::new(name.system.as_str()) else { continue };
+            let kept = view.get(&state::quality(place, day))?;
+            if kept.day == day {
+                add(&mut checked, &system, &read_day(kept));
+            }
+        }
+        keep_largest(&mut checked);
+        if let Ok(day) = u32::try_from(day)
+            && !checked.is_empty()
+        {
+            all.push(Figures { day, checked });
+        }
+    }
+    Ok(all)
+}
+
+type BySystem = BTreeMap<(Code, Aspect), Checked>;
+
+fn add(checked: &mut BySystem, system: &Code, day: &Day) {
+    for (number, found) in &day.rules {
+        let Some(rule) = Rule::of(*number) else { continue };
+        let of = checked.entry((system.clone(), rule.aspect)).or_default();
+        *of = of.with(*found);
+    }
+}
+
+/// Leaves as many systems as one call can tell.
+fn keep_largest(checked: &mut BySystem) {
+    let mut sizes: BTreeMap<Code, u64> = BTreeMap::new();
+    for ((system, _), found) in checked.iter() {
+        *sizes.entry(system.clone()).or_default() += found.looked;
+    }
+    let mut systems: Vec<_> = sizes.into_iter().collect();
+    systems.sort_by_key(|(_, looked)| Reverse(*looked));
+    let gone: BTreeSet<Code> =
+        systems.into_iter().skip(QUALITY_SYSTEMS_MAX).map(|(system, _)| system).collect();
+    checked.retain(|(system, _), _| !gone.contains(system));
+}
+
 fn read_day(kept: kept::QualityDay) -> Day {
     let rules = kept.rules.iter();
     let rules = rules.map(|count| (count.rule, Checked { looked: count.looked, broken: count.broken }));
@@ -121,6 +178,7 @@ pub(crate) fn judged(
     } else {
         work.machine.keys.at_rest.seal(CONTEXT, name(received).as_bytes(), work.entropy)
     };
+    reporting::note(work);
     let day = work.machine.config.zone.day(work.now);
     let (looked, broken) = (judged.looked.bits(), judged.broken.bits());
     Ok(Some(kept::RulesFound { looked, broken, day, name }))

@@ -25,6 +25,7 @@ use crate::alarm::{self, AlarmFault};
 use crate::evaluate::Blinded;
 use crate::lease::LeaseAsked;
 use crate::machine::{ConsentAct, Input, Refused};
+use crate::quality;
 use crate::take::{ChainWord, Submission};
 
 /// What a call asks for.
@@ -126,6 +127,10 @@ pub fn read(
         }
         Method::Inventory => Input::Inventory { member: member(), subjects: subjects(&call(request)?)? },
         Method::Alarm => Input::Alarm(Box::new(alarm::read(directory, asker, call(request)?)?)),
+        Method::Quality => {
+            let told = quality::read(asker, call(request)?).map_err(CallFault::Quality)?;
+            Input::Quality(Box::new(told))
+        }
         Method::Release
         | Method::Step
         | Method::ActNotice
@@ -209,6 +214,9 @@ pub enum CallFault {
     /// What a member tells is nothing to be kept.
     #[error(transparent)]
     Alarm(#[from] AlarmFault),
+    /// What a member tells of quality is no figures.
+    #[error("figures of quality cannot be read: {0}")]
+    Quality(#[source] DecodeError),
     /// What should name a release does not.
     #[error("a release cannot be named: {0}")]
     Evidence(#[source] DecodeError),
@@ -231,6 +239,7 @@ impl CallFault {
             Self::Proofs { .. } => (OverLimit, "L-13"),
             Self::Subjects { .. } => (OverLimit, "L-15"),
             Self::Alarm(_) => (Malformed, "L-17"),
+            Self::Quality(_) => (Malformed, "Y-3"),
             Self::Mixed => (Malformed, "N-5"),
             Self::Place(_) => (Malformed, "N-2"),
             Self::NotKept { .. } => (Malformed, "L-1"),

@@ -9,6 +9,7 @@
 //! | what the registry says itself | [`say`] |
 //! | what is answered | [`search`] (and `decoys`), [`lease`], `evidence`, `anchor`, `inventory` |
 //! | what members found wrong with it | [`alarm`] |
+//! | how good what their systems send is | [`quality`] |
 //! | from a call's bytes to an input, and back to bytes | [`door`], [`evaluate`], [`answer`] |
 //!
 //! The journal is the truth: [`machine::Machine::rebuild`] makes all the rest from it again.
@@ -31,6 +32,7 @@ pub mod limits;
 pub mod machine;
 pub mod pair;
 pub mod patient;
+pub mod quality;
 pub mod quota;
 pub mod say;
 pub mod search;

@@ -40,6 +40,11 @@ pub const RECALL_WORDS: usize = 32;
 /// Member lists in one answer.
 pub const LISTS_MAX: u64 = 64;
 
+/// Days of a member of which is kept how good what its systems sent was (Y-3).
+pub const QUALITY_DAYS: u32 = 32;
+/// How often it may be told otherwise of one of them: every ten minutes of two days, and some.
+pub const QUALITY_TIMES_MAX: u32 = 320;
+
 /// What members have found that cannot be: so many are kept, and so many of one member.
 pub const ALARMS_MAX: usize = 64;
 /// Of one member.

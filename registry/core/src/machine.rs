@@ -23,7 +23,9 @@ use crate::lease::LeaseAsked;
 use crate::search::Found;
 use crate::state::{Fault, Kept, Place, Tally, View};
 use crate::take::{Submission, Taken};
-use crate::{alarm, anchor, consent, evidence, index, inventory, lease, patient, search, state, take};
+use crate::{
+    alarm, anchor, consent, evidence, index, inventory, lease, patient, quality, search, state, take,
+};
 
 /// The registry's machine.
 pub struct Machine {
@@ -111,6 +113,8 @@ pub enum Input {
     },
     /// A member tells what it has found (L-17).
     Alarm(Box<alarm::Raised>),
+    /// A member tells how good what its systems send is (Y-3).
+    Quality(Box<quality::Told>),
     /// How many elements may be evaluated (T-5).
     Evaluate {
         /// The member.
@@ -138,6 +142,7 @@ impl Input {
             | Self::Recall { .. }
             | Self::Inventory { .. }
             | Self::Alarm(_)
+            | Self::Quality(_)
             | Self::Evaluate { .. }
             | Self::MemberList(..) => return None,
         };
@@ -254,6 +259,8 @@ pub enum ToKeep {
     Tally(Tally),
     /// What a member has found that cannot be.
     Alarm(state::kept::Alarm),
+    /// How good what the systems of a member send is.
+    Quality(state::kept::Quality),
 }
 
 impl Machine {
@@ -335,6 +342,7 @@ impl Machine {
             state::kept::record::Record::Kept(kept) => take::apply(kept, view).map(|()| 1),
             state::kept::record::Record::Tally(tally) => take::apply_tally(tally, view).map(|()| 0),
             state::kept::record::Record::Alarm(found) => alarm::apply(found, view).map(|()| 0),
+            state::kept::record::Record::Quality(told) => quality::apply(told, view).map(|()| 0),
         };
         match redone {
             Ok(words) => {
@@ -394,6 +402,7 @@ impl Work<'_> {
                 Ok(Outcome::Inventory(inventory::own(self, member, subjects)?))
             }
             Input::Alarm(raised) => alarm::take(self, raised),
+            Input::Quality(told) => quality::take(self, told),
             Input::Evaluate { member, elements } => take::tally(self, member, *elements),
             Input::MemberList(directory, envelope) => {
                 let taken = take::member_list(self, directory, envelope)?;
@@ -417,6 +426,7 @@ impl Work<'_> {
             | Input::Inventory { member, .. }
             | Input::Evaluate { member, .. } => member,
             Input::Alarm(raised) => &raised.member,
+            Input::Quality(told) => &told.member,
             // Of words each is looked at before it gets its place.
             Input::Submit(_) | Input::MemberList(..) => return Ok(()),
         };

@@ -9,6 +9,8 @@ use yiqiao_proto::id::{Code, Digest, DirectiveId, EntryId, Subject as SubjectId}
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
+use crate::limits::QUALITY_DAYS;
+
 /// The messages of `schema/state.proto`.
 #[expect(missing_docs, reason = "generated; the schema describes every field")]
 pub mod kept {
@@ -92,6 +94,8 @@ pub enum Table {
     Stretch = 80,
     /// What members have found that cannot be.
     Alarms = 60,
+    /// How good what the systems of members send is, by member and day.
+    Quality = 130,
 }
 
 /// A word of the journal.
@@ -282,6 +286,11 @@ pub fn stretch(member: &Code, number: u64) -> Slot<Page> {
 /// What members have found that cannot be.
 pub fn alarms() -> Slot<kept::Alarms> {
     Slot::new(Table::Alarms as u8, &[])
+}
+
+/// What a member tells of the quality of one of its days; days take turns in these slots.
+pub(crate) fn quality(member: &Code, day: u32) -> Slot<kept::Quality> {
+    Slot::new(Table::Quality as u8, &[member.padded(), &(day % QUALITY_DAYS).to_be_bytes()])
 }
 
 /// What is known of member lists.

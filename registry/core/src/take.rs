@@ -361,6 +361,7 @@ pub fn record_bytes(record: &crate::machine::ToKeep) -> Vec<u8> {
         ToKeep::Word(kept, _) => R::Kept((**kept).clone()),
         ToKeep::Tally(tally) => R::Tally(tally.clone()),
         ToKeep::Alarm(found) => R::Alarm(found.clone()),
+        ToKeep::Quality(told) => R::Quality(told.clone()),
     };
     state::Record { record: Some(record) }.encode_to_vec()
 }

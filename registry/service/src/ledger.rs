@@ -77,7 +77,7 @@ impl LogView {
         let bytes = self.journal.read(Position::new(u64::from_be_bytes(at)));
         match read_record(&bytes.map_err(|_| LedgerError::TreeDamaged)?)? {
             Kind::Kept(kept) => leaf_of(&kept, &self.region).ok_or(LedgerError::Record),
-            Kind::Tally(_) | Kind::Alarm(_) => Err(LedgerError::TreeDamaged),
+            Kind::Tally(_) | Kind::Alarm(_) | Kind::Quality(_) => Err(LedgerError::TreeDamaged),
         }
     }
 }
@@ -288,7 +288,9 @@ impl Ledger {
         // Places have no checksums: a wrong one leads nowhere, or to another word.
         match read_record(&bytes.map_err(|_| LedgerError::TreeDamaged)?)? {
             Kind::Kept(kept) if place_of(&kept) == seq => Ok(Some(kept.encode_to_vec())),
-            Kind::Kept(_) | Kind::Tally(_) | Kind::Alarm(_) => Err(LedgerError::TreeDamaged),
+            Kind::Kept(_) | Kind::Tally(_) | Kind::Alarm(_) | Kind::Quality(_) => {
+                Err(LedgerError::TreeDamaged)
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod ledger;
 mod limits;
 mod open_times;
 mod public_log;
+mod quality;
 mod region;
 mod relying;
 mod sequencer;

@@ -29,6 +29,7 @@ use crate::alarms::{AlarmLine, alarms};
 use crate::emergency::emergencies;
 use crate::ledger::LogView;
 use crate::limits::{SINGLES_COUNTED_MAX, SINGLES_SHOWN_MAX};
+use crate::quality;
 use crate::sequencer::LogStatus;
 use crate::volume::{Facts, volume};
 
@@ -67,6 +68,7 @@ pub(crate) fn router(office: Office) -> Router {
         .route("/api/status", get(status).fallback(method_not_allowed))
         .route("/api/emergencies", get(emergencies).fallback(method_not_allowed))
         .route("/api/volume", get(volume).fallback(method_not_allowed))
+        .route("/api/quality", get(quality::shown).fallback(method_not_allowed))
         .with_state(office)
         .merge(session)
         .merge(pages(&[("/", "bureau.html")]))

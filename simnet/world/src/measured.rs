@@ -265,6 +265,7 @@ fn name_of(method: u16) -> &'static str {
         Ok(Method::Check) => "check",
         Ok(Method::Persons) => "persons",
         Ok(Method::Alarm) => "alarm",
+        Ok(Method::Quality) => "quality",
         Err(0) => "pull",
         Err(_) => "unknown",
     }

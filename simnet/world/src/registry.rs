@@ -298,7 +298,7 @@ impl Registry {
         }
         let words = records.iter().filter_map(|record| match record {
             ToKeep::Word(kept, _) => Some(kept.as_ref()),
-            ToKeep::Tally(_) | ToKeep::Alarm(_) => None,
+            ToKeep::Tally(_) | ToKeep::Alarm(_) | ToKeep::Quality(_) => None,
         });
         hub.oracle.accepts(hub.now, words);
         for record in &records {

@@ -179,5 +179,6 @@ export const bureau = {
   volumeCsv: (query: VolumeQuery) => download(volume(query), 'text/csv'),
   members: (signal?: AbortSignal) => call<Api.Member[]>('GET', '/api/members', undefined, signal),
   emergencies: (signal?: AbortSignal) => call<Api.EmergencyFigures>('GET', '/api/emergencies', undefined, signal),
+  quality: (signal?: AbortSignal) => call<{ members: Api.MemberQuality[] }>('GET', '/api/quality', undefined, signal),
   status: (signal?: AbortSignal) => call<Api.RegistryStatus>('GET', '/api/status', undefined, signal),
 };

@@ -531,6 +531,19 @@ export interface Quality {
   worst: QualityOffender[];
 }
 
+/** At the registry, what each hospital tells of its own: GET /api/quality. */
+export interface MemberQuality {
+  member: string;
+  /** The newest first. */
+  days: (SystemQuality & { date: string; systems: (SystemQuality & { system: string })[] })[];
+}
+
+interface SystemQuality {
+  checks: number;
+  score: Score;
+  aspects: Record<QualityAspect, Score>;
+}
+
 // ---- What the registry lists: GET /api/me/holdings ----
 
 export interface HoldingRow {

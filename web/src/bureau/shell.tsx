@@ -1,4 +1,4 @@
-/** The frame around the three views. */
+/** The frame around the views. */
 
 import { LogoutOutlined } from '@ant-design/icons';
 import { Button, Layout, Menu } from 'antd';
@@ -7,11 +7,12 @@ import { to, useRoute } from '../shared/route';
 import { useSession } from '../shared/session';
 import { T as S } from '../shared/texts';
 import { Members } from './members';
+import { Quality } from './quality';
 import { Status } from './status';
 import { T } from './texts';
 import { Volume } from './volume';
 
-const VIEWS = { volume: Volume, members: Members, status: Status };
+const VIEWS = { volume: Volume, members: Members, quality: Quality, status: Status };
 type Key = keyof typeof VIEWS;
 const KEYS = Object.keys(VIEWS) as Key[];
 

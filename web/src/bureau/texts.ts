@@ -2,7 +2,7 @@
 
 export const T = {
   title: '交换监管',
-  nav: { volume: '交换量', members: '成员机构', status: '平台状态', menu: '导航' },
+  nav: { volume: '交换量', members: '成员机构', quality: '数据质量', status: '平台状态', menu: '导航' },
 
   volume: {
     title: '交换量',
@@ -43,6 +43,14 @@ export const T = {
     emergencyColumns: { organisation: '机构', role: '岗位', events: '紧急查阅', openings: '打开外院病历', rate: '每百次打开' },
     role: { physician: '医生', nurse: '护士', 'department-head': '科主任', other: '其他' } as Record<string, string>,
     counts: (connected: number, all: number) => `${connected} 家在线，共 ${all} 家`,
+  },
+
+  quality: {
+    title: '数据质量',
+    help: '各医院按统一规则检查本院系统送来的消息，每隔十分钟上报当天和前一天的合计：检查了多少项、多少项没有发现问题。得分为没有发现问题的比例，满分 100。只有数字，没有患者资料；由医院自己统计，平台不作核实。得分低的在前，保留最近 32 天。',
+    empty: '还没有医院上报。没有数据，不等于没有问题。',
+    columns: { member: '机构', date: '日期', system: '系统', checks: '检查项次', score: '得分' },
+    aspect: { completeness: '完整性', validity: '规范性', timeliness: '及时性', consistency: '一致性' },
   },
 
   status: {

@@ -48,7 +48,7 @@ function Worst({ of: { feeds, rules, worst } }: { of: Found }) {
   const rule = (code: string) => rules.find((one) => one.code === code);
   return (
     <Table<QualityOffender> size="small" rowKey={(one) => `${one.feed} ${one.rule}`} columns={worstColumns(feed, rule)} dataSource={worst}
-      pagination={{ pageSize: 20, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
+      pagination={{ pageSize: 50, hideOnSinglePage: true }} scroll={{ x: 'max-content' }} />
   );
 }
 

@@ -14,8 +14,8 @@ use yiqiao_node_core::peer::{self, CallFault, Reply};
 use yiqiao_node_core::refusal;
 use yiqiao_proto::calls::{
     ActNotice, AlarmNotice, Call, CheckpointNotice, EvaluateRequest, FeedRequest, InventoryRequest,
-    LeaseRequest, LinksRequest, Method, ProofRequest, RecallRequest, Refusal, ReleaseRequest, StepRequest,
-    SubmitRequest,
+    LeaseRequest, LinksRequest, Method, ProofRequest, QualityNotice, RecallRequest, Refusal, ReleaseRequest,
+    StepRequest, SubmitRequest,
 };
 use yiqiao_proto::codes::{PatientQuestion, Purpose, RefusalCode};
 use yiqiao_proto::entropy::Entropy;
@@ -136,6 +136,7 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
             Method::Proof => (ProofRequest::from_bytes(&request).is_ok(), true),
             Method::Inventory => (InventoryRequest::from_bytes(&request).is_ok(), true),
             Method::Alarm => (AlarmNotice::from_bytes(&request).is_ok(), true),
+            Method::Quality => (QualityNotice::from_bytes(&request).is_ok(), true),
             Method::Compare => (CheckpointNotice::from_bytes(&request).is_ok(), false),
             Method::Release => (ReleaseRequest::from_bytes(&request).is_ok(), false),
             Method::Step => (StepRequest::from_bytes(&request).is_ok(), false),
@@ -158,7 +159,7 @@ fn h1_every_effect_is_a_call_in_bytes_that_its_reader_takes() {
         assert_eq!(answer.map.is_some(), method == Method::Release, "the map comes with the release");
         methods.insert(method);
     }
-    assert_eq!(methods.len(), 11, "{methods:?}");
+    assert_eq!(methods.len(), 12, "{methods:?}");
 }
 
 #[test]

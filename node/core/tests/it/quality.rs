@@ -9,11 +9,13 @@ use yiqiao_node_core::connection::{Door, Origin};
 use yiqiao_node_core::death::Death;
 use yiqiao_node_core::desk::Statement;
 use yiqiao_node_core::dictionary::Deciding;
-use yiqiao_node_core::limits::{QUALITY_DAYS, QUALITY_SAMPLES_MAX};
-use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::limits::{QUALITY_DAYS, QUALITY_SAMPLES_MAX, REPORT_EVERY};
+use yiqiao_node_core::machine::{Effect, Input};
 use yiqiao_node_core::quality::{Feed, feeds};
+use yiqiao_proto::calls::Refusal;
+use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::phi::Phi;
-use yiqiao_proto::quality::Checked;
+use yiqiao_proto::quality::{Aspect, Checked, Figures};
 use yiqiao_proto::time::Millis;
 use yiqiao_terms::dictionary::{Decided, Local, Status};
 
@@ -169,4 +171,74 @@ fn y1_who_has_died_does_not_come_again() {
     node.receive(&comes("2", later));
     assert_eq!(found(&all(&node)[0], "alive"), (1, 1));
     assert_eq!(names(&node, "alive"), ["2"]);
+}
+
+/// What the registry is to be told now.
+fn told(node: &mut Node) -> Option<(u64, Figures)> {
+    let effects = node.all_due().unwrap().into_iter();
+    let mut told = effects.filter_map(|effect| {
+        let Effect::TellFigures { ticket, notice } = effect else { return None };
+        Some((ticket, Figures::read(notice).unwrap()))
+    });
+    told.next()
+}
+
+fn completeness(figures: &Figures) -> Checked {
+    figures.checked[&(code("his"), Aspect::Completeness)]
+}
+
+#[test]
+fn y3_the_registry_is_told_figures_when_they_have_changed_and_not_more_often() {
+    let mut node = Node::new(&list(100));
+    assert_eq!(told(&mut node), None, "nothing came");
+    node.receive(&through(report("1", patient("p", Some(1)), "r1"), Door::Mllp, "LIS"));
+    node.receive(&through(report("2", patient("p", Some(1)), "r2"), Door::Http, ""));
+    let (ticket, first) = told(&mut node).unwrap();
+    let feeds = all(&node);
+    let broken: u64 = feeds.iter().map(|feed| found(feed, "document-author").1).sum();
+    assert!(completeness(&first).broken >= broken && broken == 2, "both connections of one system");
+    assert_eq!(i64::from(first.day), feeds[0].days[0].day);
+    assert_eq!(told(&mut node), None, "one call at a time");
+    node.handle(&Input::FiguresHeard { ticket }).unwrap().unwrap();
+    node.receive(&through(report("3", patient("p", Some(1)), "r3"), Door::Mllp, "LIS"));
+    assert_eq!(told(&mut node), None, "it is not time yet");
+    node.now = node.now + REPORT_EVERY;
+    let (ticket, second) = told(&mut node).unwrap();
+    assert!(completeness(&second).looked > completeness(&first).looked);
+    node.handle(&Input::FiguresHeard { ticket }).unwrap().unwrap();
+    node.now = node.now + REPORT_EVERY;
+    assert_eq!(told(&mut node), None, "nothing has changed");
+}
+
+#[test]
+fn y3_figures_that_did_not_arrive_are_told_again_and_those_refused_for_good_are_not() {
+    let mut node = Node::new(&list(100));
+    node.receive(&through(report("1", patient("p", Some(1)), "r1"), Door::Mllp, "LIS"));
+    let (ticket, first) = told(&mut node).unwrap();
+    node.handle(&Input::Failed { ticket, refusal: None }).unwrap().unwrap();
+    assert_eq!(told(&mut node), None, "after a while");
+    node.now = node.now + REPORT_EVERY;
+    let (ticket, again) = told(&mut node).unwrap();
+    assert_eq!(again, first);
+    let refusal = Refusal { code: RefusalCode::Malformed, clause: "Y-3", retry_after: None };
+    node.handle(&Input::Failed { ticket, refusal: Some(refusal) }).unwrap().unwrap();
+    node.now = node.now + REPORT_EVERY;
+    assert_eq!(told(&mut node), None);
+}
+
+#[test]
+fn y3_of_more_systems_than_one_call_can_tell_the_largest_are_told() {
+    let mut node = Node::new(&list(100));
+    let systems: Vec<String> = (0..70).map(|at| format!("s{at:02}")).collect();
+    for (at, system) in systems.iter().enumerate() {
+        let message =
+            Msg { system: Box::leak(system.clone().into_boxed_str()), ..Msg::new("x", Says::Refused) };
+        for time in 0..=usize::from(at >= 10) {
+            node.receive(&through(message.clone().bytes(&format!("{time}")), Door::Mllp, ""));
+        }
+    }
+    let (_, figures) = told(&mut node).unwrap();
+    assert_eq!(figures.checked.len(), 64);
+    assert!(figures.checked.contains_key(&(code("s69"), Aspect::Validity)));
+    assert!(!figures.checked.contains_key(&(code("s09"), Aspect::Validity)));
 }

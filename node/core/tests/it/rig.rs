@@ -219,11 +219,14 @@ impl Node {
         Sealed { document, size, wrapped_key }
     }
 
-    /// Does what is due now: the effects, but for feed, lease, proofs, inventories and alarms, which have no answer here.
+    /// Does what is due now: the effects, but for feed, lease, proofs, inventories, alarms and figures, which have no answer here.
     pub(crate) fn due(&mut self) -> Result<Vec<Effect>, PowerCut> {
         let mut effects = self.all_due()?;
         effects.retain(|effect| {
-            let is_told = matches!(effect, Effect::AskInventory { .. } | Effect::TellAlarm { .. });
+            let is_told = matches!(
+                effect,
+                Effect::AskInventory { .. } | Effect::TellAlarm { .. } | Effect::TellFigures { .. }
+            );
             let is_watched =
                 matches!(effect, Effect::ReadFeed { .. } | Effect::AskLease { .. } | Effect::AskProof { .. });
             !is_told && !is_watched

@@ -186,6 +186,7 @@ impl Trio {
             | Effect::AskProof { .. }
             | Effect::AskInventory { .. }
             | Effect::TellAlarm { .. }
+            | Effect::TellFigures { .. }
             | Effect::AskLease { .. } => Some(self.registry.answer_to(self.now, &code(name), effect)),
         }
     }

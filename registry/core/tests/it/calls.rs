@@ -166,6 +166,7 @@ pub(crate) fn member_of(input: &Input) -> &Code {
         | Input::Inventory { member, .. }
         | Input::Evaluate { member, .. } => member,
         Input::Alarm(raised) => &raised.member,
+        Input::Quality(told) => &told.member,
         Input::MemberList(..) => unreachable!("no member hands in a list"),
     }
 }

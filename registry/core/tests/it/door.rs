@@ -52,6 +52,7 @@ fn name_of(asked: &Asked) -> &'static str {
         Asked::Machine(Input::Recall { .. }) => "own words read back",
         Asked::Machine(Input::Inventory { .. }) => "inventory",
         Asked::Machine(Input::Alarm(_)) => "alarm",
+        Asked::Machine(Input::Quality(_)) => "quality",
         Asked::Machine(Input::Feed { .. } | Input::Evaluate { .. } | Input::MemberList(..)) => "other",
     }
 }

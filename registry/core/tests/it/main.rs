@@ -20,6 +20,7 @@ mod lease;
 mod log;
 mod members;
 mod patient;
+mod quality;
 mod quota;
 mod random;
 mod release;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use yiqiao_host::keys::{self, KeyKind};
 use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{
-    AlarmNotice, Done, EvaluateAnswer, EvaluateRequest, Method, ProofAnswer, ProofRequest,
+    AlarmNotice, Done, EvaluateAnswer, EvaluateRequest, Method, ProofAnswer, ProofRequest, QualityNotice,
 };
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
 use yiqiao_proto::entropy::Entropy;
@@ -18,7 +18,8 @@ use yiqiao_proto::release::Delivery;
 use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Blinding;
-use yiqiao_proto::wire::calls::{Contradiction, alarm_notice::Alarm};
+use yiqiao_proto::wire::calls::{Contradiction, QualityFigure, alarm_notice::Alarm};
+use yiqiao_registry_core::take::day_of;
 
 use crate::browser::{Browser, account};
 use crate::member::Member;
@@ -227,10 +228,35 @@ async fn l17_two_checkpoints_that_contradict_each_other_are_an_alarm_on_the_bure
     let notes = [&one["notes"][0], &one["notes"][1]];
     assert_eq!(notes.map(|note| note["isOfThisLog"].as_bool()), [Some(true), Some(false)]);
     assert_eq!(notes[1]["note"].as_str().unwrap().as_bytes(), forged);
+    let quality = tells_its_quality(&member, &browser).await;
     region.stop().await;
     region.start().await;
     let again = Browser::signed_in(&region, "liping", "bureau").await.get("/api/status").await.json();
     assert_eq!(again["alarms"], told, "it is kept for good");
+    let browser = Browser::signed_in(&region, "chenjing", "operator").await;
+    assert_eq!(browser.get("/api/quality").await.json(), quality, "so are figures");
+}
+
+/// What a member tells of its systems is what the bureau sees of it.
+async fn tells_its_quality(member: &Member, browser: &Browser) -> Value {
+    assert_eq!(browser.get("/api/quality").await.json(), json!({ "members": [] }));
+    let figure = |system: &str, aspect: u32, broken| QualityFigure {
+        system: system.to_owned(),
+        aspect,
+        looked: 200,
+        broken,
+    };
+    let figures = vec![figure("his", 1, 50), figure("his", 2, 0), figure("lis", 1, 0)];
+    let notice = QualityNotice { day: day_of(now()), figures };
+    let Done {} = member.ask(Method::Quality, &notice).await.unwrap();
+    let shown = browser.get("/api/quality").await.json();
+    let day = &shown["members"][0]["days"][0];
+    assert_eq!((&shown["members"][0]["member"], &day["score"]), (&json!("a"), &json!(916)));
+    assert_eq!((&day["checks"], &day["aspects"]["completeness"]), (&json!(600), &json!(875)));
+    let his = &day["systems"][0];
+    assert_eq!((&his["system"], &his["score"]), (&json!("his"), &json!(875)));
+    assert_eq!((&his["aspects"]["completeness"], &his["aspects"]["timeliness"]), (&json!(750), &Value::Null));
+    shown
 }
 
 #[tokio::test(flavor = "multi_thread")]

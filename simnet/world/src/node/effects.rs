@@ -114,6 +114,7 @@ impl Node {
             | Effect::AskProof { .. }
             | Effect::AskInventory { .. }
             | Effect::TellAlarm { .. }
+            | Effect::TellFigures { .. }
             | Effect::Compare { .. }
             | Effect::AskLease { .. } => Vec::new(),
         };
