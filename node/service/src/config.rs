@@ -24,6 +24,8 @@ use yiqiao_node_core::machine;
 use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Millis;
+use yiqiao_terms::codes::CodeTable;
+use yiqiao_terms::limits::CSV_BYTES_MAX;
 use yiqiao_terms::mark::Recognised;
 
 use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, STUDY_QUIET, TABLES_MAX};
@@ -78,6 +80,9 @@ pub(crate) struct Config {
     /// Table of the items that regions recognise of each other's hospitals (互认项目).
     #[serde(default)]
     pub(crate) recognised_items: Option<ConfigPath>,
+    /// Table of LOINC codes that the hospital has a licence for.
+    #[serde(default)]
+    pub(crate) loinc_table: Option<ConfigPath>,
     /// Where what patients are told goes.
     #[serde(default)]
     pub(crate) gateway: Option<GatewayConfig>,
@@ -351,6 +356,18 @@ impl Config {
         read().with_context(|| format!("`recognised_items` in the configuration: {}", path.display()))
     }
 
+    /// The table of LOINC codes; an empty one if none is named (U-8).
+    pub(crate) fn loinc(&self) -> anyhow::Result<CodeTable> {
+        let Some(path) = &self.loinc_table else { return Ok(CodeTable::default()) };
+        let path = path.as_path();
+        let read = || {
+            let size = fs::metadata(path)?.len();
+            ensure!(size <= CSV_BYTES_MAX as u64, "the file is longer than {CSV_BYTES_MAX} bytes");
+            Ok(CodeTable::loinc(&fs::read_to_string(path)?)?)
+        };
+        read().with_context(|| format!("`loinc_table` in the configuration: {}", path.display()))
+    }
+
     /// Names of other members' departments, by codes as referrals name them.
     pub(crate) fn member_departments(&self) -> anyhow::Result<Departments> {
         let code = |written: &String| {
@@ -622,6 +639,22 @@ mod tests {
         assert!(config.recognised().is_err());
         let without: Config = toml::from_str(example).unwrap();
         assert!(!listed(&without.recognised().unwrap()));
+    }
+
+    #[test]
+    fn u8_the_table_of_loinc_codes_is_read_at_the_start_or_stops_it() {
+        let example = include_str!("../../../docs/configuration.md").split("```toml\n").nth(1).unwrap();
+        let example = example.split("```").next().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("loinc.csv");
+        let config: Config = toml::from_str(&format!("loinc_table = {path:?}\n{example}")).unwrap();
+        assert!(config.loinc().unwrap_err().to_string().contains("loinc_table"), "no file");
+        fs::write(&path, "code,name\n14749-6,葡萄糖").unwrap();
+        assert_eq!(config.loinc().unwrap().name("14749-6"), Some("葡萄糖"));
+        fs::write(&path, "code,name\n14749-5,葡萄糖").unwrap();
+        assert!(config.loinc().is_err());
+        let without: Config = toml::from_str(example).unwrap();
+        assert!(without.loinc().unwrap().is_empty());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use yiqiao_node_core::machine::Input;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::phi::Phi;
+use yiqiao_terms::codes::CodeTable;
 use yiqiao_terms::csv;
 use yiqiao_terms::dictionary::{self, COLUMNS, Decided, Local, Status};
 use yiqiao_terms::harmonise::Terms;
@@ -58,6 +59,8 @@ pub(crate) struct ItemLine {
     results: u64,
     status: String,
     loinc: String,
+    /// What the code is called, if a table has it.
+    called: String,
     author: String,
     at: String,
     version: u32,
@@ -87,9 +90,7 @@ pub(crate) async fn part(app: &App, system: &str, part: u8) -> Result<Reply, Str
 
 /// An item as it stands, with what it may be.
 pub(crate) fn item_line(app: &App, known: Known) -> ItemLine {
-    let suggested = Terms::of_this_version().suggest(&known.local).into_iter();
-    let suggested = suggested.filter_map(|item| Some(format!("{} {}", item.loinc()?, item.name)));
-    let suggested = suggested.collect();
+    let suggested = suggested(&app.member.loinc, &known.local);
     let Known { local, results, meaning } = known;
     let Local { code, name, specimen, unit } = local;
     let mut line = ItemLine {
@@ -101,18 +102,45 @@ pub(crate) fn item_line(app: &App, known: Known) -> ItemLine {
         suggested,
         status: String::new(),
         loinc: String::new(),
+        called: String::new(),
         author: String::new(),
         at: String::new(),
         version: 0,
     };
     if let Some(meaning) = meaning {
         line.status = meaning.status.name().to_owned();
+        line.called = called(&app.member.loinc, &meaning.loinc).unwrap_or_default();
         line.loinc = meaning.loinc;
         line.author = meaning.author;
         line.at = app.reception.zone().show(meaning.at);
         line.version = meaning.version;
     }
     line
+}
+
+/// What an item may be, the likeliest first: items of the shipped tables, whose results are converted, then those of the hospital's own table.
+fn suggested(table: &CodeTable, local: &Local) -> Vec<String> {
+    let shipped = Terms::of_this_version().suggest(local).into_iter();
+    let shipped = shipped.filter_map(|item| Some((item.loinc()?.to_owned(), item.name.clone())));
+    let mut found: Vec<(String, String)> = shipped.collect();
+    for row in table.suggest(local) {
+        if found.iter().all(|(code, _)| *code != row.code) {
+            found.push((row.code.clone(), row.name.clone()));
+        }
+    }
+    found.into_iter().map(|(code, name)| format!("{code} {name}")).collect()
+}
+
+/// What a LOINC code is called, in the hospital's own table or the shipped ones; none if neither has it.
+fn called(table: &CodeTable, loinc: &str) -> Option<String> {
+    let shipped =
+        || Terms::of_this_version().items().iter().find(|item| item.loincs().any(|code| code == loinc));
+    table.name(loinc).map(str::to_owned).or_else(|| shipped().map(|item| item.name.clone()))
+}
+
+/// Whether a decision may name a code: with a table of its own a hospital decides by that, or for what the shipped ones have (U-8).
+pub(crate) fn is_listed(table: &CodeTable, loinc: &str) -> bool {
+    table.is_empty() || called(table, loinc).is_some()
 }
 
 /// Takes decisions about items of one system.
@@ -126,7 +154,11 @@ pub(crate) async fn decide(
     let account =
         account.filter(|account| !account.disabled).ok_or("no account has the login of the author")?;
     let actor = actor(&account);
-    let decided = lines.into_iter().map(decided).collect::<Option<_>>().ok_or("no such decision")?;
+    let decided: Vec<Decided> =
+        lines.into_iter().map(decided).collect::<Option<_>>().ok_or("no such decision")?;
+    if let Some(unlisted) = decided.iter().find(|one| !is_listed(&app.member.loinc, &one.loinc)) {
+        return Err(format!("neither the table of LOINC codes nor a shipped one has `{}`", unlisted.loinc));
+    }
     let deciding = Deciding { actor, system: Code::new(system).map_err(sentence)?, decided };
     app.inbox.hand(Input::Decide(Box::new(deciding))).await.map_err(sentence)?;
     Ok(Reply::Done { done: true })
@@ -227,4 +259,30 @@ fn import(console: &Console, file: &PathBuf, author: &Login) -> anyhow::Result<(
 fn line(decided: Decided) -> DecidedLine {
     let Local { code, name, specimen, unit } = decided.local;
     DecidedLine { code, name, specimen, unit, status: decided.status.name().to_owned(), loinc: decided.loinc }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "code,name\n14749-6,葡萄糖[摩尔/体积]\n33914-3,肾小球滤过率.预测\n";
+
+    #[test]
+    fn u8_suggestions_of_the_hospitals_own_table_follow_those_of_the_shipped_ones() {
+        let table = CodeTable::loinc(TABLE).unwrap();
+        let local = |name| Local::new("", name, "", "mmol/L").unwrap();
+        assert_eq!(suggested(&table, &local("葡萄糖测定")).first().unwrap(), "14749-6 葡萄糖");
+        assert_eq!(suggested(&table, &local("肾小球滤过率")).last().unwrap(), "33914-3 肾小球滤过率.预测");
+        let glucose = suggested(&table, &local("葡萄糖测定"));
+        assert_eq!(glucose.iter().filter(|one| one.starts_with("14749-6")).count(), 1, "each code once");
+    }
+
+    #[test]
+    fn u8_with_a_table_only_codes_that_some_table_has_are_decided() {
+        let (none, table) = (CodeTable::default(), CodeTable::loinc(TABLE).unwrap());
+        assert!(is_listed(&none, "1-8") && !is_listed(&table, "1-8"));
+        assert!(is_listed(&table, "33914-3") && is_listed(&table, "2823-3"), "shipped: potassium");
+        assert_eq!(called(&table, "14749-6").as_deref(), Some("葡萄糖[摩尔/体积]"));
+        assert_eq!((called(&none, "2823-3").as_deref(), called(&table, "1-8")), (Some("钾"), None));
+    }
 }

@@ -311,6 +311,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         doors,
         departments: config.member_departments()?,
         recognised: config.recognised()?,
+        loinc: config.loinc()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
     let Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms, audit_broken } = parts;

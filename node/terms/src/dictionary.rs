@@ -8,6 +8,7 @@ use crate::folding::{head, key};
 use crate::harmonise::Terms;
 use crate::item::{Item, Named};
 use crate::limits::{LOCAL_BYTES_MAX, SUGGESTIONS_MAX};
+use crate::sound::Sound;
 
 /// The columns of the table that people work on (对照手册).
 pub const COLUMNS: [&str; 12] = [
@@ -140,18 +141,33 @@ impl Terms {
             unit && item.is_of(&local.specimen) && item.loinc().is_some()
         };
         let (name, code) = (key(&local.name), key(&local.code));
-        let score = |item: &Item| {
-            let names = item.names().map(|known| alike(known, &name).max(alike(known, &code)));
-            names.max().unwrap_or_default()
-        };
+        let sound = Sound::of(&name);
+        let score =
+            |item: &Item| item.sounds().filter_map(|known| likeness(known, (&name, &sound), &code)).max();
         let mut found: Vec<(u32, &Item)> =
-            self.items().iter().filter(fits).map(|item| (score(item), item)).collect();
-        found.retain(|(score, _)| *score >= ALIKE_MIN);
+            self.items().iter().filter(fits).filter_map(|item| Some((score(item)?, item))).collect();
         found.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.id.cmp(&other.1.id)));
         found.into_iter().take(SUGGESTIONS_MAX).map(|(_, item)| item).collect()
     }
 }
 
+/// How likely a known name is what a system calls this, in thousandths: by letters, by what the code or the name types of its sound, or because
+/// both sound alike; none if it is not likely.
+pub(crate) fn likeness(
+    (known, known_sound): (&str, &Sound),
+    (name, sound): (&str, &Sound),
+    code: &str,
+) -> Option<u32> {
+    let by_letters = alike(known, name).max(alike(known, code));
+    let is_typed = known_sound.is_typed(code) || known_sound.is_typed(name);
+    let by_sound = if is_typed { TYPED } else { u32::from(known_sound.is_alike(sound)) * SOUNDS_ALIKE };
+    Some(by_letters.max(by_sound)).filter(|score| *score >= ALIKE_MIN)
+}
+
+/// How likely it is a name whose sound was typed.
+const TYPED: u32 = 900;
+/// How likely it is a name that sounds the same.
+const SOUNDS_ALIKE: u32 = 800;
 /// From how alike on two names are suggested for one another.
 const ALIKE_MIN: u32 = 500;
 
@@ -266,6 +282,17 @@ mod tests {
         assert!(!suggested(&local("", "葡萄糖测定", "尿液", "mmol/L")).contains(&"GLU".to_owned()));
         assert!(suggested(&local("9", "心理评估", "", "")).is_empty());
         assert!(suggested(&local("", "总胆红素测定", "", "mmHg")).is_empty(), "no unit of it");
+    }
+
+    #[test]
+    fn u7_suggestions_come_by_sound_initials_and_names_that_sound_alike() {
+        let first = |code: &str, name: &str| {
+            suggested(&local(code, name, "", "umol/L")).first().cloned().unwrap_or_default()
+        };
+        assert_eq!(first("ZDHS", "某项"), "TBIL", "initials");
+        assert_eq!(first("", "zongdanhongsu"), "TBIL", "typed as it sounds");
+        assert_eq!(first("", "总旦红素"), "TBIL", "a wrong letter of the same sound");
+        assert_eq!(first("ZD", "某项"), "");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use octofhir_ucum::Number;
 
 use crate::folding::{head, key};
 use crate::limits::NAME_BYTES_MAX;
+use crate::sound::Sound;
 use crate::table::{TableError, rows, words};
 use crate::unit::Unit;
 
@@ -34,6 +35,8 @@ pub struct Item {
     specimen: Specimen,
     /// Names and abbreviations, as they are compared.
     names: Vec<String>,
+    /// How each of them sounds.
+    sounds: Vec<Sound>,
     loinc: Vec<String>,
     /// Other units in which laboratories report it.
     reported: Vec<String>,
@@ -128,6 +131,7 @@ impl Items {
                     _ => return Err(TableError::Cell(row, "word for where it is comparable")),
                 },
                 specimen: if specimen == "U" { Specimen::Urine } else { Specimen::Blood },
+                sounds: all.iter().map(|name| Sound::of(name)).collect(),
                 names: all,
                 loinc: words(loinc).map(str::to_owned).collect(),
                 reported: words(units).map(str::to_owned).collect(),
@@ -197,6 +201,11 @@ impl Item {
     /// Names and abbreviations, in small letters of half width.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
+    }
+
+    /// The same, each with how it sounds.
+    pub(crate) fn sounds(&self) -> impl Iterator<Item = (&str, &Sound)> {
+        self.names.iter().map(String::as_str).zip(&self.sounds)
     }
 
     /// Its LOINC codes.

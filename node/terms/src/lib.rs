@@ -10,12 +10,14 @@
 //! | [`item`] | what is measured, in which unit it is shown, what converts into it |
 //! | [`value`] | numbers, steps (阴性, ±, 2+) and reference ranges as they are written |
 //! | [`dictionary`], [`csv`] | what items of a hospital's systems are, as people decide, and suggestions |
+//! | [`codes`] | tables of codes that a hospital has a licence for |
 //! | [`mark`] | marks of mutual recognition, and the tables of what is recognised |
 //! | [`decimal`] | numbers that keep their digits |
 //! | [`table`], [`limits`] | the tables that travel in the binary, and the bounds |
 //!
 //! Not here: formats of messages, patients, and licensed code systems.
 
+pub mod codes;
 pub mod csv;
 pub mod decimal;
 pub mod dictionary;
@@ -24,6 +26,7 @@ pub mod harmonise;
 pub mod item;
 pub mod limits;
 pub mod mark;
+mod sound;
 pub mod table;
 pub mod unit;
 pub mod value;

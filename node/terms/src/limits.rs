@@ -20,5 +20,9 @@ pub const CSV_BYTES_MAX: usize = 8 << 20;
 pub const CSV_CELLS_MAX: usize = 32;
 /// Bytes of each part of what names a local item.
 pub const LOCAL_BYTES_MAX: usize = 128;
+/// Rows of a table of codes that is read at run time.
+pub const CODE_ROWS_MAX: usize = 150_000;
+/// Rows of it that are compared with one local name: those that share most pairs of letters with it.
+pub const CODE_CANDIDATES_MAX: usize = 64;
 /// Suggestions for one local item.
 pub const SUGGESTIONS_MAX: usize = 3;

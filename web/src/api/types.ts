@@ -335,6 +335,8 @@ export interface DictionaryItem {
   results: number;
   status: DictionaryStatus | '';
   loinc: string;
+  /** What the code is called; empty if no table has it. */
+  called: string;
   author: string;
   at: string;
   version: number;

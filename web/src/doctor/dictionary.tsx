@@ -49,7 +49,7 @@ function columns(done: () => void): TableColumnsType<DictionaryItem> {
     { title: words.columns.item, render: (_, item) => <><b>{item.name || S.none}</b> <span className="code">{item.code}</span></> },
     { title: words.columns.sampled, render: (_, item) => [item.specimen, item.unit].filter(Boolean).join(' · ') || S.none },
     { title: words.columns.results, align: 'right', render: (_, item) => count(item.results) },
-    { title: words.columns.standing, render: (_, item) => item.status !== '' && <><Tag color={item.status === 'accepted' ? 'green' : 'default'}>{words.status[item.status]}</Tag>{item.loinc}<small className="quiet"> {words.decided(item.author, dateTime(item.at), item.version)}</small></> },
+    { title: words.columns.standing, render: (_, item) => item.status !== '' && <><Tag color={item.status === 'accepted' ? 'green' : 'default'}>{words.status[item.status]}</Tag>{item.loinc} {item.called}<small className="quiet"> {words.decided(item.author, dateTime(item.at), item.version)}</small></> },
     { title: words.columns.decide, render: (_, item) => <Decide key={`${item.version}`} item={item} done={done} /> },
   ];
 }

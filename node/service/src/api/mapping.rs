@@ -64,6 +64,12 @@ async fn decide(
     let system = system.ok_or_else(|| Problem::new(&NOT_SEEN))?;
     let decided = dictionary::decided(line);
     let decided = decided.ok_or_else(|| unfit("loinc", "a LOINC code with its check digit"))?;
+    if !dictionary::is_listed(&front.app.member.loinc, &decided.loinc) {
+        return Err(unfit(
+            "loinc",
+            "a code of the table of LOINC codes that is configured, or of a shipped one",
+        ));
+    }
     let actor = dictionary::actor(&who.0);
     let deciding = Deciding { actor, system, decided: vec![decided] };
     front.app.inbox.hand(Input::Decide(Box::new(deciding))).await?;
