@@ -28,6 +28,12 @@ export async function bureau(stage) {
     await analyst.sees(analyst.page.getByRole('row', { name: hospital.name }).getByText('在线'));
     await analyst.sees(analyst.page.getByRole('row', { name: stage.region.hospital('B').name }).filter({ hasText: '少于 5' }));
   });
+  await stage.station('bureau-quality', analyst, async () => {
+    await analyst.follow('数据质量');
+    await analyst.seesHeading('数据质量');
+    await analyst.sees(analyst.page.getByRole('row', { name: stage.region.hospital('A').name }));
+    assert.equal(await analyst.page.getByText(stage.region.patient('referred').name).count(), 0, 'no patient at the registry');
+  });
   await stage.station('bureau-status', analyst, async () => {
     await analyst.follow('平台状态');
     await analyst.seesHeading('平台状态');

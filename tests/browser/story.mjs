@@ -20,6 +20,7 @@ import { referral } from './referral.mjs';
 import { sealing } from './sealing.mjs';
 import { startRegion } from './region.mjs';
 import { revocation } from './revocation.mjs';
+import { understanding } from './understanding.mjs';
 
 class Stage {
   #browser;
@@ -88,6 +89,7 @@ async function tell(stage) {
   await emergency(stage);
   await sealing(stage);
   await identity(stage);
+  await understanding(stage);
   await bureau(stage);
 }
 

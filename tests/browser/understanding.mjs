@@ -1,0 +1,61 @@
+/** Hospital IT: how good what the systems send is, and what an item that no table knows is. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+
+const ITEM = '血糖测定(GOD)';
+const LOINC = '14749-6';
+
+export async function understanding(stage) {
+  await reports(stage.region);
+  const it = await stage.staff('A', 'it');
+  const broken = () => it.page.getByRole('row').filter({ hasText: 'LIS2' }).filter({ hasText: '检验项目应在对照表中' });
+  await stage.station('quality', it, async () => {
+    await it.follow('数据质量');
+    await it.seesHeading('数据质量');
+    await it.sees(broken());
+    assert.equal(await it.page.getByText(stage.region.patient('referred').name).count(), 0, 'no patient on this page');
+  });
+  await stage.station('quality-messages', it, async () => {
+    const [file] = await Promise.all([it.page.waitForEvent('download'), broken().getByRole('link').click()]);
+    const table = await readFile(await file.path(), 'utf8');
+    assert.match(table, /received,message\n20.*,UNKNOWN-1/, table);
+  });
+  const item = () => it.page.getByRole('row').filter({ hasText: ITEM });
+  await stage.station('dictionary-open', it, async () => {
+    await it.follow('项目对照');
+    await it.seesHeading('项目对照');
+    await it.sees(item());
+    assert.match(await item().innerText(), /血浆 · mmol\/L/, 'the code of the specimen is none of its name');
+    assert.doesNotMatch(await item().innerText(), /03&/);
+  });
+  await stage.station('dictionary-decided', it, async () => {
+    await item().getByRole('combobox').fill(LOINC);
+    await it.page.keyboard.press('Escape');
+    await it.press('采用', item());
+    await it.sees('已记录');
+    await it.page.getByText('已对照', { exact: true }).click();
+    await it.sees(item().getByText('已采用'));
+    await it.sees(item().getByText(LOINC).first());
+  });
+}
+
+/** The laboratory reports something under a name that no table has. */
+async function reports(region) {
+  const [, address] = region.hospital('A').mllp.find(([system]) => system === 'lis');
+  const [host, port] = address.split(':');
+  const line = connect(Number(port), host);
+  await once(line, 'connect');
+  const message = [
+    'MSH|^~\\&|LIS2|QZRM|YIQIAO|QZRM|20261101080000||ORU^R01|UNKNOWN-1|P|2.4||||||UNICODE UTF-8',
+    'PID|1||770009^^^^51||司马青||19700101|M',
+    'OBR|1||UNKNOWN-1|SH^生化|||20261101073000||||||||03&血浆|||||||20261101075500||LAB|F',
+    `OBX|1|NM|3021^${ITEM}||5.6|mmol/L|3.9-6.1|N|||F`,
+  ].join('\r');
+  line.write(`\x0b${message}\r\x1c\r`);
+  const [answer] = await once(line, 'data');
+  line.end();
+  assert.ok(String(answer).includes('MSA|AA'), `the report was answered by ${answer}`);
+}
