@@ -70,7 +70,7 @@ pub fn feeds(view: &View) -> Result<Vec<Feed>, Fault> {
     for (place, connection) in (1..).zip(connections) {
         let mut found = Vec::new();
         for slot in days(place) {
-            found.extend(view.find(&slot)?.map(read_day));
+            found.extend(view.find(&slot)?.as_ref().map(read_day));
         }
         found.sort_by_key(|day| day.day);
         if !found.is_empty() {
@@ -96,7 +96,7 @@ pub(crate) fn figures(view: &View, days: RangeInclusive<i64>) -> Result<Vec<Figu
             let Ok(system) = Code::new(name.system.as_str()) else { continue };
             let kept = view.get(&state::quality(place, day))?;
             if kept.day == day {
-                add(&mut checked, &system, &read_day(kept));
+                add(&mut checked, &system, &read_day(&kept));
             }
         }
         keep_largest(&mut checked);
@@ -132,7 +132,7 @@ fn keep_largest(checked: &mut BySystem) {
     checked.retain(|(system, _), _| !gone.contains(system));
 }
 
-fn read_day(kept: kept::QualityDay) -> Day {
+fn read_day(kept: &kept::QualityDay) -> Day {
     let rules = kept.rules.iter();
     let rules = rules.map(|count| (count.rule, Checked { looked: count.looked, broken: count.broken }));
     Day { day: kept.day, messages: kept.messages, rules: rules.collect() }

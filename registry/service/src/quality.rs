@@ -48,8 +48,7 @@ type Scores = BTreeMap<&'static str, Option<u64>>;
 
 pub(crate) async fn shown(State(office): State<Office>, who: SignedIn) -> Result<Json<Quality>, Problem> {
     who.must_be(&[BUREAU, OPERATOR])?;
-    let index = office.facts.index.clone();
-    let read = tokio::task::block_in_place(|| members(&index));
+    let read = tokio::task::block_in_place(|| members(&office.facts.index));
     Ok(Json(Quality { members: read.map_err(|error: IndexError| Problem::internal(&error))? }))
 }
 

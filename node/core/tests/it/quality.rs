@@ -1,6 +1,6 @@
 //! The quality of what systems send, counted by connection and day.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use yiqiao_intake::facts::{PatientEvent, ReviewReason, Status as Finality, Trigger, Visit};
 use yiqiao_intake::lab::{LabRow, RowStatus};

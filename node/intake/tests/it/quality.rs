@@ -1,6 +1,6 @@
 //! Rules of quality: each finds what it is there for, and nothing in a message that is as it should be.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where an expectation does")]
+#![expect(clippy::unwrap_used, reason = "a test fails where an expectation does")]
 
 use std::collections::BTreeSet;
 

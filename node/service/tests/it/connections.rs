@@ -1,5 +1,7 @@
 //! What hospital IT is shown of the connections of its systems: nothing of a patient, and nobody else sees it.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 use crate::feeds::{NAMELESS, admission};
 use crate::pages::Person;
 use crate::rig::Node;

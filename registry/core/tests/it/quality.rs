@@ -1,6 +1,6 @@
 //! Figures of quality that members tell of their systems.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use yiqiao_proto::calls::{Method, QualityNotice};
 use yiqiao_proto::codes::RefusalCode;

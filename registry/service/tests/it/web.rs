@@ -1,5 +1,7 @@
 //! Accounts, pages, members and status over the real HTTP.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
