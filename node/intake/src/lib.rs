@@ -16,7 +16,7 @@
 //! | [`table`] | CSV and JSON lines by a declared mapping |
 //! | [`fhir`] | FHIR R4, JSON and XML: bundles, single resources, IHE MHD submissions |
 //! | [`dicom`] | DICOM: the facts of an instance, in every transfer syntax |
-//! | [`xml`], [`resident_id`], [`charset`], [`xml`], [`limits`], [`refusal`] | what they share |
+//! | [`xml`], [`resident_id`], [`charset`], [`limits`], [`refusal`] | what they share |
 //!
 //! Not here: files, sockets, clocks, chance, and any decision who may see a document.
 

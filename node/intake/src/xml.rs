@@ -72,9 +72,6 @@ fn put(numbers: &mut [u32], at: usize, number: u32) {
 /// Decodes XML, in the set of its declaration if the bytes agree.
 ///
 /// # Errors
-/// If it is too large.
-///
-/// # Errors
 /// [`Refusal::TooLarge`] if it is.
 pub fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal> {
     if input.len() > XML_BYTES_MAX {
@@ -86,9 +83,6 @@ pub fn decode(input: &[u8], flags: &mut Flags) -> Result<String, Refusal> {
 }
 
 /// Parses XML.
-///
-/// # Errors
-/// If it is not well-formed, above a bound, or has a DOCTYPE.
 ///
 /// # Errors
 /// [`Refusal`] if it has a document type, exceeds a bound or is broken, with the place.

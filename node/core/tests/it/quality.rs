@@ -135,6 +135,7 @@ fn y1_an_item_that_people_have_mapped_is_known() {
         flag: plain(""),
         status: RowStatus::Final,
         observed: None,
+        place: String::new(),
     };
     let sent = |control: &str| {
         let mut document = document(patient("p", Some(1)), control, Finality::Final);
