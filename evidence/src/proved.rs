@@ -41,6 +41,8 @@ pub struct Proved {
     pub delivery: Option<Part<Delivery>>,
     /// The recipient's account of it.
     pub received: Option<Part<AccessEvent>>,
+    /// The events by which somebody of the recipient broke the glass; none if it was no emergency.
+    pub emergency: Vec<Part<AccessEvent>>,
 }
 
 impl Proved {
@@ -124,6 +126,9 @@ impl Proved {
                 "accepted": moment(self.release.accepted_at), "expires": moment(terms.expires_at) },
             "delivery": self.delivery.as_ref().map(|delivery| json!({
                 "seq": delivery.seq, "accepted": moment(delivery.accepted_at), "at": moment(delivery.word().at) })),
+            "emergency": self.emergency.iter().map(|broken| json!({
+                "seq": broken.seq, "accepted": moment(broken.accepted_at),
+                "auditLine": broken.word().audit_line.map(|line| line.to_string()) })).collect::<Vec<_>>(),
             "auditLine": event.audit_line.map(|line| line.to_string()),
             "source": { "log": self.tree.origin, "treeSize": self.tree.size, "root": hex::encode(self.tree.root),
                 "memberList": self.members.list().version },
@@ -162,6 +167,10 @@ impl fmt::Display for Proved {
             code(&asker.purpose),
             moment(self.request.word().expires_at)
         )?;
+        if let Some(broken) = self.emergency.first() {
+            let (at, seq) = (moment(broken.accepted_at), broken.seq);
+            writeln!(f, "emergency  declared by {recipient} before, accepted {at}; place {seq} of the log")?;
+        }
         writeln!(f, "permitted  signed by {holder} at {}, by clause {}", moment(event.at), event.clause)?;
         writeln!(f, "consent    {}", self.consent())?;
         writeln!(

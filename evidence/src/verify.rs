@@ -9,7 +9,7 @@ use yiqiao_consent::credential::{Claim, is_proved};
 use yiqiao_consent::{
     Decision, Document, Grounds, InForce, Patient, Record, Request, Stated, Witness, decide,
 };
-use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::access::{AccessEvent, InLog, emergency};
 use yiqiao_proto::codes::{AccessAct, AccessOutcome};
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directive::{Act, Directive};
@@ -120,6 +120,13 @@ impl<W> Part<W> {
     }
 }
 
+impl Part<AccessEvent> {
+    fn in_log(&self) -> InLog<'_> {
+        let hash = self.said.envelope().payload_hash();
+        InLog { hash, event: self.word(), accepted_at: self.accepted_at }
+    }
+}
+
 /// Whether a file proves an access, by nothing but a public key of the region's authority.
 ///
 /// # Errors
@@ -148,6 +155,8 @@ struct Parts {
     credentials: Vec<Part<CredentialStatement>>,
     delivery: Option<Part<Delivery>>,
     received: Option<Part<AccessEvent>>,
+    /// The events by which the recipient broke the glass.
+    emergency: Vec<Part<AccessEvent>>,
 }
 
 impl Parts {
@@ -155,12 +164,17 @@ impl Parts {
         let release: Part<Release> = read(only(file, Kind::Release, "release")?, lists, "release")?;
         let said = Said::AtSeq(release.seq);
         let request = Verified::check(file.request.clone(), &lists.newest, said);
-        let (mut decision, mut received) = (Vec::new(), Vec::new());
+        let (mut decision, mut received, mut emergency) = (Vec::new(), Vec::new(), Vec::new());
         for word in &file.words {
             match word.envelope.kind() {
                 Kind::AccessEvent => {
-                    let event = read(word, lists, "access event")?;
-                    side_of(&event, &release, &mut decision, &mut received)?.push(event);
+                    let event: Part<AccessEvent> = read(word, lists, "access event")?;
+                    let by_recipient = event.word().organisation == release.word().terms.recipient;
+                    if by_recipient && event.word().act == AccessAct::BreakGlass {
+                        emergency.push(event);
+                    } else {
+                        side_of(&event, &release, &mut decision, &mut received)?.push(event);
+                    }
                 }
                 Kind::MemberList
                 | Kind::Entry
@@ -189,6 +203,7 @@ impl Parts {
             credentials: all(file, Kind::CredentialStatement, lists, "statement of a passkey")?,
             delivery: one(all(file, Kind::Delivery, lists, "delivery")?, "delivery")?,
             received: one(received, "event of the delivery")?,
+            emergency,
             release,
         })
     }
@@ -198,6 +213,7 @@ impl Parts {
         self.check_request()?;
         self.check_entry()?;
         self.check_decision()?;
+        self.check_emergency()?;
         self.check_ground(lists)?;
         self.check_delivery()
     }
@@ -364,6 +380,28 @@ impl Parts {
         require(proved, "no passkey that was vouched for this patient signed the directive", "C-14")
     }
 
+    /// The emergency that the request cites stood in the log: the recipient's own, of the release's patient, and not long before (D-8).
+    fn check_emergency(&self) -> Result<(), Fault> {
+        let Some(cited) = self.request.word().asker.break_glass else {
+            let foreign = self.emergency.first();
+            return foreign.map_or(Ok(()), |event| Err(Fault::Foreign { seq: event.seq }));
+        };
+        let before = self.emergency.iter().filter(|event| event.seq < self.release.seq);
+        let events: Vec<_> = before.map(Part::in_log).collect();
+        let patient = self.release.word().terms.patient;
+        let about = emergency(&events, &cited, self.release.accepted_at, |token| *token == patient);
+        let about = about.ok_or(Fault::Unfit {
+            what: "the log has no emergency of this patient at the recipient that its request cites, or it was long before",
+            clause: "D-8",
+        })?;
+        let is_of_it = |event: &&Part<AccessEvent>| {
+            let hash = event.said.envelope().payload_hash();
+            hash == cited || hash == about.hash
+        };
+        let foreign = self.emergency.iter().find(|event| !is_of_it(event));
+        foreign.map_or(Ok(()), |event| Err(Fault::Foreign { seq: event.seq }))
+    }
+
     fn check_delivery(&self) -> Result<(), Fault> {
         let (terms, release) = (&self.release.word().terms, self.release.said.envelope().payload_hash());
         if let Some(delivery) = &self.delivery {
@@ -401,6 +439,7 @@ impl Parts {
             vouchers,
             delivery: self.delivery,
             received: self.received,
+            emergency: self.emergency,
         }
     }
 }

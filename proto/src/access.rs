@@ -11,7 +11,7 @@ use crate::id::{Code, Digest, DirectiveId, ReferralId};
 use crate::limits;
 use crate::member::write_optional;
 use crate::phi::Phi;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 use crate::token::Token;
 use crate::wire::{calls, words as wire};
 
@@ -112,6 +112,49 @@ impl Word for AccessEvent {
     }
 }
 
+/// An access event that stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct InLog<'e> {
+    /// Hash of its payload.
+    pub hash: Digest,
+    /// What it says.
+    pub event: &'e AccessEvent,
+    /// When the registry accepted it.
+    pub accepted_at: Timestamp,
+}
+
+impl InLog<'_> {
+    /// Whether somebody has broken the glass by it, not long before a time (D-8).
+    pub fn declares_emergency(&self, now: Timestamp) -> bool {
+        self.event.act == AccessAct::BreakGlass
+            && self.event.outcome == AccessOutcome::Permitted
+            && now < self.accepted_at + Millis::new(limits::EMERGENCY_LIFE_MS)
+    }
+}
+
+/// Of a member's events the one that declares the emergency cited, of a patient: the cited one itself, or one of the same act under
+/// another token (D-8).
+pub fn emergency<'e>(
+    events: &[InLog<'e>],
+    cited: &Digest,
+    now: Timestamp,
+    is_of_patient: impl Fn(&Token) -> bool,
+) -> Option<InLog<'e>> {
+    let declared = || events.iter().filter(|event| event.declares_emergency(now));
+    let cited = declared().find(|event| event.hash == *cited)?;
+    if is_of_patient(&cited.event.patient) {
+        return Some(*cited);
+    }
+    let act = cited.event.audit_line?;
+    declared()
+        .find(|other| {
+            other.event.organisation == cited.event.organisation
+                && other.event.audit_line == Some(act)
+                && is_of_patient(&other.event.patient)
+        })
+        .copied()
+}
+
 /// How far a member's audit had come: it stands for all lines up to this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditAnchor {
@@ -190,6 +233,15 @@ impl Person {
             department: text(self.department.as_ref()),
         }
     }
+}
+
+/// The events of a broken glass that a question for evidence names (V-1).
+///
+/// # Errors
+/// [`DecodeError`] if they are too many, or no hashes.
+pub fn read_events(events: &[Vec<u8>]) -> Result<Vec<Digest>, DecodeError> {
+    decode::at_most("evidence_request.emergency", events.len(), limits::TOKENS_MAX)?;
+    events.iter().map(|event| Digest::read("evidence_request.emergency", event)).collect()
 }
 
 /// The lines that a question names.

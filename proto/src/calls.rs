@@ -168,7 +168,7 @@ calls! {
     Done = "done",
 }
 
-pub use wire::{Person, ReleaseAnswer};
+pub use wire::{LoggedEvent, Person, ReleaseAnswer};
 
 impl Call for ReleaseAnswer {
     const NAME: &'static str = "release_answer";

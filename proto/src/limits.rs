@@ -126,6 +126,8 @@ pub const PERSON_NAME_BYTES_MAX: usize = 1_024;
 pub const PERSONS_MAX: usize = 64;
 /// Inventories of one patient: publishers under one token, in the order of their codes.
 pub const INVENTORIES_MAX: usize = 256;
+/// How long an event by which the glass was broken is cited (D-8).
+pub const EMERGENCY_LIFE_MS: u64 = 24 * 3600 * 1000;
 /// Words of the log that prove one access: member lists, statements of a passkey, and seven others.
 pub const EVIDENCE_WORDS_MAX: usize = EVIDENCE_LISTS_MAX + CREDENTIAL_STATEMENTS_MAX + 7;
 /// Member lists among them: those that name another authority, the one that counted, the next and the newest.

@@ -8,9 +8,11 @@ use yiqiao_proto::codes::{AccessOutcome, DefaultRule, DocumentClass, LegalBasis,
 use yiqiao_proto::directory::{ListError, SignerError};
 use yiqiao_proto::envelope::{EnvelopeError, Kind};
 use yiqiao_proto::id::{DirectiveId, DocumentId, ReferralId};
+use yiqiao_proto::limits::EMERGENCY_LIFE_MS;
 use yiqiao_proto::member::{KeyState, MemberList};
 use yiqiao_proto::note::NoteError;
 use yiqiao_proto::release::Terms;
+use yiqiao_proto::time::Millis;
 
 use crate::scene::{AUTHORITY, NEXT_AUTHORITY, Scene, at, authority, code, digest, key, token};
 
@@ -207,6 +209,59 @@ fn v5_a_rule_of_the_region_is_named_as_that() {
     let mut file = scene.file();
     file.words.retain(|word| word.envelope.kind() != Kind::Directive);
     assert!(matches!(verify(&file.write(), &authority()), Err(Fault::Unfit { clause: "D-9", .. })));
+}
+
+#[test]
+fn d8_an_emergency_is_proved_by_the_event_that_its_request_cites() {
+    let bytes = Scene::emergency(|_| {}).bytes();
+    let proved = verify(&bytes, &authority()).unwrap();
+    let said = proved.to_string();
+    assert!(said.contains("emergency  declared by 示范clinic (clinic) before"), "{said}");
+    assert!(said.contains("by clause D-8"), "{said}");
+    assert_eq!(proved.to_json()["emergency"][0]["seq"], 2);
+    // The patient is known to the holder under another token: the event cited and the one of that token are one act.
+    let two = || Scene::emergency(|scene| scene.glass.insert(0, Box::new(|event| event.patient = token(8))));
+    assert_eq!(verify(&two().bytes(), &authority()).unwrap().emergency.len(), 2);
+    let mut chance = fastrand::Rng::with_seed(20_261_123);
+    let bytes = two().bytes();
+    for place in 0..bytes.len() {
+        let mut bent = bytes.clone();
+        bent[place] ^= 1 << chance.u8(..8);
+        assert!(verify(&bent, &authority()).is_err(), "byte {place} of {}", bytes.len());
+    }
+    for place in [2, 3] {
+        let mut bent = two().file();
+        bent.words.remove(place);
+        assert!(matches!(verify(&bent.write(), &authority()), Err(Fault::Unfit { clause: "D-8", .. })));
+    }
+}
+
+#[test]
+fn d8_an_emergency_that_is_another_ones_or_over_proves_nothing() {
+    let unfit = |bend: fn(&mut Scene)| {
+        let fault = refused(&Scene::emergency(bend));
+        assert!(matches!(fault, Fault::Unfit { clause: "D-8", .. }), "{fault}");
+    };
+    unfit(|scene| scene.glass = vec![Box::new(|event| event.patient = token(8))]);
+    unfit(|scene| scene.glass = vec![Box::new(|event| event.outcome = AccessOutcome::Denied)]);
+    unfit(|scene| scene.glass_age = Millis::new(EMERGENCY_LIFE_MS));
+    unfit(|scene| {
+        scene.request = Box::new(|request| request.asker.break_glass = Some(digest(0x77)));
+    });
+    // Two acts, of which the one cited is of another patient.
+    unfit(|scene| {
+        scene
+            .glass
+            .insert(0, Box::new(|event| (event.patient, event.audit_line) = (token(8), Some(digest(0xab)))));
+    });
+    let others = |scene: &mut Scene| {
+        scene.glass = vec![Box::new(|event| event.organisation = code("hospital"))];
+    };
+    assert_eq!(refused(&Scene::emergency(others)), Fault::Foreign { seq: 2 });
+    // An event that nothing cites is of no account, in an emergency and otherwise.
+    let second = |event: &mut yiqiao_proto::access::AccessEvent| event.patient = token(8);
+    let fault = refused(&Scene::emergency(|scene| scene.glass.push(Box::new(second))));
+    assert_eq!(fault, Fault::Foreign { seq: 3 });
 }
 
 #[test]

@@ -135,6 +135,10 @@ pub(crate) struct Scene {
     pub(crate) terms: Bend<Terms>,
     pub(crate) decision: Bend<AccessEvent>,
     pub(crate) delivery: Bend<Delivery>,
+    /// The recipient's events of a broken glass, the first of them cited: with them it is an emergency and no directive counts.
+    pub(crate) glass: Vec<Bend<AccessEvent>>,
+    /// How long before the rest they were accepted.
+    pub(crate) glass_age: Millis,
 }
 
 impl Default for Scene {
@@ -151,6 +155,8 @@ impl Default for Scene {
             terms: straight(),
             decision: straight(),
             delivery: straight(),
+            glass: Vec::new(),
+            glass_age: Millis::new(0),
         }
     }
 }
@@ -202,6 +208,21 @@ impl Scene {
         scene
     }
 
+    /// An access in an emergency.
+    pub(crate) fn emergency(bend: impl FnOnce(&mut Self)) -> Self {
+        let mut scene = Self { by_passkey: false, glass: vec![straight()], ..Self::default() };
+        scene.list = Box::new(|list| list.policy.break_glass = true);
+        scene.terms = Box::new(|terms| {
+            (terms.directive, terms.standing, terms.basis) = (None, None, LegalBasis::Emergency);
+        });
+        scene.decision = Box::new(|event| {
+            "D-8".clone_into(&mut event.clause);
+            event.purpose = Purpose::Emergency;
+        });
+        bend(&mut scene);
+        scene
+    }
+
     /// The file of this access.
     pub(crate) fn file(&self) -> File {
         let mut log = Log(Vec::new());
@@ -246,11 +267,15 @@ impl Scene {
         } else {
             Act::new(directive.clone(), login())
         };
-        let committed = log.say(&act, HOLDER);
+        let broken: Vec<Digest> = self.glass.iter().map(|bend| self.break_glass(log, bend)).collect();
+        let committed = if broken.is_empty() { log.say(&act, HOLDER) } else { digest(0x12) };
         let others = [(1, digest(0x11)), (3, digest(0x13))];
         let all: Vec<_> = others.into_iter().chain(self.in_force.then_some((2, committed))).collect();
         let standing = Standing::prove(&[others[0], others[1], (2, committed)], &committed);
         let mut request = request();
+        if let Some(cited) = broken.first() {
+            (request.asker.purpose, request.asker.break_glass) = (Purpose::Emergency, Some(*cited));
+        }
         (self.request)(&mut request);
         let request = Envelope::sign(&code("demo"), &request, &key(RECIPIENT));
         let mut terms = Terms { standing, ..terms(&request, &directive, Head::of(4, all)) };
@@ -271,6 +296,26 @@ impl Scene {
         let received = event("clinic", "hospital", AccessAct::Delivery, hash);
         log.say(&AccessEvent { directive: release.terms.directive, ..received }, RECIPIENT);
         request
+    }
+
+    /// Somebody of the recipient breaks the glass: the hash of the event.
+    fn break_glass(&self, log: &mut Log, bend: &Bend<AccessEvent>) -> Digest {
+        let of = event("clinic", "hospital", AccessAct::BreakGlass, digest(1));
+        let mut broken = AccessEvent {
+            counterpart: None,
+            clause: "D-11".to_owned(),
+            classes: BTreeSet::new(),
+            purpose: Purpose::Emergency,
+            referral: None,
+            release: None,
+            ..of
+        };
+        bend(&mut broken);
+        let seed = if broken.organisation == code("clinic") { RECIPIENT } else { HOLDER };
+        log.say(&broken, seed);
+        let told = log.0.last_mut().unwrap();
+        told.accepted_at = told.accepted_at - self.glass_age;
+        payload_hash(&broken.encode())
     }
 }
 

@@ -99,9 +99,10 @@ pub fn history(question: &Envelope) -> Vec<u8> {
     HistoryRequest { envelope: question.as_bytes().to_vec() }.encode_to_vec()
 }
 
-/// The bytes that ask for what the log has of a release (V-1). What is answered is checked as whoever gets the file checks it.
-pub fn evidence(release: &Digest) -> Vec<u8> {
-    EvidenceRequest { release: release.as_bytes().to_vec() }.encode_to_vec()
+/// The bytes that ask for what the log has of a release (V-1), and of the events that declare its emergency (D-8). What is answered is checked as whoever gets the file checks it.
+pub fn evidence(release: &Digest, emergency: &[Digest]) -> Vec<u8> {
+    let emergency = emergency.iter().map(|event| event.as_bytes().to_vec()).collect();
+    EvidenceRequest { release: release.as_bytes().to_vec(), emergency }.encode_to_vec()
 }
 
 /// What the log has of a release.

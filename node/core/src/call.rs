@@ -202,8 +202,9 @@ pub fn begin(effect: &Effect, directory: &Directory, entropy: &mut Entropy) -> B
             let request = StepRequest { envelope: step.as_bytes().to_vec() };
             call(To::Member(member.clone()), Method::Step, &request, *ticket, Asked::Done)
         }
-        Effect::AskRelease { ticket, holder, request } => {
-            let request = ReleaseRequest { envelope: request.as_bytes().to_vec() };
+        Effect::AskRelease { ticket, holder, request, emergency } => {
+            let (envelope, emergency) = (request.as_bytes().to_vec(), emergency.clone());
+            let request = ReleaseRequest { envelope, emergency };
             call(To::Member(holder.clone()), Method::Release, &request, *ticket, Asked::Release)
         }
         Effect::Fetch { .. } | Effect::Erase { .. } => return Begun::Files,

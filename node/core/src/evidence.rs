@@ -13,6 +13,7 @@ use crate::actor::Actor;
 use crate::audit::{Act, Line, audit, optional};
 use crate::copy;
 use crate::event::{self, Event};
+use crate::glass;
 use crate::holder::{self, read_request};
 use crate::limits::PAGE_MAX;
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
@@ -92,7 +93,9 @@ pub(crate) fn export(work: &mut Work<'_>, actor: &Actor, release: &Digest) -> Re
         ..Event::done(AccessAct::Export, word.terms.patient, "V-2")
     };
     event::say(work, event)?;
-    Ok(Outcome::Exported(Envelope::decode(&kept.request).map_err(|_| damaged())?))
+    let emergency = glass::declared(&request, &word, &kept, work.view)?;
+    let request = Envelope::decode(&kept.request).map_err(|_| damaged())?;
+    Ok(Outcome::Exported { request, emergency })
 }
 
 fn read(kept: &Request) -> Result<(Access, Release), Fault> {

@@ -4,10 +4,13 @@
 //! Not here: what an emergency opens, which `yiqiao_consent` decides for each document, asked by `open`, `desk` and `receive`.
 
 use prost::Message;
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::calls::LoggedEvent;
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
-use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::envelope::{Envelope, Word};
 use yiqiao_proto::id::{Code, Digest, Subject};
 use yiqiao_proto::phi::Phi;
+use yiqiao_proto::release::{PullRequest, Release};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 
@@ -299,21 +302,85 @@ pub(crate) fn cited(
 
 /// Until when the emergency lasts that an event tells; none if it is no event of this node.
 pub(crate) fn lasts_until(event: &Digest, view: &View) -> Result<Option<Timestamp>, Fault> {
+    of_event(event, view)?.map(|glass| time(glass.until)).transpose()
+}
+
+/// What can be shown to holders of an emergency that is cited (D-8).
+pub(crate) enum Shown {
+    /// Its events, each proved to stand in the log.
+    Events(Vec<LoggedEvent>),
+    /// Some are on their way there.
+    Later,
+    /// The glass is broken no longer, or was never broken here.
+    Nothing,
+}
+
+/// What can be shown of the emergency that an event declares: under which of the patient's tokens a holder knows the patient is not known
+/// here, so those of all tokens.
+pub(crate) fn shown(cited: &Digest, now: Timestamp, view: &View) -> Result<Shown, Fault> {
+    let Some(glass) = of_event(cited, view)? else { return Ok(Shown::Nothing) };
+    if time(glass.until)? <= now {
+        return Ok(Shown::Nothing);
+    }
+    let slots: Vec<_> = glass.words.iter().map(|number| state::word(*number)).collect();
+    view.need(&slots)?;
+    let words = slots.iter().map(|slot| view.get(slot)).collect::<Result<Vec<_>, _>>()?;
+    if words.iter().any(|word| word.receipt.is_none() && word.code == 0) {
+        return Ok(Shown::Later);
+    }
+    let logged = words.iter().filter(|word| !word.logged.is_empty());
+    let events = logged.map(|word| LoggedEvent::decode(word.logged.as_slice()).map_err(|_| damaged()));
+    events.collect::<Result<_, _>>().map(Shown::Events)
+}
+
+/// The glass that was broken by an event of this node.
+fn of_event(event: &Digest, view: &View) -> Result<Option<kept::Glass>, Fault> {
     let Some(found) = view.find(&state::glass_told(event))? else { return Ok(None) };
-    time(view.get(&state::glass(&read_digest(&found.id)?))?.until).map(Some)
+    view.get(&state::glass(&read_digest(&found.id)?)).map(Some)
+}
+
+/// The events that declare the emergency of a release: the one that its request cites, and the one under the token by which the patient
+/// was released.
+pub(crate) fn declared(
+    request: &PullRequest,
+    release: &Release,
+    kept: &kept::Request,
+    view: &View,
+) -> Result<Vec<Digest>, Fault> {
+    let Some(cited) = request.asker.break_glass else { return Ok(Vec::new()) };
+    let about = if kept.emergency.is_empty() {
+        own_about(&cited, &release.terms.patient, view)?
+    } else {
+        Some(read_digest(&kept.emergency)?)
+    };
+    Ok(std::iter::once(cited).chain(about.filter(|about| *about != cited)).collect())
+}
+
+/// Of the events of an emergency of this node the one under a token.
+fn own_about(cited: &Digest, patient: &Token, view: &View) -> Result<Option<Digest>, Fault> {
+    let Some(glass) = of_event(cited, view)? else { return Ok(None) };
+    let slots: Vec<_> = glass.words.iter().map(|number| state::word(*number)).collect();
+    view.need(&slots)?;
+    for (slot, event) in slots.iter().zip(&glass.events) {
+        let envelope = view.get(slot)?.envelope;
+        let said = Envelope::decode(&envelope).ok().and_then(|said| AccessEvent::decode(said.payload()).ok());
+        if said.is_some_and(|said| said.patient == *patient) {
+            return read_digest(event).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// What follows: the events are handed in, the patient is told, and somebody else is to judge.
 pub(crate) fn apply_broken(broken: &kept::Broken, at: i64, view: &mut View) -> Result<(), Fault> {
     let (id, subject) = (read_digest(&broken.id)?, read_subject(&broken.subject)?);
-    let mut event = Vec::new();
+    let (mut events, mut words) = (Vec::new(), Vec::new());
     for envelope in &broken.events {
         said::apply_said(&kept::Said { envelope: envelope.clone() }, at, view)?;
+        words.push(view.get(&state::exchange())?.words);
         let payload = Envelope::decode(envelope).map_err(|_| damaged())?.payload_hash();
         view.put(&state::glass_told(&payload), &kept::GlassRef { id: broken.id.clone() });
-        if event.is_empty() {
-            event = payload.as_bytes().to_vec();
-        }
+        events.push(payload.as_bytes().to_vec());
     }
     let place = List::glass_open().push(&id, view)?;
     let glass = kept::Glass {
@@ -323,7 +390,9 @@ pub(crate) fn apply_broken(broken: &kept::Broken, at: i64, view: &mut View) -> R
         at,
         until: broken.until,
         due: broken.due,
-        event,
+        event: events.first().cloned().unwrap_or_default(),
+        events,
+        words,
         place,
         ..kept::Glass::default()
     };

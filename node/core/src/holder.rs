@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use yiqiao_consent::{Document as Asked, Request as Question};
+use yiqiao_proto::access;
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, RefusalCode, Sensitivity};
 use yiqiao_proto::envelope::{Envelope, Verified, Word};
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::actor::Actor;
 use crate::audit::{Act, Line, audit};
 use crate::consent::{self, Judgement};
+use crate::emergency::Declared;
 use crate::event::{self, Event};
 use crate::feed;
 use crate::limits::{DECISION_HOLDS, PAGE_MAX, RECIPIENTS_MAX, REQUESTS_PER_DAY_MAX, SOON};
@@ -61,14 +63,22 @@ impl Machine {
 }
 
 /// A member asks for a document (P-1).
-pub(crate) fn asked(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Outcome, Stop> {
-    Ok(match answer(work, request)? {
+pub(crate) fn asked(
+    work: &mut Work<'_>,
+    request: &Verified<PullRequest>,
+    emergency: &[Declared],
+) -> Result<Outcome, Stop> {
+    Ok(match answer(work, request, emergency)? {
         Ok(outcome) => outcome,
         Err(refusal) => Outcome::Refused(refusal),
     })
 }
 
-fn answer(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Result<Outcome, Refusal>, Stop> {
+fn answer(
+    work: &mut Work<'_>,
+    request: &Verified<PullRequest>,
+    emergency: &[Declared],
+) -> Result<Result<Outcome, Refusal>, Stop> {
     let hash = request.envelope().payload_hash();
     let known = work.view.find(&state::request(&hash))?;
     if let Err(refusal) = admit(work, request, &hash, known.is_some())? {
@@ -80,6 +90,7 @@ fn answer(work: &mut Work<'_>, request: &Verified<PullRequest>) -> Result<Result
         Err(refusal) => return Ok(Err(refusal)),
     };
     let case = Case::of(work.machine, work.view, word, work.now)?;
+    let case = case.map(|case| case.declared(word, emergency, work.now));
     let Some(case) = case.as_ref().filter(|case| case.judgement.permits) else {
         let denied = known.is_some_and(|known| known.denied);
         return deny(work, request, case.as_ref(), denied).map(Err).map_err(Stop::from);
@@ -156,6 +167,8 @@ struct Case {
     /// The tokens under which the registry was told of the subject.
     stated: Vec<Token>,
     judgement: Judgement,
+    /// The event that declares the emergency (D-8).
+    emergency: Option<Digest>,
     /// The registry knows the entry, and its subject under these very tokens: so it takes the release.
     is_told: bool,
 }
@@ -193,7 +206,22 @@ impl Case {
         let stated = chain.tokens.iter().map(read_token).collect::<Result<Vec<_>, _>>()?;
         let stands = view.get(&state::item(&subject, document.item))?.receipt.is_some();
         let is_told = stands && !chain.stating && stated == tokens;
-        Ok(Some(Self { subject, document, class, size, tokens, stated, judgement, is_told }))
+        let emergency = None;
+        Ok(Some(Self { subject, document, class, size, tokens, stated, judgement, emergency, is_told }))
+    }
+
+    /// In an emergency nothing is permitted but of a patient of whom the log has it (D-8).
+    fn declared(mut self, request: &PullRequest, shown: &[Declared], now: Timestamp) -> Self {
+        let Some(cited) = request.asker.break_glass.filter(|_| self.judgement.permits) else { return self };
+        let events: Vec<_> = shown.iter().map(Declared::in_log).collect();
+        match access::emergency(&events, &cited, now, |token| self.tokens.contains(token)) {
+            Some(about) => {
+                self.emergency = Some(about.hash);
+                self.judgement.token = Some(about.event.patient);
+            }
+            None => self.judgement = Judgement::none_yet("D-8"),
+        }
+        self
     }
 
     fn event(&self, request: &PullRequest) -> Option<Event> {
@@ -323,6 +351,7 @@ fn release(
         wrapped_key: wrapped_key.clone(),
         subject: case.subject.as_bytes().to_vec(),
         event,
+        emergency: case.emergency.map(|event| event.as_bytes().to_vec()).unwrap_or_default(),
     }))?;
     Ok(Ok(Outcome::Released { release, wrapped_key, document: request.document }))
 }
@@ -459,6 +488,7 @@ pub(crate) fn apply_released(released: &kept::Released, at: i64, view: &mut View
         word,
         denied: false,
         at,
+        emergency: released.emergency.clone(),
     };
     view.put(&state::request(&hash), &kept);
     let release = Envelope::decode(&released.release).map_err(|_| damaged())?.payload_hash();

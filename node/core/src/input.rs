@@ -26,6 +26,7 @@ use crate::death::Death;
 use crate::deposit::Deposit;
 use crate::desk::{NewForbid, NewPermit, NewRevocation, Question, Search, Statement, Wish};
 use crate::dictionary::Deciding;
+use crate::emergency::Declared;
 use crate::feed::ToldAct;
 use crate::glass::{Breaking, Judging};
 use crate::holder::Range;
@@ -197,8 +198,13 @@ pub enum Input {
         /// The tree at which it answered.
         checkpoint: Checkpoint,
     },
-    /// A member asks for a document (P-1); the driver has checked the signature.
-    Asked(Box<Verified<PullRequest>>),
+    /// A member asks for a document (P-1); the driver has checked the signatures.
+    Asked {
+        /// The request.
+        request: Box<Verified<PullRequest>>,
+        /// The events that it shows of the emergency that the request cites (D-8).
+        emergency: Vec<Declared>,
+    },
     /// A member wants a stretch of a document that was released to it.
     Range(Range),
     /// Documents of other holders are wanted for a patient.
@@ -421,7 +427,7 @@ impl Input {
             | Self::Persons { .. }
             | Self::Search(_)
             | Self::Searched { .. }
-            | Self::Asked(_)
+            | Self::Asked { .. }
             | Self::Range(_)
             | Self::Want(_)
             | Self::Open { .. }

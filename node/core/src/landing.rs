@@ -53,7 +53,7 @@ pub(crate) fn receipted(
         Call::Statement { place, subject } => (place, subject, 1, None, false),
         Call::Items { place, subject, receipted, count } => (place, subject, count, Some(receipted), false),
         Call::Again { place, subject, done, count } => (place, subject, count, Some(done), true),
-        Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint),
+        Call::Word { .. } => return said::receipted(work, &flight, receipts, checkpoint, last),
         Call::Lost { .. } => return lost::receipted(work, &flight, receipts, checkpoint),
         Call::Evaluate { .. }
         | Call::Recall

@@ -46,6 +46,7 @@ pub mod deposit;
 pub mod desk;
 pub mod dictionary;
 pub mod draft;
+pub mod emergency;
 pub mod ended;
 mod errand;
 mod event;

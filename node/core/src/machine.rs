@@ -410,7 +410,7 @@ impl<'a> Work<'a> {
             Input::PatientQuery(question) => desk::question(self, question),
             Input::Search(search) => desk::search(self, search),
             Input::Searched { asked, checkpoint } => landing::searched(self, asked, checkpoint),
-            Input::Asked(request) => holder::asked(self, request),
+            Input::Asked { request, emergency } => holder::asked(self, request, emergency),
             Input::Range(range) => holder::range(self, range),
             Input::Want(want) => receive::want(self, want),
             Input::ReleaseCame { ticket, release, wrapped_key, header } => {

@@ -1,7 +1,7 @@
 //! What the machine gives back: answers, refusals, and what the driver is to do.
 
 use yiqiao_proto::access::Person;
-use yiqiao_proto::calls::{AlarmNotice, QualityNotice, Refusal};
+use yiqiao_proto::calls::{AlarmNotice, QualityNotice, LoggedEvent, Refusal};
 use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directory::ListError;
@@ -69,6 +69,8 @@ pub enum Effect {
         holder: Code,
         /// The request.
         request: Envelope,
+        /// In an emergency the events that declare it, with what proves that the log has them (D-8).
+        emergency: Vec<LoggedEvent>,
     },
     /// Pulls a sealed file into the vault, each chunk verified, going on where it stopped; a driver that no longer has the
     /// list of chunks fails with a stale request, and the release comes again.
@@ -215,8 +217,13 @@ pub enum Outcome {
     NoEmergency,
     /// A member's call is refused; what follows from it is done.
     Refused(Refusal),
-    /// The request of an access that is to be proved, as it was signed.
-    Exported(Envelope),
+    /// An access is to be proved.
+    Exported {
+        /// Its request, as it was signed.
+        request: Envelope,
+        /// Hashes of the events that declare its emergency, if the request cites one (D-8).
+        emergency: Vec<Digest>,
+    },
     /// A document may be opened.
     Opened(Box<Opened>),
     /// A document is not opened; the attempt stands in the audit.

@@ -18,6 +18,7 @@ use yiqiao_proto::sealed::Map;
 use yiqiao_proto::time::Millis;
 
 use crate::call::Unbelieved;
+use crate::emergency::{self, EmergencyFault};
 use crate::feed::ToldAct;
 use crate::holder::Range;
 use crate::machine::{Input, Outcome, Refused};
@@ -50,6 +51,9 @@ pub enum CallFault {
     /// What the registry is said to have told is not believed.
     #[error("what the registry is said to have told its caller is not believed: {0}")]
     Inventory(Unbelieved),
+    /// The events of an emergency are not believed.
+    #[error("the emergency in the call is not believed: {0}")]
+    Emergency(EmergencyFault),
     /// The word in the call is not the caller's.
     #[error("the word in the call is not its caller's (M-11)")]
     OtherSigner,
@@ -99,8 +103,10 @@ pub fn asker<'a>(directory: &'a Directory, peer_id: &[u8]) -> Result<&'a Code, C
 pub fn read(directory: &Directory, asker: &Code, method: u16, request: &[u8]) -> Result<Input, CallFault> {
     match Method::try_from(method).map_err(CallFault::Method)? {
         Method::Release => {
-            let ReleaseRequest { envelope } = read_call(request)?;
-            Ok(Input::Asked(Box::new(own_word(directory, asker, &envelope)?)))
+            let ReleaseRequest { envelope, emergency } = read_call(request)?;
+            let request = Box::new(own_word(directory, asker, &envelope)?);
+            let emergency = emergency::read(directory, asker, emergency).map_err(CallFault::Emergency)?;
+            Ok(Input::Asked { request, emergency })
         }
         Method::Step => {
             let StepRequest { envelope } = read_call(request)?;
@@ -209,6 +215,7 @@ impl CallFault {
             Self::Word(_) => refuse(RefusalCode::BadSignature, "E-2"),
             Self::Checkpoint(_) => refuse(RefusalCode::BadSignature, "L-5"),
             Self::Inventory(_) => refuse(RefusalCode::BadSignature, "L-16"),
+            Self::Emergency(fault) => fault.refusal(),
         }
     }
 }

@@ -28,7 +28,9 @@ use crate::copy::{self, Stage};
 use crate::errand::{self, Next};
 use crate::event::{self, Event};
 use crate::feed;
-use crate::limits::{BACKOFF_MAX, LOOKS_MAX, RECHECK_EVERY, RECHECK_SOON, REQUEST_LIFE, TEXT_BYTES_MAX};
+use crate::limits::{
+    BACKOFF_MAX, LOOKS_MAX, RECHECK_EVERY, RECHECK_SOON, REQUEST_LIFE, SOON, TEXT_BYTES_MAX,
+};
 use crate::list::List;
 use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::said;
@@ -269,6 +271,17 @@ fn ask(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument) 
         // Without a listed key nothing can be let go to this hospital: the next member list is waited for.
         return Ok(Next::At(work.now + BACKOFF_MAX));
     };
+    let asker = Asker::read(kept.asker.clone().ok_or_else(damaged)?).map_err(|_| damaged())?;
+    let emergency =
+        match asker.break_glass.map(|cited| glass::shown(&cited, work.now, work.view)).transpose()? {
+            None => Vec::new(),
+            Some(glass::Shown::Events(events)) => events,
+            Some(glass::Shown::Later) => return Ok(Next::At(work.now + SOON)),
+            Some(glass::Shown::Nothing) => {
+                change(work, name, Stage::Refused, RefusalCode::Nothing.number(), "D-8")?;
+                return Ok(Next::Rest);
+            }
+        };
     let live = copy::request_of(kept)?.filter(|(request, _)| {
         request.expires_at > work.now + RECHECK_SOON && request.sealing_key == own.id()
     });
@@ -277,7 +290,7 @@ fn ask(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument) 
     } else {
         let request = PullRequest {
             holder: listed.holder.clone(),
-            asker: Asker::read(kept.asker.clone().ok_or_else(damaged)?).map_err(|_| damaged())?,
+            asker,
             entry_id: listed.entry_id,
             document: listed.document,
             sealing_key: own.id(),
@@ -290,7 +303,7 @@ fn ask(work: &mut Work<'_>, name: &Digest, kept: &Copy, listed: ListedDocument) 
         envelope
     };
     let holder = listed.holder.clone();
-    let effect = |ticket| Effect::AskRelease { ticket, holder, request: envelope };
+    let effect = |ticket| Effect::AskRelease { ticket, holder, request: envelope, emergency };
     Ok(Next::Call(listed.holder, Box::new(effect)))
 }
 

@@ -19,9 +19,10 @@ use yiqiao_proto::time::Timestamp;
 use crate::again;
 use crate::apply::change_ledger;
 use crate::audit;
+use crate::emergency;
 use crate::landing::{self, Tree};
 use crate::limits::{AGAIN_STEP, BACKOFF_MAX, LOOKS_MAX, PAGE_MAX, SAYING_MAX, SOON_MAX, TAKEN_BACK_MAX};
-use crate::machine::{Checkpoint, Effect, Machine, Outcome, Receipt, Stop, Work};
+use crate::machine::{Acknowledged, Checkpoint, Effect, Machine, Outcome, Receipt, Stop, Work};
 use crate::outbox::{Call, Flight, Pause, begin};
 use crate::state::kept::{self, TakenBack};
 use crate::state::{self, Body, Exchange, Fault, Lane, View, Word, WordRef, damaged};
@@ -255,6 +256,7 @@ pub(crate) fn apply_again(again: &kept::SaidAgain, view: &mut View) -> Result<()
         if word.lane != again.lane || word.receipt.take().is_none() || word.envelope.is_empty() {
             continue;
         }
+        word.logged.clear();
         let queue = queue_mut(&mut exchange, lane);
         queue.tail += 1;
         queue.waiting += 1;
@@ -351,6 +353,7 @@ pub(crate) fn receipted(
     flight: &Flight,
     receipts: &[Receipt],
     checkpoint: &Checkpoint,
+    last: Option<&Acknowledged>,
 ) -> Result<Outcome, Stop> {
     let Call::Word { lane, place, number } = flight.call else { return Ok(Outcome::Done) };
     let tree = landing::tree_of(work, &flight.log, checkpoint)?;
@@ -360,7 +363,9 @@ pub(crate) fn receipted(
     };
     saying(work).walk(lane).pause = Pause::default();
     let receipt = Some(receipt.kept(checkpoint.size));
-    settle(work, kept::Settled { number, receipt, checkpoint: tree.newer(), ..kept::Settled::default() })
+    let logged = last.and_then(|word| emergency::logged(word, checkpoint)).unwrap_or_default();
+    let checkpoint = tree.newer();
+    settle(work, kept::Settled { number, receipt, checkpoint, logged, ..kept::Settled::default() })
 }
 
 /// A word was refused, or the call had no answer.
@@ -456,6 +461,7 @@ pub(crate) fn apply_settled(settled: &kept::Settled, view: &mut View) -> Result<
     word.receipt = settled.receipt;
     word.code = settled.code;
     word.clause.clone_from(&settled.clause);
+    word.logged.clone_from(&settled.logged);
     // What stands in the log is handed in again if another log begins (L-9).
     if settled.receipt.is_none() {
         let refused = Envelope::decode(&std::mem::take(&mut word.envelope)).map_err(|_| damaged())?;

@@ -304,8 +304,10 @@ async fn file(app: &App, release: Digest) -> Result<File, String> {
     let actor = Actor::System(Code::new(ADMINISTRATOR).map_err(|error| error.to_string())?);
     let outcome =
         app.inbox.hand(Input::Export { actor, release }).await.map_err(|error| error.to_string())?;
-    let Outcome::Exported(request) = outcome else { return Err("nothing was exported".to_owned()) };
-    let logged = app.registry.evidence(&release).await.map_err(|failed| why(&failed))?;
+    let Outcome::Exported { request, emergency } = outcome else {
+        return Err("nothing was exported".to_owned());
+    };
+    let logged = app.registry.evidence(&release, &emergency).await.map_err(|failed| why(&failed))?;
     File::of(&app.member.region, &request, logged).map_err(|error| error.to_string())
 }
 

@@ -61,7 +61,7 @@ impl Peers {
     async fn answer(self, peer: PeerId, method: u16, request: Bytes) -> Result<Vec<u8>, Refusal> {
         let (asker, directory) = self.asker(peer)?;
         let input = peer::read(&directory, &asker, method, &request).map_err(|why| refuse_unread(&why))?;
-        if let Input::Asked(request) = &input {
+        if let Input::Asked { request, .. } = &input {
             self.await_consent(request.word()).await;
         }
         match self.hand(input).await? {

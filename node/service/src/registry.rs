@@ -93,8 +93,12 @@ impl Registry {
     }
 
     /// What the log has of a release of this node, or to it (V-1); whoever gets the file checks it.
-    pub(crate) async fn evidence(&self, release: &Digest) -> Result<EvidenceAnswer, CallFailed> {
-        let answer = self.ask(Method::Evidence, answers::evidence(release)).await?;
+    pub(crate) async fn evidence(
+        &self,
+        release: &Digest,
+        emergency: &[Digest],
+    ) -> Result<EvidenceAnswer, CallFailed> {
+        let answer = self.ask(Method::Evidence, answers::evidence(release, emergency)).await?;
         Ok(answers::logged(&answer)?)
     }
 

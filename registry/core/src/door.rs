@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use yiqiao_proto::access;
 use yiqiao_proto::calls::{
     AnchorsRequest, Call, ConsentRequest, EvaluateRequest, EvidenceRequest, FeedRequest, HistoryRequest,
     HoldingsRequest, InventoryRequest, LeaseRequest, LinksRequest, MembersRequest, Method, ProofRequest,
@@ -115,9 +116,10 @@ pub fn read(
             Input::Prove { member: member(), sizes }
         }
         Method::Evidence => {
-            let EvidenceRequest { release } = call(request)?;
+            let EvidenceRequest { release, emergency } = call(request)?;
             let release = Digest::read("evidence_request.release", &release).map_err(CallFault::Evidence)?;
-            Input::Evidence { member: member(), release }
+            let emergency = access::read_events(&emergency).map_err(CallFault::Evidence)?;
+            Input::Evidence { member: member(), release, emergency }
         }
         Method::Anchors => Input::Anchors { member: member(), after: call::<AnchorsRequest>(request)?.after },
         Method::Recall => Input::Recall { member: member(), from: call::<RecallRequest>(request)?.from },

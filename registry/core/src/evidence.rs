@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yiqiao_proto::codes::{KeyUse, RefusalCode};
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::codes::{AccessAct, KeyUse, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive};
 use yiqiao_proto::envelope::Kind;
 use yiqiao_proto::id::{Code, Digest};
@@ -19,7 +20,12 @@ use crate::state::{self, Fault, Lists, Pairing, Place, View};
 use crate::take::{Standing, damaged, read_opening};
 
 /// The words that belong to a release, in the order of the log. Who is none of its sides learns nothing, not even that there is one.
-pub(crate) fn of_release(work: &Work<'_>, member: &Code, release: &Digest) -> Result<Vec<Opening>, Stop> {
+pub(crate) fn of_release(
+    work: &Work<'_>,
+    member: &Code,
+    release: &Digest,
+    emergency: &[Digest],
+) -> Result<Vec<Opening>, Stop> {
     let view = &*work.view;
     let known = view.find(&state::pairing(release))?;
     let is_side = |known: &Pairing| [&known.holder, &known.recipient].contains(&&member.to_string());
@@ -34,6 +40,7 @@ pub(crate) fn of_release(work: &Work<'_>, member: &Code, release: &Digest) -> Re
         places.extend(view.find(event)?.map(|place| place.seq));
     }
     places.extend(lists(work, known.release)?);
+    places.extend(glass(view, &side(&known.recipient)?, emergency)?);
     let mut words = directive(view, known.release)?;
     let slots: Vec<_> = places.iter().map(|seq| state::journal(*seq)).collect();
     view.need(&slots)?;
@@ -41,6 +48,22 @@ pub(crate) fn of_release(work: &Work<'_>, member: &Code, release: &Digest) -> Re
         words.insert(*seq, read_opening(&view.get(slot)?, *seq)?);
     }
     Ok(words.into_values().collect())
+}
+
+/// Where the recipient's own events of a broken glass stand, of those that are named: who names them has been told of them (D-8).
+fn glass(view: &View, recipient: &Code, named: &[Digest]) -> Result<Vec<u64>, Fault> {
+    let slots: Vec<_> = named.iter().map(|hash| state::said(recipient, hash)).collect();
+    view.need(&slots)?;
+    let mut places = Vec::new();
+    for slot in &slots {
+        let Some(place) = view.find(slot)? else { continue };
+        let word = Standing::of(&view.get(&state::journal(place.seq))?)?;
+        let is_event = word.envelope.kind() == Kind::AccessEvent;
+        if is_event && word.read::<AccessEvent>()?.act == AccessAct::BreakGlass {
+            places.push(place.seq);
+        }
+    }
+    Ok(places)
 }
 
 /// The directive on which a release rests, if it rests on one, and what was stated before of the passkey that signed it.

@@ -18,8 +18,6 @@ pub const RECIPIENTS_MAX: usize = yiqiao_proto::limits::MEMBERS_MAX;
 pub const FORMER_MAX: usize = 64;
 /// Links that a search loads at a time: it goes on until its page is full.
 pub const SEARCH_LOOKS_MAX: usize = 4_096;
-/// How long an event by which the glass was broken is cited by searches.
-pub const EMERGENCY_LIFE: Millis = Millis::from_secs(24 * 3600);
 /// What a search reads of each kind at least, however little there is to find.
 pub const SEARCH_READS_MIN: usize = 16;
 /// Bytes of items or events in one answer, unless the first alone is longer.

@@ -89,6 +89,8 @@ pub enum Input {
         member: Code,
         /// Hash of the release's payload.
         release: Digest,
+        /// Hashes of the events by which its recipient broke the glass, if its request cites one (D-8).
+        emergency: Vec<Digest>,
     },
     /// How far the asking member has said that its audit had come.
     Anchors {
@@ -391,8 +393,8 @@ impl Work<'_> {
                 Ok(Outcome::Links { links, statement: index::statement(self, member, subject)? })
             }
             Input::Prove { sizes, .. } => Ok(Outcome::Prove(sizes.clone())),
-            Input::Evidence { member, release } => {
-                evidence::of_release(self, member, release).map(Outcome::Evidence)
+            Input::Evidence { member, release, emergency } => {
+                evidence::of_release(self, member, release, emergency).map(Outcome::Evidence)
             }
             Input::Anchors { member, after } => {
                 Ok(Outcome::Anchors(anchor::after(self.view, member, *after)?))

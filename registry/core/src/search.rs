@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_consent::{Document, Patient, Record, Request, decide};
-use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, Purpose, RefusalCode};
+use yiqiao_proto::access::{AccessEvent, InLog};
+use yiqiao_proto::codes::{Purpose, RefusalCode};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Kind, Verified};
 use yiqiao_proto::id::{Code, Digest, EntryId, Subject as SubjectId};
@@ -15,7 +15,7 @@ use yiqiao_proto::token::Token;
 use crate::consent::counting;
 use crate::decoys::Decoys;
 use crate::index::{chain_pages, chain_places, read_tokens};
-use crate::limits::{EMERGENCY_LIFE, SEARCH_LOOKS_MAX};
+use crate::limits::SEARCH_LOOKS_MAX;
 use crate::machine::{Machine, Stop, Work, refuse};
 use crate::say;
 use crate::state::{self, EntryState, Fault, Version, View};
@@ -85,10 +85,8 @@ fn is_emergency(work: &Work<'_>, query: &Verified<SearchQuery>) -> Result<bool, 
         return Ok(false);
     }
     let event = standing.read::<AccessEvent>()?;
-    Ok(event.act == AccessAct::BreakGlass
-        && event.outcome == AccessOutcome::Permitted
-        && query.word().patients.contains(&event.patient)
-        && work.now < standing.opening.accepted_at + EMERGENCY_LIFE)
+    let told = InLog { hash: *cited, event: &event, accepted_at: standing.opening.accepted_at };
+    Ok(query.word().patients.contains(&event.patient) && told.declares_emergency(work.now))
 }
 
 /// One publisher's subject that has one of the tokens asked for.

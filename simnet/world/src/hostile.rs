@@ -205,7 +205,7 @@ impl Hostile {
             expires_at: Timestamp::from_unix_ms(expires)?,
         };
         let envelope = self.sign(known, &request).as_bytes().to_vec();
-        let call = ReleaseRequest { envelope }.encode_to_vec();
+        let call = ReleaseRequest { envelope, emergency: Vec::new() }.encode_to_vec();
         let holder = self.region.who(&entry.publisher)?;
         Some((holder, Carried::Call { method: Method::Release as u16, request: call }))
     }

@@ -96,7 +96,7 @@ pub enum Plant {
     SelfEnrolled,
     /// The list that all processes have does not say who may vouch for passkeys: so everybody may.
     AllVouch,
-    /// Nodes ask for documents in emergencies that nobody has declared.
+    /// Nodes obey requests as if they cited emergencies, which nobody has declared.
     GlassInvented,
     /// Nodes hand in another event in place of those by which the glass was broken.
     GlassUnsaid,

@@ -17,7 +17,7 @@ use crate::copies::walk_in;
 use crate::region::code;
 use crate::trio::Trio;
 
-fn export(trio: &mut Trio, member: &'static str, release: Digest) -> Result<Outcome, Refused> {
+pub(crate) fn export(trio: &mut Trio, member: &'static str, release: Digest) -> Result<Outcome, Refused> {
     trio.act(member, &Input::Export { actor: Actor::System(code("administrator")), release })
 }
 
@@ -26,7 +26,7 @@ fn accesses(trio: &Trio, member: &str, entry: EntryId) -> Vec<Access> {
 }
 
 /// The releases in the log.
-fn releases(trio: &Trio) -> Vec<(Digest, Release)> {
+pub(crate) fn releases(trio: &Trio) -> Vec<(Digest, Release)> {
     let words = trio.registry.log().filter(|word| word.kind() == Kind::Release);
     words.map(|word| (word.payload_hash(), Release::decode(word.payload()).unwrap())).collect()
 }
@@ -41,7 +41,10 @@ fn v2_both_sides_export_the_same_request_also_when_the_copy_is_gone() {
     for member in ["hospital", "clinic"] {
         let [access] = <[Access; 1]>::try_from(accesses(&trio, member, release.terms.entry_id)).unwrap();
         assert_eq!((access.release, access.recipient), (hash, code("clinic")), "{member}");
-        let Ok(Outcome::Exported(request)) = export(&mut trio, member, hash) else { panic!("{member}") };
+        let Ok(Outcome::Exported { request, emergency }) = export(&mut trio, member, hash) else {
+            panic!("{member}")
+        };
+        assert!(emergency.is_empty());
         let request = Verified::<PullRequest>::check(request, &trio.registry.directory, Said::Now).unwrap();
         assert_eq!(request.envelope().payload_hash(), release.terms.request);
         let unknown = export(&mut trio, member, Digest::new([9; 32]).unwrap());
@@ -54,7 +57,7 @@ fn v2_both_sides_export_the_same_request_also_when_the_copy_is_gone() {
     trio.revoke(directive);
     trio.live(120_000);
     assert!(accesses(&trio, "clinic", release.terms.entry_id).is_empty(), "the copy was erased");
-    assert!(matches!(export(&mut trio, "clinic", hash), Ok(Outcome::Exported(_))));
+    assert!(matches!(export(&mut trio, "clinic", hash), Ok(Outcome::Exported { .. })));
     trio.live(3_000);
     let events = trio.registry.log().filter(|word| word.kind() == Kind::AccessEvent);
     let events = events.map(|word| AccessEvent::decode(word.payload()).unwrap());

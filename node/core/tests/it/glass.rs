@@ -4,28 +4,34 @@
 
 use std::collections::BTreeSet;
 
+use prost::Message;
+use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::audit::{Act, Of};
 use yiqiao_node_core::copy::Stage;
 use yiqiao_node_core::desk::{NewForbid, Search};
 use yiqiao_node_core::glass::{Breaking, Broken, Judging, Reason, Spans, Verdict};
 use yiqiao_node_core::inform::{self, News};
-use yiqiao_node_core::machine::{Input, Outcome, Refused};
+use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_node_core::open::Denial;
+use yiqiao_node_core::peer;
 use yiqiao_node_core::receive::Want;
 use yiqiao_node_core::sight::{Ground, NoSight};
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
+use yiqiao_proto::calls::{LoggedEvent, Method, Refusal, ReleaseRequest};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose, RefusalCode};
 use yiqiao_proto::directive::{Grantee, What};
-use yiqiao_proto::envelope::{Kind, Word, payload_hash};
-use yiqiao_proto::id::{Digest, Subject};
+use yiqiao_proto::envelope::{Envelope, Kind, Word, payload_hash};
+use yiqiao_proto::id::{Digest, Nonce, Subject};
 use yiqiao_proto::phi::Phi;
-use yiqiao_proto::release::Asker;
+use yiqiao_proto::release::{Asker, PullRequest};
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::Timestamp;
 
-use crate::region::{code, list};
+use crate::evidence::{export, releases};
+use crate::region::{CLINIC, code, key, list};
+use crate::rig::{Msg, Says, patient, report};
 use crate::story::permit;
-use crate::trio::{Trio, office, staff, statement_of, wang, zhao};
+use crate::trio::{Trio, office, staff, statement_of, visit, visit_event, wang, zhao};
 
 /// A surgeon of the hospital who has nothing to do with the patient.
 fn li() -> Actor {
@@ -266,6 +272,148 @@ fn d8_a_patient_is_told_once_that_documents_went_to_a_member_that_cites_an_emerg
     let number = trio.nodes["hospital"].ask(|_, view| inform::next(view)).unwrap().number;
     trio.act("hospital", &Input::Informed(number)).unwrap();
     assert_eq!(told(&trio, "hospital"), None, "two documents, one emergency");
+}
+
+/// What the clinic showed when it asked for a document in an emergency, and its request.
+fn shown(trio: &Trio) -> (PullRequest, Vec<LoggedEvent>) {
+    let asked = trio.registry.heard.iter().find_map(|heard| {
+        let Effect::AskRelease { request, emergency, .. } = &heard.effect else { return None };
+        (!emergency.is_empty()).then_some((request, emergency))
+    });
+    let (request, emergency) = asked.unwrap();
+    (PullRequest::decode(request.payload()).unwrap(), emergency.clone())
+}
+
+/// The clinic asks the hospital once more, for itself, and shows this.
+fn asks(trio: &mut Trio, request: &PullRequest, emergency: Vec<LoggedEvent>) -> Result<Outcome, Refusal> {
+    let mut nonce = *request.nonce.as_bytes();
+    nonce[0] ^= u8::try_from(trio.events("hospital", AccessAct::Release).len()).unwrap() + 1;
+    let request = PullRequest { nonce: Nonce::new(nonce).unwrap(), ..request.clone() };
+    let envelope = Envelope::sign(&code("demo"), &request, &key(CLINIC)).as_bytes().to_vec();
+    let call = ReleaseRequest { envelope, emergency }.encode_to_vec();
+    let directory = trio.registry.directory.clone();
+    let input = peer::read(&directory, &code("clinic"), Method::Release as u16, &call);
+    let input = input.map_err(|fault| fault.refusal())?;
+    let outcome = trio.act("hospital", &input).unwrap();
+    trio.live(2_000);
+    if let Outcome::Refused(refusal) = outcome { Err(refusal) } else { Ok(outcome) }
+}
+
+#[test]
+fn d8_a_holder_lets_nothing_go_for_an_emergency_that_the_log_does_not_have() {
+    let mut trio = Trio::with_patient();
+    breaks(&mut trio, "clinic", &zhao());
+    wants(&mut trio, Purpose::Emergency).unwrap();
+    let (request, events) = shown(&trio);
+    let permitted = || -> Asks { Box::new(|_| {}) };
+    assert!(matches!(bent(&mut trio, (&request, &events), &permitted()), Ok(Outcome::Released { .. })));
+    let denied = Err((RefusalCode::Nothing, "P-4"));
+    let bends: [(Asks, Ended); 6] = [
+        (Box::new(|asked| asked.1.clear()), denied),
+        (Box::new(|asked| asked.0.asker.break_glass = Digest::new([7; 32])), denied),
+        (
+            Box::new(|asked| {
+                let path = &mut asked.1[0].word.as_mut().unwrap().path;
+                path.truncate(path.len() - 32);
+            }),
+            Err((RefusalCode::BadSignature, "D-8")),
+        ),
+        (
+            Box::new(|asked| {
+                let opening = asked.1[0].word.as_mut().unwrap().opening.as_mut().unwrap();
+                opening.accepted_at += 1;
+            }),
+            Err((RefusalCode::BadSignature, "D-8")),
+        ),
+        (Box::new(|asked| asked.1[0].checkpoint.truncate(40)), Err((RefusalCode::BadSignature, "D-8"))),
+        (Box::new(|asked| asked.1 = vec![asked.1[0].clone(); 9]), Err((RefusalCode::OverLimit, "W-3"))),
+    ];
+    for (bend, expected) in bends {
+        let refused = bent(&mut trio, (&request, &events), &bend).map(|_| ());
+        assert_eq!(refused.map_err(|refusal| (refusal.code, refusal.clause)), expected);
+    }
+    let clauses: Vec<_> = trio.events("hospital", AccessAct::Release).iter().map(clause_of).collect();
+    let denials = clauses.iter().filter(|(outcome, _)| *outcome == AccessOutcome::Denied);
+    assert_eq!(denials.map(|(_, clause)| clause.as_str()).collect::<Vec<_>>(), ["D-8", "D-8"]);
+}
+
+/// How it was refused, if it was.
+type Ended = Result<(), (RefusalCode, &'static str)>;
+
+/// How what is shown is bent.
+type Asks = Box<dyn Fn(&mut (PullRequest, Vec<LoggedEvent>))>;
+
+fn bent(
+    trio: &mut Trio,
+    (request, events): (&PullRequest, &[LoggedEvent]),
+    bend: &Asks,
+) -> Result<Outcome, Refusal> {
+    let mut asked = (request.clone(), events.to_vec());
+    bend(&mut asked);
+    asks(trio, &asked.0, asked.1)
+}
+
+fn clause_of(event: &yiqiao_proto::access::AccessEvent) -> (AccessOutcome, String) {
+    (event.outcome, event.clause.clone())
+}
+
+#[test]
+fn d8_an_event_of_another_patient_or_member_declares_no_emergency_of_this_one() {
+    let mut trio = Trio::with_patient();
+    trio.node("clinic").try_receive(&visit("7", "d", 7, "zhao", "general")).unwrap();
+    trio.live(3_000);
+    breaks(&mut trio, "clinic", &zhao());
+    wants(&mut trio, Purpose::Emergency).unwrap();
+    let (mut cites, own) = shown(&trio);
+    let other = trio.nodes["clinic"].patient("d").unwrap().subject;
+    trio.act("clinic", &breaking(zhao(), other)).unwrap();
+    breaks(&mut trio, "hospital", &li());
+    let logged = |trio: &Trio, member: &str, at: usize| -> (Digest, LoggedEvent) {
+        let events = trio.registry.logged(member, AccessAct::BreakGlass);
+        events[at].clone()
+    };
+    let denied = |result: Result<Outcome, Refusal>| result.map(|_| ()).map_err(|it| (it.code, it.clause));
+    let (hash, of_other) = logged(&trio, "clinic", 1);
+    cites.asker.break_glass = Some(hash);
+    let both = vec![own[0].clone(), of_other.clone()];
+    for events in [vec![of_other], both] {
+        let refused = denied(asks(&mut trio, &cites, events));
+        assert_eq!(refused, Err((RefusalCode::Nothing, "P-4")), "two acts, two patients");
+    }
+    let (hash, of_hospital) = logged(&trio, "hospital", 0);
+    cites.asker.break_glass = Some(hash);
+    let refused = denied(asks(&mut trio, &cites, vec![of_hospital]));
+    assert_eq!(refused, Err((RefusalCode::NotMember, "M-11")));
+}
+
+#[test]
+fn d8_a_holder_that_knows_the_patient_under_another_token_lets_go_and_both_export_the_same() {
+    let mut trio = Trio::new();
+    let card = || Identifier::new(IdKind::HealthCard, "A12345678", "");
+    let mut here = patient("p", None);
+    here.identify(card());
+    let mut there = visit_event("c", 1, "zhao", "general");
+    there.patient.identify(card());
+    trio.node("hospital").try_receive(&report("2", here, "r1")).unwrap();
+    trio.node("clinic").try_receive(&Msg::new("1", Says::Events(vec![there]))).unwrap();
+    trio.live(3_000);
+    let broken = trio.act("clinic", &breaking(zhao(), trio.subject("clinic"))).unwrap();
+    let Outcome::GlassBroken { words, .. } = broken else { panic!("{broken:?}") };
+    assert_eq!(words.len(), 2, "an event for each token");
+    // The documents are wanted before the log has the events: they are waited for.
+    wants(&mut trio, Purpose::Emergency).unwrap();
+    assert_eq!(trio.stages(), [Stage::Held]);
+    let (hash, release) = releases(&trio).pop().unwrap();
+    let tokens = trio.nodes["hospital"].patient("p").unwrap().tokens;
+    assert_eq!(vec![release.terms.patient], tokens);
+    let exported = ["hospital", "clinic"].map(|member| export(&mut trio, member, hash).unwrap());
+    assert_eq!(exported[0], exported[1]);
+    let Outcome::Exported { emergency, .. } = &exported[0] else { panic!("exported") };
+    let cited = shown(&trio).0.asker.break_glass;
+    assert!(!emergency.is_empty() && Some(emergency[0]) == cited);
+    let about = trio.registry.log().find(|word| Some(&word.payload_hash()) == emergency.last()).unwrap();
+    let about = yiqiao_proto::access::AccessEvent::decode(about.payload()).unwrap();
+    assert_eq!(about.patient, release.terms.patient);
 }
 
 #[test]

@@ -8,8 +8,9 @@ use prost::Message;
 use yiqiao_journal::view::{Fault, View};
 use yiqiao_node_core::call::{self, Begun, Lost, Outgoing, To};
 use yiqiao_node_core::machine::{Effect, Input};
-use yiqiao_proto::calls::{Method, Refusal};
-use yiqiao_proto::codes::{DefaultRule, KeyUse, MemberRole, RefusalCode};
+use yiqiao_proto::access::AccessEvent;
+use yiqiao_proto::calls::{LoggedEvent, Method, Refusal};
+use yiqiao_proto::codes::{AccessAct, DefaultRule, KeyUse, MemberRole, RefusalCode};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::entry::{Entry, Link};
@@ -21,6 +22,7 @@ use yiqiao_proto::release::SealingSecret;
 use yiqiao_proto::suite::{SecretKey, Suite};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::{Token, TokenSecret};
+use yiqiao_proto::wire::calls::LoggedWord;
 use yiqiao_proto::{note, tree};
 use yiqiao_registry_core::answer;
 use yiqiao_registry_core::door::{self, Asked};
@@ -315,6 +317,25 @@ impl Registry {
         let note = note::Checkpoint { origin, size, root }.sign(&checkpoint_key());
         let log = answer::Log { hashes, size, root, note: &note };
         answer::answer(outcome, &self.machine, &log).unwrap()
+    }
+
+    /// The access events of a member of this kind in the log, by the hashes of their payloads, with what proves that they stand there.
+    pub(crate) fn logged(&self, member: &str, act: AccessAct) -> Vec<(Digest, LoggedEvent)> {
+        let (size, hashes) = (self.journal.len() as u64, self.hashes.as_slice());
+        let root = tree::root(hashes, size).unwrap();
+        let origin = note::origin(&code("demo"), &self.directory.list().log_id);
+        let checkpoint = note::Checkpoint { origin, size, root }.sign(&checkpoint_key());
+        let mut found = Vec::new();
+        for (opening, word) in self.openings().filter(|(_, word)| word.kind() == Kind::AccessEvent) {
+            let event = AccessEvent::decode(word.payload()).unwrap();
+            if event.organisation.as_str() == member && event.act == act {
+                let path = tree::prove_inclusion(hashes, opening.seq, size).unwrap().concat();
+                let logged = LoggedWord { opening: Some(opening.write()), path };
+                let event = LoggedEvent { word: Some(logged), checkpoint: checkpoint.clone() };
+                found.push((word.payload_hash(), event));
+            }
+        }
+        found
     }
 
     /// Takes the next member list.

@@ -199,7 +199,7 @@ impl Story {
     pub(crate) fn asked(&self, request: &PullRequest, signer: u8) -> Input {
         let request = Envelope::sign(&code("demo"), request, &key(signer));
         let request = Verified::check(request, &self.registry.directory, Said::Now).unwrap();
-        Input::Asked(Box::new(request))
+        Input::Asked { request: Box::new(request), emergency: Vec::new() }
     }
 
     /// The first chunk under a request.

@@ -153,4 +153,11 @@ async fn d8_documents_of_another_hospital_come_in_an_emergency_and_the_patient_r
     .await;
     assert_eq!(told.0["organisation"]["code"], "qzdx");
     assert!(told.0["text"].as_str().unwrap().contains("抢救"), "{}", told.0);
+    let out = node.region.folder().join("emergency.evidence");
+    let export = ["evidence", "export", "--document", held["entry"].as_str().unwrap(), "--holder", "qzrm"];
+    for side in [&node, &other] {
+        let words = [export.as_slice(), &["--out", out.to_str().unwrap()]].concat();
+        let said = side.does(&words).await;
+        assert!(said.contains("emergency  declared by") && said.contains("by clause D-8"), "{said}");
+    }
 }

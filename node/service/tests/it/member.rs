@@ -143,12 +143,19 @@ impl Member {
 
     /// Takes the newest member list.
     pub(crate) async fn follow_lists(&mut self, at: &Region) {
-        let request = MembersRequest { after_version: self.directory.list().version };
+        self.directory = self.knows_lists(at).await;
+    }
+
+    /// Answers and dials by the newest member list, which it returns.
+    pub(crate) async fn knows_lists(&self, at: &Region) -> Directory {
+        let mut directory = self.directory.clone();
+        let request = MembersRequest { after_version: directory.list().version };
         let answer: MembersAnswer = self.ask_registry(Method::Members, &request).await.unwrap();
         for bytes in answer.envelopes {
-            self.directory = self.directory.next(&Envelope::decode(&bytes).unwrap()).unwrap();
+            directory = directory.next(&Envelope::decode(&bytes).unwrap()).unwrap();
         }
-        self.roster.send_replace(Arc::new(roster_of(&self.directory, &at.address())));
+        self.roster.send_replace(Arc::new(roster_of(&directory, &at.address())));
+        directory
     }
 
     pub(crate) fn sign<W: Word>(&self, word: &W) -> Envelope {
@@ -168,9 +175,16 @@ impl Member {
         method: Method,
         request: &impl Message,
     ) -> Result<A, Denied> {
-        let request = request.encode_to_vec().into();
-        let answer = self.link.call(self.peer(whom), method as u16, request, DEADLINE).await;
-        answer.map(|bytes| A::from_bytes(&bytes).unwrap()).map_err(denied)
+        let request = Bytes::from(request.encode_to_vec());
+        let mut silent = None;
+        for peer in self.peers(whom) {
+            match self.link.call(peer, method as u16, request.clone(), DEADLINE).await {
+                Ok(bytes) => return Ok(A::from_bytes(&bytes).unwrap()),
+                Err(CallError::Refused(refusal)) => return Err(denied(CallError::Refused(refusal))),
+                Err(error) => silent = Some(denied(error)),
+            }
+        }
+        Err(silent.unwrap())
     }
 
     /// Asks the registry until it answers: it may not have the list with this member yet.
@@ -182,9 +196,10 @@ impl Member {
         until("an answer of the registry", asked).await
     }
 
-    fn peer(&self, member: &Code) -> PeerId {
-        let member = self.directory.member(member).unwrap();
-        PeerId::from_bytes(&member.transports.first().unwrap().peer_id).unwrap()
+    /// Its identities on the link, the last one first (M-13).
+    fn peers(&self, member: &Code) -> Vec<PeerId> {
+        let identities = self.directory.member(member).unwrap().transports.iter().rev();
+        identities.map(|transport| PeerId::from_bytes(&transport.peer_id).unwrap()).collect()
     }
 
     /// The token of somebody, in the region's first epoch.
@@ -341,7 +356,7 @@ impl Member {
     /// Asks the holder once.
     pub(crate) async fn try_release(&self, request: &PullRequest) -> Result<Released, Denied> {
         let envelope = self.sign(request);
-        let asked = ReleaseRequest { envelope: envelope.as_bytes().to_vec() };
+        let asked = ReleaseRequest { envelope: envelope.as_bytes().to_vec(), emergency: Vec::new() };
         let answer: ReleaseAnswer = self.ask(&request.holder, Method::Release, &asked).await?;
         let signed = Envelope::decode(&answer.release).unwrap();
         let release = Verified::<Release>::check(signed, &self.directory, Said::Now).unwrap();
@@ -389,9 +404,16 @@ impl Member {
         chunks: u32,
     ) -> Result<yiqiao_host::link::Pull, Denied> {
         let request = from.request.as_bytes().to_vec();
-        let asked = RangeRequest { request, first_chunk, chunks }.encode_to_vec().into();
-        let holder = self.peer(&from.release.word().terms.holder);
-        self.link.pull(holder, asked, DEADLINE).await.map_err(denied)
+        let asked = Bytes::from(RangeRequest { request, first_chunk, chunks }.encode_to_vec());
+        let mut silent = None;
+        for holder in self.peers(&from.release.word().terms.holder) {
+            match self.link.pull(holder, asked.clone(), DEADLINE).await {
+                Ok(pull) => return Ok(pull),
+                Err(CallError::Refused(refusal)) => return Err(denied(CallError::Refused(refusal))),
+                Err(error) => silent = Some(denied(error)),
+            }
+        }
+        Err(silent.unwrap())
     }
 
     /// The same until the holder is not busy.
@@ -410,13 +432,14 @@ impl Member {
 fn roster_of(directory: &Directory, registry: &str) -> Roster {
     let mut peers = BTreeMap::new();
     for member in &directory.list().members {
-        let transport = member.transports.first().unwrap();
-        let mut addresses: Vec<_> =
-            transport.addresses.iter().map(|address| address.parse().unwrap()).collect();
-        if member.roles.contains(&MemberRole::Registry) {
-            addresses.push(registry.parse().unwrap());
+        for transport in &member.transports {
+            let mut addresses: Vec<_> =
+                transport.addresses.iter().map(|address| address.parse().unwrap()).collect();
+            if member.roles.contains(&MemberRole::Registry) {
+                addresses.push(registry.parse().unwrap());
+            }
+            peers.insert(PeerId::from_bytes(&transport.peer_id).unwrap(), addresses);
         }
-        peers.insert(PeerId::from_bytes(&transport.peer_id).unwrap(), addresses);
     }
     Roster::from(peers)
 }

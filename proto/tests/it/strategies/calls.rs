@@ -12,7 +12,7 @@ use yiqiao_proto::calls::{
     ReleaseAnswer, ReleaseRequest, SearchReply, SearchRequest, StepRequest, SubmitAnswer, SubmitRequest,
 };
 use yiqiao_proto::wire::calls::{
-    AcceptedAct, Contradiction, LoggedWord, OmissionProof, PublishedLink, Receipt, Submitted,
+    AcceptedAct, Contradiction, LoggedEvent, LoggedWord, OmissionProof, PublishedLink, Receipt, Submitted,
     accepted_act::Act, alarm_notice::Alarm,
 };
 use yiqiao_proto::wire::words;
@@ -118,10 +118,18 @@ of_one_field! {
     members_answer: MembersAnswer { envelopes: list() };
     anchors_request: AnchorsRequest { after: any::<u64>() };
     anchors_answer: AnchorsAnswer { anchors: vec(opening(), 0..4) };
-    evidence_request: EvidenceRequest { release: bytes() };
-    release_request: ReleaseRequest { envelope: bytes() };
     step_request: StepRequest { envelope: bytes() };
     act_notice: ActNotice { envelope: bytes() };
+}
+
+pub(crate) fn evidence_request() -> impl Strategy<Value = EvidenceRequest> {
+    (bytes(), list()).prop_map(|(release, emergency)| EvidenceRequest { release, emergency })
+}
+
+pub(crate) fn release_request() -> impl Strategy<Value = ReleaseRequest> {
+    let word = (option::of(opening()), bytes()).prop_map(|(opening, path)| LoggedWord { opening, path });
+    let event = (option::of(word), bytes()).prop_map(|(word, checkpoint)| LoggedEvent { word, checkpoint });
+    (bytes(), vec(event, 0..4)).prop_map(|(envelope, emergency)| ReleaseRequest { envelope, emergency })
 }
 
 pub(crate) fn lease_answer() -> impl Strategy<Value = LeaseAnswer> {

@@ -101,7 +101,7 @@ pub(crate) fn plain() -> Vec<Call> {
         call("a", Method::Recall, &RecallRequest { from: 7 }),
         call("a", Method::Members, &MembersRequest { after_version: 1 }),
         call("a", Method::Proof, &ProofRequest { sizes: vec![1, 300] }),
-        call("a", Method::Evidence, &EvidenceRequest { release: vec![9; 32] }),
+        call("a", Method::Evidence, &EvidenceRequest { release: vec![9; 32], emergency: Vec::new() }),
         call("a", Method::Anchors, &AnchorsRequest { after: 3 }),
         call("a", Method::Inventory, &InventoryRequest { subjects: vec![vec![8; 32], vec![9; 32]] }),
         call("a", Method::Evaluate, &EvaluateRequest { epoch: 1, blinded: vec![vec![5; 32]; 2] }),

@@ -46,7 +46,12 @@ fn granted(rig: &mut Rig) -> Release {
 }
 
 fn ask(rig: &mut Rig, by: &str, release: Digest) -> Result<Vec<Opening>, Refused> {
-    let outcome = rig.handle(&Input::Evidence { member: code(by), release })?;
+    ask_with(rig, by, release, &[])
+}
+
+fn ask_with(rig: &mut Rig, by: &str, release: Digest, emergency: &[Digest]) -> Result<Vec<Opening>, Refused> {
+    let emergency = emergency.to_vec();
+    let outcome = rig.handle(&Input::Evidence { member: code(by), release, emergency })?;
     let Outcome::Evidence(words) = outcome else { panic!("{outcome:?}") };
     Ok(words)
 }
@@ -96,6 +101,32 @@ fn v1_both_sides_of_a_release_get_all_that_belongs_to_it_and_nothing_else() {
     let places: BTreeSet<u64> = words.iter().map(|word| word.seq).collect();
     assert!(words.iter().map(|word| word.seq).eq(places), "in the order of the log");
     rig.assert_rebuilt();
+}
+
+#[test]
+fn v1_the_recipients_event_of_a_broken_glass_is_told_to_who_names_it() {
+    let mut rig = Rig::new();
+    let granted = granted(&mut rig);
+    let hash = payload_hash(&granted.encode());
+    let broken = AccessEvent { act: AccessAct::BreakGlass, ..event("b", token(1)) };
+    let broken_hash = payload_hash(&broken.encode());
+    let others = AccessEvent { act: AccessAct::BreakGlass, ..event("c", token(1)) };
+    let opening = AccessEvent { act: AccessAct::Opening, ..event("b", token(1)) };
+    let named = [&broken, &others, &opening].map(|event| payload_hash(&event.encode()));
+    rig.take(Submission::Event(rig.word("b", &broken)));
+    rig.take(Submission::Event(rig.word("c", &others)));
+    rig.take(Submission::Event(rig.word("b", &opening)));
+    rig.take(Submission::Release(rig.word("a", &granted)));
+    let events = |words: Vec<Opening>| -> Vec<Digest> {
+        let words =
+            words.iter().map(|word| yiqiao_proto::envelope::Envelope::decode(&word.envelope).unwrap());
+        words.filter(|word| word.kind() == Kind::AccessEvent).map(|word| word.payload_hash()).collect()
+    };
+    assert!(events(ask(&mut rig, "a", hash).unwrap()).is_empty());
+    for side in ["a", "b"] {
+        assert_eq!(events(ask_with(&mut rig, side, hash, &named).unwrap()), [broken_hash]);
+    }
+    assert_eq!(ask_with(&mut rig, "c", hash, &named), Err(Refused::new(RefusalCode::Nothing, "V-1")));
 }
 
 #[test]

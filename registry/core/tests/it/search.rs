@@ -9,9 +9,10 @@ use yiqiao_proto::codes::{
 use yiqiao_proto::directive::{Directive, What};
 use yiqiao_proto::envelope::{Envelope, Kind, Said, Verified, Word, payload_hash};
 use yiqiao_proto::id::Digest;
+use yiqiao_proto::limits::EMERGENCY_LIFE_MS;
 use yiqiao_proto::search::{SearchAnswer, SearchQuery};
 use yiqiao_proto::time::Millis;
-use yiqiao_registry_core::limits::{EMERGENCY_LIFE, SEARCH_LOOKS_MAX};
+use yiqiao_registry_core::limits::SEARCH_LOOKS_MAX;
 use yiqiao_registry_core::machine::Input;
 use yiqiao_registry_core::search::Found;
 use yiqiao_registry_core::take::Submission;
@@ -116,7 +117,7 @@ fn d8_an_emergency_cites_the_askers_own_event_of_this_patient_and_not_long_ago()
     }
     let own = broken(&mut rig, "c", |_| {});
     ask(&mut rig, own).unwrap();
-    rig.now = rig.now + EMERGENCY_LIFE;
+    rig.now = rig.now + Millis::new(EMERGENCY_LIFE_MS);
     assert!(ask(&mut rig, own).is_err());
 }
 

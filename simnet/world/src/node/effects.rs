@@ -10,12 +10,11 @@ use yiqiao_node_core::machine::{Checkpoint, Effect, Input};
 use yiqiao_node_core::state;
 use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::{Method, SubmitRequest};
-use yiqiao_proto::codes::{AccessAct, Purpose, RefusalCode};
+use yiqiao_proto::codes::{AccessAct, RefusalCode};
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::lease::{FeedItem, feed_next, feed_start};
-use yiqiao_proto::release::{Asker, PullRequest};
 use yiqiao_proto::time::Timestamp;
 
 use super::{Job, Node, Running};
@@ -82,7 +81,6 @@ impl Node {
             return hub.note(self.who, format_args!("forgets an effect"));
         }
         let planted = self.other_event(hub, effect).or_else(|| self.other_anchor(hub, effect));
-        let planted = planted.or_else(|| self.other_request(hub, effect));
         let effect = planted.as_ref().unwrap_or(effect);
         let Some(running) = &self.running else { return };
         let era = running.era;
@@ -160,22 +158,6 @@ impl Node {
         let word =
             Envelope::sign(&code(), &anchor, &self.region.nth_key(self.who, For::Words, self.keys.words));
         Some(Effect::Submit { ticket: *ticket, words: vec![(word, *link)] })
-    }
-
-    /// What a planted fault asks a holder in place of a request: the same in an emergency.
-    fn other_request(&self, hub: &Hub, effect: &Effect) -> Option<Effect> {
-        let Effect::AskRelease { request, .. } = effect else { return None };
-        let mut other = effect.clone();
-        let pull =
-            PullRequest::decode(request.payload()).ok().filter(|_| hub.has_plant(Plant::GlassInvented))?;
-        let break_glass = Digest::new([7; 32]);
-        let asker = Asker { purpose: Purpose::Emergency, break_glass, ..pull.asker };
-        let pull = PullRequest { asker, ..pull };
-        if let Effect::AskRelease { request, .. } = &mut other {
-            *request =
-                Envelope::sign(&code(), &pull, &self.region.nth_key(self.who, For::Words, self.keys.words));
-        }
-        Some(other)
     }
 
     fn send(&mut self, hub: &mut Hub, era: u64, mut call: Outgoing, words: Vec<Digest>) {

@@ -5,8 +5,9 @@ use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::peer::{self, CallFault, Reply as Answer};
 use yiqiao_node_core::refusal;
 use yiqiao_proto::calls::Refusal;
-use yiqiao_proto::codes::RefusalCode;
-use yiqiao_proto::id::Code;
+use yiqiao_proto::codes::{Purpose, RefusalCode};
+use yiqiao_proto::id::{Code, Digest};
+use yiqiao_proto::release::{Asker, PullRequest};
 use yiqiao_proto::time::Timestamp;
 
 use super::{Job, Node, NotTaken, Reply, Waiting};
@@ -47,8 +48,9 @@ impl Node {
     fn read(&self, hub: &mut Hub, caller: Caller, method: u16, request: &[u8]) -> Result<Waiting, CallFault> {
         let asker = self.asker(caller)?;
         let input = peer::read(self.directory(), &asker, method, request)?;
-        if let Input::Asked(request) = &input {
-            hub.oracle.asks(self.who, request.envelope().payload_hash(), request.word());
+        if let Input::Asked { request, .. } = &input {
+            let word = obeyed(hub, request.word());
+            hub.oracle.asks(self.who, request.envelope().payload_hash(), &word);
         }
         if matches!(input, Input::Notice { .. }) && self.is_planted(hub, Plant::ClockStands) {
             return Err(CallFault::Method(method));
@@ -72,7 +74,7 @@ impl Node {
 
     /// Consent may have been given just before: what would be denied waits until the feed is known up to now (P-4).
     pub(super) fn after_news(&mut self, hub: &mut Hub, waiting: Waiting) -> Option<Waiting> {
-        let (Input::Asked(request), Reply::Peer(caller), Some(running)) =
+        let (Input::Asked { request, .. }, Reply::Peer(caller), Some(running)) =
             (waiting.input.as_ref(), &waiting.to, &mut self.running)
         else {
             return Some(waiting);
@@ -99,7 +101,9 @@ impl Node {
 
     /// Whether a planted fault denies this request without a word in the journal.
     fn denies_unwritten(&mut self, hub: &Hub, input: &Input) -> bool {
-        hub.has_plant(Plant::DeniedUnwritten) && matches!(input, Input::Asked(_)) && self.chance.percent(30)
+        hub.has_plant(Plant::DeniedUnwritten)
+            && matches!(input, Input::Asked { .. })
+            && self.chance.percent(30)
     }
 
     /// Answers a member.
@@ -127,7 +131,7 @@ impl Node {
 
     /// Refuses what a member asked for.
     fn denies(&self, hub: &mut Hub, caller: Caller, input: &Input, mut refusal: Refusal) {
-        if let Input::Asked(request) = input {
+        if let Input::Asked { request, .. } = input {
             let entry = &request.word().entry_id;
             let is_here = || self.ask(|machine, view| machine.document(entry, view)).flatten().is_some();
             if hub.has_plant(Plant::DenialTells) && refusal.clause == "P-4" && is_here() {
@@ -224,4 +228,14 @@ fn decided(outcome: Result<Outcome, NotTaken>) -> Result<Answer, Refusal> {
 
 const fn refuse(code: RefusalCode, clause: &'static str) -> Refusal {
     Refusal { code, clause, retry_after: None }
+}
+
+/// What a holder takes a request for: with a planted fault every one is obeyed as of an emergency.
+fn obeyed(hub: &Hub, request: &PullRequest) -> PullRequest {
+    if !hub.has_plant(Plant::GlassInvented) {
+        return request.clone();
+    }
+    let break_glass = Digest::new([7; 32]);
+    let asker = Asker { purpose: Purpose::Emergency, break_glass, ..request.asker.clone() };
+    PullRequest { asker, ..request.clone() }
 }
