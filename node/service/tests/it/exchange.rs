@@ -37,7 +37,7 @@ use crate::rig::{Node, Region, until};
 use crate::wire;
 
 /// Length of the long document: more than two ranges of chunks.
-const LONG: usize = 35 * CHUNK_BYTES as usize;
+pub(crate) const LONG: usize = 35 * CHUNK_BYTES as usize;
 
 /// What a hospital's systems sent about somebody, and one document of them made long; all of it published.
 pub(crate) async fn fill(node: &Node) {
@@ -196,7 +196,7 @@ async fn m7_a_suspended_member_gets_nothing_more() {
 }
 
 /// Plain bytes of chunks from one on.
-fn open(released: &Released, first: u64, chunks: Vec<Vec<u8>>) -> Vec<u8> {
+pub(crate) fn open(released: &Released, first: u64, chunks: Vec<Vec<u8>>) -> Vec<u8> {
     let opener = Opener::new(released.map.clone(), &released.key).unwrap();
     let plain = chunks.into_iter().zip(first..).map(|(mut chunk, number)| {
         opener.open(number, &mut chunk).unwrap();
@@ -208,14 +208,14 @@ fn open(released: &Released, first: u64, chunks: Vec<Vec<u8>>) -> Vec<u8> {
 // ---- A node that receives ----
 
 /// Where a node keeps a document that it has whole.
-fn file_of(node: &Node, document: &DocumentId) -> PathBuf {
+pub(crate) fn file_of(node: &Node, document: &DocumentId) -> PathBuf {
     let name = document.to_string();
     let part = |range| name.get(range).unwrap();
     node.data().join("vault").join(part(0..2)).join(part(2..4)).join(&name)
 }
 
 /// Refers somebody to a node, with documents that it then fetches.
-async fn refer(member: &Member, to: &str, patient: Token, mut documents: Vec<ListedDocument>) {
+pub(crate) async fn refer(member: &Member, to: &str, patient: Token, mut documents: Vec<ListedDocument>) {
     documents.sort_by_key(|listed| (listed.holder.clone(), listed.entry_id));
     let (to, text) = (code(to), |text: &str| Phi::new(text.to_owned()));
     let form = ReferralForm {
@@ -285,16 +285,16 @@ fn listed(entry: &Entry) -> ListedDocument {
 
 /// A document of a holder that the test plays.
 #[derive(Clone)]
-struct Sealed {
-    document: DocumentId,
-    header: Header,
-    hashes: Vec<[u8; 32]>,
-    chunks: Vec<Vec<u8>>,
+pub(crate) struct Sealed {
+    pub(crate) document: DocumentId,
+    pub(crate) header: Header,
+    pub(crate) hashes: Vec<[u8; 32]>,
+    pub(crate) chunks: Vec<Vec<u8>>,
     key: DocumentKey,
 }
 
 impl Sealed {
-    fn new(length: usize) -> Self {
+    pub(crate) fn new(length: usize) -> Self {
         let key: DocumentKey = DocumentKey::new(keys::random());
         let header = Header::new(&key, length as u64, &mut Entropy::new(keys::random())).unwrap();
         let mut sealer = Sealer::new(header, &key);
@@ -305,7 +305,7 @@ impl Sealed {
         Self { document, header, hashes, chunks, key }
     }
 
-    fn listed(&self, holder: &Member, number: u8) -> ListedDocument {
+    pub(crate) fn listed(&self, holder: &Member, number: u8) -> ListedDocument {
         ListedDocument {
             holder: holder.code.clone(),
             entry_id: EntryId::new([number; 32]).unwrap(),
@@ -323,7 +323,7 @@ impl Sealed {
     }
 
     /// Lets it go to whoever asks.
-    fn release(
+    pub(crate) fn release(
         &self,
         request: &PullRequest,
         hash: Digest,

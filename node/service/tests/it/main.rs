@@ -46,6 +46,7 @@ mod renewal;
 mod restored;
 mod review;
 mod rig;
+mod running_pulls;
 mod sealing;
 mod secrets;
 mod story;
