@@ -12,7 +12,7 @@ use yiqiao_proto::codes::{
 use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Revocation, Said, What};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::hash;
-use yiqiao_proto::id::{Code, DirectiveId, Nonce, ReferralId, Subject};
+use yiqiao_proto::id::{Code, Digest, DirectiveId, Nonce, ReferralId, Subject};
 use yiqiao_proto::proof::{AttestedLogin, DeskWitness, Proof};
 use yiqiao_proto::release::Asker;
 use yiqiao_proto::search::SearchQuery;
@@ -31,7 +31,7 @@ use crate::machine::{Effect, Outcome, Refused, Stop, Work};
 use crate::outbox::known_log;
 use crate::sight::Ground;
 use crate::state::kept;
-use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_subject};
+use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_digest, read_subject};
 use crate::{glass, passkey, person, said, tokens};
 
 /// What a patient permits (C-7).
@@ -265,6 +265,17 @@ pub(crate) fn record(
     acts: &[Unproved],
     (proof, rests_on): (Proof, kept::Attestation),
 ) -> Result<Outcome, Stop> {
+    record_signed(work, by, acts, (proof, rests_on), None)
+}
+
+/// The same with what a passkey signed.
+pub(crate) fn record_signed(
+    work: &mut Work<'_>,
+    by: &Statement,
+    acts: &[Unproved],
+    (proof, rests_on): (Proof, kept::Attestation),
+    challenge: Option<Digest>,
+) -> Result<Outcome, Stop> {
     // What a permit leaves out comes before it (C-16): the last act says what was meant.
     let audited = match acts.last() {
         Some(Unproved::Directive(directive)) if directive.stance == Stance::Permit => audit::Act::Permit,
@@ -282,7 +293,13 @@ pub(crate) fn record(
     let told = if narrow.is_empty() { BTreeSet::new() } else { stopped_by(work, by, &narrow)? };
     let bytes = |words: &[Envelope]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
     let data = work.machine.keys.at_rest.seal(CONTEXT, &rests_on.encode_to_vec(), work.entropy);
-    work.keep(Body::Attested(kept::Attested { acts: bytes(&acts), events: bytes(&events), data }))?;
+    let challenge = challenge.map(|challenge| challenge.as_bytes().to_vec()).unwrap_or_default();
+    work.keep(Body::Attested(kept::Attested {
+        acts: bytes(&acts),
+        events: bytes(&events),
+        data,
+        challenge,
+    }))?;
     for act in &narrow {
         feed::notice(work, act)?;
         for member in &told {
@@ -511,6 +528,11 @@ pub(crate) fn search(work: &mut Work<'_>, asked: &Search) -> Result<Outcome, Sto
 
 /// What follows from acts that this node attests: they are handed in, then their events.
 pub(crate) fn apply_attested(attested: &kept::Attested, at: i64, view: &mut View) -> Result<(), Fault> {
+    if !attested.challenge.is_empty() {
+        let first = view.get(&state::exchange())?.words + 1;
+        let signed = kept::SignedRef { first, count: attested.acts.len() as u64 };
+        view.put(&state::signed(&read_digest(&attested.challenge)?), &signed);
+    }
     for envelope in &attested.acts {
         said::apply_said(&kept::Said { envelope: envelope.clone() }, at, view)?;
         let number = view.get(&state::exchange())?.words;

@@ -311,22 +311,24 @@ pub(crate) fn sign(work: &mut Work<'_>, signed: &Signed) -> Result<Outcome, Stop
     if signed.acts.is_empty() || !known {
         return Err(Refused::OtherToken.into());
     }
-    let passkey = work.machine.check(
-        &signed.assertion,
-        &challenge_of(&hashes),
-        &signed.by.subject,
-        (work.now, work.view),
-    )?;
+    let challenge = challenge_of(&hashes);
+    let passkey =
+        work.machine.check(&signed.assertion, &challenge, &signed.by.subject, (work.now, work.view))?;
     if passkey.statement.guardian != (signed.by.actor.role() == PersonRole::Guardian) {
         return Err(Refused::PasskeyUnknown.into());
     }
     if !signed.acts.iter().all(|act| passkey.statement.tokens.contains(act.patient())) {
         return Err(Refused::OtherToken.into());
     }
+    if let Some(known) = work.view.find(&state::signed(&challenge))? {
+        // The answer was lost: what was signed once is recorded once (H-3).
+        return Ok(Outcome::Said((known.first..known.first + known.count).collect()));
+    }
     let acts = if hashes.len() == 1 { Vec::new() } else { hashes };
     let proof = Proof::Passkey(PasskeyAssertion { acts, ..signed.assertion.clone() });
     let login = signed.by.actor.login().to_owned();
-    desk::record(work, &signed.by, &signed.acts, (proof, kept::Attestation { login, ..Default::default() }))
+    let rests_on = (proof, kept::Attestation { login, ..Default::default() });
+    desk::record_signed(work, &signed.by, &signed.acts, rests_on, Some(challenge))
 }
 
 /// Only the patient or the guardian signs, logged in.

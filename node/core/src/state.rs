@@ -78,6 +78,8 @@ pub enum Table {
     Notices = 24,
     /// What words rest on that members attest, by their number.
     Attested = 25,
+    /// Words that a passkey signed, by its challenge.
+    Signed = 100,
     /// Requests for documents, by hash.
     Request = 26,
     /// Their nonces, by member.
@@ -460,6 +462,11 @@ pub fn ended(token: &Token) -> Slot<Ended> {
 /// What members told of a token.
 pub fn notices(token: &Token) -> Slot<Notices> {
     Slot::new(Table::Notices as u8, &[&token.epoch.to_be_bytes(), token.value.as_bytes()])
+}
+
+/// The words that a passkey signed with one challenge.
+pub(crate) fn signed(challenge: &Digest) -> Slot<kept::SignedRef> {
+    Slot::new(Table::Signed as u8, &[challenge.as_bytes()])
 }
 
 /// What a word rests on.

@@ -2,8 +2,10 @@
 
 import { KeyOutlined } from '@ant-design/icons';
 import { Alert, Button } from 'antd';
+import { useRef } from 'react';
 import { signing } from '../api/calls';
-import type { Wanted } from '../api/types';
+import { Failure } from '../api/client';
+import type { Assertion, Wanted } from '../api/types';
 import { useLoad } from '../shared/load';
 import { useSubmit } from '../shared/session';
 import { Shown } from '../shared/states';
@@ -23,7 +25,24 @@ interface Props {
 export function Sign({ wanted, byLogin, done, back }: Props) {
   const loaded = useLoad(`signing ${JSON.stringify(wanted)}`, () => signing.prepare(wanted));
   const [error, busy, run] = useSubmit();
+  // A signature whose answer was lost may have been recorded: it is sent again, and nothing is signed a second time.
+  const unanswered = useRef<Assertion | null>(null);
   const over = error !== null;
+  const sign = (ask: () => Promise<Assertion>) => run(async () => {
+    const signed = await ask();
+    unanswered.current = signed;
+    await signing.sign(signed).catch((failed: unknown) => {
+      if (!(failed instanceof Failure) || failed.status !== 0) unanswered.current = null;
+      throw failed;
+    });
+    done();
+  });
+  const again = () => {
+    const signed = unanswered.current;
+    if (signed) return sign(async () => signed);
+    run(async () => undefined);
+    loaded.reload();
+  };
   return (
     <Shown of={loaded}>
       {({ challenge, rpId, credentials, says }) => (
@@ -32,8 +51,8 @@ export function Sign({ wanted, byLogin, done, back }: Props) {
           <dl className="signed">{says.map(({ label, text }) => <div key={label}><dt>{label}</dt><dd>{text}</dd></div>)}</dl>
           {error && <Alert className="failed" role="alert" type="error" showIcon title={error} />}
           {over
-            ? <Button type="primary" block onClick={() => { run(async () => undefined); loaded.reload(); }}>{words.again}</Button>
-            : <Button type="primary" block icon={<KeyOutlined aria-hidden />} loading={busy || loaded.loading} onClick={() => run(async () => { await signing.sign(await signWith(challenge, rpId, credentials)); done(); })}>{words.sign}</Button>}
+            ? <Button type="primary" block loading={busy} onClick={again}>{words.again}</Button>
+            : <Button type="primary" block icon={<KeyOutlined aria-hidden />} loading={busy || loaded.loading} onClick={() => sign(() => signWith(challenge, rpId, credentials))}>{words.sign}</Button>}
           {byLogin && over && <Button block className="after" loading={busy} onClick={() => run(async () => { await byLogin(); done(); })}>{words.byLogin}</Button>}
           <Button block className="after" onClick={back}>{words.back}</Button>
         </>

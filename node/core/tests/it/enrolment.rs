@@ -269,6 +269,21 @@ fn c14_a_passkey_of_one_patient_signs_for_no_other() {
 }
 
 #[test]
+fn h3_what_was_signed_once_is_recorded_once() {
+    let mut story = enrolled(&passkey(1));
+    let wish = permits(&story);
+    let prepared = prepare(&mut story, &wish);
+    let input = signed_by(&story, &prepared, passkey(1).assert(&prepared.challenge));
+    let first = story.act(&input);
+    story.live(1_000);
+    let before = story.node.index().clone();
+    assert_eq!(story.act(&input), first, "the answer was lost");
+    assert_eq!(*story.node.index(), before, "and nothing is said a second time");
+    story.node.rebuild();
+    assert_eq!(story.act(&input), first);
+}
+
+#[test]
 fn c9_a_lost_passkey_is_taken_out_for_good_and_what_it_signed_stays() {
     for by_patient in [false, true] {
         let mut story = enrolled(&passkey(1));

@@ -37,7 +37,18 @@ impl Front {
 
     /// Hands in what a patient says, and waits until it stands in the log.
     pub(super) async fn say(&self, input: Input) -> Result<Settled, Problem> {
+        let numbers = self.recorded_words(input).await?;
+        self.settled(numbers).await
+    }
+
+    /// Hands in what a patient says: the numbers of its words, which this node has from then on.
+    pub(super) async fn recorded_words(&self, input: Input) -> Result<Vec<u64>, Problem> {
         let Outcome::Said(numbers) = self.hand(input).await? else { return Err(unexpected()) };
+        Ok(numbers)
+    }
+
+    /// Waits until words stand in the log.
+    pub(super) async fn settled(&self, numbers: Vec<u64>) -> Result<Settled, Problem> {
         let until = Instant::now() + SETTLE_WAIT;
         let mut settled = Settled { ids: Vec::new(), accepted_at: Timestamp::MIN };
         for number in numbers {

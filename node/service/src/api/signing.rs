@@ -105,11 +105,21 @@ async fn sign(
     Json(assertion): Json<Assertion>,
 ) -> Result<Json<Recorded>, Problem> {
     let assertion = assertion.read()?;
-    let prepared = front.signings.take(front.now(), &actor.login().to_owned());
-    let acts = prepared.ok_or_else(|| Problem::new(&CHALLENGE_OVER))?.acts;
+    let account = actor.login().to_owned();
+    let (_, prepared) =
+        front.signings.get(front.now(), &account).ok_or_else(|| Problem::new(&CHALLENGE_OVER))?;
+    let acts = prepared.acts;
     let ids = acts.iter().map(Unproved::directive).collect();
     let by = Statement { actor, subject, evidence: Vec::new(), heads: Vec::new() };
-    let settled = front.say(Input::Sign(Box::new(Signed { by, acts, assertion }))).await?;
+    // What was recorded may be asked for again: its answer may be lost on the way (H-3). What was refused is over.
+    let numbers = match front.recorded_words(Input::Sign(Box::new(Signed { by, acts, assertion }))).await {
+        Ok(numbers) => numbers,
+        Err(refused) => {
+            front.signings.take(front.now(), &account);
+            return Err(refused);
+        }
+    };
+    let settled = front.settled(numbers).await?;
     Ok(Json(front.recorded(&Settled { ids, ..settled })))
 }
 

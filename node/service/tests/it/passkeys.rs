@@ -216,8 +216,14 @@ async fn c14_a_patient_signs_in_and_says_things_by_the_passkey() {
     assert_eq!(kind(&patient.send("PUT", "/api/me/signing", &spent).await), "409 challenge-over");
     assert_eq!(patient.get("/api/me/consents").await["items"], json!([]));
 
-    let recorded = sign(&patient, &own, &wanted).await;
+    let to_sign = patient.post("/api/me/signing", &wanted).await;
+    let signed = told(&own.assert(&digest(&to_sign["challenge"])));
+    let [recorded, again] = [
+        patient.send("PUT", "/api/me/signing", &signed).await,
+        patient.send("PUT", "/api/me/signing", &signed).await,
+    ];
     assert_eq!(recorded.status, 200, "{}", recorded.text());
+    assert_eq!(again.json(), recorded.json(), "an answer that was lost comes again, and nothing else (H-3)");
     let shown = patient.get("/api/me/consents").await;
     assert_eq!((&shown["items"][0]["proof"], &shown["items"][1]), (&"passkey".into(), &Value::Null));
     // Nobody but this hospital, which gains by it, stands for the passkey: the patient is told so.
