@@ -29,7 +29,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Changed(changed) => {
             changed.changes.iter().try_for_each(|change| apply_change(change, at, view))
         }
-        Body::Evaluated(evaluated) => apply_evaluated(evaluated, view),
+        Body::Evaluated(evaluated) => apply_evaluated(evaluated, at, view),
         Body::Stated(stated) => apply_stated(stated, at, view),
         Body::Linked(linked) => apply_linked(linked, view),
         Body::Receipted(receipted) => apply_receipted(receipted, at, view),
@@ -408,7 +408,12 @@ fn add_item(subject: &Subject, id: &EntryId, reason: u32, view: &mut View) -> Re
     Ok(number)
 }
 
-fn apply_evaluated(evaluated: &kept::Evaluated, view: &mut View) -> Result<(), Fault> {
+fn apply_evaluated(evaluated: &kept::Evaluated, at: i64, view: &mut View) -> Result<(), Fault> {
+    let (today, came) = (holder::day_of(at), evaluated.values.len() as u64);
+    change_ledger(view, |ledger| {
+        let before = if ledger.evaluated_day == today { ledger.evaluated } else { 0 };
+        (ledger.evaluated_day, ledger.evaluated) = (today, before + came);
+    })?;
     for (tag, value) in evaluated.identifiers.iter().zip(&evaluated.values) {
         let token = yiqiao_proto::wire::words::Token { epoch: evaluated.epoch, value: value.clone() };
         view.put(&state::token(&read_digest(tag)?, evaluated.epoch), &token);

@@ -17,6 +17,7 @@ use yiqiao_proto::wire::words;
 use crate::apply::{REVIEW_DONE, REVIEW_OPEN, REVIEW_REPLAYED};
 use crate::death;
 use crate::deposit;
+use crate::holder::day_of;
 pub use crate::holder::{Gone, releases};
 use crate::intake::read_reason;
 use crate::limits::PAGE_MAX;
@@ -312,6 +313,30 @@ pub fn depth(view: &View) -> Result<Depth, Fault> {
         held_subjects: ledger.subjects_held,
         oldest,
     })
+}
+
+/// How much of what a day allows of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Tokens that came to this node today, in UTC.
+    pub used: u64,
+    /// So many a day, and beyond them what is left of the backfill budget.
+    pub allowed: u64,
+}
+
+impl Machine {
+    /// How many tokens of today's allowance this node has had, once they are four fifths of it (T-5). What was counted of calls whose
+    /// answers were lost is not known here.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn tokens_nearly_used(&self, now: Timestamp, view: &View) -> Result<Option<Allowance>, Fault> {
+        let ledger = view.get(&state::ledger())?;
+        let allowed = self.directory.list().policy.evaluations_per_day;
+        let used = if ledger.evaluated_day == day_of(now.unix_ms()) { ledger.evaluated } else { 0 };
+        let is_near = used > 0 && used >= allowed - allowed / 5;
+        Ok(is_near.then_some(Allowance { used, allowed }))
+    }
 }
 
 /// Messages kept for review, after a number: at most [`PAGE_MAX`].

@@ -601,7 +601,7 @@ fn day(now: Timestamp) -> i64 {
     day_of(now.unix_ms())
 }
 
-fn day_of(ms: i64) -> i64 {
+pub(crate) fn day_of(ms: i64) -> i64 {
     ms.div_euclid(i64::try_from(DAY.get()).unwrap_or(i64::MAX))
 }
 

@@ -216,6 +216,9 @@ pub(crate) struct Status {
     /// Patients whose tokens the registry gives later, because the quota of the day is used up (T-5).
     #[serde(default)]
     pub(crate) tokens_wait: Option<TokensLine>,
+    /// How many tokens of a day's allowance are used, and that, once it is four fifths.
+    #[serde(default)]
+    pub(crate) tokens_nearly: Option<(u64, u64)>,
     /// Registers of patient numbers that messages name and the configuration does not.
     #[serde(default)]
     pub(crate) registers: Vec<RegisterLine>,
@@ -428,6 +431,10 @@ pub(crate) fn systems(app: &App) -> Result<BTreeSet<Code>, StoreError> {
     Ok(names)
 }
 
+fn tokens_line(app: &App, (until, patients): (Timestamp, usize)) -> TokensLine {
+    TokensLine { until: app.reception.zone().show(until), patients: count(patients) }
+}
+
 async fn status(app: &App) -> Result<Status, String> {
     let asked: Vec<Code> = systems(app).map_err(sentence)?.into_iter().collect();
     let organisation = app.member.code.clone();
@@ -447,6 +454,7 @@ async fn status(app: &App) -> Result<Status, String> {
             compared: machine.compared(view)?,
             found: lost::found(view)?,
             tokens_wait: machine.tokens_wait(at),
+            tokens_nearly: machine.tokens_nearly_used(at, view)?.map(|near| (near.used, near.allowed)),
             omissions: machine.omissions(view)?,
             member_list: directory.list().version,
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
@@ -455,7 +463,16 @@ async fn status(app: &App) -> Result<Status, String> {
     let standing = now.await.map_err(sentence)?;
     let exchange = exchange(app, &standing);
     let Standing {
-        depth, found, tokens_wait, counters, connections, registers, member_list, is_member, ..
+        depth,
+        found,
+        tokens_wait,
+        tokens_nearly,
+        counters,
+        connections,
+        registers,
+        member_list,
+        is_member,
+        ..
     } = standing;
     let trouble = app.registry.last_trouble();
     Ok(Status {
@@ -476,10 +493,8 @@ async fn status(app: &App) -> Result<Status, String> {
         open_problems: count(open_problems(app, 0, LISTED_MAX).await?.len()),
         free_bytes: app.vault.free_bytes().map_err(sentence)?,
         audit_broken: app.audit_broken.borrow().map(|broken| broken.0),
-        tokens_wait: tokens_wait.map(|(until, patients)| TokensLine {
-            until: app.reception.zone().show(until),
-            patients: count(patients),
-        }),
+        tokens_wait: tokens_wait.map(|wait| tokens_line(app, wait)),
+        tokens_nearly,
         recalled: found.map(|found| recalled(app, found)),
         registers: registers.into_iter().filter(|register| !register.configured).map(register_line).collect(),
         systems: counters.into_iter().map(|(system, counters)| (system, line(&counters))).collect(),
@@ -506,6 +521,7 @@ struct Standing {
     compared: (Option<u64>, Vec<Contradiction>),
     found: Option<lost::Found>,
     tokens_wait: Option<(Timestamp, usize)>,
+    tokens_nearly: Option<(u64, u64)>,
     omissions: Vec<Omission>,
     counters: Vec<(String, Counters)>,
     connections: Vec<Connection>,

@@ -319,6 +319,10 @@ fn status_text(status: &Status) -> String {
         ));
     }
     lines.extend(status.tokens_wait.iter().map(tokens_text));
+    let nearly = status.tokens_nearly.filter(|_| status.tokens_wait.is_none());
+    lines.extend(nearly.map(|(used, allowed)| {
+        format!("tokens        {used} of the {allowed} that a day allows are used (T-5)")
+    }));
     lines.extend(status.recalled.iter().map(recalled_text));
     lines.extend(registers_text(&status.registers));
     lines.extend(status.systems.iter().map(|(system, line)| {

@@ -84,6 +84,8 @@ export interface Region {
     oldest: string | null;
     /** At least so many patients are published later: the registry gives no more tokens until then (T-5). */
     tokens: { until: string; patients: number } | null;
+    /** How much of the day's tokens is used, once it is four fifths (T-5). */
+    nearly: { used: number; allowed: number } | null;
   };
 }
 

@@ -54,10 +54,12 @@ export function OmittedBanner() {
   return <Alert className="contradicted" type="error" showIcon banner title={S.omitted.title} description={S.omitted.text(dateTime(registry.omittedAt))} />;
 }
 
-/** That some patients' documents are not found elsewhere yet, because the day's quota of tokens is used up (T-5). */
+/** That some patients' documents are not found elsewhere yet, because the day's quota of tokens is used up, or that it nearly is (T-5). */
 export function QuotaBanner() {
-  const { tokens } = useRegion().outbox;
-  if (tokens === null) return null;
+  const { tokens, nearly } = useRegion().outbox;
+  if (tokens === null) {
+    return nearly && <Alert className="quota" type="info" showIcon banner title={T.quota.nearly(nearly.used, nearly.allowed)} description={T.quota.nearlyText} />;
+  }
   return <Alert className="quota" type="warning" showIcon banner title={T.quota.title} description={T.quota.text(tokens.patients, dateTime(tokens.until))} />;
 }
 

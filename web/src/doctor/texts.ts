@@ -14,6 +14,8 @@ export const T = {
   quota: {
     title: '今天的患者标识计算额度已用完',
     text: (n: number, until: string) => `至少有 ${n} 位患者的资料暂时不能在区域内查到，${until} 之后自动继续登记；本院诊疗不受影响。如不是正在补录历史数据，请告知信息科核实。`,
+    nearly: (used: number, allowed: number) => `今天的患者标识计算额度已使用 ${Math.floor((used * 100) / allowed)}%（${used} / ${allowed}）`,
+    nearlyText: '用完之后，新患者的资料要到次日（北京时间 8 点）才能在区域内查到；本院诊疗不受影响。如不是正在补录历史数据，请告知信息科核实。',
   },
   behind: {
     title: '正在补收授权变更',

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use yiqiao_intake::facts::Status;
 use yiqiao_intake::patient::{IdKind, Identifier};
-use yiqiao_node_core::ask::{self, Depth, Problem};
+use yiqiao_node_core::ask::{self, Allowance, Depth, Problem};
 use yiqiao_node_core::lost;
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input, KnownLog, Outcome, Receipt, Refused};
 use yiqiao_node_core::state::{Body, Record};
@@ -544,6 +544,23 @@ fn l9_receipts_that_were_asked_for_of_another_log_are_not_taken_for_those_of_the
     let handled = node.handle(&answer).unwrap().unwrap();
     assert_eq!((handled.outcome, handled.records.len()), (Outcome::Done, 0));
     assert_eq!(depth(&node).words, 1, "it is handed in to the new log");
+}
+
+#[test]
+fn t5_staff_are_told_when_four_fifths_of_a_day_are_used() {
+    let mut node = Node::new(&list(5));
+    let mut registry = Registry::new(&list(5));
+    let near = |node: &Node| node.ask(|machine, view| machine.tokens_nearly_used(node.now, view));
+    for order in 1..=5 {
+        node.receive(&report(&format!("{order}"), patient(&format!("p{order}"), Some(order)), "r"));
+        node.publish(&mut registry);
+        let used = (order >= 4).then_some(Allowance { used: u64::from(order), allowed: 5 });
+        assert_eq!(near(&node), used, "{order}");
+    }
+    node.rebuild();
+    assert_eq!(near(&node), Some(Allowance { used: 5, allowed: 5 }));
+    node.now = node.now + Millis::from_secs(24 * 3600);
+    assert_eq!(near(&node), None, "a day begins anew");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use axum::routing::get;
 use serde::Serialize;
 use yiqiao_host::http::{Json, Problem, method_not_allowed};
 use yiqiao_host::sessions::SignedIn;
-use yiqiao_node_core::ask;
+use yiqiao_node_core::ask::{self, Allowance};
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::member;
@@ -60,6 +60,14 @@ struct Outbox {
     oldest: Option<String>,
     /// Patients who are published later, because the registry gives no more tokens today (T-5).
     tokens: Option<Tokens>,
+    /// How much of the day's tokens is used, once it is four fifths (T-5).
+    nearly: Option<Nearly>,
+}
+
+#[derive(Serialize)]
+struct Nearly {
+    used: u64,
+    allowed: u64,
 }
 
 #[derive(Serialize)]
@@ -79,6 +87,7 @@ struct Standing {
     waiting: u64,
     oldest: Option<Timestamp>,
     tokens: Option<(Timestamp, usize)>,
+    nearly: Option<Allowance>,
 }
 
 async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>, Problem> {
@@ -113,6 +122,7 @@ async fn region(State(front): State<Front>, _: SignedIn) -> Result<Json<Region>,
             waiting: standing.waiting,
             oldest: standing.oldest.map(|at| front.time(at)),
             tokens: standing.tokens.map(|(until, patients)| Tokens { until: front.time(until), patients }),
+            nearly: standing.nearly.map(|Allowance { used, allowed }| Nearly { used, allowed }),
         },
     }))
 }
@@ -144,6 +154,7 @@ fn standing(machine: &Machine, view: &View, now: Timestamp) -> Result<Standing, 
         waiting: depth.subjects + words.acts + words.others,
         oldest: depth.oldest,
         tokens: machine.tokens_wait(now),
+        nearly: machine.tokens_nearly_used(now, view)?,
     })
 }
 

@@ -432,4 +432,6 @@ async fn t5_patients_who_wait_for_tokens_are_said_on_the_hospital_s_page() {
     }
     let said = until("the alarm", async || Some(tokens().await).filter(|said| *said != Value::Null)).await;
     assert!(said["patients"].as_u64() > Some(0) && said["until"].is_string(), "{said}");
+    let nearly = desk.get("/api/region").await["outbox"]["nearly"].clone();
+    assert_eq!((&nearly["allowed"], nearly["used"].as_u64() >= Some(1)), (&json!(1), true), "{nearly}");
 }
