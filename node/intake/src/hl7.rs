@@ -7,6 +7,7 @@ pub mod batch;
 pub mod escape;
 pub mod message;
 pub mod mllp;
+pub mod notice;
 
 mod adt;
 mod header;

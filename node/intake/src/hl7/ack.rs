@@ -172,7 +172,7 @@ fn reason(verdict: Verdict<'_>) -> String {
 }
 
 /// Trailing empty fields are left out.
-fn segment(name: &str, fields: &[&str], delimiters: Delimiters) -> String {
+pub(crate) fn segment(name: &str, fields: &[&str], delimiters: Delimiters) -> String {
     let filled = fields.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
     let mut line = name.to_owned();
     for field in fields.iter().take(filled) {
