@@ -39,6 +39,8 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`[[door]]`", "node/service/src/config.rs", "    Mllp {"),
     ("`[[table]]`", "node/service/src/config.rs", "pub(crate) struct TableConfig {"),
     ("`[[door]]` for DICOM", "node/service/src/config.rs", "    Dicom {"),
+    ("`[[out]]` for MLLP", "node/service/src/outgoing/config.rs", "    Mllp {"),
+    ("`[[out]]` for webhooks", "node/service/src/outgoing/config.rs", "    Webhook {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
     ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),
     ("`[emergency]`", "node/service/src/config.rs", "pub(crate) struct EmergencyConfig {"),
@@ -198,7 +200,7 @@ fn every_key_of_the_configuration_is_described() {
             .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
             .collect();
         let mut known = fields(file, begins);
-        if heading.starts_with("`[[door]]`") {
+        if heading.starts_with("`[[door]]`") || heading.starts_with("`[[out]]`") {
             known.insert("kind".to_owned());
         }
         if *heading == "`[[door]]`" {

@@ -13,7 +13,7 @@ use crate::state::{
 };
 use crate::{
     again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder,
-    inform, lost, omission, pairs, paper, passkey, quality, queue, register, said, seal, sight, step, words,
+    inform, lost, omission, outgoing, pairs, paper, passkey, quality, queue, register, said, seal, sight, step, words,
 };
 
 /// Does what follows from a record.
@@ -57,6 +57,8 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Termed(termed) => feed::apply_termed(termed, view),
         Body::Noticed(noticed) => feed::apply_noticed(noticed, at, view),
         Body::Informed(informed) => inform::apply_taken(informed.number, view),
+        Body::Destined(destined) => outgoing::apply_destined(destined, view),
+        Body::Handed(handed) => outgoing::apply_handed(handed, at, view),
         Body::Broken(broken) => glass::apply_broken(broken, at, view),
         Body::Judged(judged) => glass::apply_judged(judged, at, view),
         Body::RecordSealed(sealed) => seal::apply_sealed(sealed, at, view),
@@ -74,12 +76,12 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::CopyReleased(released) => copy::apply_released(released, at, view),
         Body::CopyChanged(changed) => copy::apply_changed(changed, at, view),
         Body::Drafted(drafted) => draft::apply(drafted, at, view),
-        Body::Stepped(stepped) => step::apply(stepped, view),
+        Body::Stepped(stepped) => step::apply(stepped, at, view),
         Body::StepsTold(told) => step::apply_told(told, view),
-        Body::Filed(filed) => step::apply_filed(filed, view),
+        Body::Filed(filed) => step::apply_filed(filed, at, view),
         Body::Assigned(assigned) => step::apply_assigned(assigned, view),
         Body::Deposited(deposited) => deposit::apply(deposited, at, view),
-        Body::CopyTied(tied) => copy::apply_tied(tied, view),
+        Body::CopyTied(tied) => copy::apply_tied(tied, at, view),
         Body::Proved(checkpoint) => compare::apply_proved(checkpoint, view),
         Body::Contradicted(contradiction) => compare::apply_contradicted(contradiction, view),
         Body::Remembered(heard) => compare::apply_remembered(heard, view),

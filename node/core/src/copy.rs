@@ -10,9 +10,10 @@ use yiqiao_proto::release::{PullRequest, Release};
 
 use crate::holder::request_ref;
 use crate::list::List;
+use crate::outgoing::Kind;
 use crate::state::kept::{self, Copy};
 use crate::state::{self, Fault, VaultUse, View, damaged, read_digest, read_document_id, read_subject};
-use crate::{errand, step};
+use crate::{errand, outgoing, step};
 
 /// How far a copy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,11 @@ impl Stage {
     /// Whether something is still to be done for it, or looked after.
     const fn is_errand(self) -> bool {
         matches!(self, Self::Wanted | Self::Released | Self::Held | Self::Opened)
+    }
+
+    /// Whether it is here whole.
+    const fn is_here(self) -> bool {
+        matches!(self, Self::Held | Self::Opened | Self::Retained)
     }
 
     pub(crate) fn of(copy: &Copy) -> Result<Self, Fault> {
@@ -107,12 +113,12 @@ pub(crate) fn apply_wanted(wanted: &kept::Wanted, at: i64, view: &mut View) -> R
 }
 
 /// A copy that is here is wanted by one more referral, or for its patient.
-pub(crate) fn apply_tied(tied: &kept::CopyTied, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn apply_tied(tied: &kept::CopyTied, at: i64, view: &mut View) -> Result<(), Fault> {
     let name = read_digest(&tied.copy)?;
     if tied.new_to_referral {
         List::copies_of_referral(read_digest(&tied.referral)?).push(&name, view)?;
     }
-    file(&name, &tied.subject, view)?;
+    file(&name, &tied.subject, at, view)?;
     let Some(asker) = &tied.asker else { return Ok(()) };
     change(&tied.copy, view, |copy| {
         copy.asker = Some(asker.clone());
@@ -173,7 +179,12 @@ pub(crate) fn apply_released(released: &kept::CopyReleased, at: i64, view: &mut 
 pub(crate) fn apply_changed(changed: &kept::CopyChanged, at: i64, view: &mut View) -> Result<(), Fault> {
     let name = read_digest(&changed.copy)?;
     let mut copy = view.get(&state::copy(&name))?;
+    let before = Stage::of(&copy)?;
+    let newly_withdrawn = changed.withdrawn && !copy.withdrawn;
     copy.withdrawn |= changed.withdrawn;
+    if newly_withdrawn && before.is_here() {
+        outgoing::add_document(Kind::DocumentWithdrawn, &copy, at, view)?;
+    }
     if changed.state == 0 {
         return put(&name, copy, view);
     }
@@ -189,13 +200,15 @@ pub(crate) fn apply_changed(changed: &kept::CopyChanged, at: i64, view: &mut Vie
             copy.release.clear();
             copy.wrapped_key.clear();
         }
-        Stage::Released | Stage::Held | Stage::Opened | Stage::Retained => {}
+        Stage::Held => outgoing::add_document(Kind::DocumentArrived, &copy, at, view)?,
+        Stage::Opened => outgoing::add_document(Kind::DocumentOpened, &copy, at, view)?,
+        Stage::Released | Stage::Retained => {}
     }
     put(&name, copy, view)
 }
 
 /// Its patient is known from now on, if one is named.
-pub(crate) fn file(name: &Digest, subject: &[u8], view: &mut View) -> Result<(), Fault> {
+pub(crate) fn file(name: &Digest, subject: &[u8], at: i64, view: &mut View) -> Result<(), Fault> {
     let slot = state::copy(name);
     let mut copy = view.get(&slot)?;
     let subject = subject_of(&copy, subject, view)?;
@@ -204,6 +217,9 @@ pub(crate) fn file(name: &Digest, subject: &[u8], view: &mut View) -> Result<(),
     }
     List::copies_of_subject(&read_subject(&subject)?).push(name, view)?;
     copy.subject = subject;
+    if Stage::of(&copy)?.is_here() && !copy.withdrawn {
+        outgoing::add_document(Kind::DocumentArrived, &copy, at, view)?;
+    }
     view.put(&slot, &copy);
     Ok(())
 }

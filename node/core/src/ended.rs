@@ -122,7 +122,7 @@ pub(crate) fn apply(change: &HeadChange, log_id: &str, at: i64, view: &mut View)
 }
 
 /// The directives of a head that concern this node and can be read.
-fn opened(change: &HeadChange) -> impl Iterator<Item = (&Opening, Directive)> {
+pub(crate) fn opened(change: &HeadChange) -> impl Iterator<Item = (&Opening, Directive)> {
     change.directives.iter().filter_map(|accepted| {
         let Told::Opening(opening) = &accepted.act else { return None };
         let envelope = Envelope::decode(&opening.envelope).ok()?;

@@ -29,6 +29,7 @@ use crate::landing::{Tree, landed, stands_to};
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
 use crate::machine::{Checkpoint, Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::outbox::{self, Call, Pause, begin};
+use crate::outgoing;
 use crate::receive;
 use crate::state::kept;
 use crate::state::{self, Body, Exchange, Fault, ToldHead, View, damaged, read_digest, read_token};
@@ -498,6 +499,7 @@ pub(crate) fn apply_fed(fed: &kept::Fed, at: i64, view: &mut View) -> Result<(),
     let items = fed.items.iter().map(|bytes| Ok((Item::read(bytes).ok_or_else(damaged)?, bytes)));
     let items = items.collect::<Result<Vec<_>, Fault>>()?;
     load_ahead(items.iter().filter_map(|(item, _)| item.told.patient()), view)?;
+    outgoing::load_ahead(items.iter().filter_map(|(item, _)| item.told.patient()), view)?;
     for (item, bytes) in items {
         exchange.feed_number = item.number;
         exchange.feed_chain = feed_next(&item.previous, bytes).as_bytes().to_vec();
@@ -505,6 +507,7 @@ pub(crate) fn apply_fed(fed: &kept::Fed, at: i64, view: &mut View) -> Result<(),
             Told::Head(change) => {
                 ended::apply(&change, &exchange.log_id, at, view)?;
                 inform::apply_told(&change, &exchange.log_id, at, view)?;
+                outgoing::add_consent(&change, &exchange.log_id, at, view)?;
                 put_head(&change.patient, Some((change.head.version, bytes)), &exchange, view)?;
             }
             Told::Unreadable(patient) => put_head(&patient, None, &exchange, view)?,

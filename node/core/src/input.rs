@@ -31,6 +31,7 @@ use crate::feed::ToldAct;
 use crate::glass::{Breaking, Judging};
 use crate::holder::Range;
 use crate::intake::Received;
+use crate::outgoing::Handed;
 use crate::pairs::Judgement;
 use crate::paper::NewPaper;
 use crate::passkey::{Signed, Vouching};
@@ -183,6 +184,10 @@ pub enum Input {
     Decide(Box<Deciding>),
     /// The hospital's gateway has taken over what a patient is told, by its number; or it is too old.
     Informed(u64),
+    /// A system of the hospital is to be told of what comes (O-1).
+    Destination(Code),
+    /// How telling it ended.
+    Handed(Box<Handed>),
     /// A patient is about to sign something.
     Prepare(Box<(Statement, Wish)>),
     /// A patient has signed what was prepared.
@@ -421,6 +426,8 @@ impl Input {
             | Self::Paper(_)
             | Self::Decide(_)
             | Self::Informed(_)
+            | Self::Destination(_)
+            | Self::Handed(_)
             | Self::Prepare(_)
             | Self::Sign(_)
             | Self::PatientQuery(_)

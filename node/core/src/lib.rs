@@ -14,6 +14,7 @@
 //! | what is known of consent, for how long, and what follows from it | [`feed`], [`consent`], [`credential`], [`ended`] |
 //! | what is let go to others; what proves it; what would be, and why | [`holder`]; [`evidence`]; [`explain`] |
 //! | what comes from others, and may be opened | [`receive`], [`copy`], [`open`] |
+//! | what the hospital's systems are told of all that | [`outgoing`] |
 //! | referrals | [`draft`], `referral`, `step`, [`boxes`] |
 //! | what is done with other members, or later | `errand` |
 //! | what goes over the link: calls and what their answers prove; what members ask; refusals | [`call`], [`receipts`], [`answers`], [`fetch`]; [`peer`]; [`refusal`] |
@@ -70,6 +71,7 @@ pub mod memory;
 pub mod omission;
 pub mod open;
 mod outbox;
+pub mod outgoing;
 mod output;
 pub mod pairs;
 pub mod paper;

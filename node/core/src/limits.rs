@@ -78,6 +78,10 @@ pub const PASSKEYS_MAX: usize = 8;
 pub const PAPERS_MAX: usize = 256;
 /// What patients are to be told and no gateway has taken: beyond that the oldest goes.
 pub const INFORMED_MAX: u64 = 10_000;
+/// Events of which the hospital's systems are told: beyond that the oldest goes.
+pub const OUTGOING_MAX: u64 = 10_000;
+/// Events that are looked at in one go for one that a system is to be told of.
+pub const OUTGOING_LOOKS: u64 = 256;
 /// How long ago another hospital may have begun to vouch for a passkey of which its patient is told: a hospital that has documents of the
 /// patient only since then tells of no old ones.
 pub const VOUCHED_NEWS: Millis = Millis::from_secs(24 * 3600);

@@ -39,8 +39,8 @@ use crate::state::kept::{self, change::Change};
 use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
     again, audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed,
-    glass, holder, inform, intake, landing, lost, omission, open, outbox, pairs, paper, passkey, persons,
-    receive, referral, reporting, said, seal, staff, step, tokens,
+    glass, holder, inform, intake, landing, lost, omission, open, outbox, outgoing, pairs, paper, passkey,
+    persons, receive, referral, reporting, said, seal, staff, step, tokens,
 };
 
 /// A node's machine.
@@ -405,6 +405,8 @@ impl<'a> Work<'a> {
             Input::Paper(paper) => paper::take(self, paper),
             Input::Decide(deciding) => dictionary::decide(self, deciding),
             Input::Informed(number) => inform::taken(self, *number),
+            Input::Destination(name) => outgoing::destine(self, name),
+            Input::Handed(handed) => outgoing::hand(self, handed),
             Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
             Input::Sign(signed) => passkey::sign(self, signed),
             Input::PatientQuery(question) => desk::question(self, question),

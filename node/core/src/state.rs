@@ -168,6 +168,12 @@ pub enum Table {
     Release = 90,
     /// Lines of the audit by their commitments.
     LineRef = 91,
+    /// How far the list of what systems are told goes.
+    OutgoingLine = 110,
+    /// What they are told, one by one.
+    Outgoing = 111,
+    /// How far each is told.
+    Destination = 112,
     /// Which connections there are.
     Connections = 120,
     /// What came through each.
@@ -406,6 +412,21 @@ pub fn informing() -> Slot<kept::InformingLine> {
 /// What a patient is told, from 1.
 pub fn message_to(number: u64) -> Slot<kept::Informing> {
     Slot::new(Table::Informing as u8, &[&number.to_be_bytes()])
+}
+
+/// How far the list of what the hospital's systems are told goes.
+pub(crate) fn outgoing_line() -> Slot<kept::OutgoingLine> {
+    Slot::new(Table::OutgoingLine as u8, &[])
+}
+
+/// What they are told, from 1.
+pub(crate) fn outgoing(number: u64) -> Slot<kept::Outgoing> {
+    Slot::new(Table::Outgoing as u8, &[&number.to_be_bytes()])
+}
+
+/// How far one of them is told.
+pub(crate) fn destination(name: &Code) -> Slot<kept::Destination> {
+    Slot::new(Table::Destination as u8, &[name.padded()])
 }
 
 /// Whether a patient was told of a permit.

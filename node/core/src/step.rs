@@ -16,6 +16,7 @@ use crate::errand;
 use crate::limits::{OPEN_REFERRALS_MAX, STEPS_MAX};
 use crate::list::List;
 use crate::machine::{Machine, Outcome, Stop, Work};
+use crate::outgoing;
 use crate::referral;
 use crate::sight;
 use crate::state::kept::{self, Referral, StepDone};
@@ -230,7 +231,7 @@ fn open(work: &Work<'_>, step: &Verified<ReferralStep>) -> Result<form::Body, Ta
 }
 
 /// What follows from a step.
-pub(crate) fn apply(stepped: &kept::Stepped, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn apply(stepped: &kept::Stepped, at: i64, view: &mut View) -> Result<(), Fault> {
     let envelope = Envelope::decode(&stepped.envelope).map_err(|_| damaged())?;
     let facts = ReferralStep::decode(envelope.payload()).map_err(|_| damaged())?.facts;
     let referring = Code::new(stepped.referring.as_str()).map_err(|_| damaged())?;
@@ -261,6 +262,9 @@ pub(crate) fn apply(stepped: &kept::Stepped, view: &mut View) -> Result<(), Faul
     let open_now = is_unanswered(&referral)?;
     if side(&referral)? == Side::Receiving && open_before != open_now {
         List::open_from(&referring).count(open_now, view)?;
+    }
+    if !stepped.own {
+        outgoing::add_step(&referral, &referring, &facts, at, view)?;
     }
     put(&name, referral, view)
 }
@@ -317,7 +321,7 @@ pub(crate) fn apply_told(told: &kept::StepsTold, view: &mut View) -> Result<(), 
 }
 
 /// What follows from knowing who the patient is.
-pub(crate) fn apply_filed(filed: &kept::Filed, view: &mut View) -> Result<(), Fault> {
+pub(crate) fn apply_filed(filed: &kept::Filed, at: i64, view: &mut View) -> Result<(), Fault> {
     let (name, subject) = (read_digest(&filed.referral)?, read_subject(&filed.subject)?);
     let mut referral = view.get(&state::referral(&name))?;
     referral.subject.clone_from(&filed.subject);
@@ -326,7 +330,7 @@ pub(crate) fn apply_filed(filed: &kept::Filed, view: &mut View) -> Result<(), Fa
     // A form lists no more documents than a page has.
     const { assert!(limits::FORM_DOCUMENTS_MAX as u64 <= crate::limits::PAGE_MAX) };
     for (_, copy) in List::copies_of_referral(name).after(0, view)? {
-        crate::copy::file(&copy, &filed.subject, view)?;
+        crate::copy::file(&copy, &filed.subject, at, view)?;
     }
     put(&name, referral, view)
 }

@@ -30,6 +30,7 @@ use crate::evidence;
 use crate::explain::{self, Wondering};
 use crate::limits::LISTED_MAX;
 use crate::names::{name_of, remark_names};
+use crate::outgoing::{self, OutRow};
 use crate::reception::Beside;
 use crate::vault::Document;
 
@@ -226,6 +227,9 @@ pub(crate) struct Status {
     /// What came through each door, by what the sender calls itself.
     #[serde(default)]
     pub(crate) connections: Vec<ConnectionRow>,
+    /// Systems that are told.
+    #[serde(default)]
+    pub(crate) out: Vec<OutRow>,
 }
 
 /// Patients whose tokens the registry gives later.
@@ -475,6 +479,7 @@ async fn status(app: &App) -> Result<Status, String> {
         ..
     } = standing;
     let trouble = app.registry.last_trouble();
+    let out = outgoing::rows(app).await.map_err(sentence)?;
     Ok(Status {
         region: app.member.region.to_string(),
         code: app.member.code.to_string(),
@@ -502,6 +507,7 @@ async fn status(app: &App) -> Result<Status, String> {
             .into_iter()
             .map(|one| ConnectionRow::of(one, app.reception.zone()))
             .collect(),
+        out,
     })
 }
 

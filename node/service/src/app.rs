@@ -18,6 +18,7 @@ use crate::config::Departments;
 use crate::deposits::Deposits;
 use crate::dicom::studies::Studies;
 use crate::fetch::Fetcher;
+use crate::outgoing::Standings;
 use crate::reception::Reception;
 use crate::registry::Registry;
 use crate::sequencer::{Alarms, Inbox};
@@ -44,6 +45,8 @@ pub(crate) struct App {
     pub(crate) link: Link,
     /// Documents of others on their way here.
     pub(crate) fetcher: Fetcher,
+    /// Systems that are told, as they are shown.
+    pub(crate) outgoing: Standings,
     /// What an operator should look at.
     pub(crate) alarms: watch::Receiver<Alarms>,
     /// What the log has of the audit.

@@ -23,6 +23,7 @@ use crate::api::intake::SCOPE;
 use crate::audit::Walked;
 use crate::config::Config;
 use crate::explain::{Line, Wondering};
+use crate::outgoing::OutRow;
 
 /// What can be done with messages that are kept for a person.
 #[derive(Debug, Subcommand)]
@@ -336,6 +337,7 @@ fn status_text(status: &Status) -> String {
         )
     }));
     lines.extend(status.connections.iter().map(connection_text));
+    lines.extend(status.out.iter().map(out_text));
     lines.join("\n")
 }
 
@@ -355,6 +357,20 @@ fn connection_text(row: &ConnectionRow) -> String {
         row.answered,
         row.review,
         row.refused,
+        wrong.unwrap_or_default()
+    )
+}
+
+/// How far a system is told.
+fn out_text(row: &OutRow) -> String {
+    let OutRow { name, kind, taken, waiting, aside, missed, last, trouble, wrong } = row;
+    let last = last.as_deref().unwrap_or("-");
+    let trouble =
+        trouble.as_ref().map(|trouble| format!("; not taken since {}: {}", trouble.at, trouble.what));
+    let wrong = wrong.as_ref().map(|wrong| format!("; last set aside {}: {}", wrong.at, wrong.what));
+    format!(
+        "out           {name} by {kind}: {taken} taken, last {last}; {waiting} waiting, {aside} set aside, {missed} missed{}{}",
+        trouble.unwrap_or_default(),
         wrong.unwrap_or_default()
     )
 }

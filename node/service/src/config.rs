@@ -30,6 +30,7 @@ use yiqiao_terms::mark::Recognised;
 
 use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, STUDY_QUIET, TABLES_MAX};
 use crate::names::{named, names_of};
+use crate::outgoing::config::{Destination, OutConfig, destinations};
 
 /// What `node.toml` says.
 #[derive(Debug, Deserialize)]
@@ -83,6 +84,9 @@ pub(crate) struct Config {
     /// Table of LOINC codes that the hospital has a licence for.
     #[serde(default)]
     pub(crate) loinc_table: Option<ConfigPath>,
+    /// Systems that are told what concerns the hospital.
+    #[serde(default, rename = "out")]
+    pub(crate) outs: Vec<OutConfig>,
     /// Where what patients are told goes.
     #[serde(default)]
     pub(crate) gateway: Option<GatewayConfig>,
@@ -337,6 +341,11 @@ impl Config {
         let sound = self.gateway.as_ref().is_none_or(|gateway| gateway.url.starts_with("http://"));
         ensure!(sound, "gateway.url: http://…, for this process speaks no TLS");
         Ok(self.gateway.clone())
+    }
+
+    /// Systems that are told what concerns the hospital.
+    pub(crate) fn destinations(&self) -> anyhow::Result<Vec<Destination>> {
+        destinations(&self.outs)
     }
 
     /// As intake has them, however the file writes them.

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::sleep;
+use ureq::tls::RootCerts;
 use yiqiao_node_core::inform::{self, Message, News};
 use yiqiao_node_core::machine::Input;
 
 use crate::api::own_number;
 use crate::app::App;
 use crate::config::GatewayConfig;
-use crate::limits::{GATEWAY_LIFE, GATEWAY_LOOK_EVERY, GATEWAY_PAUSE_MAX, GATEWAY_PAUSE_MIN, GATEWAY_WAIT};
+use crate::limits::{GATEWAY_LIFE, GATEWAY_LOOK_EVERY, GATEWAY_PAUSE_MAX, GATEWAY_PAUSE_MIN};
+use crate::post;
 use crate::sequencer::NotTaken;
 
 /// What the gateway gets.
@@ -28,23 +30,9 @@ struct Told<'a> {
     text: String,
 }
 
-/// What came of a call.
-enum Answer {
-    Taken,
-    /// The gateway will not take this one, however often it comes.
-    Unfit(u16),
-    /// Another time.
-    Again(String),
-}
-
 /// Hands over what there is, until the process stops.
 pub(crate) async fn tell(app: App, gateway: GatewayConfig) {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(GATEWAY_WAIT))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .build()
-        .into();
+    let agent = post::agent(RootCerts::WebPki);
     let mut pause = GATEWAY_PAUSE_MIN;
     loop {
         match app.inbox.ask(|_, view| inform::next(view)).await {
@@ -77,33 +65,18 @@ async fn tell_one(
     if app.clock().now().since(message.at) > GATEWAY_LIFE {
         tracing::warn!(number, "a message to a patient was not taken for a week: it is let go");
     } else {
-        let (body, gateway, agent) = (body(app, message).await?, gateway.clone(), agent.clone());
-        let posting = tokio::task::spawn_blocking(move || post(&agent, &gateway, &body));
-        match posting.await.map_err(|error| error.to_string())? {
-            Answer::Taken => {}
-            Answer::Unfit(status) => {
+        let bearer = gateway.token.iter().map(|token| ("authorization", format!("Bearer {token}"))).collect();
+        let body = body(app, message).await?.into_bytes();
+        match post::post(agent.clone(), gateway.url.clone(), bearer, body).await? {
+            status if (200..300).contains(&status) => {}
+            status @ (400 | 422) => {
                 tracing::warn!(number, status, "the gateway refuses a message: it is let go");
             }
-            Answer::Again(why) => return Err(why),
+            status => return Err(format!("status {status}")),
         }
     }
     app.inbox.hand(Input::Informed(number)).await.map_err(|error| error.to_string())?;
     Ok(())
-}
-
-fn post(agent: &ureq::Agent, gateway: &GatewayConfig, body: &str) -> Answer {
-    let mut request = agent.post(&gateway.url).header("content-type", "application/json");
-    if let Some(token) = &gateway.token {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    match request.send(body) {
-        Ok(answer) if answer.status().is_success() => Answer::Taken,
-        Ok(answer) if [400, 422].contains(&answer.status().as_u16()) => {
-            Answer::Unfit(answer.status().as_u16())
-        }
-        Ok(answer) => Answer::Again(format!("status {}", answer.status().as_u16())),
-        Err(error) => Answer::Again(error.to_string()),
-    }
 }
 
 async fn body(app: &App, message: &Message) -> Result<String, String> {

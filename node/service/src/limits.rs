@@ -126,14 +126,33 @@ const _: () = assert!(BATCH_MAX <= QUEUE_MAX && SLICE_MAX <= BATCH_MAX);
 
 /// How often it is looked whether patients are to be told something.
 pub(crate) const GATEWAY_LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long the gateway for messages to patients may take to answer.
-pub(crate) const GATEWAY_WAIT: Duration = Duration::from_secs(10);
+/// How long the gateway for messages to patients, or a webhook, may take to answer.
+pub(crate) const POST_WAIT: Duration = Duration::from_secs(10);
 /// How long to wait after the first message that it did not take.
 pub(crate) const GATEWAY_PAUSE_MIN: Duration = Duration::from_secs(2);
 /// How long after many.
 pub(crate) const GATEWAY_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// How old a message may become.
 pub(crate) const GATEWAY_LIFE: Millis = Millis::from_secs(7 * 24 * 3_600);
+
+/// Destinations that are told what concerns the hospital.
+pub(crate) const OUT_MAX: usize = 16;
+/// How often it is looked whether there is something to tell them.
+pub(crate) const OUT_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long one may take to be reached and to acknowledge a message.
+pub(crate) const OUT_WAIT: Duration = Duration::from_secs(30);
+/// How long to wait after the first failure.
+pub(crate) const OUT_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// How long after many.
+pub(crate) const OUT_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// For how long an event is told again that is answered, but not taken.
+pub(crate) const OUT_LIFE: Millis = Millis::from_secs(7 * 24 * 3_600);
+/// Bytes of an acknowledgement.
+pub(crate) const OUT_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a document whose content is told in a message; of a longer one it is told that it is here.
+pub(crate) const OUT_CONTENT_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of the secret of a webhook.
+pub(crate) const SECRET_BYTES_MIN: usize = 16;
 
 /// DICOM associations of one door.
 pub(crate) const ASSOCIATIONS_MAX: usize = 32;

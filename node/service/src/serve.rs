@@ -45,6 +45,7 @@ use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, LISTS_RETRY};
 use crate::members::{self, Members, peers_of};
 use crate::mllp::Mllp;
+use crate::outgoing::{self, Standings};
 use crate::peers::Peers;
 use crate::reception::Reception;
 use crate::registry::Registry;
@@ -74,6 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (zone, listen, tables) = (config.zone()?, config.listen()?, config.tables()?);
+    let destinations = config.destinations()?;
     let listener = bind(&config.http).await?;
     let doors = Doors::bind(&config).await?;
     let data = config.data.as_path().to_owned();
@@ -101,8 +103,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (studies, making) = doors.studies(&data, AtRest::new(&at_rest), &inbox, &reception, &vault)?;
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let (broken, audit_broken) = watch::channel(None);
-    let parts =
-        Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms: alarmed, audit_broken };
+    let outgoing = outgoing::standings(&destinations);
+    let parts = Parts {
+        inbox,
+        vault,
+        reception,
+        studies,
+        registry,
+        link,
+        fetcher,
+        outgoing,
+        alarms: alarmed,
+        audit_broken,
+    };
     let (app, refused) = app(&config, &first, parts)?;
     let folders = doors.folders(&app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
@@ -131,6 +144,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tasks.spawn(audit::check(app.clone(), broken));
     folders.into_iter().for_each(|folder| drop(tasks.spawn(folder.watch())));
     doors.open(&app, making, &mut tasks);
+    outgoing::begin(&app, destinations, &mut tasks);
     let answering = app.clone();
     tasks.spawn(socket.serve(move |request| admin::answer(answering.clone(), request)));
     let (open, closed) = oneshot::channel();
@@ -291,6 +305,7 @@ struct Parts {
     registry: Registry,
     link: Link,
     fetcher: Fetcher,
+    outgoing: Standings,
     alarms: watch::Receiver<Alarms>,
     audit_broken: watch::Receiver<Option<Broken>>,
 }
@@ -314,7 +329,8 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         loinc: config.loinc()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
-    let Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms, audit_broken } = parts;
+    let Parts { inbox, vault, reception, studies, registry, link, fetcher, outgoing, alarms, audit_broken } =
+        parts;
     let deposits = Deposits::new(inbox.clone(), Arc::clone(&vault));
     let member = Arc::new(member);
     let app = App {
@@ -327,6 +343,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         registry,
         link,
         fetcher,
+        outgoing,
         alarms,
         anchored: audit::Anchored::default(),
         audit_broken,

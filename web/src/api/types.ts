@@ -548,6 +548,23 @@ interface SystemQuality {
   aspects: Record<QualityAspect, Score>;
 }
 
+/** A system that is told what concerns the hospital. */
+export interface OutRow {
+  name: string;
+  kind: 'mllp' | 'webhook';
+  taken: number;
+  waiting: number;
+  /** Events that it refused for good. */
+  aside: number;
+  /** Events that went before it could be told of them: there were too many. */
+  missed: number;
+  last: string | null;
+  /** Why the next event is not taken, and since when. */
+  trouble: { at: string; what: string } | null;
+  /** What was last set aside. */
+  wrong: { at: string; what: string } | null;
+}
+
 // ---- What the registry lists: GET /api/me/holdings ----
 
 export interface HoldingRow {

@@ -1,8 +1,8 @@
-/** What the systems of this hospital send, how it ended, and what was last wrong: for the hospital's IT. */
+/** What the systems of this hospital send, how it ended, which of them are told, and what was last wrong: for the hospital's IT. */
 
 import { Button, Table, Tag, type TableColumnsType } from 'antd';
 import { connections } from '../api/calls';
-import type { ConnectionRow } from '../api/types';
+import type { ConnectionRow, OutRow } from '../api/types';
 import { count, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Nothing, Shown } from '../shared/states';
@@ -20,9 +20,14 @@ export function Connections() {
       <header className="view-head"><h1>{words.title}</h1><Button onClick={list.reload}>{S.refresh}</Button></header>
       <p className="quiet">{words.help}</p>
       <Shown of={list}>
-        {({ items }) => (items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : <Rows items={items} />)}
+        {({ items, out }) => (
+          <>
+            {items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : <Rows items={items} />}
+            <p className="quiet">{words.review}</p>
+            {out.length > 0 && <Out rows={out} />}
+          </>
+        )}
       </Shown>
-      <p className="quiet">{words.review}</p>
     </section>
   );
 }
@@ -45,4 +50,29 @@ const COLUMNS: TableColumnsType<ConnectionRow> = [
   figure('came'), figure('indexed'), figure('applied'), figure('answered'), figure('review'), figure('refused'), figure('repeated'),
   { title: words.columns.last, render: (_, { last }) => dateTime(last) },
   { title: words.columns.wrong, render: (_, { wrong }) => (wrong === null ? <Tag>{words.fine}</Tag> : <>{dateTime(wrong.at)}<div>{wrong.what}</div></>) },
+];
+
+function Out({ rows }: { rows: OutRow[] }) {
+  return (
+    <>
+      <h2>{words.out.title}</h2>
+      <p className="quiet">{words.out.help}</p>
+      <Table<OutRow> size="small" rowKey="name" columns={OUT_COLUMNS} dataSource={rows} pagination={false} scroll={{ x: 'max-content' }} />
+    </>
+  );
+}
+
+const outFigure = (key: 'taken' | 'waiting' | 'aside' | 'missed') => (
+  { title: words.out.columns[key], dataIndex: key, align: 'right' as const, render: (value: number) => count(value) }
+);
+
+const said = (wrong: OutRow['wrong'], none: string) => (wrong === null ? <Tag>{none}</Tag> : <>{dateTime(wrong.at)}<div>{wrong.what}</div></>);
+
+const OUT_COLUMNS: TableColumnsType<OutRow> = [
+  { title: words.out.columns.name, render: (_, { name }) => <span className="code">{name}</span> },
+  { title: words.out.columns.kind, render: (_, { kind }) => words.out.kind[kind] },
+  outFigure('taken'), outFigure('waiting'), outFigure('aside'), outFigure('missed'),
+  { title: words.out.columns.last, render: (_, { last }) => dateTime(last) },
+  { title: words.out.columns.trouble, render: (_, { trouble }) => said(trouble, words.fine) },
+  { title: words.out.columns.wrong, render: (_, { wrong }) => said(wrong, words.fine) },
 ];

@@ -26,6 +26,7 @@ mod measure;
 mod messages;
 mod model;
 mod omission;
+mod outgoing;
 mod papers;
 mod passkeys;
 mod patients;

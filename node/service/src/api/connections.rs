@@ -1,5 +1,5 @@
-//! `GET /api/connections`, for the hospital's IT: through which doors its systems send, how all that came has ended, and what was last
-//! wrong. Nothing in it is of a patient. Not here: the messages that wait for a person: `yiqiao-node review`.
+//! `GET /api/connections`, for the hospital's IT: through which doors its systems send, how all that came has ended, which of them are
+//! told what concerns the hospital, and what was last wrong. Nothing in it is of a patient. Not here: the messages that wait for a person: `yiqiao-node review`.
 
 use axum::Router;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use yiqiao_node_core::connection::{self, Connection};
 
 use crate::api::front::Front;
 use crate::names::name_of;
+use crate::outgoing::{self, OutRow};
 
 pub(super) fn router() -> Router<Front> {
     Router::new().route("/api/connections", get(connections).fallback(method_not_allowed))
@@ -51,13 +52,16 @@ pub(crate) struct Wrong {
 #[derive(Serialize)]
 struct Connections {
     items: Vec<ConnectionRow>,
+    /// Systems that are told.
+    out: Vec<OutRow>,
 }
 
 async fn connections(State(front): State<Front>, who: SignedIn) -> Result<Json<Connections>, Problem> {
     who.must_be(&["it"])?;
     let all = front.app.inbox.ask(|_, view| connection::all(view)).await?;
     let zone = front.app.reception.zone();
-    Ok(Json(Connections { items: all.into_iter().map(|one| ConnectionRow::of(one, zone)).collect() }))
+    let items = all.into_iter().map(|one| ConnectionRow::of(one, zone)).collect();
+    Ok(Json(Connections { items, out: outgoing::rows(&front.app).await? }))
 }
 
 impl ConnectionRow {

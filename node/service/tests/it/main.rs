@@ -37,6 +37,7 @@ mod member;
 mod mllp;
 mod module;
 mod orthanc;
+mod outgoing;
 mod pages;
 mod passkeys;
 mod persons;

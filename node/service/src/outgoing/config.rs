@@ -1,0 +1,273 @@
+//! `[[out]]` of the configuration: which systems of the hospital are told, of what, and how.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use yiqiao_host::config::ConfigPath;
+use yiqiao_intake::charset::Charset;
+use yiqiao_node_core::outgoing::Kind;
+use yiqiao_proto::id::Code;
+
+use crate::limits::{OUT_MAX, SECRET_BYTES_MIN};
+use crate::names::{named, names_of};
+
+/// An `[[out]]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum OutConfig {
+    /// HL7 v2 over MLLP.
+    Mllp {
+        /// The system that is told.
+        name: String,
+        /// Where it listens: host and port.
+        address: String,
+        /// MSH-5.
+        #[serde(default)]
+        application: String,
+        /// MSH-6.
+        #[serde(default)]
+        facility: String,
+        /// In which set it is told.
+        #[serde(default = "utf8")]
+        charset: String,
+        /// Of what it is told; all that HL7 v2 has words for if it is left out.
+        #[serde(default)]
+        tells: Option<Vec<String>>,
+    },
+    /// JSON by HTTP.
+    Webhook {
+        /// The system that is told.
+        name: String,
+        /// Where it is posted.
+        url: String,
+        /// With what each is signed.
+        secret: Secret,
+        /// Certificates of those who vouch for the server, in PEM; those that the web trusts if it is left out.
+        #[serde(default)]
+        authorities: Option<ConfigPath>,
+        /// Of what it is told; everything if it is left out.
+        #[serde(default)]
+        tells: Option<Vec<String>>,
+    },
+}
+
+/// What signs; it is not printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// A system of the hospital that is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    pub(crate) name: Code,
+    /// Of what it is told.
+    pub(crate) kinds: BTreeSet<Kind>,
+    pub(crate) way: Way,
+}
+
+/// How it is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    Mllp(MllpOut),
+    Webhook(WebhookOut),
+}
+
+/// A system that takes HL7 v2.
+#[derive(Clone, Debug)]
+pub(crate) struct MllpOut {
+    /// Host and port.
+    pub(crate) address: String,
+    pub(crate) application: String,
+    pub(crate) facility: String,
+    pub(crate) charset: Charset,
+}
+
+/// A system that takes JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct WebhookOut {
+    pub(crate) url: String,
+    pub(crate) secret: Secret,
+    pub(crate) authorities: RootCerts,
+}
+
+impl Way {
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Mllp(_) => "mllp",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+}
+
+fn utf8() -> String {
+    "UTF-8".to_owned()
+}
+
+/// Kinds of which HL7 v2 has words.
+const IN_HL7: [Kind; 5] = [
+    Kind::ReferralArrived,
+    Kind::ReferralStep,
+    Kind::DocumentArrived,
+    Kind::DocumentOpened,
+    Kind::DocumentWithdrawn,
+];
+
+/// All destinations, each by a name of its own: its place is kept under that.
+pub(crate) fn destinations(sections: &[OutConfig]) -> anyhow::Result<Vec<Destination>> {
+    ensure!(sections.len() <= OUT_MAX, "the configuration has more than {OUT_MAX} `[[out]]`");
+    let all = sections.iter().map(OutConfig::destination).collect::<anyhow::Result<Vec<_>>>()?;
+    let names: BTreeSet<&Code> = all.iter().map(|to| &to.name).collect();
+    ensure!(names.len() == all.len(), "two `[[out]]` of the configuration have one name");
+    Ok(all)
+}
+
+impl OutConfig {
+    fn destination(&self) -> anyhow::Result<Destination> {
+        let (name, tells, words) = match self {
+            Self::Mllp { name, tells, .. } => (name, tells, IN_HL7.as_slice()),
+            Self::Webhook { name, tells, .. } => (name, tells, Kind::ALL),
+        };
+        let (name, way) = (code(name)?, self.way());
+        let way = way.with_context(|| format!("`[[out]]` of {name} in the configuration"))?;
+        let kinds = kinds(tells.as_deref(), words);
+        let kinds = kinds.with_context(|| format!("`out.tells` of {name} in the configuration"))?;
+        Ok(Destination { name, kinds, way })
+    }
+
+    fn way(&self) -> anyhow::Result<Way> {
+        Ok(match self {
+            Self::Mllp { address, application, facility, charset, .. } => Way::Mllp(MllpOut {
+                address: host_and_port(address)?.to_owned(),
+                application: application.clone(),
+                facility: facility.clone(),
+                charset: match Charset::named(charset) {
+                    Some(charset @ (Charset::Utf8 | Charset::Gb18030)) => charset,
+                    Some(Charset::Latin1 | Charset::Utf16Le | Charset::Utf16Be) | None => {
+                        bail!("`charset` is {charset}, neither UTF-8 nor GB18030")
+                    }
+                },
+            }),
+            Self::Webhook { url, secret, authorities, .. } => {
+                ensure!(is_safe(url), "`url`: https://…, or http:// to this machine itself");
+                let long = secret.expose().len() >= SECRET_BYTES_MIN;
+                ensure!(long, "`secret` has fewer than {SECRET_BYTES_MIN} bytes");
+                let authorities = authorities.as_ref().map(read_authorities).transpose()?;
+                let authorities = authorities.unwrap_or(RootCerts::WebPki);
+                Way::Webhook(WebhookOut { url: url.clone(), secret: secret.clone(), authorities })
+            }
+        })
+    }
+}
+
+fn code(name: &str) -> anyhow::Result<Code> {
+    Code::new(name).with_context(|| format!("`out.name` in the configuration is {name}"))
+}
+
+fn host_and_port(address: &str) -> anyhow::Result<&str> {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    let known = port.and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
+    ensure!(known, "`address` is {address}: a host and a port, such as 10.1.1.5:2575");
+    Ok(address)
+}
+
+fn kinds(written: Option<&[String]>, words: &[Kind]) -> anyhow::Result<BTreeSet<Kind>> {
+    let Some(written) = written else { return Ok(words.iter().copied().collect()) };
+    let kind =
+        |name: &String| named(words, name).with_context(|| format!("{name} is none of: {}", names_of(words)));
+    written.iter().map(kind).collect()
+}
+
+/// Numbers of patients go nowhere in the open but to this machine itself.
+fn is_safe(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
+fn read_authorities(path: &ConfigPath) -> anyhow::Result<RootCerts> {
+    let shown = path.as_path().display();
+    let pem = std::fs::read(path).with_context(|| format!("`authorities`: {shown}"))?;
+    let certificate = |item| if let Ok(PemItem::Certificate(one)) = item { Some(one) } else { None };
+    let all: Vec<Certificate<'static>> = parse_pem(&pem).filter_map(certificate).collect();
+    ensure!(!all.is_empty(), "`authorities`: {shown} has no certificate");
+    Ok(RootCerts::from(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Sections {
+        out: Vec<OutConfig>,
+    }
+
+    fn read(text: &str) -> anyhow::Result<Vec<Destination>> {
+        destinations(&toml::from_str::<Sections>(text)?.out)
+    }
+
+    fn webhook(url: &str, more: &str) -> String {
+        format!(
+            "[[out]]\nkind = \"webhook\"\nname = \"app\"\nurl = \"{url}\"\nsecret = \"0123456789abcdef\"\n{more}\n"
+        )
+    }
+
+    #[test]
+    fn a_destination_is_told_of_what_it_names_or_of_all_that_its_format_has_words_for() {
+        let mllp = "[[out]]\nkind = \"mllp\"\nname = \"his\"\naddress = \"127.0.0.1:2575\"\n";
+        let all = read(&(mllp.to_owned() + &webhook("https://app.example", ""))).unwrap();
+        assert_eq!((all[0].kinds.len(), all[1].kinds.len()), (IN_HL7.len(), Kind::ALL.len()));
+        let one = read(&format!("{mllp}tells = [\"document-opened\"]\ncharset = \"GBK\"")).unwrap();
+        let Way::Mllp(to) = &one[0].way else { panic!() };
+        assert_eq!((one[0].kinds.first(), to.charset), (Some(&Kind::DocumentOpened), Charset::Gb18030));
+        let wrong = format!("{:#}", read(&format!("{mllp}tells = [\"consent-changed\"]")).unwrap_err());
+        assert!(wrong.contains("his") && wrong.contains("document-withdrawn"), "{wrong}");
+        assert!(read(&format!("{mllp}charset = \"UTF-16\"")).is_err());
+        assert!(read(&(mllp.to_owned() + mllp)).unwrap_err().to_string().contains("one name"));
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in ["10.1.1.5:2575", "his.hospital:2575", "[::1]:2575"] {
+            assert!(host_and_port(good).is_ok(), "{good}");
+        }
+        for bad in ["10.1.1.5", ":2575", "his:0", "his:port", "his:70000"] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_is_reached_by_tls_unless_it_is_on_this_machine() {
+        for safe in ["https://app.example/x", "http://localhost:9/x", "http://127.0.0.1/", "http://[::1]:8/"]
+        {
+            assert!(read(&webhook(safe, "")).is_ok(), "{safe}");
+        }
+        for unsafe_url in
+            ["http://app.example/", "http://127.0.0.1.example/", "http://localhost@app.example/", "ftp://x"]
+        {
+            assert!(read(&webhook(unsafe_url, "")).is_err(), "{unsafe_url}");
+        }
+        let known = read(&webhook("https://app.example", "")).unwrap();
+        assert!(!format!("{known:?}").contains("0123456789abcdef"));
+        let short = webhook("https://app.example", "").replace("0123456789abcdef", "short");
+        assert!(format!("{:#}", read(&short).unwrap_err()).contains("secret"));
+    }
+}
