@@ -1,7 +1,9 @@
-//! Bytes to text and back: UTF-8, GB18030 (with GBK and GB2312), ISO 8859-1 and UTF-16.
+//! Bytes to text and back: UTF-8, GB18030 (with GBK and GB2312), ISO 2022, ISO 8859-1 and UTF-16.
 //!
 //! A declared set is believed only if the bytes agree; what was guessed is flagged. The original bytes stay with the
 //! caller: nothing here is the record.
+
+mod iso2022;
 
 use encoding_rs::GB18030;
 
@@ -14,6 +16,8 @@ pub enum Charset {
     Utf8,
     /// GB18030, of which GBK and GB2312 are parts.
     Gb18030,
+    /// ISO 2022: sets that escape sequences name.
+    Iso2022,
     /// ISO 8859-1.
     Latin1,
     /// UTF-16, little end first.
@@ -40,6 +44,9 @@ impl Charset {
             "unicodeutf8" | "utf8" | "ascii" | "usascii" => Some(Self::Utf8),
             "gb18030" | "gb180302000" | "gb180302005" | "gb180302022" | "gbk" | "gb2312" | "cp936"
             | "gb231280" => Some(Self::Gb18030),
+            // Of table 0211, and as senders write them; what is behind the escape sequences says which.
+            "iso2022" | "iso20221994" | "iso2022cn" | "iso2022jp" | "iso2022ir58" | "iso2022ir87"
+            | "isoir14" | "isoir58" | "isoir87" | "isoir159" | "ksx1001" => Some(Self::Iso2022),
             "88591" | "iso88591" | "latin1" | "windows1252" => Some(Self::Latin1),
             "utf16" | "utf16le" | "unicodeutf16" => Some(Self::Utf16Le),
             "utf16be" => Some(Self::Utf16Be),
@@ -63,6 +70,7 @@ impl Charset {
         match self {
             Self::Utf8 => text.as_bytes().to_vec(),
             Self::Gb18030 => GB18030.encode(text).0.into_owned(),
+            Self::Iso2022 => iso2022::encode(text),
             Self::Latin1 => text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect(),
             Self::Utf16Le => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             Self::Utf16Be => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
@@ -83,6 +91,10 @@ pub fn decode(bytes: &[u8], declared: Option<&str>, flags: &mut Flags) -> Text {
     }
     let declared = declared.and_then(Charset::named);
     let without_mark = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    if let Some(text) = iso2022::decode(without_mark) {
+        flags.raise_if(declared != Some(Charset::Iso2022), Flag::CharsetGuessed);
+        return Text { text, charset: Charset::Iso2022 };
+    }
     if let Ok(text) = core::str::from_utf8(without_mark) {
         if declared == Some(Charset::Gb18030) && reads_better_as_gb18030(text) {
             return Text {
@@ -184,6 +196,17 @@ mod tests {
         assert_eq!(decoded(&chinese, Some("GB 18030-2000")), ("李四".to_owned(), Charset::Gb18030, false));
         assert_eq!(decoded("李四".as_bytes(), Some("GBK")), ("李四".to_owned(), Charset::Utf8, true));
         assert_eq!(decoded(b"plain", Some("GBK")), ("plain".to_owned(), Charset::Utf8, false));
+    }
+
+    #[test]
+    fn iso_2022_is_told_by_its_escape_sequences_and_believed_only_with_them() {
+        let bytes = Charset::Iso2022.encode("PID|张三");
+        assert_eq!(decoded(&bytes, Some("ISO IR58")), ("PID|张三".to_owned(), Charset::Iso2022, false));
+        assert_eq!(decoded(&bytes, Some("UNICODE UTF-8")), ("PID|张三".to_owned(), Charset::Iso2022, true));
+        let bare = Charset::Gb18030.encode("PID|张三");
+        assert_eq!(decoded(&bare, Some("ISO IR58")), ("PID|张三".to_owned(), Charset::Gb18030, true));
+        assert_eq!(decoded("PID|张三".as_bytes(), Some("ISO IR58")).1, Charset::Utf8);
+        assert_eq!(decoded(b"PID|\x1BE|", None), ("PID|\u{1b}E|".to_owned(), Charset::Utf8, false));
     }
 
     #[test]

@@ -56,11 +56,19 @@ fn meaning(name: &str, delimiters: Delimiters) -> Option<String> {
         "P" | "L" => delimiter(delimiters.truncation),
         // Highlighting says nothing; a switch of character set is void in text that is decoded already.
         "H" | "N" => Some(String::new()),
+        _ if switches(name) => Some(String::new()),
         _ => match name.strip_prefix('.') {
             Some(command) => formatting(command),
             None => hexadecimal(name.strip_prefix('X')?),
         },
     }
+}
+
+/// `\Cxxyy\` and `\Mxxyyzz\`: another set from here on (2.9.2).
+fn switches(name: &str) -> bool {
+    let digits = |rest: &str| rest.bytes().all(|digit| digit.is_ascii_hexdigit());
+    name.strip_prefix('C').is_some_and(|rest| rest.len() == 4 && digits(rest))
+        || name.strip_prefix('M').is_some_and(|rest| [4, 6].contains(&rest.len()) && digits(rest))
 }
 
 fn formatting(command: &str) -> Option<String> {
@@ -122,6 +130,7 @@ mod tests {
         assert_eq!(decoded(r"杭州市\T\西湖区"), "杭州市&西湖区");
         assert_eq!(decoded(r"一\.br\二\.sp2\三\.sk3\四\H\五\N\"), "一\n二\n\n三   四五");
         assert_eq!(decoded(r"\X0D\\XE5BCA0\\XD5C5\"), "\r张张");
+        assert_eq!(decoded(r"\M242941\张\C2842\ \C28\ \Cough\"), r"张 \C28\ \Cough\");
     }
 
     #[test]

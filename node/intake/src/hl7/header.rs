@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use crate::charset::{self, Charset, Text};
 use crate::flag::Flags;
-use crate::hl7::message::{Delimiters, Segment};
-use crate::limits::ECHO_CHARS_MAX;
+use crate::hl7::message::{Delimiters, Part, Segment};
+use crate::limits::{ECHO_CHARS_MAX, REPETITIONS_MAX};
 
 /// What the header of a message says. Empty where it says nothing. All values are unescaped, none is patient data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +140,8 @@ fn header_text(message: &[u8]) -> Text {
     charset::decode(message.get(line).unwrap_or(&[]), declared.as_deref(), &mut unused)
 }
 
-/// MSH-18, read before the set is known: header names are ASCII in all sets but UTF-16, which shows itself.
+/// MSH-18, read before the set is known: header names are ASCII in all sets but UTF-16, which shows itself. Of several sets one that
+/// escape sequences name, else the first.
 fn declared_charset(message: &[u8]) -> Option<String> {
     if Charset::detect_utf16(message).is_some() {
         return None;
@@ -148,7 +149,14 @@ fn declared_charset(message: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(message.get(first_line(message))?);
     let line = line.trim_start_matches(['\u{b}', '\u{feff}', ' ', '\r', '\n', '\t']);
     let delimiters = Delimiters::read(line).ok()?;
-    Segment::of_line(line, delimiters)?.field(18).once().some()
+    let named: Vec<String> = Segment::of_line(line, delimiters)?
+        .field(18)
+        .repetitions()
+        .take(REPETITIONS_MAX)
+        .filter_map(Part::some)
+        .collect();
+    let switched = named.iter().find(|name| Charset::named(name) == Some(Charset::Iso2022));
+    switched.or(named.first()).cloned()
 }
 
 fn first_line(message: &[u8]) -> Range<usize> {

@@ -158,7 +158,7 @@ impl OutConfig {
                 facility: facility.clone(),
                 charset: match Charset::named(charset) {
                     Some(charset @ (Charset::Utf8 | Charset::Gb18030)) => charset,
-                    Some(Charset::Latin1 | Charset::Utf16Le | Charset::Utf16Be) | None => {
+                    Some(Charset::Iso2022 | Charset::Latin1 | Charset::Utf16Le | Charset::Utf16Be) | None => {
                         bail!("`charset` is {charset}, neither UTF-8 nor GB18030")
                     }
                 },
