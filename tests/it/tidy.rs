@@ -40,6 +40,8 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`[[table]]`", "node/service/src/config.rs", "pub(crate) struct TableConfig {"),
     ("`[[door]]` for DICOM", "node/service/src/config.rs", "    Dicom {"),
     ("`[[out]]` for MLLP", "node/service/src/outgoing/config.rs", "    Mllp {"),
+    ("`tls` of `[[door]]`", "node/service/src/tls.rs", "pub(crate) struct DoorTls {"),
+    ("`tls` of `[[out]]`", "node/service/src/tls.rs", "pub(crate) struct OutTls {"),
     ("`[[out]]` for webhooks", "node/service/src/outgoing/config.rs", "    Webhook {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
     ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),

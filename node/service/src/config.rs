@@ -31,6 +31,7 @@ use yiqiao_terms::mark::Recognised;
 use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, STUDY_QUIET, TABLES_MAX};
 use crate::names::{named, names_of};
 use crate::outgoing::config::{Destination, OutConfig, destinations};
+use crate::tls::{Acceptor, DoorTls};
 
 /// What `node.toml` says.
 #[derive(Debug, Deserialize)]
@@ -156,6 +157,9 @@ pub(crate) enum DoorConfig {
         /// Who may connect; anybody if it is left out: MLLP has no login.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         senders: Vec<IpAddr>,
+        /// By TLS; in the open if it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<DoorTls>,
     },
     /// Files that a system puts into a folder.
     Folder {
@@ -237,6 +241,7 @@ pub(crate) struct MllpDoor {
     pub(crate) system: Code,
     pub(crate) listen: SocketAddr,
     pub(crate) senders: Vec<IpAddr>,
+    pub(crate) tls: Option<Acceptor>,
 }
 
 /// A `[[table]]` section.
@@ -406,9 +411,14 @@ impl Config {
     pub(crate) fn mllp_doors(&self) -> anyhow::Result<Vec<MllpDoor>> {
         ensure!(self.doors.len() <= DOORS_MAX, "the configuration has more than {DOORS_MAX} doors");
         let door = |door: &DoorConfig| {
-            let DoorConfig::Mllp { system, listen, senders } = door else { return None };
-            let (listen, senders) = (*listen, senders.clone());
-            Some(system_of_door(system).map(|system| MllpDoor { system, listen, senders }))
+            let DoorConfig::Mllp { system, listen, senders, tls } = door else { return None };
+            Some((|| {
+                let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose();
+                let tls = acceptor
+                    .with_context(|| format!("`tls` of the door of {system} in the configuration"))?;
+                let (system, listen, senders) = (system_of_door(system)?, *listen, senders.clone());
+                Ok(MllpDoor { system, listen, senders, tls })
+            })())
         };
         self.doors.iter().filter_map(door).collect()
     }

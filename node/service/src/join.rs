@@ -143,6 +143,7 @@ fn config(join: &Join, region: &Code, code: &Code) -> anyhow::Result<String> {
         system: mllp.system.to_string(),
         listen: mllp.listen,
         senders: Vec::new(),
+        tls: None,
     };
     Ok(toml::to_string(&ConfigFile {
         region: region.as_str(),

@@ -7,7 +7,7 @@
 //! | durable state | [`ledger`], [`vault`], [`sweep`] |
 //! | what the machine wants done | [`effects`]; what people ask of the registry: [`registry`]; calls: [`members`]; documents of others: [`fetch`] |
 //! | what other members ask | [`peers`], [`pulls`] |
-//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`], [`folders`], [`dicom`], `api/intake.rs`; old records: [`backfill`] |
+//! | messages of the hospital's systems | [`reception`]; doors: [`mllp`] ([`tls`]), [`folders`], [`dicom`], `api/intake.rs`; old records: [`backfill`] |
 //! | what the hospital's systems are told | [`outgoing`]; patients: [`gateway`]; posting: [`post`] |
 //! | HTTP | [`api`]; FHIR R4: [`fhir`]; what routes work with: [`app`]; the bytes of documents: [`content`] |
 //! | commands of the administrator | [`cli`], answered by [`admin`]; what items of systems are: [`dictionary`]; what proves an access: [`evidence`]; a new node: [`join`]; its next keys: [`renewal`] |
@@ -47,6 +47,7 @@ mod renewal;
 mod sequencer;
 mod serve;
 mod sweep;
+mod tls;
 mod vault;
 mod waiters;
 

@@ -1,4 +1,4 @@
-//! The door for HL7 v2 over MLLP: frames in, acknowledgements out, one connection's messages in order.
+//! The door for HL7 v2 over MLLP, behind TLS if it is configured: frames in, acknowledgements out, one connection's messages in order.
 //!
 //! A frame has one answer. Where it holds several messages, it says the worst that became of one; what was taken of them
 //! is known again when the frame is sent again.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -49,7 +49,7 @@ impl Mllp {
                 Ok((stream, from)) if door.lets_in(from.ip()) => {
                     let door = Arc::clone(&door);
                     connections.spawn(async move {
-                        door.attend(stream).await;
+                        door.greet(stream).await;
                         drop(place);
                     });
                 }
@@ -68,12 +68,24 @@ impl Mllp {
         self.door.senders.is_empty() || self.door.senders.contains(&from.to_canonical())
     }
 
-    async fn attend(&self, mut stream: TcpStream) {
+    /// Attends to a sender, behind TLS if the door has it.
+    async fn greet(&self, stream: TcpStream) {
+        // Small answers are not to wait for more.
+        stream.set_nodelay(true).ok();
+        let Some(acceptor) = &self.door.tls else { return self.attend(stream).await };
+        match timeout(MLLP_STALL, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.attend(stream).await,
+            Ok(Err(error)) => {
+                tracing::warn!(system = %self.door.system, %error, "a sender does not come by TLS");
+            }
+            Err(_) => tracing::warn!(system = %self.door.system, "a sender does not come by TLS in time"),
+        }
+    }
+
+    async fn attend(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut decoder = Decoder::new(MESSAGE_BYTES_MAX);
         let mut bytes = vec![0; MLLP_READ_BYTES];
         let mut stray = 0;
-        // Small answers are not to wait for more.
-        stream.set_nodelay(true).ok();
         loop {
             let patience = if decoder.is_within() { MLLP_STALL } else { MLLP_IDLE };
             let Some(read) = self.read(&mut stream, &mut bytes, patience).await else { break };
@@ -98,7 +110,12 @@ impl Mllp {
     }
 
     /// The next bytes; nothing at the end, or if they do not come in time.
-    async fn read(&self, stream: &mut TcpStream, bytes: &mut [u8], patience: Duration) -> Option<usize> {
+    async fn read(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        bytes: &mut [u8],
+        patience: Duration,
+    ) -> Option<usize> {
         match timeout(patience, stream.read(bytes)).await {
             Ok(Ok(read)) => Some(read).filter(|read| *read > 0),
             Ok(Err(_)) | Err(_) => None,
@@ -106,9 +123,15 @@ impl Mllp {
     }
 
     /// Whether the sender took the answer.
-    async fn write(&self, stream: &mut TcpStream, answer: Option<Vec<u8>>) -> bool {
+    async fn write(&self, stream: &mut (impl AsyncWrite + Unpin), answer: Option<Vec<u8>>) -> bool {
         let Some(answer) = answer else { return true };
-        matches!(timeout(MLLP_STALL, stream.write_all(&mllp::encode(&answer))).await, Ok(Ok(())))
+        let frame = mllp::encode(&answer);
+        let written = async {
+            stream.write_all(&frame).await?;
+            // TLS keeps what it has not been told to send.
+            stream.flush().await
+        };
+        matches!(timeout(MLLP_STALL, written).await, Ok(Ok(())))
     }
 
     /// Takes the messages of a frame; the acknowledgement, if the sender wants one.

@@ -14,6 +14,7 @@ use yiqiao_proto::id::Code;
 
 use crate::limits::{OUT_MAX, SECRET_BYTES_MIN};
 use crate::names::{named, names_of};
+use crate::tls::{Connector, OutTls};
 
 /// An `[[out]]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +35,9 @@ pub(crate) enum OutConfig {
         /// In which set it is told.
         #[serde(default = "utf8")]
         charset: String,
+        /// By TLS; in the open if it is left out.
+        #[serde(default)]
+        tls: Option<OutTls>,
         /// Of what it is told; all that HL7 v2 has words for if it is left out.
         #[serde(default)]
         tells: Option<Vec<String>>,
@@ -96,6 +100,7 @@ pub(crate) struct MllpOut {
     pub(crate) application: String,
     pub(crate) facility: String,
     pub(crate) charset: Charset,
+    pub(crate) tls: Option<Connector>,
 }
 
 /// A system that takes JSON.
@@ -152,7 +157,8 @@ impl OutConfig {
 
     fn way(&self) -> anyhow::Result<Way> {
         Ok(match self {
-            Self::Mllp { address, application, facility, charset, .. } => Way::Mllp(MllpOut {
+            Self::Mllp { address, application, facility, charset, tls, .. } => Way::Mllp(MllpOut {
+                tls: tls.as_ref().map(|tls| tls.connector(host_of(address))).transpose()?,
                 address: host_and_port(address)?.to_owned(),
                 application: application.clone(),
                 facility: facility.clone(),
@@ -184,6 +190,11 @@ fn host_and_port(address: &str) -> anyhow::Result<&str> {
     let known = port.and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
     ensure!(known, "`address` is {address}: a host and a port, such as 10.1.1.5:2575");
     Ok(address)
+}
+
+/// As a certificate names it.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']'])
 }
 
 fn kinds(written: Option<&[String]>, words: &[Kind]) -> anyhow::Result<BTreeSet<Kind>> {
