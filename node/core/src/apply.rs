@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// Does what follows from a record.
+#[expect(clippy::too_many_lines, reason = "one arm for each record, and nothing else")]
 pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
     let at = record.at;
     match record.record.as_ref().ok_or_else(damaged)? {

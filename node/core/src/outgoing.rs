@@ -166,7 +166,7 @@ pub fn next(destination: &Code, kinds: &BTreeSet<Kind>, view: &View) -> Result<N
     let slots: Vec<_> = (first..=last).map(state::outgoing).collect();
     view.need(&slots)?;
     for (number, slot) in (first..=last).zip(&slots) {
-        let event = read(number, view.get(slot)?)?;
+        let event = read(number, &view.get(slot)?)?;
         if kinds.contains(&event.kind) {
             return Ok(Next::Event(Box::new(event)));
         }
@@ -193,7 +193,7 @@ pub fn position(destination: &Code, view: &View) -> Result<Option<Position>, Fau
     }))
 }
 
-fn read(number: u64, kept: Outgoing) -> Result<Event, Fault> {
+fn read(number: u64, kept: &Outgoing) -> Result<Event, Fault> {
     let kind = Kind::ALL.iter().copied().find(|kind| *kind as u32 == kept.kind).ok_or_else(damaged)?;
     let member = || Code::new(kept.member.as_str()).map_err(|_| damaged());
     let of = match kind {
@@ -275,7 +275,7 @@ pub(crate) fn add_step(
     let kind = if facts.act == ReferralAct::Send { Kind::ReferralArrived } else { Kind::ReferralStep };
     let (subject, member) = (referral.subject.clone(), referring.to_string());
     let (id, act) = (facts.referral.as_bytes().to_vec(), facts.act.number());
-    add(Outgoing { kind: kind as u32, subject, member, id, act, at }, view)
+    add(&Outgoing { kind: kind as u32, subject, member, id, act, at }, view)
 }
 
 /// Something has happened to a document of another hospital. Before it is known whose it is here, nobody is told.
@@ -286,7 +286,7 @@ pub(crate) fn add_document(kind: Kind, copy: &Copy, at: i64, view: &mut View) ->
     let listed = listed_of(copy)?;
     let (subject, member) = (copy.subject.clone(), listed.holder.to_string());
     let id = listed.entry_id.as_bytes().to_vec();
-    add(Outgoing { kind: kind as u32, subject, member, id, act: 0, at }, view)
+    add(&Outgoing { kind: kind as u32, subject, member, id, act: 0, at }, view)
 }
 
 /// Asks at once for what is read of the patients of many heads.
@@ -327,7 +327,7 @@ pub(crate) fn add_consent(change: &HeadChange, log_id: &str, at: i64, view: &mut
         let event = Outgoing { kind: Kind::ConsentChanged as u32, subject, at, ..Outgoing::default() };
         // A patient of several tokens says everything once for each of them (C-10).
         if newest(view)?.as_ref() != Some(&event) {
-            add(event, view)?;
+            add(&event, view)?;
         }
     }
     Ok(())
@@ -352,7 +352,7 @@ fn newest(view: &View) -> Result<Option<Outgoing>, Fault> {
 }
 
 /// Whether anybody is told or not: with nobody to take them the oldest go.
-fn add(event: Outgoing, view: &mut View) -> Result<(), Fault> {
+fn add(event: &Outgoing, view: &mut View) -> Result<(), Fault> {
     let slot = state::outgoing_line();
     let mut line = view.get(&slot)?;
     line.tail += 1;
@@ -360,7 +360,7 @@ fn add(event: Outgoing, view: &mut View) -> Result<(), Fault> {
         line.head += 1;
         view.remove(&state::outgoing(line.head));
     }
-    view.put(&state::outgoing(line.tail), &event);
+    view.put(&state::outgoing(line.tail), event);
     view.put(&slot, &line);
     Ok(())
 }

@@ -45,7 +45,7 @@ use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::{LISTS_EVERY, LISTS_RETRY};
 use crate::members::{self, Members, peers_of};
 use crate::mllp::Mllp;
-use crate::outgoing::{self, Standings};
+use crate::outgoing;
 use crate::peers::Peers;
 use crate::reception::Reception;
 use crate::registry::Registry;
@@ -76,8 +76,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // What another process holds, or a typing error, is found before anything is changed.
     let (zone, listen, tables) = (config.zone()?, config.listen()?, config.tables()?);
     let destinations = config.destinations()?;
-    let listener = bind(&config.http).await?;
-    let doors = Doors::bind(&config).await?;
+    let (listener, doors) = (bind(&config.http).await?, Doors::bind(&config).await?);
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
     tracing::info!(records = ledger.records(), "the journal is open");
@@ -103,19 +102,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (studies, making) = doors.studies(&data, AtRest::new(&at_rest), &inbox, &reception, &vault)?;
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let (broken, audit_broken) = watch::channel(None);
-    let outgoing = outgoing::standings(&destinations);
-    let parts = Parts {
-        inbox,
-        vault,
-        reception,
-        studies,
-        registry,
-        link,
-        fetcher,
-        outgoing,
-        alarms: alarmed,
-        audit_broken,
-    };
+    let parts =
+        Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms: alarmed, audit_broken };
     let (app, refused) = app(&config, &first, parts)?;
     let folders = doors.folders(&app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
@@ -305,7 +293,6 @@ struct Parts {
     registry: Registry,
     link: Link,
     fetcher: Fetcher,
-    outgoing: Standings,
     alarms: watch::Receiver<Alarms>,
     audit_broken: watch::Receiver<Option<Broken>>,
 }
@@ -329,10 +316,10 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         loinc: config.loinc()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
-    let Parts { inbox, vault, reception, studies, registry, link, fetcher, outgoing, alarms, audit_broken } =
-        parts;
+    let Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms, audit_broken } = parts;
     let deposits = Deposits::new(inbox.clone(), Arc::clone(&vault));
     let member = Arc::new(member);
+    let outgoing = outgoing::standings(&config.destinations()?);
     let app = App {
         member,
         inbox,

@@ -1,6 +1,6 @@
 //! What the hospital's own systems are told, each from its own place in one list (O-1, O-2).
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 

@@ -24,7 +24,6 @@ use yiqiao_proto::form::{FormPerson, ReferralForm};
 use yiqiao_proto::id::{Code, EntryId, ReferralId, Subject};
 use yiqiao_proto::person::IdentifierKind;
 use yiqiao_proto::phi::Phi;
-use yiqiao_proto::referral::{Side, side_of};
 
 use crate::api::own_number;
 use crate::app::App;
@@ -258,14 +257,19 @@ fn clinical_texts(form: &ReferralForm) -> Vec<(&'static str, Phi<String>)> {
 }
 
 fn turn(kind: Kind, act: ReferralAct) -> Turn {
+    if kind == Kind::ReferralArrived {
+        return Turn::Arrived;
+    }
     match act {
-        _ if kind == Kind::ReferralArrived => Turn::Arrived,
         ReferralAct::Cancel => Turn::CalledBack,
-        ReferralAct::Expire => Turn::WentOn,
+        ReferralAct::Send | ReferralAct::Close | ReferralAct::Expire => Turn::WentOn,
         ReferralAct::Decline | ReferralAct::Redirect => Turn::Answered("R"),
         ReferralAct::Receive => Turn::Answered("P"),
-        _ if side_of(act) == Side::Receiving => Turn::Answered("A"),
-        _ => Turn::WentOn,
+        ReferralAct::Accept
+        | ReferralAct::Book
+        | ReferralAct::Arrive
+        | ReferralAct::Admit
+        | ReferralAct::Answer => Turn::Answered("A"),
     }
 }
 
@@ -292,7 +296,11 @@ async fn document(
                 Err(none) => return Ok(none),
             }
         }
-        _ => Told::Here,
+        Kind::DocumentArrived
+        | Kind::DocumentOpened
+        | Kind::ReferralArrived
+        | Kind::ReferralStep
+        | Kind::ConsentChanged => Told::Here,
     };
     if !matches!(what, Told::Content(..)) {
         write_down(app, name, Some(subject)).await?;

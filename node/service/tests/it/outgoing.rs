@@ -202,13 +202,17 @@ async fn o1_o2_o3_systems_are_told_of_a_referral_and_its_documents_though_one_is
         assert_eq!(told["patient"], "C7700012345", "{told}");
     }
     assert!(kinds.iter().any(|kind| kind == "document-arrived"), "{kinds:?}");
+    is_shown(&to, &given).await;
+}
 
-    let it = Person::with_account(&to, "it", "it", None).await;
+/// What people see of the three, and of whom nothing.
+async fn is_shown(to: &Node, given: &Person) {
+    let it = Person::with_account(to, "it", "it", None).await;
     let shown = it.get("/api/connections").await["out"].to_string();
     assert!(!shown.contains("陈") && !shown.contains("C77000"), "{shown}");
-    let gone = out(&to, "gone").await;
+    let gone = out(to, "gone").await;
     assert!(gone["trouble"]["what"].is_string() && gone["taken"] == 0, "{gone}");
-    assert!(out(&to, "his").await["taken"].as_u64() >= Some(3));
+    assert!(out(to, "his").await["taken"].as_u64() >= Some(3));
     let said = to.does(&["status"]).await;
     assert!(
         said.contains("out           gone by mllp: 0 taken, last -; ") && said.contains("not taken since"),
