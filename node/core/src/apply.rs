@@ -13,7 +13,8 @@ use crate::state::{
 };
 use crate::{
     again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder,
-    inform, lost, omission, outgoing, pairs, paper, passkey, quality, queue, register, said, seal, sight, step, words,
+    inform, lost, omission, outgoing, pairs, paper, passkey, quality, queue, register, said, seal, sight,
+    step, words,
 };
 
 /// Does what follows from a record.

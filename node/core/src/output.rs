@@ -1,7 +1,7 @@
 //! What the machine gives back: answers, refusals, and what the driver is to do.
 
 use yiqiao_proto::access::Person;
-use yiqiao_proto::calls::{AlarmNotice, QualityNotice, LoggedEvent, Refusal};
+use yiqiao_proto::calls::{AlarmNotice, LoggedEvent, QualityNotice, Refusal};
 use yiqiao_proto::codes::Agreement;
 use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directory::ListError;
