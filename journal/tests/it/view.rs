@@ -36,7 +36,7 @@ fn store() -> Store {
 }
 
 fn region() -> Code {
-    Code::new("qiaozhou").unwrap()
+    Code::new("qiaozhou").expect("a code")
 }
 
 #[test]

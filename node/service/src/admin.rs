@@ -439,7 +439,8 @@ fn tokens_line(app: &App, (until, patients): (Timestamp, usize)) -> TokensLine {
     TokensLine { until: app.reception.zone().show(until), patients: count(patients) }
 }
 
-async fn status(app: &App) -> Result<Status, String> {
+/// What the machine says of itself now.
+async fn standing(app: &App) -> Result<Standing, String> {
     let asked: Vec<Code> = systems(app).map_err(sentence)?.into_iter().collect();
     let organisation = app.member.code.clone();
     let at = app.clock().now();
@@ -464,7 +465,11 @@ async fn status(app: &App) -> Result<Status, String> {
             is_member: directory.member(&organisation).is_some_and(|member| !member.suspended),
         })
     });
-    let standing = now.await.map_err(sentence)?;
+    now.await.map_err(sentence)
+}
+
+async fn status(app: &App) -> Result<Status, String> {
+    let standing = standing(app).await?;
     let exchange = exchange(app, &standing);
     let Standing {
         depth,

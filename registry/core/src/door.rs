@@ -115,12 +115,7 @@ pub fn read(
             }
             Input::Prove { member: member(), sizes }
         }
-        Method::Evidence => {
-            let EvidenceRequest { release, emergency } = call(request)?;
-            let release = Digest::read("evidence_request.release", &release).map_err(CallFault::Evidence)?;
-            let emergency = access::read_events(&emergency).map_err(CallFault::Evidence)?;
-            Input::Evidence { member: member(), release, emergency }
-        }
+        Method::Evidence => evidence(member(), &call(request)?).map_err(CallFault::Evidence)?,
         Method::Anchors => Input::Anchors { member: member(), after: call::<AnchorsRequest>(request)?.after },
         Method::Recall => Input::Recall { member: member(), from: call::<RecallRequest>(request)?.from },
         Method::Holdings => {
@@ -140,6 +135,13 @@ pub fn read(
         | Method::Check
         | Method::Persons => return Err(CallFault::Method { number: method as u16 }),
     }))
+}
+
+/// Of which release evidence is asked for, and which events of an emergency it cites.
+fn evidence(member: Code, request: &EvidenceRequest) -> Result<Input, DecodeError> {
+    let release = Digest::read("evidence_request.release", &request.release)?;
+    let emergency = access::read_events(&request.emergency)?;
+    Ok(Input::Evidence { member, release, emergency })
 }
 
 /// Why a call is refused before the machine sees it. Its message is for the registry's operator; the member gets code and clause.
