@@ -385,7 +385,7 @@ fn s1_the_reserved_suite_is_not_read() {
 #[test]
 fn h1_methods_and_refusals_are_known_by_their_numbers() {
     let known: Vec<u16> = (0..=u16::MAX).filter(|number| Method::try_from(*number).is_ok()).collect();
-    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 23, 40, 41, 60, 61, 62, 63, 80, 90]);
+    assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 23, 40, 41, 60, 61, 62, 63, 80, 90, 130]);
     for number in known {
         assert_eq!(Method::try_from(number).unwrap() as u16, number);
     }
