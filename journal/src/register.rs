@@ -188,7 +188,7 @@ impl Slot {
     fn read(slot: &[u8], seed: u32) -> Self {
         match Value::decode(slot, seed) {
             Some(value) => Self::Good(value),
-            None if slot.len() == SLOT_BYTES && slot.iter().all(|byte| *byte == 0) => Self::Empty,
+            None if slot == [0; SLOT_BYTES] => Self::Empty,
             None => Self::Damaged,
         }
     }

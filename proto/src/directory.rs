@@ -18,6 +18,8 @@ pub struct Directory(Arc<Known>);
 struct Known {
     list: MemberList,
     payload_hash: Digest,
+    /// Marks of codes, ascending, with the places of the members: every call asks for one, and the codes lie far apart in memory.
+    by_mark: Vec<(u64, usize)>,
     /// Key id to the places of its member and of the key.
     signing: BTreeMap<KeyId, (usize, usize)>,
     /// Peer id to the place of its member, of those that are not suspended.
@@ -95,8 +97,11 @@ impl Directory {
 
     /// The member with this code.
     pub fn member(&self, code: &Code) -> Option<&Member> {
-        let at = self.0.list.members.binary_search_by(|member| member.code.cmp(code)).ok()?;
-        self.0.list.members.get(at)
+        let Known { list, by_mark, .. } = &*self.0;
+        let mark = mark_of(code);
+        let from = by_mark.partition_point(|(of, _)| *of < mark);
+        let same = by_mark.get(from..)?.iter().take_while(|(of, _)| *of == mark);
+        same.filter_map(|(_, at)| list.members.get(*at)).find(|member| member.code == *code)
     }
 
     /// The member to which a libp2p identity belongs, unless it is suspended.
@@ -161,8 +166,11 @@ impl Directory {
                 peers.entry(transport.peer_id.clone()).or_insert(at);
             }
         }
+        let marks = list.members.iter().map(|member| mark_of(&member.code)).zip(0..);
+        let mut by_mark: Vec<(u64, usize)> = marks.collect();
+        by_mark.sort_unstable();
         let checkpoint_keys = checkpoint_keys(&list);
-        Self(Arc::new(Known { list, payload_hash, signing, peers, checkpoint_keys }))
+        Self(Arc::new(Known { list, payload_hash, by_mark, signing, peers, checkpoint_keys }))
     }
 }
 
@@ -252,6 +260,12 @@ impl From<DecodeError> for ListError {
     fn from(error: DecodeError) -> Self {
         Self::Envelope(error.into())
     }
+}
+
+/// A number by which a code is found (FNV-1a); others may have the same.
+fn mark_of(code: &Code) -> u64 {
+    let step = |mark: u64, byte: u8| (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    code.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 fn checkpoint_keys(list: &MemberList) -> Vec<PublicKey> {
