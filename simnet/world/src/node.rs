@@ -182,7 +182,9 @@ impl Node {
     pub(crate) fn start(&mut self, hub: &mut Hub) -> Result<(), String> {
         let mut ledger = Ledger::open(&mut self.volume)?;
         let mut machine = self.fresh();
-        let records = ledger.bring_up(&mut machine)?;
+        let (records, broken) = ledger.bring_up(&mut machine)?;
+        // The power may have gone when a record was durable and nobody knew it yet.
+        broken.iter().for_each(|broken| hub.oracle.breaks(self.who, broken));
         self.sweep(hub, &ledger);
         hub.note(self.who, format_args!("start records {records}"));
         self.starts += 1;

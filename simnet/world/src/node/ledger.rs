@@ -5,7 +5,7 @@ use std::rc::Rc;
 use prost::Message;
 use yiqiao_journal::Register;
 use yiqiao_node_core::machine::Machine;
-use yiqiao_node_core::state::{Fault, Record, Table, View, kept};
+use yiqiao_node_core::state::{Body, Fault, Record, Table, View, kept};
 
 use crate::disk::{Book, Index, NotKept, Volume};
 use crate::hub::{Hub, Stopped};
@@ -34,17 +34,24 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Brings the index up to the journal, and with it a machine that has seen nothing yet. How many records there are.
-    pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<usize, String> {
+    /// Brings the index up to the journal, and with it a machine that has seen nothing yet. How many records there are, and by which
+    /// of them somebody broke the glass.
+    pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<(usize, Vec<kept::Broken>), String> {
         self.look(|view| machine.resume(view))?;
         let records: Vec<_> = self.book.records().collect::<Result<_, _>>()?;
+        let broken =
+            records.iter().filter_map(|bytes| match Record::decode(bytes.as_slice()).ok()?.record? {
+                Body::Broken(broken) => Some(broken),
+                _ => None,
+            });
+        let broken = broken.collect();
         for bytes in records.iter().skip(self.index.records) {
             let record = Record::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
             let mut view = self.view();
             machine.rebuild(&record, &mut view).map_err(|fault| fault.to_string())?;
             self.commit(view, 1, None);
         }
-        Ok(records.len())
+        Ok((records.len(), broken))
     }
 
     /// A view of what is kept.
