@@ -39,11 +39,12 @@ impl Ledger {
     pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<(usize, Vec<kept::Broken>), String> {
         self.look(|view| machine.resume(view))?;
         let records: Vec<_> = self.book.records().collect::<Result<_, _>>()?;
-        let broken =
-            records.iter().filter_map(|bytes| match Record::decode(bytes.as_slice()).ok()?.record? {
-                Body::Broken(broken) => Some(broken),
-                _ => None,
-            });
+        let broken = records.iter().filter_map(|bytes| {
+            let Some(Body::Broken(broken)) = Record::decode(bytes.as_slice()).ok()?.record else {
+                return None;
+            };
+            Some(broken)
+        });
         let broken = broken.collect();
         for bytes in records.iter().skip(self.index.records) {
             let record = Record::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
