@@ -17,6 +17,7 @@ use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::actor::{Actor, Staff};
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::coding::Coding;
+use yiqiao_node_core::copy::Stage;
 use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::holder::Range;
 use yiqiao_node_core::limits::ERRANDS_MAX;
@@ -185,6 +186,12 @@ impl Node {
         let (records, broken) = ledger.bring_up(&mut machine)?;
         // The power may have gone when a record was durable and nobody knew it yet.
         broken.iter().for_each(|broken| hub.oracle.breaks(self.who, broken));
+        for (holder, entry) in hub.oracle.unopened(self.who) {
+            let copy = ledger.look(|view| machine.copy(&holder, &entry, view))?;
+            if copy.is_some_and(|copy| matches!(copy.stage, Stage::Opened | Stage::Retained)) {
+                hub.oracle.was_opened(self.who, holder, entry);
+            }
+        }
         self.sweep(hub, &ledger);
         hub.note(self.who, format_args!("start records {records}"));
         self.starts += 1;

@@ -107,6 +107,19 @@ impl Oracle {
         self.releases.opened.insert(name);
     }
 
+    /// The documents of other holders that were let go to a member and that nobody is known to have opened there.
+    pub(crate) fn unopened(&self, who: Who) -> Vec<(Code, EntryId)> {
+        let came = self.releases.came.keys().filter(|name| name.0 == who);
+        came.filter(|name| !self.releases.opened.contains(name))
+            .map(|(_, holder, entry)| (holder.clone(), *entry))
+            .collect()
+    }
+
+    /// A document was opened and made part of the record, and shown to nobody: the power went before.
+    pub(crate) fn was_opened(&mut self, who: Who, holder: Code, entry: EntryId) {
+        self.releases.opened.insert((who, holder, entry));
+    }
+
     /// Somebody finds entries.
     pub(crate) fn found(&mut self, now: Timestamp, who: Who, query: &Envelope, entries: &[Logged<Entry>]) {
         let Ok(SearchQuery { asker, .. }) = SearchQuery::decode(query.payload()) else { return };
