@@ -101,6 +101,7 @@ impl Oracle {
             return;
         }
         match self.releases.came.get(&name).cloned() {
+            Some(case) if self.is_open_in_emergency(now, who, &case) => {}
             Some(case) => self.judge(now, who, &case, REVOKED_WITHIN, "opened"),
             None => self.blames(now, who, "a document is opened that was never released"),
         }
@@ -166,10 +167,25 @@ impl Oracle {
         }
     }
 
+    fn is_open_in_emergency(&self, now: Timestamp, who: Who, case: &Case) -> bool {
+        let asker = self.in_emergency(who, &case.tokens, &case.asker);
+        asker.is_some_and(|asker| {
+            self.was_permitted(now, who, &Case { asker, ..case.clone() }, REVOKED_WITHIN)
+        })
+    }
+
     fn judge(&mut self, now: Timestamp, who: Who, case: &Case, within: Millis, what: &str) {
+        if !self.was_permitted(now, who, case, within) {
+            let holder = &case.holder;
+            let was = format!("a document of {holder} is {what} that was not permitted within {within}");
+            self.blames(now, who, &was);
+        }
+    }
+
+    fn was_permitted(&self, now: Timestamp, who: Who, case: &Case, within: Millis) -> bool {
         let model = &self.log.model;
         let policy = &self.region.directory.list().policy;
-        let permitted = model.entry(&case.holder, &case.entry).is_some_and(|standing| {
+        model.entry(&case.holder, &case.entry).is_some_and(|standing| {
             let tokens = self.tokens_of(case, standing);
             if self.is_forged() {
                 // What a holder has withdrawn it knows by itself.
@@ -181,11 +197,6 @@ impl Oracle {
                     && model.was_ever_permitted(standing, &tokens, &case.asker, policy, (now, own));
             }
             model.was_permitted(standing, &tokens, &case.asker, policy, (now, within))
-        });
-        if !permitted {
-            let holder = &case.holder;
-            let was = format!("a document of {holder} is {what} that was not permitted within {within}");
-            self.blames(now, who, &was);
-        }
+        })
     }
 }

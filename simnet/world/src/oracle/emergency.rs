@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use yiqiao_node_core::glass::Broken;
 use yiqiao_node_core::inform::News;
 use yiqiao_node_core::state::{self, kept};
+use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::Purpose;
-use yiqiao_proto::envelope::Envelope;
+use yiqiao_proto::envelope::{Envelope, Word as _};
 use yiqiao_proto::id::{Code, Digest};
 use yiqiao_proto::release::Asker;
 use yiqiao_proto::time::Timestamp;
+use yiqiao_proto::token::Token;
 
 use super::Oracle;
 use crate::network::Who;
@@ -22,6 +24,8 @@ pub(super) struct Emergencies {
     /// Events by which somebody broke the glass, with its name, by where.
     events: BTreeMap<(Who, Digest), Digest>,
     glasses: BTreeMap<Who, BTreeSet<Digest>>,
+    /// The newest event by patient, by where.
+    over: BTreeMap<(Who, Token), Digest>,
     /// What holders let go: to whom, citing which event.
     released: BTreeMap<Who, BTreeSet<(Code, Digest)>>,
 }
@@ -32,8 +36,18 @@ impl Oracle {
         let Some(id) = digest(&broken.id) else { return };
         self.emergencies.glasses.entry(who).or_default().insert(id);
         for event in broken.events.iter().filter_map(|event| Envelope::decode(event).ok()) {
-            self.emergencies.events.insert((who, event.payload_hash()), id);
+            let name = event.payload_hash();
+            self.emergencies.events.insert((who, name), id);
+            if let Ok(event) = AccessEvent::decode(event.payload()) {
+                self.emergencies.over.insert((who, event.patient), name);
+            }
         }
+    }
+
+    /// Who asks, as one who has broken the glass over a patient there: such a one opens what others were sent as well (D-10).
+    pub(super) fn in_emergency(&self, who: Who, tokens: &[Token], asker: &Asker) -> Option<Asker> {
+        let event = tokens.iter().find_map(|token| self.emergencies.over.get(&(who, *token)))?;
+        Some(Asker { purpose: Purpose::Emergency, break_glass: Some(*event), ..asker.clone() })
     }
 
     /// Something goes, or is found; if that is because of an emergency, there is one.
