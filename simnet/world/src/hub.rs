@@ -80,6 +80,8 @@ pub(crate) struct Hub {
     /// What people are to be told.
     pub(crate) told: VecDeque<(ActId, Told)>,
     queue: BTreeMap<(Timestamp, u64), Event>,
+    /// What is to come at this very time, in order, each with its number.
+    soon: VecDeque<(u64, Event)>,
     /// When each call is given up, in order: all calls may take as long.
     patience: VecDeque<((Timestamp, u64), Who, CallId)>,
     numbers: u64,
@@ -130,6 +132,7 @@ impl Hub {
             awaited: BTreeSet::new(),
             told: VecDeque::new(),
             queue: BTreeMap::new(),
+            soon: VecDeque::new(),
             patience: VecDeque::new(),
             numbers: 0,
             calls: 0,
@@ -141,7 +144,11 @@ impl Hub {
     /// What is to happen, and when.
     pub(crate) fn at(&mut self, when: Timestamp, event: Event) {
         self.numbers += 1;
-        self.queue.insert((when.max(self.now), self.numbers), event);
+        if when > self.now {
+            self.queue.insert((when, self.numbers), event);
+        } else {
+            self.soon.push_back((self.numbers, event));
+        }
     }
 
     pub(crate) fn after(&mut self, wait: Millis, event: Event) {
@@ -152,11 +159,17 @@ impl Hub {
     pub(crate) fn next(&mut self) -> Option<Event> {
         while self.patience.pop_front_if(|(.., call)| !self.open.contains(call)).is_some() {}
         let queued = self.queue.first_key_value().map(|(at, _)| *at);
-        let is_first = |(at, ..): &mut (_, Who, CallId)| queued.is_none_or(|queued| *at < queued);
-        let ((now, _), event) = match self.patience.pop_front_if(is_first) {
-            Some((at, who, call)) => (at, Event::GiveUp(who, call)),
-            None => self.queue.pop_first()?,
-        };
+        let soon = self.soon.front().map(|(number, _)| (self.now, *number));
+        let next = queued.into_iter().chain(soon).min();
+        let is_first = |(at, ..): &mut (_, Who, CallId)| next.is_none_or(|next| *at < next);
+        if let Some((at, who, call)) = self.patience.pop_front_if(is_first) {
+            self.now = at.0;
+            return Some(Event::GiveUp(who, call));
+        }
+        if next == soon {
+            return self.soon.pop_front().map(|(_, event)| event);
+        }
+        let ((now, _), event) = self.queue.pop_first()?;
         self.now = now;
         Some(event)
     }
