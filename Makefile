@@ -12,7 +12,7 @@ PAGES := web/dist/doctor.html
 # Where cargo builds, whatever the environment or its configuration says.
 TARGET = $(or $(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target)
 
-.PHONY: demo test tools node-tools test-tools format lint docs unit vectors pages pages-check browser sweep corpus soak bench
+.PHONY: demo test tools node-tools test-tools format lint docs unit vectors pages pages-check browser sweep province corpus soak bench
 
 demo: tools pages ## a region on this machine: one registry, three hospitals, synthetic patients. FRESH=1 begins anew, FOLDER=... puts it elsewhere
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo
@@ -103,6 +103,11 @@ sweep: tools ## worlds of the simulator: SEEDS that are always the same, and as 
 		echo "worlds of the seeds from $$from; again: $(TARGET)/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from"; \
 		$(TARGET)/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from || failed=1; \
 	done; exit $$failed
+
+# One thread waits for memory most of the time: larger pages of it spare a fourteenth.
+province: tools ## a thousand hospitals and a hundred thousand residents for a day, and how long it took
+	$(CARGO) build --locked --profile whole -p yiqiao-simworld --bin yiqiao-simnet
+	@GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$(TARGET)/whole/yiqiao-simnet" run --scenario simnet/world/scenarios/province.toml --cheap
 
 # The programs are those that the tests were built with.
 corpus: $(VENV)/ready ## sends every file below DIR through a running node, and compares with independent readers

@@ -37,6 +37,13 @@ struct Case {
     tokens: Vec<Token>,
 }
 
+impl Releases {
+    fn unopened(&self, who: Who) -> Vec<(Code, EntryId)> {
+        let came = self.came.keys().filter(|name| name.0 == who && !self.opened.contains(name));
+        came.map(|(_, holder, entry)| (holder.clone(), *entry)).collect()
+    }
+}
+
 impl Oracle {
     /// A member asks a holder.
     pub(crate) fn asks(&mut self, holder: Who, hash: Digest, request: &PullRequest) {
@@ -110,10 +117,7 @@ impl Oracle {
 
     /// The documents of other holders that were let go to a member and that nobody is known to have opened there.
     pub(crate) fn unopened(&self, who: Who) -> Vec<(Code, EntryId)> {
-        let came = self.releases.came.keys().filter(|name| name.0 == who);
-        came.filter(|name| !self.releases.opened.contains(name))
-            .map(|(_, holder, entry)| (holder.clone(), *entry))
-            .collect()
+        self.releases.unopened(who)
     }
 
     /// A document was opened and made part of the record, and shown to nobody: the power went before.
@@ -168,7 +172,7 @@ impl Oracle {
     }
 
     fn is_open_in_emergency(&self, now: Timestamp, who: Who, case: &Case) -> bool {
-        let asker = self.in_emergency(who, &case.tokens, &case.asker);
+        let asker = self.emergencies.asker(who, &case.tokens, &case.asker);
         asker.is_some_and(|asker| {
             self.was_permitted(now, who, &Case { asker, ..case.clone() }, REVOKED_WITHIN)
         })
@@ -198,5 +202,39 @@ impl Oracle {
             }
             model.was_permitted(standing, &tokens, &case.asker, policy, (now, within))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiqiao_proto::codes::{PersonRole, Purpose};
+    use yiqiao_proto::id::PractitionerId;
+
+    use super::*;
+
+    fn asker(organisation: &Code) -> Asker {
+        Asker {
+            organisation: organisation.clone(),
+            department: None,
+            practitioner: PractitionerId::new([1; 32]).expect("not all zeros"),
+            role: PersonRole::Physician,
+            purpose: Purpose::Treatment,
+            referral: None,
+            treating: false,
+            break_glass: None,
+        }
+    }
+
+    #[test]
+    fn a_document_that_was_opened_as_the_power_went_is_not_opened_for_the_first_time_after_it() {
+        let clinic = Code::new("clinic").expect("it has the form of a code");
+        let entry = EntryId::new([1; 32]).expect("not all zeros");
+        let case = Case { asker: asker(&clinic), holder: clinic.clone(), entry, tokens: Vec::new() };
+        let mut releases = Releases::default();
+        releases.came.insert((Who(1), clinic.clone(), entry), case);
+        assert!(releases.unopened(Who(2)).is_empty());
+        assert_eq!(releases.unopened(Who(1)), [(clinic.clone(), entry)]);
+        releases.opened.insert((Who(1), clinic, entry));
+        assert!(releases.unopened(Who(1)).is_empty(), "seed 1795426324");
     }
 }

@@ -30,6 +30,14 @@ pub(super) struct Emergencies {
     released: BTreeMap<Who, BTreeSet<(Code, Digest)>>,
 }
 
+impl Emergencies {
+    /// Who asks, as one who has broken the glass over a patient there: such a one opens what came for another reason, too (D-10).
+    pub(super) fn asker(&self, who: Who, tokens: &[Token], asker: &Asker) -> Option<Asker> {
+        let event = tokens.iter().find_map(|token| self.over.get(&(who, *token)))?;
+        Some(Asker { purpose: Purpose::Emergency, break_glass: Some(*event), ..asker.clone() })
+    }
+}
+
 impl Oracle {
     /// Somebody breaks the glass.
     pub(crate) fn breaks(&mut self, who: Who, broken: &kept::Broken) {
@@ -42,12 +50,6 @@ impl Oracle {
                 self.emergencies.over.insert((who, event.patient), name);
             }
         }
-    }
-
-    /// Who asks, as one who has broken the glass over a patient there: such a one opens what others were sent as well (D-10).
-    pub(super) fn in_emergency(&self, who: Who, tokens: &[Token], asker: &Asker) -> Option<Asker> {
-        let event = tokens.iter().find_map(|token| self.emergencies.over.get(&(who, *token)))?;
-        Some(Asker { purpose: Purpose::Emergency, break_glass: Some(*event), ..asker.clone() })
     }
 
     /// Something goes, or is found; if that is because of an emergency, there is one.
@@ -159,4 +161,35 @@ fn told(node: &Node) -> Option<Vec<kept::Informing>> {
 
 fn digest(bytes: &[u8]) -> Option<Digest> {
     Digest::new(bytes.try_into().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use yiqiao_proto::codes::PersonRole;
+    use yiqiao_proto::id::PractitionerId;
+
+    use super::*;
+
+    #[test]
+    fn what_came_for_another_reason_is_opened_in_an_emergency_as_well() {
+        let asker = Asker {
+            organisation: Code::new("clinic").expect("it has the form of a code"),
+            department: None,
+            practitioner: PractitionerId::new([1; 32]).expect("not all zeros"),
+            role: PersonRole::ReferralOffice,
+            purpose: Purpose::Treatment,
+            referral: None,
+            treating: false,
+            break_glass: None,
+        };
+        let token = |seed: u8| Token { epoch: 1, value: Digest::new([seed; 32]).expect("not all zeros") };
+        let event = Digest::new([9; 32]).expect("not all zeros");
+        let mut emergencies = Emergencies::default();
+        emergencies.over.insert((Who(1), token(2)), event);
+        let as_one = |who, of: u8| emergencies.asker(Who(who), &[token(of)], &asker);
+        assert_eq!(as_one(1, 1), None);
+        assert_eq!(as_one(2, 2), None);
+        let asks = as_one(1, 2).expect("seed 1795435441");
+        assert_eq!((asks.purpose, asks.break_glass), (Purpose::Emergency, Some(event)));
+    }
 }
