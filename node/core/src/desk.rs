@@ -282,6 +282,9 @@ pub(crate) fn record_signed(
         Some(Unproved::Directive(_)) => audit::Act::Forbid,
         Some(Unproved::Revocation(_)) | None => audit::Act::Revoke,
     };
+    // What a permit leaves out is in force with it, or not at all (C-16).
+    let named: BTreeSet<DirectiveId> = acts.iter().map(Unproved::directive).collect();
+    let together = named.len() > 1 && acts.iter().all(|act| matches!(act, Unproved::Directive(_)));
     let narrow: Vec<bool> = acts.iter().map(Unproved::narrows).collect();
     let audit_line = Some(audit::audit(work, &line(by, audited))?);
     let events: Vec<Envelope> =
@@ -299,6 +302,7 @@ pub(crate) fn record_signed(
         events: bytes(&events),
         data,
         challenge,
+        together,
     }))?;
     for act in &narrow {
         feed::notice(work, act)?;
@@ -533,9 +537,15 @@ pub(crate) fn apply_attested(attested: &kept::Attested, at: i64, view: &mut View
         let signed = kept::SignedRef { first, count: attested.acts.len() as u64 };
         view.put(&state::signed(&read_digest(&attested.challenge)?), &signed);
     }
-    for envelope in &attested.acts {
+    for (place, envelope) in attested.acts.iter().enumerate() {
         said::apply_said(&kept::Said { envelope: envelope.clone() }, at, view)?;
         let number = view.get(&state::exchange())?.words;
+        if attested.together {
+            let mut word = view.get(&state::word(number))?;
+            (word.together, word.behind) =
+                if place == 0 { (attested.acts.len() as u64, false) } else { (0, true) };
+            view.put(&state::word(number), &word);
+        }
         let act = Envelope::decode(envelope).map_err(|_| damaged())?;
         let directive = Act::<Directive>::read_from(&act).map(|directive| directive.id.as_bytes().to_vec());
         let reference = AttestedRef { data: attested.data.clone(), directive: directive.unwrap_or_default() };

@@ -101,6 +101,8 @@ pub(crate) enum Call {
         lane: Lane,
         place: u64,
         number: u64,
+        /// So many from this one on, which are handed in together.
+        count: u64,
     },
     Feed,
     Lease,

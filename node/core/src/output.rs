@@ -253,10 +253,8 @@ pub enum Outcome {
     Waiting(u64),
     /// A word of this node stands in the log, or was refused for good: who waits for it is told.
     Settled {
-        /// Its number.
-        number: u64,
-        /// How it ended.
-        result: WordState,
+        /// Those that were handed in together, each by its number, and how it is.
+        words: Vec<(u64, WordState)>,
     },
 }
 

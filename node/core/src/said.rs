@@ -9,6 +9,7 @@ use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{KeyUse, RefusalCode};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
+use yiqiao_proto::entry::Link;
 use yiqiao_proto::envelope::{self as signed, Envelope, Kind, Word as _};
 use yiqiao_proto::id::DirectiveId;
 use yiqiao_proto::proof::CredentialStatement;
@@ -257,6 +258,8 @@ pub(crate) fn apply_again(again: &kept::SaidAgain, view: &mut View) -> Result<()
             continue;
         }
         word.logged.clear();
+        // What stood already is not refused because of what follows it.
+        (word.together, word.behind) = (0, false);
         let queue = queue_mut(&mut exchange, lane);
         queue.tail += 1;
         queue.waiting += 1;
@@ -317,11 +320,26 @@ fn send_lane(work: &mut Work<'_>, lane: Lane, places: &[u64], room: usize) -> Re
     work.view.need(&due.iter().map(|(_, number)| state::word(*number)).collect::<Vec<_>>())?;
     for (place, number) in due {
         let word = work.view.get(&state::word(number))?;
-        let envelope = current(work.machine, &word.envelope).ok_or_else(damaged)?;
-        let ticket = begin(work, Call::Word { lane, place, number });
-        work.effects.push(Effect::Submit { ticket, words: vec![(envelope, None)] });
+        if word.behind {
+            continue;
+        }
+        let count = word.together.max(1);
+        let words = together(work, number, count)?;
+        let ticket = begin(work, Call::Word { lane, place, number, count });
+        work.effects.push(Effect::Submit { ticket, words });
     }
     Ok(())
+}
+
+/// Words that are handed in together, as this node signs them now.
+fn together(work: &Work<'_>, first: u64, count: u64) -> Result<Vec<(Envelope, Option<Link>)>, Fault> {
+    let slots: Vec<_> = (first..first + count).map(state::word).collect();
+    work.view.need(&slots)?;
+    let word = |slot: &state::Slot<Word>| {
+        let envelope = current(work.machine, &work.view.get(slot)?.envelope).ok_or_else(damaged)?;
+        Ok((envelope, None))
+    };
+    slots.iter().map(word).collect()
 }
 
 /// A kept word under the key with which this node signs now: the key of then may sign nothing new (M-5). The payload is the
@@ -355,17 +373,23 @@ pub(crate) fn receipted(
     checkpoint: &Checkpoint,
     last: Option<&Acknowledged>,
 ) -> Result<Outcome, Stop> {
-    let Call::Word { lane, place, number } = flight.call else { return Ok(Outcome::Done) };
+    let Call::Word { lane, place, number, count } = flight.call else { return Ok(Outcome::Done) };
     let tree = landing::tree_of(work, &flight.log, checkpoint)?;
-    let (Tree::Same | Tree::Newer(_), [receipt]) = (&tree, receipts) else {
+    let is_whole = receipts.len() as u64 == count;
+    if !is_whole || !matches!(tree, Tree::Same | Tree::Newer(_)) {
         pause(work, lane, place, None);
         return Ok(if matches!(tree, Tree::Other) { Outcome::OtherLog } else { Outcome::Done });
-    };
+    }
     saying(work).walk(lane).pause = Pause::default();
-    let receipt = Some(receipt.kept(checkpoint.size));
     let logged = last.and_then(|word| emergency::logged(word, checkpoint)).unwrap_or_default();
-    let checkpoint = tree.newer();
-    settle(work, kept::Settled { number, receipt, checkpoint, logged, ..kept::Settled::default() })
+    let (mut newer, mut words) = (tree.newer(), Vec::new());
+    for (number, receipt) in (number..).zip(receipts) {
+        let receipt = Some(receipt.kept(checkpoint.size));
+        let (checkpoint, logged) = (newer.take(), logged.clone());
+        let settled = kept::Settled { number, receipt, checkpoint, logged, ..kept::Settled::default() };
+        words.push(settle(work, settled)?);
+    }
+    Ok(Outcome::Settled { words })
 }
 
 /// A word was refused, or the call had no answer.
@@ -374,13 +398,17 @@ pub(crate) fn failed(
     flight: &Flight,
     refusal: Option<&Refusal>,
 ) -> Result<Outcome, Stop> {
-    let Call::Word { lane, place, number } = flight.call else { return Ok(Outcome::Done) };
+    let Call::Word { lane, place, number, count } = flight.call else { return Ok(Outcome::Done) };
     let Some(refusal) = refusal.filter(|refusal| is_final(refusal)) else {
         pause(work, lane, place, refusal);
         return Ok(Outcome::Done);
     };
-    let (code, clause) = (refusal.code.number(), refusal.clause.to_owned());
-    settle(work, kept::Settled { number, code, clause, ..kept::Settled::default() })
+    let mut words = Vec::new();
+    for number in number..number + count {
+        let (code, clause) = (refusal.code.number(), refusal.clause.to_owned());
+        words.push(settle(work, kept::Settled { number, code, clause, ..kept::Settled::default() })?);
+    }
+    Ok(Outcome::Settled { words })
 }
 
 /// A refusal that would come again: of the word itself, or by what the patient's consent says.
@@ -398,11 +426,11 @@ fn pause(work: &mut Work<'_>, lane: Lane, place: u64, refusal: Option<&Refusal>)
     walk.pause = walk.pause.longer_once(max, now, asked, chance);
 }
 
-fn settle(work: &mut Work<'_>, settled: kept::Settled) -> Result<Outcome, Stop> {
+fn settle(work: &mut Work<'_>, settled: kept::Settled) -> Result<(u64, WordState), Stop> {
     let number = settled.number;
     work.keep(Body::Settled(settled))?;
     let result = word(number, work.view)?.ok_or_else(damaged)?;
-    Ok(Outcome::Settled { number, result })
+    Ok((number, result))
 }
 
 /// What follows from a word that is to be handed in.

@@ -438,8 +438,10 @@ impl Running {
             Ok(Outcome::Waiting(ticket)) if waiting.again => {
                 return self.waiters.wait_for_call(*ticket, waiting);
             }
-            Ok(Outcome::Settled { number, result }) => {
-                self.waiters.settled(*number, result);
+            Ok(Outcome::Settled { words }) => {
+                for (number, result) in words {
+                    self.waiters.settled(*number, result);
+                }
                 self.with.progress.send_modify(|progress| progress.settled += 1);
             }
             Ok(Outcome::OtherLog) => self.alarm(|alarms| alarms.other_log = true),

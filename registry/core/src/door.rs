@@ -301,7 +301,7 @@ impl Hand<'_> {
         if fits { Ok(Input::PatientQuery(query)) } else { Err(CallFault::OtherQuestion) }
     }
 
-    /// The words of a submission: links of one subject, or one word of another kind.
+    /// The words of a submission: links of one subject, directives of one act, or one word of another kind.
     fn submission(self, request: &SubmitRequest, entropy: &mut Entropy) -> Result<Submission, CallFault> {
         if !(1..=SUBMISSION_MAX).contains(&request.words.len()) {
             return Err(CallFault::Count { words: request.words.len() });
@@ -311,6 +311,12 @@ impl Hand<'_> {
         let is_link = |envelope: &Envelope| matches!(envelope.kind(), Kind::Entry | Kind::Withdrawal);
         if envelopes.iter().all(is_link) {
             return self.links(&request.words, envelopes, entropy).map(Submission::Links);
+        }
+        let is_directive = |envelope: &Envelope| envelope.kind() == Kind::Directive;
+        if envelopes.len() > 1 && envelopes.iter().all(is_directive) {
+            let act = |envelope| Ok(ConsentAct::Directive(Box::new(self.check(envelope)?)));
+            let acts = envelopes.into_iter().map(act).collect::<Result<_, CallFault>>()?;
+            return Ok(Submission::Directives(acts));
         }
         let [envelope] = <[Envelope; 1]>::try_from(envelopes).map_err(|_| CallFault::Mixed)?;
         self.one(envelope)

@@ -32,6 +32,8 @@ pub enum Submission {
     Identity(Verified<IdentityStatement>),
     /// A directive or a revocation.
     Consent(ConsentAct),
+    /// What a permit leaves out and the permit, in this order: taken whole or not at all (C-16).
+    Directives(Vec<ConsentAct>),
     /// A credential.
     Credential(Verified<CredentialStatement>),
     /// An access event.
@@ -68,6 +70,7 @@ pub(crate) fn submit(work: &mut Work<'_>, submission: &Submission) -> Result<Vec
         Submission::Links(words) => links(work, words),
         Submission::Identity(statement) => identity(work, statement),
         Submission::Consent(act) => Ok(vec![act.take(work)?]),
+        Submission::Directives(acts) => acts.iter().map(|act| act.take(work)).collect(),
         Submission::Credential(statement) => {
             one(work, statement, |work| credential::check(work, statement.word()))
         }

@@ -1,10 +1,13 @@
 //! What patients say at the desk becomes words in the log, and words are handed in until they stand there.
 
+use std::collections::BTreeSet;
+
 use yiqiao_node_core::ask::{self, WordState};
+use yiqiao_node_core::desk::{Exception, NewPermit};
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_proto::calls::Refusal;
-use yiqiao_proto::codes::{ProofKind, RefusalCode, Stance};
-use yiqiao_proto::directive::{Act, Directive};
+use yiqiao_proto::codes::{DocumentClass, ProofKind, RefusalCode, Stance};
+use yiqiao_proto::directive::{Act, Directive, What};
 use yiqiao_proto::envelope::{Kind, Word};
 use yiqiao_proto::id::DirectiveId;
 
@@ -139,7 +142,7 @@ fn a_refusal_for_good_settles_a_word_and_is_kept_for_a_person() {
     let settled = story.registry.answer(story.node.now, &effects[0]);
     let outcome = story.node.handle(&settled).unwrap().unwrap().outcome;
     let result = WordState::Refused { code: RefusalCode::NotMember, clause: "C-13".to_owned() };
-    assert_eq!(outcome, Outcome::Settled { number: numbers[0], result: result.clone() });
+    assert_eq!(outcome, Outcome::Settled { words: vec![(numbers[0], result.clone())] });
     assert_eq!(story.node.ask(|_, view| ask::refused(0, view)), [(numbers[0], result)]);
     // What passes by waiting does not settle it.
     let Effect::Submit { ticket, .. } = effects[1] else { panic!() };
@@ -148,6 +151,50 @@ fn a_refusal_for_good_settles_a_word_and_is_kept_for_a_person() {
     story.live(400_000);
     let waiting = story.node.ask(|_, view| ask::waiting(view));
     assert_eq!((waiting.acts, waiting.others, waiting.refused), (0, 0, 1));
+}
+
+#[test]
+fn c16_a_permit_that_is_refused_leaves_no_objection_behind() {
+    let mut story = Story::with_document();
+    let granted = story.permit();
+    let revocation = story.revocation(granted);
+    story.act(&revocation);
+    story.live(1_000);
+    assert_eq!(directives(&story).len(), 1);
+    let whole = permit(story.node.now);
+    let exception = Exception {
+        custodian: None,
+        what: What { classes: BTreeSet::from([DocumentClass::Laboratory]), ..What::default() },
+        purposes: whole.purposes.clone(),
+    };
+    let wish = NewPermit { exceptions: vec![exception], ..whole };
+    // The patient was shown what stood before the revocation: such a permit is refused, an objection never (C-11).
+    let mut statement = story.statement();
+    statement.heads = vec![(story.token(), 0)];
+    let said = story.act(&Input::Permit(Box::new((statement, wish.clone()))));
+    let Outcome::Said(numbers) = said else { panic!("{said:?}") };
+    let effects = story.node.due().unwrap();
+    let answer = story.registry.answer(story.node.now, &effects[0]);
+    let outcome = story.node.handle(&answer).unwrap().unwrap().outcome;
+    let refused = WordState::Refused { code: RefusalCode::OutOfOrder, clause: "C-11".to_owned() };
+    let words = numbers.iter().map(|number| (*number, refused.clone())).collect();
+    assert_eq!(outcome, Outcome::Settled { words }, "whoever waits for one of them is told");
+    story.live(1_000);
+    assert_eq!((numbers.len(), directives(&story).len()), (2, 1), "whole or not at all");
+    let waiting = story.node.ask(|_, view| ask::waiting(view));
+    assert_eq!((waiting.acts, waiting.refused), (0, 2));
+    // With what stands now both are taken, the exception before the permit, also if the first answer is lost.
+    story.registry.refuse = vec![None];
+    let said = story.act(&Input::Permit(Box::new((story.statement(), wish))));
+    let Outcome::Said(numbers) = said else { panic!("{said:?}") };
+    story.live(10_000);
+    for number in numbers {
+        assert!(matches!(story.node.ask(|_, view| ask::word(number, view)), Some(WordState::Stands(_))));
+    }
+    let stances: Vec<_> = directives(&story).iter().map(|act| act.said.stance).collect();
+    assert_eq!(stances, [Stance::Permit, Stance::Forbid, Stance::Permit]);
+    story.node.rebuild();
+    assert_eq!(story.node.ask(|_, view| ask::waiting(view)).acts, 0);
 }
 
 #[test]

@@ -148,6 +148,10 @@ pub(crate) fn member_of(input: &Input) -> &Code {
             Submission::Identity(word) => word.signer(),
             Submission::Consent(ConsentAct::Directive(act)) => act.signer(),
             Submission::Consent(ConsentAct::Revocation(act)) => act.signer(),
+            Submission::Directives(acts) => match acts.first().unwrap() {
+                ConsentAct::Directive(act) => act.signer(),
+                ConsentAct::Revocation(act) => act.signer(),
+            },
             Submission::Credential(word) => word.signer(),
             Submission::Event(word) => word.signer(),
             Submission::Release(word) => word.signer(),
