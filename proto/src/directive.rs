@@ -164,6 +164,12 @@ pub fn exception_id(permit: &DirectiveId, number: u32) -> DirectiveId {
     DirectiveId::new(*hash.as_bytes()).expect("a hash is not all zeros")
 }
 
+/// The id of a further directive of what was said to several at once, by its number among them from 1 (C-17).
+pub fn part_id(first: &DirectiveId, number: u32) -> DirectiveId {
+    let hash = hash::sha256(domain::PART, &[first.as_bytes(), &number.to_be_bytes()]);
+    DirectiveId::new(*hash.as_bytes()).expect("a hash is not all zeros")
+}
+
 /// The hash of an act by its exact bytes, before there is a proof (C-8).
 pub fn act_hash<T: Said>(region: &Code, bytes: &[u8]) -> Digest {
     let kind = T::KIND.number().to_be_bytes();

@@ -26,6 +26,8 @@ pub mod domain {
     pub const ACTS: &str = "yiqiao/acts/1";
     /// The id of a forbid that says what a permit leaves out (C-16).
     pub const EXCEPTION: &str = "yiqiao/exception/1";
+    /// The id of a further directive of what was said to several at once (C-17).
+    pub const PART: &str = "yiqiao/part/1";
     /// What a leaf commits to (L-3).
     pub const LEAF: &str = "yiqiao/leaf/1";
     /// The commitment of a document key (Z-2).

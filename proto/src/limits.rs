@@ -67,6 +67,8 @@ pub const DIRECTIVES_BY_PASSKEY_MAX: usize = 64;
 pub const DIRECTIVES_MAX: usize = DIRECTIVES_ATTESTED_MAX + DIRECTIVES_BY_PASSKEY_MAX;
 /// What one permit leaves out: with it, as many acts as a passkey signs at once (C-8, C-16).
 pub const EXCEPTIONS_MAX: usize = 7;
+/// Directives by which a patient says one thing to several recipients, or of what several members keep (C-17).
+pub const PARTS_MAX: usize = 8;
 /// Revocations of directives that had not come, by one sayer for one patient.
 pub const REVOCATIONS_AHEAD_MAX: u32 = 32;
 /// Statements about one passkey, and about all passkeys of one patient; revocations are taken beyond it (C-9).

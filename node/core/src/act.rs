@@ -4,10 +4,10 @@
 
 use yiqiao_proto::codes::{AccessAct, Stance};
 use yiqiao_proto::decode::DecodeError;
-use yiqiao_proto::directive::{Act, Directive, Revocation, Said, act_hash, exception_id};
+use yiqiao_proto::directive::{Act, Directive, Revocation, Said, act_hash, exception_id, part_id};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::{Digest, DirectiveId};
-use yiqiao_proto::limits::EXCEPTIONS_MAX;
+use yiqiao_proto::limits::{EXCEPTIONS_MAX, PARTS_MAX, SUBMISSION_MAX};
 use yiqiao_proto::proof::Proof;
 use yiqiao_proto::token::Token;
 
@@ -33,7 +33,17 @@ pub(crate) fn of_wish(
     wish: &Wish,
     tokens: &[Token],
 ) -> Result<Vec<Unproved>, Stop> {
-    if let Wish::Revoke(revocation) = wish {
+    of_wishes(work, by, std::slice::from_ref(wish), tokens)
+}
+
+/// What a patient says to several at once: one wish for each (C-17).
+pub(crate) fn of_wishes(
+    work: &mut Work<'_>,
+    by: &Statement,
+    wishes: &[Wish],
+    tokens: &[Token],
+) -> Result<Vec<Unproved>, Stop> {
+    if let [Wish::Revoke(revocation)] = wishes {
         let own = |(_, token): &(DirectiveId, Token)| tokens.contains(token);
         if revocation.directives.is_empty() || !revocation.directives.iter().all(own) {
             return Err(Refused::OtherToken.into());
@@ -46,20 +56,42 @@ pub(crate) fn of_wish(
         });
         return revoked.collect();
     }
-    let wish = &by_signer(by, wish);
+    let wishes: Vec<Wish> = wishes.iter().map(|wish| by_signer(by, wish)).collect();
     // One act under every token: by its id they are known to be of one patient when it is taken back (C-10).
-    let id = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
-    let exceptions = wish.exceptions();
-    let (field, count, max) = ("permit.exceptions", exceptions.len(), EXCEPTIONS_MAX);
-    if count > max {
-        return Err(Refused::Act(DecodeError::TooMany { field, count, max }).into());
-    }
+    let first = DirectiveId::new(work.entropy.bytes()).ok_or_else(damaged)?;
+    is_one(&wishes, first, tokens)?;
+    let part = |number| if number == 0 { first } else { part_id(&first, number) };
+    let ids: Vec<DirectiveId> = (0..).take(wishes.len()).map(part).collect();
     let mut said = Vec::new();
-    for (number, exception) in (0..).zip(&exceptions) {
-        said.extend(under_each(work, by, exception, exception_id(&id, number), tokens)?);
+    for (wish, id) in wishes.iter().zip(&ids) {
+        for (number, exception) in (0..).zip(&wish.exceptions()) {
+            said.extend(under_each(work, by, exception, exception_id(id, number), tokens)?);
+        }
     }
-    said.extend(under_each(work, by, wish, id, tokens)?);
+    for (wish, id) in wishes.iter().zip(ids) {
+        said.extend(under_each(work, by, wish, id, tokens)?);
+    }
+    at_most("acts", said.len(), SUBMISSION_MAX)?;
     Ok(said)
+}
+
+/// Several wishes say one thing to several, and no more than a submission takes (C-16, C-17).
+fn is_one(wishes: &[Wish], id: DirectiveId, tokens: &[Token]) -> Result<(), Stop> {
+    at_most("consent.parts", wishes.len(), PARTS_MAX)?;
+    for wish in wishes {
+        at_most("permit.exceptions", wish.exceptions().len(), EXCEPTIONS_MAX)?;
+    }
+    let patient = tokens.first().copied().ok_or(Refused::NoToken)?;
+    let (field, rule) = ("consent.parts", "the same but for grantee and custodian");
+    match wishes.split_first() {
+        None => Err(Refused::Act(DecodeError::Missing { field }).into()),
+        Some((first, further)) if further.iter().all(|wish| wish.is_part_of(first, id, patient)) => Ok(()),
+        Some(_) => Err(Refused::Act(DecodeError::Invalid { field, rule }).into()),
+    }
+}
+
+fn at_most(field: &'static str, count: usize, max: usize) -> Result<(), Stop> {
+    if count <= max { Ok(()) } else { Err(Refused::Act(DecodeError::TooMany { field, count, max }).into()) }
 }
 
 /// One directive under each token.

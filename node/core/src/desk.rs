@@ -55,31 +55,37 @@ pub struct NewPermit {
     pub existence_visible: bool,
     /// A guardian consents.
     pub by_guardian: bool,
-    /// What it leaves out, at most [`EXCEPTIONS_MAX`](yiqiao_proto::limits::EXCEPTIONS_MAX): of the same recipient, notice and time (C-16).
+    /// What it leaves out, at most [`EXCEPTIONS_MAX`](yiqiao_proto::limits::EXCEPTIONS_MAX): of the same notice (C-16).
     pub exceptions: Vec<Exception>,
 }
 
 /// What a permit leaves out: everything but the limits of its own is as in the permit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
+    /// To whom.
+    pub grantee: Grantee,
     /// From whom; none: from every member.
     pub custodian: Option<Code>,
     /// Which data.
     pub what: What,
     /// For which purposes.
     pub purposes: BTreeSet<Purpose>,
+    /// From when; none: as long as the permit.
+    pub valid_from: Option<Timestamp>,
+    /// Until when; none: until revoked.
+    pub valid_until: Option<Timestamp>,
 }
 
 impl NewPermit {
     /// The forbid that says an exception.
     fn without(&self, exception: &Exception) -> NewForbid {
         NewForbid {
-            grantee: self.grantee.clone(),
+            grantee: exception.grantee.clone(),
             custodian: exception.custodian.clone(),
             what: exception.what.clone(),
             purposes: exception.purposes.clone(),
-            valid_from: self.valid_from,
-            valid_until: self.valid_until,
+            valid_from: exception.valid_from.map_or(self.valid_from, |from| from.max(self.valid_from)),
+            valid_until: exception.valid_until,
             notice: self.notice.clone(),
         }
     }
@@ -181,19 +187,21 @@ pub struct Search {
     pub count: u32,
 }
 
-/// Records what a patient says, once for every token (C-10), as this member attests it.
-pub(crate) fn say(work: &mut Work<'_>, by: &Statement, wish: &Wish) -> Result<Outcome, Stop> {
+/// Records what a patient says, once for every token (C-10), as this member attests it. Several wishes are one to several (C-17).
+pub(crate) fn say(work: &mut Work<'_>, by: &Statement, wishes: &[Wish]) -> Result<Outcome, Stop> {
     let tokens = match admit(work, by)? {
         Ok(tokens) => tokens,
         Err(ticket) => return Ok(Outcome::Waiting(ticket)),
     };
-    living_if_wider(work, by, wish)?;
+    for wish in wishes {
+        living_if_wider(work, by, wish)?;
+    }
     let by_login = matches!(by.actor, Actor::Patient { .. });
-    if by_login && wish.widens() && passkey::has_enrolled(work, &by.subject)? {
+    if by_login && wishes.iter().any(Wish::widens) && passkey::has_enrolled(work, &by.subject)? {
         return Err(Refused::Unsigned.into());
     }
     let witness = witness(work, by);
-    let acts = act::of_wish(work, by, wish, &tokens)?;
+    let acts = act::of_wishes(work, by, wishes, &tokens)?;
     record(work, by, &acts, witness)
 }
 
@@ -282,7 +290,7 @@ pub(crate) fn record_signed(
         Some(Unproved::Directive(_)) => audit::Act::Forbid,
         Some(Unproved::Revocation(_)) | None => audit::Act::Revoke,
     };
-    // What a permit leaves out is in force with it, or not at all (C-16).
+    // What a permit leaves out is in force with it, or not at all (C-16), and what is said to several likewise (C-17).
     let named: BTreeSet<DirectiveId> = acts.iter().map(Unproved::directive).collect();
     let together = named.len() > 1 && acts.iter().all(|act| matches!(act, Unproved::Directive(_)));
     let narrow: Vec<bool> = acts.iter().map(Unproved::narrows).collect();
@@ -370,6 +378,15 @@ impl Wish {
             Self::Forbid(_) => false,
             Self::Revoke(revocation) => revocation.lifts,
         }
+    }
+
+    /// Whether it says the same as the first wish to another one, or of what another one keeps (C-17).
+    pub(crate) fn is_part_of(&self, first: &Self, id: DirectiveId, patient: Token) -> bool {
+        let (Some(own), Some(first)) = (self.directive(id, patient), first.directive(id, patient)) else {
+            return false;
+        };
+        let (grantee, custodian) = (own.grantee.clone(), own.custodian.clone());
+        own == Directive { grantee, custodian, ..first }
     }
 
     /// The forbids that say what it leaves out (C-16).

@@ -157,6 +157,8 @@ pub enum Input {
     Permit(Box<(Statement, NewPermit)>),
     /// A patient objects to something.
     Forbid(Box<(Statement, NewForbid)>),
+    /// A patient permits, or objects to, the same of several at once (C-17).
+    Several(Box<(Statement, Vec<Wish>)>),
     /// A patient takes a directive back.
     Revoke(Box<(Statement, NewRevocation)>),
     /// Somebody breaks the glass over a patient (D-11).
@@ -415,6 +417,7 @@ impl Input {
             | Self::Notice { .. }
             | Self::Permit(_)
             | Self::Forbid(_)
+            | Self::Several(_)
             | Self::Revoke(_)
             | Self::Unread { .. }
             | Self::BreakGlass(_)

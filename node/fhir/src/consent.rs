@@ -1,8 +1,8 @@
 //! Consents: directives as Consent resources of IHE PCF, and the reading of new ones. One that is limited to classes of documents is
 //! beyond what PCF says, and claims none of its profiles.
 //!
-//! One Consent is one directive, or the same directive under each token of its patient (C-10): the root provision says all, limits narrow together. Who a permit or a forbid is for is
-//! one actor; where more than the organisation limits it, that actor is a contained PractitionerRole. A forbid that spares
+//! One Consent is one directive, or the same directive under each token of its patient (C-10): the root provision says all, limits narrow together. Each of those whom a permit or a forbid is for is
+//! an actor, and a directive of its own, as is each member that keeps what is meant (C-17); where more than the organisation limits it, that actor is a contained PractitionerRole. A forbid that spares
 //! emergencies (D-8) says so by a nested permit for ETREAT, and a permit what it leaves out (C-16) by nested denials. What FHIR has no
 //! element for and narrows (the referral, C-4) is a modifierExtension, which nobody may pass over.
 
@@ -34,20 +34,33 @@ pub(crate) const EXISTENCE_VISIBLE: &str = "urn:yiqiao:consent-existence-visible
 pub(crate) const SHA256: &str = "urn:yiqiao:sha256";
 /// The notice that was shown, by its version: what PCF calls the policy.
 pub(crate) const NOTICE: &str = "urn:yiqiao:notice:";
-/// The id of the contained PractitionerRole.
+/// The id of the first contained PractitionerRole; the others have their number behind it.
 pub(crate) const GRANTEE: &str = "grantee";
 const PROFILES: &str = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent";
 pub(crate) const SCOPE: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
 
-/// A directive as this door shows it.
+/// One of those to whom, or of what each keeps, a Consent says the same: a directive of its own (C-17).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// To whom.
+    pub grantee: Grantee,
+    /// From whom; none: from every member.
+    pub custodian: Option<Code>,
+    /// What a permit leaves out (C-16).
+    pub exceptions: Vec<Exception>,
+}
+
+/// What a patient said once, as this door shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Consent {
     /// Its id at this door.
     pub id: String,
-    /// What the patient said.
+    /// What the patient said; of several, the first part.
     pub directive: Directive,
-    /// What it leaves out (C-16).
-    pub exceptions: Vec<Exception>,
+    /// To whom, and of what who keeps: each recipient with each keeper, in this order; never empty.
+    pub parts: Vec<Part>,
+    /// How often it has changed since it was made, counted from 1.
+    pub version: u32,
     /// Whether it counts.
     pub standing: Standing,
     /// When it was recorded, if that is known.
@@ -78,13 +91,6 @@ impl Standing {
             Self::Over | Self::Replaced | Self::Revoked(_) => "inactive",
         }
     }
-
-    const fn version(self) -> u32 {
-        match self {
-            Self::InForce => 1,
-            Self::Over | Self::Replaced | Self::Revoked(_) => 2,
-        }
-    }
 }
 
 impl Consent {
@@ -93,9 +99,10 @@ impl Consent {
         let directive = &self.directive;
         let notice = &directive.notice;
         let rule = if directive.stance == Stance::Permit { "OPTIN" } else { "OPTOUT" };
+        let roles = roles(&self.parts);
         let body = json!({
             "meta": {"profile": self.profile().map(|level| [format!("{PROFILES}{level}")])},
-            "contained": contained(&directive.grantee).map(|role| [role]),
+            "contained": (1..).zip(&roles).map(|(number, role)| contained(role, number)).collect::<Vec<_>>(),
             "status": self.standing.code(),
             "scope": {"coding": [{"system": SCOPE, "code": "patient-privacy", "display": "Privacy Consent"}]},
             "category": [{
@@ -113,14 +120,15 @@ impl Consent {
             },
             "policy": [{"uri": format!("{NOTICE}{}", notice.version)}],
             "policyRule": {"coding": [{"system": ACT_CODE, "code": rule}]},
-            "provision": provision(directive, &self.exceptions),
+            "provision": provision(directive, &self.parts, &roles),
         });
-        Resource::new("Consent", Some(self.id.clone()), body).with_version(self.standing.version())
+        Resource::new("Consent", Some(self.id.clone()), body).with_version(self.version)
     }
 
     /// The profile of PCF that it is an instance of: those have a date, and no classes.
     fn profile(&self) -> Option<&'static str> {
-        let left_out = self.exceptions.iter().map(|exception| &exception.what);
+        let exceptions = || self.parts.iter().flat_map(|part| &part.exceptions);
+        let left_out = exceptions().map(|exception| &exception.what);
         let whats: Vec<&What> = std::iter::once(&self.directive.what).chain(left_out).collect();
         let spares = self.directive.stance == Stance::Forbid && self.directive.purposes.is_empty();
         let narrows = |what: &&What| {
@@ -129,10 +137,11 @@ impl Consent {
         if self.recorded_at.is_none() || whats.iter().any(|what| !what.classes.is_empty()) {
             return None;
         }
-        let nested = spares || !self.exceptions.is_empty();
+        let nested = spares || exceptions().next().is_some();
+        let is_kept = self.parts.iter().any(|part| part.custodian.is_some());
         Some(if whats.iter().any(|what| !what.sensitivities.is_empty()) {
             "Advanced"
-        } else if whats.iter().any(narrows) || nested || self.directive.custodian.is_some() {
+        } else if whats.iter().any(narrows) || nested || is_kept {
             "Intermediate"
         } else {
             "Basic"
@@ -149,12 +158,15 @@ impl Consent {
     }
 }
 
-fn provision(directive: &Directive, exceptions: &[Exception]) -> Value {
+fn provision(directive: &Directive, parts: &[Part], roles: &[Grantee]) -> Value {
     let What { classes, sensitivities, service_from, service_until, entries } = &directive.what;
     let permits = directive.stance == Stance::Permit;
     let spares = !permits && directive.purposes.is_empty();
     let spared = spares.then(|| json!({"type": "permit", "purpose": [Purpose::Emergency.coding()]}));
-    let left_out = exceptions.iter().map(|exception| exception::write(exception, directive));
+    let left_out = exception::apart(parts);
+    let left_out = left_out.iter().map(|apart| apart.write(directive, roles));
+    let recipients = distinct(parts.iter().map(|part| &part.grantee));
+    let keepers = distinct(parts.iter().filter_map(|part| part.custodian.as_ref()));
     json!({
         "extension": directive.existence_visible.then(|| json!([{"url": EXISTENCE_VISIBLE, "valueBoolean": true}])),
         "modifierExtension": directive.grantee.referral.map(|id| json!([{
@@ -163,35 +175,66 @@ fn provision(directive: &Directive, exceptions: &[Exception]) -> Value {
         }])),
         "type": if permits { "permit" } else { "deny" },
         "period": period(Some(directive.valid_from), directive.valid_until),
-        "actor": actors(directive),
+        "actor": recipients.into_iter().filter_map(|grantee| actor(grantee, roles)).collect::<Vec<_>>(),
         "securityLabel": sensitivities.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "purpose": directive.purposes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "class": classes.iter().map(|term| term.coding()).collect::<Vec<_>>(),
         "dataPeriod": period(*service_from, *service_until),
-        "data": data(directive.custodian.as_ref(), entries),
+        "data": data(keepers, entries),
         "provision": spared.into_iter().chain(left_out).collect::<Vec<_>>(),
     })
 }
 
-/// The member that keeps it, and single documents.
-fn data<'e>(custodian: Option<&Code>, entries: impl IntoIterator<Item = &'e EntryId>) -> Vec<Value> {
+/// Each once, in their order.
+fn distinct<'p, T: PartialEq>(all: impl Iterator<Item = &'p T>) -> Vec<&'p T> {
+    let mut found: Vec<&T> = Vec::new();
+    for one in all {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
+}
+
+/// The members that keep it, and single documents.
+fn data<'e>(
+    keepers: impl IntoIterator<Item = &'e Code>,
+    entries: impl IntoIterator<Item = &'e EntryId>,
+) -> Vec<Value> {
     let entry = |id: &EntryId| json!({"meaning": "instance", "reference": reference("DocumentReference", &id.to_string())});
-    let kept = custodian.into_iter();
+    let kept = keepers.into_iter();
     let kept = kept.map(|code| json!({"meaning": "authoredby", "reference": member(code, "")}));
     kept.chain(entries.into_iter().map(entry)).collect()
 }
 
-/// The one who receives.
-fn actors(directive: &Directive) -> Vec<Value> {
-    let grantee = &directive.grantee;
-    let receives = if is_within(grantee) {
-        Some(json!({"reference": format!("#{GRANTEE}"), "type": "PractitionerRole"}))
-    } else {
-        grantee.organisation.as_ref().map(|code| member(code, ""))
+/// One who receives; none where it is everybody.
+fn actor(grantee: &Grantee, roles: &[Grantee]) -> Option<Value> {
+    let own = (1..).zip(roles).find(|(_, role)| **role == anywhere(grantee));
+    let receives = match own {
+        Some((number, _)) => {
+            Some(json!({"reference": format!("#{}", role_id(number)), "type": "PractitionerRole"}))
+        }
+        None => grantee.organisation.as_ref().map(|code| member(code, "")),
     };
-    let receives =
-        receives.map(|who| json!({"role": role("IRCP", "information recipient"), "reference": who}));
-    receives.into_iter().collect()
+    receives.map(|who| json!({"role": role("IRCP", "information recipient"), "reference": who}))
+}
+
+/// Who is more than an organisation: those are contained.
+fn roles(parts: &[Part]) -> Vec<Grantee> {
+    let apart = exception::apart(parts);
+    let left_out = apart.iter().filter_map(|apart| apart.grantee);
+    let named = parts.iter().map(|part| &part.grantee).chain(left_out);
+    let named: Vec<Grantee> = named.filter(|grantee| is_within(grantee)).map(anywhere).collect();
+    distinct(named.iter()).into_iter().cloned().collect()
+}
+
+/// The referral is said of the whole provision.
+fn anywhere(grantee: &Grantee) -> Grantee {
+    Grantee { referral: None, ..grantee.clone() }
+}
+
+fn role_id(number: usize) -> String {
+    if number == 1 { GRANTEE.to_owned() } else { format!("{GRANTEE}-{number}") }
 }
 
 fn role(code: &str, display: &str) -> Value {
@@ -203,13 +246,10 @@ const fn is_within(grantee: &Grantee) -> bool {
     grantee.department.is_some() || grantee.practitioner.is_some() || grantee.role.is_some()
 }
 
-fn contained(grantee: &Grantee) -> Option<Value> {
-    if !is_within(grantee) {
-        return None;
-    }
+fn contained(grantee: &Grantee, number: usize) -> Value {
     let mut role = Map::new();
     role.insert("resourceType".to_owned(), "PractitionerRole".into());
-    role.insert("id".to_owned(), GRANTEE.into());
+    role.insert("id".to_owned(), role_id(number).into());
     if let Some(organisation) = &grantee.organisation {
         role.insert("organization".to_owned(), logical("Organization", MEMBER, organisation.as_str(), ""));
         if let Some(department) = &grantee.department {
@@ -227,5 +267,5 @@ fn contained(grantee: &Grantee) -> Option<Value> {
     if let Some(person) = grantee.role {
         role.insert("code".to_owned(), json!([person.concept()]));
     }
-    Some(Value::Object(role))
+    Value::Object(role)
 }

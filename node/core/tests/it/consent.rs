@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use yiqiao_node_core::ask::{self, WordState};
-use yiqiao_node_core::desk::{Exception, NewPermit};
+use yiqiao_node_core::desk::{Exception, NewPermit, Wish};
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
 use yiqiao_proto::calls::Refusal;
-use yiqiao_proto::codes::{DocumentClass, ProofKind, RefusalCode, Stance};
-use yiqiao_proto::directive::{Act, Directive, What};
+use yiqiao_proto::codes::{DocumentClass, PersonRole, ProofKind, RefusalCode, Stance};
+use yiqiao_proto::directive::{Act, Directive, Grantee, What, exception_id, part_id};
 use yiqiao_proto::envelope::{Kind, Word};
-use yiqiao_proto::id::DirectiveId;
+use yiqiao_proto::id::{Code, DirectiveId};
+use yiqiao_proto::limits::PARTS_MAX;
+use yiqiao_proto::time::Millis;
 
+use crate::copies::left_out;
 use crate::region::{list, refusal, token_secret};
 use crate::rig::{patient, report};
 use crate::story::{Story, forbid, permit};
@@ -162,11 +165,8 @@ fn c16_a_permit_that_is_refused_leaves_no_objection_behind() {
     story.live(1_000);
     assert_eq!(directives(&story).len(), 1);
     let whole = permit(story.node.now);
-    let exception = Exception {
-        custodian: None,
-        what: What { classes: BTreeSet::from([DocumentClass::Laboratory]), ..What::default() },
-        purposes: whole.purposes.clone(),
-    };
+    let laboratory = What { classes: BTreeSet::from([DocumentClass::Laboratory]), ..What::default() };
+    let exception = left_out(&whole, laboratory);
     let wish = NewPermit { exceptions: vec![exception], ..whole };
     // The patient was shown what stood before the revocation: such a permit is refused, an objection never (C-11).
     let mut statement = story.statement();
@@ -195,6 +195,62 @@ fn c16_a_permit_that_is_refused_leaves_no_objection_behind() {
     assert_eq!(stances, [Stance::Permit, Stance::Forbid, Stance::Permit]);
     story.node.rebuild();
     assert_eq!(story.node.ask(|_, view| ask::waiting(view)).acts, 0);
+}
+
+/// The same permit to another organisation.
+fn to(organisation: &str, whole: &NewPermit) -> NewPermit {
+    let organisation = Some(Code::new(organisation).expect("a code"));
+    NewPermit { grantee: Grantee { organisation, ..whole.grantee.clone() }, ..whole.clone() }
+}
+
+#[test]
+fn c17_what_is_said_to_several_is_a_directive_for_each_taken_together() {
+    let mut story = Story::with_document();
+    let whole = permit(story.node.now);
+    let nurses = Grantee { role: Some(PersonRole::Nurse), ..whole.grantee.clone() };
+    let a_day_later = whole.valid_from + Millis::new(86_400_000);
+    let exception = Exception {
+        grantee: nurses.clone(),
+        valid_from: Some(a_day_later),
+        ..left_out(&whole, whole.what.clone())
+    };
+    let first = NewPermit { exceptions: vec![exception], ..whole.clone() };
+    let wishes = vec![Wish::Permit(first), Wish::Permit(to("bureau", &whole))];
+    let said = story.act(&Input::Several(Box::new((story.statement(), wishes))));
+    let Outcome::Said(numbers) = said else { panic!("{said:?}") };
+    let effects = story.node.due().unwrap();
+    assert!(matches!(&effects[0], Effect::Submit { words, .. } if words.len() == 3), "one submission");
+    let answer = story.registry.answer(story.node.now, &effects[0]);
+    story.node.handle(&answer).unwrap().unwrap();
+    for number in numbers {
+        assert!(matches!(story.node.ask(|_, view| ask::word(number, view)), Some(WordState::Stands(_))));
+    }
+    let said: Vec<Directive> = directives(&story).into_iter().map(|act| act.said).collect();
+    let [nobody, one, other] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!([nobody.stance, one.stance, other.stance], [Stance::Forbid, Stance::Permit, Stance::Permit]);
+    assert_eq!((other.id, nobody.id), (part_id(&one.id, 1), exception_id(&one.id, 0)));
+    assert_eq!((&nobody.grantee, nobody.valid_from), (&nurses, a_day_later), "C-16: limits of its own");
+    assert_eq!(other.grantee.organisation, Code::new("bureau").ok());
+}
+
+#[test]
+fn c17_what_is_not_the_same_to_all_or_to_too_many_is_refused() {
+    let mut story = Story::with_document();
+    let whole = permit(story.node.now);
+    let laboratory = What { classes: BTreeSet::from([DocumentClass::Laboratory]), ..What::default() };
+    let other = NewPermit { what: laboratory, ..to("bureau", &whole) };
+    let objection = Wish::Forbid(forbid(story.node.now));
+    let one = Wish::Permit(whole);
+    for wishes in [
+        vec![],
+        vec![one.clone(), Wish::Permit(other)],
+        vec![one.clone(), objection],
+        vec![one; PARTS_MAX + 1],
+    ] {
+        let said = Input::Several(Box::new((story.statement(), wishes)));
+        assert!(matches!(story.node.handle(&said).unwrap(), Err(Refused::Act(_))));
+    }
+    assert_eq!(directives(&story), []);
 }
 
 #[test]

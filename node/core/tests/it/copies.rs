@@ -51,7 +51,7 @@ fn c16_what_a_permit_leaves_out_is_not_let_go_and_is_said_before_it() {
     let entries = std::collections::BTreeSet::from([trio.listed()[0].entry_id]);
     let whole = permit(trio.now);
     let what = yiqiao_proto::directive::What { entries, ..whole.what.clone() };
-    let exception = Exception { custodian: None, what, purposes: whole.purposes.clone() };
+    let exception = left_out(&whole, what);
     trio.permit_as(NewPermit { exceptions: vec![exception], ..whole });
     let said: Vec<Directive> =
         trio.registry.log().filter(|word| word.kind() == Kind::Directive).map(|word| said(&word)).collect();
@@ -63,6 +63,18 @@ fn c16_what_a_permit_leaves_out_is_not_let_go_and_is_said_before_it() {
     assert_eq!(trio.stages(), [Stage::Refused, Stage::Held]);
 }
 
+/// What a permit leaves out, by these limits of data.
+pub(crate) fn left_out(whole: &NewPermit, what: yiqiao_proto::directive::What) -> Exception {
+    Exception {
+        grantee: whole.grantee.clone(),
+        custodian: None,
+        what,
+        purposes: whole.purposes.clone(),
+        valid_from: None,
+        valid_until: whole.valid_until,
+    }
+}
+
 fn said(word: &yiqiao_proto::envelope::Envelope) -> Directive {
     Act::<Directive>::decode(word.payload()).expect("a directive").said
 }
@@ -72,7 +84,7 @@ fn c16_a_permit_leaves_out_a_bounded_number_of_things() {
     let mut trio = Trio::with_patient();
     let whole = permit(trio.now);
     let what = yiqiao_proto::directive::What { service_from: Some(trio.now), ..whole.what.clone() };
-    let exception = Exception { custodian: None, what, purposes: whole.purposes.clone() };
+    let exception = left_out(&whole, what);
     let exceptions = vec![exception; yiqiao_proto::limits::EXCEPTIONS_MAX + 1];
     let statement = crate::trio::statement_of(trio.subject("hospital"));
     let said = Input::Permit(Box::new((statement, NewPermit { exceptions, ..whole })));

@@ -8,44 +8,60 @@ use crate::element::Element;
 use crate::outcome::Problem;
 use crate::terms::{DEPARTMENT, MEMBER, PARTICIPATION, PRACTITIONER, Term};
 
-/// The recipient and the custodian, at most one each: several recipients are several consents (PIPL article 23).
+/// The recipients and the keepers that the actors of a provision are, each once.
 pub(super) fn actors(
     root: &Element<'_>,
     provision: &Element<'_>,
-) -> Result<(Grantee, Option<Code>), Problem> {
-    let (mut grantee, mut custodian) = (None, None);
+) -> Result<(Vec<Grantee>, Vec<Code>), Problem> {
+    let (mut grantees, mut keepers) = (Vec::new(), Vec::new());
     for actor in provision.list("actor")? {
         let actor = actor.only(&["role", "reference"])?;
         let role = actor.need("role")?.codings()?;
-        let again = match role.as_slice() {
-            [(PARTICIPATION, "IRCP")] => grantee.replace(recipient(root, &actor)?).is_some(),
-            [(PARTICIPATION, "CST")] => custodian.replace(member(&actor.need("reference")?)?).is_some(),
+        let is_new = match role.as_slice() {
+            [(PARTICIPATION, "IRCP")] => once(&mut grantees, recipient(root, &actor)?),
+            [(PARTICIPATION, "CST")] => once(&mut keepers, member(&actor.need("reference")?)?),
             _ => return Err(actor.invalid("role", "IRCP or CST of v3-ParticipationType")),
         };
-        if again {
-            return Err(actor.invalid("role", "given once: write one Consent for each recipient"));
+        if !is_new {
+            return Err(actor.invalid("reference", "somebody who is not named already"));
         }
     }
-    if grantee.is_none() && root.has("contained") {
-        return Err(root.not_carried_out("contained"));
+    Ok((grantees, keepers))
+}
+
+/// Whether it was not there yet.
+pub(super) fn once<T: PartialEq>(all: &mut Vec<T>, one: T) -> bool {
+    let is_new = !all.contains(&one);
+    all.push(one);
+    is_new
+}
+
+/// Nobody is contained whom no actor refers to: it would mean something that is not enforced.
+pub(super) fn check_contained(root: &Element<'_>, provision: &Element<'_>) -> Result<(), Problem> {
+    let mut named = Vec::new();
+    for holder in std::iter::once(provision.clone()).chain(provision.list("provision")?) {
+        for actor in holder.list("actor")? {
+            named.push(actor.need("reference")?.text("reference")?.and_then(|url| url.strip_prefix('#')));
+        }
     }
-    Ok((grantee.unwrap_or_default(), custodian))
+    for role in root.list("contained")? {
+        let id = role.text("id")?;
+        if id.is_none() || !named.contains(&id) {
+            return Err(root.not_carried_out("contained"));
+        }
+    }
+    Ok(())
 }
 
 fn recipient(root: &Element<'_>, actor: &Element<'_>) -> Result<Grantee, Problem> {
     let who = actor.need("reference")?;
-    let contained = root.list("contained")?;
     if let Some(own) = who.text("reference")?.and_then(|url| url.strip_prefix('#')) {
-        let [role] = contained.as_slice() else {
-            return Err(root.invalid("contained", "one PractitionerRole"));
-        };
-        if role.text("id")? != Some(own) {
-            return Err(who.invalid("reference", "the id of the contained PractitionerRole"));
+        for role in root.list("contained")? {
+            if role.text("id")? == Some(own) {
+                return practitioner_role(&role);
+            }
         }
-        return practitioner_role(role);
-    }
-    if !contained.is_empty() {
-        return Err(root.not_carried_out("contained"));
+        return Err(who.invalid("reference", "the id of a contained PractitionerRole"));
     }
     Ok(Grantee { organisation: Some(member(&who)?), ..Grantee::default() })
 }

@@ -3,17 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_node_core::desk::Exception;
 use yiqiao_proto::codes::{DocumentClass, LegalBasis, Purpose, RevocationReason, Sensitivity, Stance};
 use yiqiao_proto::directive::{Grantee, Notice, What};
 use yiqiao_proto::id::{Code, Digest, EntryId, ReferralId, Subject};
-use yiqiao_proto::limits::{DIRECTIVE_ENTRIES_MAX, LABEL_BYTES_MAX};
+use yiqiao_proto::limits::{DIRECTIVE_ENTRIES_MAX, LABEL_BYTES_MAX, PARTS_MAX};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
-use crate::consent::actor::{actors, member, pair};
+use crate::consent::actor::{actors, check_contained, member, once, pair};
 use crate::consent::exception;
-use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, NOTICE, SCOPE, SHA256};
+use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, NOTICE, Part, SCOPE, SHA256};
 use crate::date::Stretch;
 use crate::element::{self, Element};
 use crate::limits::RESOURCE_BYTES_MAX;
@@ -29,10 +28,8 @@ pub struct NewConsent {
     pub patient: Who,
     /// Permit or forbid.
     pub stance: Stance,
-    /// To whom.
-    pub grantee: Grantee,
-    /// From whom; none: from every member.
-    pub custodian: Option<Code>,
+    /// To whom, and of what who keeps, with what a permit leaves out: a directive for each; never empty.
+    pub parts: Vec<Part>,
     /// Which data.
     pub what: What,
     /// For which purposes; none, in a forbid: for every purpose but an emergency (D-8).
@@ -47,8 +44,6 @@ pub struct NewConsent {
     pub existence_visible: bool,
     /// Legal basis.
     pub basis: LegalBasis,
-    /// What a permit leaves out (C-16).
-    pub exceptions: Vec<Exception>,
 }
 
 const ROOT: [&str; 12] = [
@@ -93,26 +88,14 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
     check_root(&root, site)?;
     let provision = root.need("provision")?.only(&PROVISION)?;
     let stance = stance(&root, &provision)?;
-    let (grantee, keeps) = actors(&root, &provision)?;
-    let custodian = author(&provision, keeps)?;
+    check_contained(&root, &provision)?;
     let (valid_from, valid_until) = period(&provision, "period")?;
-    let what = what(&provision, site)?;
-    let purposes = purposes(&provision, stance)?;
-    let exceptions = if stance == Stance::Permit {
-        let whole =
-            Exception { custodian: custodian.clone(), what: what.clone(), purposes: purposes.clone() };
-        exception::read(&provision, &whole, site)?
-    } else {
-        Vec::new()
-    };
-    let new = NewConsent {
+    let mut new = NewConsent {
         patient: patient(&root, site)?,
         stance,
-        grantee: Grantee { referral: referral(&provision, site)?, ..grantee },
-        custodian,
-        what,
-        purposes,
-        exceptions,
+        parts: parts(&root, &provision, site)?,
+        what: what(&provision, site)?,
+        purposes: purposes(&provision, stance)?,
         valid_from,
         valid_until,
         notice: notice(&root)?,
@@ -120,8 +103,11 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
         basis: basis(&root, stance)?,
     };
     // A permit names one organisation (C-7), and a person or department is one of an organisation (C-4).
-    let within = new.grantee.department.is_some() || new.grantee.practitioner.is_some();
-    if new.grantee.organisation.is_none() && (stance == Stance::Permit || within) {
+    let is_nobodys = |Part { grantee, .. }: &Part| {
+        let within = grantee.department.is_some() || grantee.practitioner.is_some();
+        grantee.organisation.is_none() && (stance == Stance::Permit || within)
+    };
+    if new.parts.iter().any(is_nobodys) {
         return Err(provision.missing("actor"));
     }
     // Emergencies are decided apart (D-8), and a forbid makes nothing visible.
@@ -131,7 +117,39 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
     if stance == Stance::Forbid && new.existence_visible {
         return Err(provision.not_carried_out("extension"));
     }
+    if stance == Stance::Permit {
+        new.parts = exception::read(&root, &provision, &new, site)?;
+    }
     Ok(new)
+}
+
+/// Each recipient with each keeper: a directive names one of both (C-7, PIPL article 23).
+fn parts(root: &Element<'_>, provision: &Element<'_>, site: &Site) -> Result<Vec<Part>, Problem> {
+    let (mut recipients, keepers) = actors(root, provision)?;
+    let keepers = authors(provision, keepers)?;
+    if recipients.is_empty() {
+        recipients.push(Grantee::default());
+    }
+    let keepers: Vec<Option<Code>> =
+        if keepers.is_empty() { vec![None] } else { keepers.into_iter().map(Some).collect() };
+    if recipients.len().saturating_mul(keepers.len()) > PARTS_MAX {
+        return Err(Problem::TooLarge {
+            what: "the number of recipients of a Consent, times that of the members that keep what is meant",
+            limit: PARTS_MAX,
+        });
+    }
+    let referral = referral(provision, site)?;
+    let mut parts = Vec::new();
+    for recipient in recipients {
+        let grantee = Grantee { referral, ..recipient };
+        let part = |keeper: &Option<Code>| Part {
+            grantee: grantee.clone(),
+            custodian: keeper.clone(),
+            exceptions: Vec::new(),
+        };
+        parts.extend(keepers.iter().map(part));
+    }
+    Ok(parts)
 }
 
 /// Reads a Consent that was put under the id of one that is in force: why it is taken back. A directive never changes, so nothing
@@ -278,19 +296,18 @@ pub(super) fn what(provision: &Element<'_>, site: &Site) -> Result<What, Problem
     Ok(What { classes, sensitivities, service_from, service_until, entries })
 }
 
-/// The member whose documents alone are meant, as the actor that keeps them or as their author: a member keeps what it published.
-pub(super) fn author(provision: &Element<'_>, keeps: Option<Code>) -> Result<Option<Code>, Problem> {
-    let mut custodian = keeps;
+/// The members whose documents alone are meant, as actors that keep them or as their authors: a member keeps what it published.
+pub(super) fn authors(provision: &Element<'_>, mut keepers: Vec<Code>) -> Result<Vec<Code>, Problem> {
     for data in provision.list("data")? {
         if data.text("meaning")? != Some(AUTHORED_BY) {
             continue;
         }
         let data = data.only(&["meaning", "reference"])?;
-        if custodian.replace(member(&data.need("reference")?)?).is_some() {
-            return Err(data.invalid("meaning", "authoredby once: write one Consent for each member"));
+        if !once(&mut keepers, member(&data.need("reference")?)?) {
+            return Err(data.invalid("reference", "a member that is not named already"));
         }
     }
-    Ok(custodian)
+    Ok(keepers)
 }
 
 fn entry(data: &Element<'_>, site: &Site) -> Result<EntryId, Problem> {
@@ -356,7 +373,10 @@ fn extension<'v>(
 }
 
 /// From the first instant of the start to the last of the end, which FHIR includes.
-fn period(provision: &Element<'_>, name: &str) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
+pub(super) fn period(
+    provision: &Element<'_>,
+    name: &str,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
     let Some(period) = provision.one(name)? else { return Ok((None, None)) };
     let period = period.only(&["start", "end"])?;
     let stretch = |name| {

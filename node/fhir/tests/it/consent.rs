@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use yiqiao_fhir::consent::{Consent, NewConsent, Standing, read_new, read_revocation};
+use yiqiao_fhir::consent::{Consent, NewConsent, Part, Standing, read_new, read_revocation};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::search::Who;
 use yiqiao_node_core::desk::Exception;
@@ -13,6 +13,7 @@ use yiqiao_proto::codes::{LegalBasis, PersonRole, Purpose, RevocationReason, Sen
 use yiqiao_proto::directive::{Directive, Grantee, Said, What};
 use yiqiao_proto::id::{PractitionerId, ReferralId};
 use yiqiao_proto::phi::Phi;
+use yiqiao_proto::time::Timestamp;
 
 use crate::{rules, scenes};
 
@@ -66,12 +67,13 @@ fn changed(mut json: Value, pointer: &str, value: Value) -> Result<NewConsent, P
 }
 
 fn as_directive(new: &NewConsent, like: &Directive) -> Directive {
+    let first = new.parts.first().unwrap();
     Directive {
         id: like.id,
         patient: like.patient,
         stance: new.stance,
-        grantee: new.grantee.clone(),
-        custodian: new.custodian.clone(),
+        grantee: first.grantee.clone(),
+        custodian: first.custodian.clone(),
         what: new.what.clone(),
         purposes: new.purposes.clone(),
         valid_from: new.valid_from.unwrap(),
@@ -177,9 +179,12 @@ fn what_is_written_is_read_back_whole() {
 /// What a permit of everything leaves out: a member's documents, a stretch of time, single documents, a purpose.
 fn exceptions(whole: &Directive) -> Vec<Exception> {
     let all = Exception {
+        grantee: whole.grantee.clone(),
         custodian: whole.custodian.clone(),
         what: whole.what.clone(),
         purposes: whole.purposes.clone(),
+        valid_from: Some(whole.valid_from),
+        valid_until: whole.valid_until,
     };
     let given = scenes::permit().what;
     let what = |what: What| Exception { what, ..all.clone() };
@@ -198,7 +203,8 @@ fn exceptions(whole: &Directive) -> Vec<Exception> {
 #[test]
 fn c16_a_permit_says_what_it_leaves_out_and_is_read_back_whole() {
     let whole = Directive { custodian: None, what: What::default(), ..scenes::permit() };
-    let consent = Consent { exceptions: exceptions(&whole), ..scenes::consent(whole.clone()) };
+    let mut consent = scenes::consent(whole.clone());
+    consent.parts[0].exceptions = exceptions(&whole);
     let resource = consent.write(&scenes::patient(), &scenes::site());
     rules::check(&resource);
     let json = resource.json().expose().clone();
@@ -212,10 +218,85 @@ fn c16_a_permit_says_what_it_leaves_out_and_is_read_back_whole() {
         "what differs only"
     );
     let new = read(&json).unwrap();
-    assert_eq!(
-        (new.exceptions.as_slice(), as_directive(&new, &whole)),
-        (consent.exceptions.as_slice(), whole)
-    );
+    assert_eq!((&new.parts, as_directive(&new, &whole)), (&consent.parts, whole));
+}
+
+fn receives(member: &str) -> Value {
+    let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+    json!({"role": role, "reference": {"identifier": {"system": "urn:yiqiao:member", "value": member}}})
+}
+
+/// Each of these with each of those who keep.
+fn each_with_each(whole: &Directive, grantees: &[Grantee], keepers: &[&str]) -> Vec<Part> {
+    let all = Exception {
+        grantee: Grantee::default(),
+        custodian: None,
+        what: whole.what.clone(),
+        purposes: whole.purposes.clone(),
+        valid_from: Some(whole.valid_from),
+        valid_until: whole.valid_until,
+    };
+    let until = What { service_until: Some(whole.valid_from), ..whole.what.clone() };
+    let mut parts = Vec::new();
+    for (place, grantee) in grantees.iter().enumerate() {
+        for keeper in keepers {
+            let (grantee, custodian) = (grantee.clone(), Some(scenes::code(keeper)));
+            let own = Exception { grantee: grantee.clone(), custodian: custodian.clone(), ..all.clone() };
+            let nurses = Grantee { role: Some(PersonRole::Nurse), ..grantee.clone() };
+            let later = Some(Timestamp::from_unix_ms(whole.valid_from.unix_ms() + 1).unwrap());
+            let mut exceptions = vec![Exception { what: until.clone(), ..own.clone() }];
+            if place == 0 {
+                exceptions.push(Exception { grantee: nurses, valid_from: later, ..own });
+            }
+            parts.push(Part { grantee, custodian, exceptions });
+        }
+    }
+    parts
+}
+
+#[test]
+fn c17_several_recipients_and_keepers_are_one_consent_and_are_read_back_whole() {
+    let whole = Directive { what: What::default(), ..narrow() };
+    let to = |member| Grantee { organisation: Some(scenes::code(member)), ..Grantee::default() };
+    let referral = whole.grantee.referral;
+    let grantees =
+        [to("hospital-b"), to("hospital-c"), narrow().grantee].map(|whom| Grantee { referral, ..whom });
+    for keepers in [&["hospital-a"][..], &["hospital-a", "hospital-c"]] {
+        let parts = each_with_each(&whole, &grantees, keepers);
+        let directive = Directive {
+            grantee: grantees[0].clone(),
+            custodian: parts[0].custodian.clone(),
+            ..whole.clone()
+        };
+        let consent = Consent { parts, ..scenes::consent(directive.clone()) };
+        let resource = consent.write(&scenes::patient(), &scenes::site());
+        rules::check(&resource);
+        let json = resource.json().expose().clone();
+        assert_eq!(json["provision"]["actor"].as_array().unwrap().len(), 3);
+        assert_eq!(json["provision"]["data"].as_array().unwrap().len(), keepers.len());
+        let nested = json["provision"]["provision"].as_array().unwrap();
+        // What all leave out is said once, and what one leaves out with who that is.
+        assert!(nested[0].get("actor").is_none() && nested[0].get("data").is_none());
+        assert_eq!(nested.len(), 1 + keepers.len());
+        let ids: Vec<_> = json["contained"].as_array().unwrap().iter().map(|role| &role["id"]).collect();
+        assert_eq!(ids, ["grantee", "grantee-2"]);
+        assert_eq!(nested[1]["actor"][0]["reference"]["reference"], "#grantee-2");
+        let new = read(&json).unwrap();
+        assert_eq!((&new.parts, as_directive(&new, &directive)), (&consent.parts, directive));
+    }
+}
+
+#[test]
+fn c17_a_forbid_has_several_recipients_too_and_nobody_is_named_twice_or_without_bound() {
+    let mut json = written(forbid());
+    json["provision"]["actor"] = json!([receives("hospital-b"), receives("hospital-c")]);
+    assert_eq!(read(&json).unwrap().parts.len(), 2);
+    json["provision"]["actor"] = json!([receives("hospital-b"), receives("hospital-b")]);
+    let twice = read(&json).unwrap_err();
+    assert!(matches!(twice, Problem::Invalid { path, .. } if path == "Consent.provision.actor[1].reference"));
+    let many: Vec<Value> = (0..9).map(|number| receives(&format!("hospital-{number}"))).collect();
+    json["provision"]["actor"] = json!(many);
+    assert!(matches!(read(&json), Err(Problem::TooLarge { limit: 8, .. })));
 }
 
 #[test]
@@ -224,8 +305,9 @@ fn c16_what_an_exception_does_not_say_is_as_in_the_permit() {
     let only_first = json["provision"]["data"][1].clone();
     json["provision"]["provision"] = json!([{"type": "deny", "data": [only_first]}]);
     let new = read(&json).unwrap();
-    let [exception] = new.exceptions.as_slice() else { panic!("{new:?}") };
-    assert_eq!((&exception.custodian, &exception.purposes), (&new.custodian, &new.purposes));
+    let [exception] = new.parts[0].exceptions.as_slice() else { panic!("{new:?}") };
+    assert_eq!((&exception.custodian, &exception.purposes), (&new.parts[0].custodian, &new.purposes));
+    assert_eq!((exception.valid_from, exception.valid_until), (new.valid_from, new.valid_until));
     let entries = exception.what.entries.clone();
     assert_eq!(entries.len(), 1);
     assert_eq!(What { entries, ..new.what.clone() }, exception.what);
@@ -241,12 +323,17 @@ fn c16_an_exception_that_is_none_or_goes_beyond_the_permit_is_refused_by_its_ele
         (json!({"type": "deny", "dataPeriod": {"start": "2020"}}), format!("{nested}.type")),
         (json!({"type": "deny", "data": other_member}), format!("{nested}.type")),
         (json!({"type": "deny", "provision": [{"type": "permit"}]}), format!("{nested}.provision")),
-        (json!({"type": "deny", "actor": [{}]}), format!("{nested}.actor")),
+        (json!({"type": "deny", "actor": [receives("hospital-c")]}), format!("{nested}.type")),
+        (json!({"type": "deny", "actor": [receives("hospital-b")]}), format!("{nested}.type")),
+        (json!({"type": "deny", "period": {"start": "2026-01-01"}}), format!("{nested}.type")),
     ] {
         let refused =
             changed(written(scenes::permit()), "/provision/provision", json!([exception])).unwrap_err();
         assert_eq!(refused, Problem::NotCarriedOut { path }, "{exception}");
     }
+    let nobody = json!([{"type": "deny", "actor": [{}]}]);
+    let refused = changed(written(scenes::permit()), "/provision/provision", nobody).unwrap_err();
+    assert_eq!(refused, Problem::Missing { path: format!("{nested}.actor[0].reference") });
     let many = vec![json!({"type": "deny", "dataPeriod": {"end": "2026-11-19"}}); 8];
     let refused = changed(written(scenes::permit()), "/provision/provision", json!(many)).unwrap_err();
     assert!(matches!(refused, Problem::TooLarge { .. }));
@@ -328,11 +415,15 @@ fn what_the_documentation_shows_is_read() {
     let read: Vec<_> = consents
         .map(|one| read_new(one.replace("PATIENT", &patient).as_bytes(), &scenes::site()).unwrap())
         .collect();
-    let [plain, limited, but] = read.as_slice() else { panic!("{read:?}") };
-    assert_eq!(but.exceptions.len(), 2);
-    assert!(plain.what.classes.is_empty() && plain.grantee.referral.is_none());
-    assert!(limited.existence_visible && limited.grantee.referral.is_some() && limited.custodian.is_some());
-    assert!(limited.grantee.department.is_some() && limited.grantee.role.is_some());
+    let [plain, limited, but, several] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(but.parts[0].exceptions.len(), 2);
+    let left_out: Vec<usize> = several.parts.iter().map(|part| part.exceptions.len()).collect();
+    assert_eq!(left_out, [2, 1]);
+    let grantee = &plain.parts[0].grantee;
+    assert!(plain.what.classes.is_empty() && grantee.referral.is_none());
+    let grantee = &limited.parts[0].grantee;
+    assert!(limited.existence_visible && grantee.referral.is_some() && limited.parts[0].custodian.is_some());
+    assert!(grantee.department.is_some() && grantee.role.is_some());
 }
 
 #[test]
@@ -385,7 +476,7 @@ fn what_is_missing_or_wrong_is_named_by_its_path() {
             json!("urn:x"),
             "Consent.provision.actor[0].reference.identifier.value",
         ),
-        ("/provision/actor/0/role/coding/0/code", json!("CST"), "Consent.provision.data[0].meaning"),
+        ("/provision/actor/0/role/coding/0/code", json!("CST"), "Consent.provision.actor"),
         ("/organization/0/identifier/value", json!("hospital-c"), "Consent.organization"),
     ] {
         let refused = changed(written(scenes::permit()), pointer, value).unwrap_err();

@@ -161,7 +161,9 @@ pub(crate) fn permit() -> Directive {
 pub(crate) fn consent(directive: Directive) -> Consent {
     let id = directive.id.to_string();
     let (standing, recorded_at) = (consent::Standing::InForce, Some(at(0)));
-    Consent { id, directive, exceptions: Vec::new(), standing, recorded_at, guardian: None }
+    let (grantee, custodian) = (directive.grantee.clone(), directive.custodian.clone());
+    let parts = vec![consent::Part { grantee, custodian, exceptions: Vec::new() }];
+    Consent { id, directive, parts, version: 1, standing, recorded_at, guardian: None }
 }
 
 pub(crate) fn referral(state: State) -> Referral {

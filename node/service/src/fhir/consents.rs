@@ -1,6 +1,6 @@
 //! Consents (IHE PCF): what patients have said, as far as this hospital acts on it; recorded, and taken back.
 //!
-//! One Consent is what a patient said once, which the region keeps once for each token of the patient (C-10). Its id names the
+//! One Consent is what a patient said once, which the region keeps once for each token of the patient (C-10), and once for each of several recipients and keepers (C-17). Its id names the
 //! patient by the number within this node, and the directive with the smallest id by the beginning of that. What is in force is read from the heads that the registry told this
 //! node, so it is at hand without the registry, and so is what has ended since.
 
@@ -13,22 +13,22 @@ use axum::http::header::{IF_MATCH, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures::future::join_all;
-use yiqiao_fhir::consent::{self, Consent, NewConsent, Standing};
+use yiqiao_fhir::consent::{self, Consent, NewConsent, Part, Standing};
 use yiqiao_fhir::limits::RESOURCE_BYTES_MAX;
 use yiqiao_fhir::outcome::{self, Problem};
 use yiqiao_fhir::search::ConsentFilter;
 use yiqiao_node_core::ask::{self, Patient, WordState};
 use yiqiao_node_core::audit::Act;
-use yiqiao_node_core::desk::{Exception, NewForbid, NewPermit, NewRevocation, Statement};
+use yiqiao_node_core::desk::{Exception, NewForbid, NewPermit, NewRevocation, Statement, Wish};
 use yiqiao_node_core::ended::End;
 use yiqiao_node_core::limits::EVIDENCE_BYTES_MAX;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::state::View;
 use yiqiao_proto::codes::{LegalBasis, RevocationReason, Stance};
-use yiqiao_proto::directive::{Directive, exception_id};
+use yiqiao_proto::directive::{Directive, exception_id, part_id};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{DirectiveId, Subject};
-use yiqiao_proto::limits::EXCEPTIONS_MAX;
+use yiqiao_proto::limits::{EXCEPTIONS_MAX, PARTS_MAX};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
@@ -38,10 +38,18 @@ use super::page::{Found, Page, Searched, cut};
 use super::{patients, transaction};
 use crate::limits::STATEMENT_WAIT;
 
-/// What a patient said once: the same directive for each token.
-struct Once {
+/// What a patient said once, to one or to several.
+struct Whole {
     /// The Consent's id.
     id: String,
+    /// Those that have not ended, or if all have, all of them; never empty.
+    parts: Vec<Once>,
+    /// How many have ended.
+    ended: u32,
+}
+
+/// What a patient said once to one: the same directive for each token.
+struct Once {
     /// Ascending by id; never empty.
     directives: Vec<Spoken>,
     /// What a permit that is in force leaves out (C-16).
@@ -75,7 +83,7 @@ impl Searched for ConsentFilter {
         let mut found = Vec::new();
         for patient in &patients {
             let said = said_by(call, patient.subject).await?;
-            let consents = said.iter().filter_map(|once| once.consent(now));
+            let consents = said.iter().filter_map(|whole| whole.consent(now));
             let consents = consents.filter(|consent| filter.admits(consent));
             found.extend(consents.map(|consent| (consent.id.clone(), (consent, patient))));
         }
@@ -96,22 +104,21 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
     let patient = only(patients::of(&call, &new.patient).await?)?;
     let now = call.door.app.clock().now();
     let statement = statement(&call, &patient, &bytes);
-    let input = match new.stance {
-        Stance::Permit => Input::Permit(Box::new((statement, permit(&new, now)))),
-        Stance::Forbid => Input::Forbid(Box::new((statement, forbid(&new, now)))),
-    };
-    let said = say(&call, input).await?;
-    // What a permit leaves out comes before it (C-16).
-    let directive = *said.directives.last().ok_or(Problem::Internal)?;
+    let wishes = new.parts.iter().map(|part| wish(&new, part, now)).collect();
+    let said = say(&call, Input::Several(Box::new((statement, wishes)))).await?;
+    // What permits leave out comes before them (C-16), and the first part before the others (C-17).
+    let first = said.directives.len().checked_sub(new.parts.len());
+    let directive = *first.and_then(|first| said.directives.get(first)).ok_or(Problem::Internal)?;
     let id = id_of(number(&call, patient.subject).await?, &directive);
     let location = call.site.url("Consent", &id);
     if said.waits {
         return Ok(queued(&location));
     }
-    let exceptions = new.exceptions.clone();
-    let directive = directive_of(new, directive, token(&call, patient.subject).await?, now);
-    let (standing, recorded_at) = (Standing::InForce, Some(now));
-    let consent = Consent { id, directive, exceptions, standing, recorded_at, guardian: None };
+    let parts = new.parts.clone();
+    let token = token(&call, patient.subject).await?;
+    let directive = directive_of(new, directive, token, now).ok_or(Problem::Internal)?;
+    let (version, standing, recorded_at) = (1, Standing::InForce, Some(now));
+    let consent = Consent { id, directive, parts, version, standing, recorded_at, guardian: None };
     let resource = consent.write(&patient, &call.site);
     Ok(answer::written(StatusCode::CREATED, call.prefer(), &resource, &location))
 }
@@ -139,12 +146,16 @@ pub(super) async fn update(
         return Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &call.site.url("Consent", &id)));
     }
     // What a permit left out stands for itself from now on (C-16).
+    let ended = u32::try_from(consent.parts.len()).unwrap_or(u32::MAX);
     let said = say(&call, revocation(statement(&call, &patient, &bytes), directives, reason)).await?;
     let location = call.site.url("Consent", &id);
     if said.waits {
         return Ok(queued(&location));
     }
-    let consent = Consent { standing: Standing::Revoked(reason), exceptions: Vec::new(), ..consent };
+    let parts = consent.parts.iter().cloned();
+    let parts = parts.map(|part| Part { exceptions: Vec::new(), ..part }).collect();
+    let version = consent.version.saturating_add(ended);
+    let consent = Consent { standing: Standing::Revoked(reason), parts, version, ..consent };
     let resource = consent.write(&patient, &call.site);
     Ok(answer::written(StatusCode::OK, call.prefer(), &resource, &location))
 }
@@ -156,10 +167,11 @@ fn revocation(statement: Statement, directives: Vec<Directive>, reason: Revocati
     Input::Revoke(Box::new((statement, NewRevocation { directives, reason, lifts })))
 }
 
-impl Once {
+impl Whole {
     fn consent(&self, now: Timestamp) -> Option<Consent> {
-        let Spoken { directive: first, accepted_at, .. } = self.directives.first()?;
-        let ends = || self.directives.iter().filter_map(|spoken| spoken.end.as_ref());
+        let Spoken { directive: first, accepted_at, .. } = self.parts.first()?.directives.first()?;
+        let spoken = || self.parts.iter().flat_map(|part| &part.directives);
+        let ends = || spoken().filter_map(|spoken| spoken.end.as_ref());
         // Under one token the revocation may have been told, and under another only that it has ended.
         let end = ends().find(|end| matches!(end, End::Revocation(Some(_)))).or_else(|| ends().next());
         let over = first.valid_until.is_some_and(|until| until <= now);
@@ -169,14 +181,43 @@ impl Once {
             Some(_) | None => Standing::InForce,
         };
         let (id, directive, recorded_at) = (self.id.clone(), first.clone(), Some(*accepted_at));
+        let parts = self.parts.iter().filter_map(Once::as_part).collect();
+        let version = self.ended.saturating_add(1);
+        Some(Consent { id, directive, parts, version, standing, recorded_at, guardian: None })
+    }
+
+    /// What of it has not ended.
+    fn in_force(&self) -> impl Iterator<Item = &Directive> {
+        self.parts.iter().flat_map(Once::in_force)
+    }
+}
+
+impl Once {
+    fn as_part(&self) -> Option<Part> {
+        let Directive { grantee, custodian, .. } = self.directives.first()?.directive.clone();
         let exceptions = self.exceptions.iter().filter_map(Self::as_exception).collect();
-        Some(Consent { id, directive, exceptions, standing, recorded_at, guardian: None })
+        Some(Part { grantee, custodian, exceptions })
     }
 
     fn as_exception(&self) -> Option<Exception> {
-        let said = &self.directives.first()?.directive;
-        let (what, purposes) = (said.what.clone(), said.purposes.clone());
-        Some(Exception { custodian: said.custodian.clone(), what, purposes })
+        let said = self.directives.first()?.directive.clone();
+        Some(Exception {
+            grantee: said.grantee,
+            custodian: said.custodian,
+            what: said.what,
+            purposes: said.purposes,
+            valid_from: Some(said.valid_from),
+            valid_until: said.valid_until,
+        })
+    }
+
+    /// The ids of the further parts, if it is the first one, with their numbers.
+    fn part_ids(&self) -> BTreeMap<DirectiveId, u32> {
+        let numbers = 1..u32::try_from(PARTS_MAX).unwrap_or(u32::MAX);
+        let firsts = self.directives.iter().map(|spoken| spoken.directive.id);
+        let ids =
+            firsts.flat_map(|first| numbers.clone().map(move |number| (part_id(&first, number), number)));
+        ids.collect()
     }
 
     /// The ids of what it leaves out, with their numbers, if it is a permit in force.
@@ -210,9 +251,9 @@ async fn one(call: &Call, id: &str) -> Result<(Patient, Consent, Vec<Directive>)
     let subject = subject_of(call, id).await?.ok_or_else(unknown)?;
     let patient = patients::one(call, Some(subject)).await?;
     let said = said_by(call, patient.subject).await?;
-    let once = said.into_iter().find(|once| once.id == id).ok_or_else(unknown)?;
-    let consent = once.consent(call.door.app.clock().now()).ok_or_else(unknown)?;
-    let in_force = once.in_force().cloned().collect();
+    let whole = said.into_iter().find(|whole| whole.id == id).ok_or_else(unknown)?;
+    let consent = whole.consent(call.door.app.clock().now()).ok_or_else(unknown)?;
+    let in_force = whole.in_force().cloned().collect();
     Ok((patient, consent, in_force))
 }
 
@@ -229,7 +270,7 @@ async fn of_ids(call: &Call, filter: &ConsentFilter) -> Result<Vec<Patient>, Ref
 }
 
 /// What a patient has said, as this node knows it.
-async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Once>, Refusal> {
+async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Whole>, Refusal> {
     let question = move |machine: &Machine, view: &View| {
         let heads = machine.heads(&subject, view)?.into_iter().filter_map(|(_, known)| known);
         let in_force = heads.flat_map(|known| known.record.in_force().to_vec());
@@ -251,13 +292,68 @@ async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Once>, Refusal> {
         };
         match said.iter_mut().find(same) {
             Some(once) => once.directives.push(spoken),
+            None => said.push(Once { directives: vec![spoken], exceptions: Vec::new() }),
+        }
+    }
+    Ok(joined(nested(said), number))
+}
+
+/// What was said to several at once is one (C-17), in the order of its parts. What of it is left once some have ended need not be each
+/// recipient with each keeper any more: then what each member keeps is one.
+fn joined(said: Vec<Once>, number: u64) -> Vec<Whole> {
+    let ids: Vec<BTreeMap<DirectiveId, u32>> = said.iter().map(Once::part_ids).collect();
+    let places = said.iter().enumerate().map(|(at, once)| {
+        let is_of = |ids: &BTreeMap<DirectiveId, u32>| {
+            once.directives.iter().find_map(|spoken| ids.get(&spoken.directive.id).copied())
+        };
+        let found = ids.iter().enumerate().find_map(|(first, ids)| Some((first, is_of(ids)?)));
+        found.unwrap_or((at, 0))
+    });
+    let places: Vec<(usize, u32)> = places.collect();
+    let mut groups: BTreeMap<usize, BTreeMap<u32, Once>> = BTreeMap::new();
+    for ((first, part), once) in places.into_iter().zip(said) {
+        groups.entry(first).or_default().insert(part, once);
+    }
+    groups.into_values().flat_map(|parts| wholes(parts.into_values().collect(), number)).collect()
+}
+
+/// What there is of the parts of one, in their order.
+fn wholes(parts: Vec<Once>, number: u64) -> Vec<Whole> {
+    let first = parts.first().and_then(|part| part.directives.first()).map(|spoken| spoken.directive.id);
+    let (left, over): (Vec<Once>, Vec<Once>) =
+        parts.into_iter().partition(|part| part.in_force().next().is_some());
+    let ended = u32::try_from(over.len()).unwrap_or(u32::MAX);
+    let shown = if left.is_empty() { over } else { left };
+    let is_each_with_each = product(&shown) == shown.len();
+    let mut wholes: Vec<Whole> = Vec::new();
+    for part in shown {
+        let keeper = |part: &Once| part.directives.first().map(|spoken| spoken.directive.custodian.clone());
+        let is_its =
+            |whole: &&mut Whole| is_each_with_each || whole.parts.first().map(keeper) == Some(keeper(&part));
+        match wholes.iter_mut().find(is_its) {
+            Some(whole) => whole.parts.push(part),
             None => {
-                let id = id_of(number, &spoken.directive.id);
-                said.push(Once { id, directives: vec![spoken], exceptions: Vec::new() });
+                let own = part.directives.first().map(|spoken| spoken.directive.id);
+                let named = if wholes.is_empty() { first } else { own };
+                let id = named.map(|id| id_of(number, &id)).unwrap_or_default();
+                wholes.push(Whole { id, parts: vec![part], ended });
             }
         }
     }
-    Ok(nested(said))
+    wholes
+}
+
+/// How many recipients there are, times how many keepers.
+fn product(parts: &[Once]) -> usize {
+    let said = || parts.iter().filter_map(|part| part.directives.first()).map(|spoken| &spoken.directive);
+    let (mut grantees, mut keepers) = (Vec::new(), BTreeSet::new());
+    for directive in said() {
+        if !grantees.contains(&&directive.grantee) {
+            grantees.push(&directive.grantee);
+        }
+        keepers.insert(&directive.custodian);
+    }
+    grantees.len().saturating_mul(keepers.len())
 }
 
 /// What a permit in force leaves out is part of it, in the order of its numbers; otherwise it stands for itself.
@@ -307,8 +403,9 @@ async fn number(call: &Call, subject: Subject) -> Result<u64, Refusal> {
 /// Whom it names must be there: one that is written wrong would be permitted, or forbidden, to nobody.
 fn known(call: &Call, new: &NewConsent) -> Result<(), Problem> {
     let directory = call.door.app.registry.directory();
-    let left_out = new.exceptions.iter().filter_map(|exception| exception.custodian.as_ref());
-    let mut named = new.grantee.organisation.iter().chain(&new.custodian).chain(left_out);
+    let parts = new.parts.iter().flat_map(|part| part.grantee.organisation.iter().chain(&part.custodian));
+    let left_out = new.parts.iter().flat_map(|part| &part.exceptions);
+    let mut named = parts.chain(left_out.filter_map(|exception| exception.custodian.as_ref()));
     if named.all(|code| directory.member(code).is_some_and(|member| !member.suspended)) {
         return Ok(());
     }
@@ -335,43 +432,44 @@ fn statement(call: &Call, patient: &Patient, bytes: &[u8]) -> Statement {
     Statement { actor: call.actor(), subject: patient.subject, evidence, heads: Vec::new() }
 }
 
-fn permit(new: &NewConsent, now: Timestamp) -> NewPermit {
-    let new = new.clone();
-    NewPermit {
-        grantee: new.grantee,
-        custodian: new.custodian,
-        what: new.what,
-        purposes: new.purposes,
-        valid_from: new.valid_from.unwrap_or(now),
-        valid_until: new.valid_until,
-        notice: new.notice,
-        existence_visible: new.existence_visible,
-        by_guardian: new.basis == LegalBasis::GuardianConsent,
-        exceptions: new.exceptions,
+/// What is said to one.
+fn wish(new: &NewConsent, part: &Part, now: Timestamp) -> Wish {
+    let (new, part) = (new.clone(), part.clone());
+    let valid_from = new.valid_from.unwrap_or(now);
+    match new.stance {
+        Stance::Permit => Wish::Permit(NewPermit {
+            grantee: part.grantee,
+            custodian: part.custodian,
+            what: new.what,
+            purposes: new.purposes,
+            valid_from,
+            valid_until: new.valid_until,
+            notice: new.notice,
+            existence_visible: new.existence_visible,
+            by_guardian: new.basis == LegalBasis::GuardianConsent,
+            exceptions: part.exceptions,
+        }),
+        Stance::Forbid => Wish::Forbid(NewForbid {
+            grantee: part.grantee,
+            custodian: part.custodian,
+            what: new.what,
+            purposes: new.purposes,
+            valid_from,
+            valid_until: new.valid_until,
+            notice: new.notice,
+        }),
     }
 }
 
-fn forbid(new: &NewConsent, now: Timestamp) -> NewForbid {
-    let new = new.clone();
-    NewForbid {
-        grantee: new.grantee,
-        custodian: new.custodian,
-        what: new.what,
-        purposes: new.purposes,
-        valid_from: new.valid_from.unwrap_or(now),
-        valid_until: new.valid_until,
-        notice: new.notice,
-    }
-}
-
-/// What was recorded, as it is shown at once.
-fn directive_of(new: NewConsent, id: DirectiveId, patient: Token, now: Timestamp) -> Directive {
-    Directive {
+/// What was recorded, as it is shown at once; of several, the first part.
+fn directive_of(new: NewConsent, id: DirectiveId, patient: Token, now: Timestamp) -> Option<Directive> {
+    let Part { grantee, custodian, .. } = new.parts.into_iter().next()?;
+    Some(Directive {
         id,
         patient,
         stance: new.stance,
-        grantee: new.grantee,
-        custodian: new.custodian,
+        grantee,
+        custodian,
         what: new.what,
         purposes: new.purposes,
         valid_from: new.valid_from.unwrap_or(now),
@@ -380,12 +478,12 @@ fn directive_of(new: NewConsent, id: DirectiveId, patient: Token, now: Timestamp
         existence_visible: new.existence_visible,
         basis: new.basis,
         head_version: 0,
-    }
+    })
 }
 
 /// Words of this node, and whether the registry has them.
 struct Said {
-    /// The directives among them.
+    /// The directives among them, each id once: it is the same under each token.
     directives: Vec<DirectiveId>,
     /// Some are still being handed in.
     waits: bool,
@@ -400,7 +498,8 @@ async fn say(call: &Call, act: Input) -> Result<Said, Refusal> {
     let settled = join_all(numbers.iter().map(|number| inbox.settled(*number, STATEMENT_WAIT))).await;
     let mut said = Said { directives: Vec::new(), waits: false };
     for (number, settled) in numbers.into_iter().zip(settled) {
-        said.directives.extend(inbox.ask(move |_, view| ask::directive(number, view)).await?);
+        let directive = inbox.ask(move |_, view| ask::directive(number, view)).await?;
+        said.directives.extend(directive.filter(|id| said.directives.last() != Some(id)));
         match settled? {
             Some(WordState::Stands(_)) => {}
             Some(WordState::Refused { clause, .. }) => return Err(Problem::RegistryRefused { clause }.into()),

@@ -11,6 +11,7 @@ use yiqiao_simnet::story::Role;
 use yiqiao_simnet::town::Town;
 
 use crate::feeds::{about, is_message};
+use crate::member::Member;
 use crate::pages::Person;
 use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
@@ -270,7 +271,7 @@ async fn a_piece_of_a_record_is_kept_whole_and_says_which_document_it_is() {
     }
 }
 
-/// The Consents that docs/fhir.md shows, of a patient: a plain permit, and one with every limit.
+/// The Consents that docs/fhir.md shows, of a patient: a plain permit, one with every limit, one with exceptions, one to several.
 fn shown(patient: &str) -> Vec<Value> {
     let examples = include_str!("../../../../docs/fhir.md").split("```json\n").skip(1);
     let examples = examples.map(|rest| rest.split("```").next().unwrap().replace("PATIENT", patient));
@@ -355,11 +356,44 @@ async fn the_consents_that_the_documentation_shows_are_recorded() {
     let who = by_resident(Role::WalkIn);
     let patient = system.all("Patient", &format!("identifier={who}")).await[0]["id"].clone();
     let examples = shown(patient.as_str().unwrap());
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
+    let _other = Member::admitted(&node.region, "qzdx").await;
+    let mut last = Value::Null;
     for example in examples {
-        let made = system.post("/fhir/Consent", FHIR, &example.to_string()).await;
+        let made = until("every recipient is a member", async || {
+            let made = system.post("/fhir/Consent", FHIR, &example.to_string()).await;
+            (made.status != 422).then_some(made)
+        })
+        .await;
         assert_eq!(made.status, 201, "{}", made.text());
+        last = made.json();
     }
+    to_several(&system, &last).await;
+}
+
+/// C-17: what was said to several is told by the feed, and taken back, as one Consent.
+async fn to_several(system: &System<'_>, made: &Value) {
+    let path = format!("/fhir/Consent/{}", made["id"].as_str().unwrap());
+    let mut known = until("the feed to tell it", async || {
+        let found = system.get(&path).await;
+        (found.status == 200 && found.json()["provision"]["actor"].as_array()?.len() == 2)
+            .then(|| found.json())
+    })
+    .await;
+    // When it was recorded is said by the log from now on.
+    known["dateTime"] = made["dateTime"].clone();
+    known["meta"] = made["meta"].clone();
+    assert_eq!(&known, made);
+    assert_eq!(known["provision"]["provision"].as_array().unwrap().len(), 2);
+    known["status"] = json!("inactive");
+    let json = format!("Content-Type: {FHIR}\r\n");
+    let answer = system.ask("PUT", &path, &json, known.to_string().as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    until("the end of all of it on the feed", async || {
+        let ended = system.get(&path).await.json();
+        (ended["status"] == "inactive" && ended["meta"]["versionId"] == "3").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
