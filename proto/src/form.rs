@@ -437,6 +437,7 @@ fn read_identifier(wire: &wire::Identifier) -> Result<Identifier, DecodeError> {
     let read = match wire.kind {
         kind if kind == IdentifierKind::ResidentId as u32 => Identifier::resident_id(&wire.value),
         kind if kind == IdentifierKind::HealthCard as u32 => Identifier::health_card(&wire.value),
+        kind if kind == IdentifierKind::Permit as u32 => Identifier::permit(&wire.value),
         code => return Err(DecodeError::UnknownCode { field, code }),
     };
     let rule = "an identifier in its normal form (T-2)";

@@ -12,6 +12,8 @@ pub enum IdentifierKind {
     ResidentId = 1,
     /// Resident health card number (WS/T 543).
     HealthCard = 2,
+    /// Permanent residence permit of a foreigner in the form before 2023, 15 characters; later ones are resident identity numbers.
+    Permit = 3,
 }
 
 /// An identifier in the one form in which it becomes a token (T-2).
@@ -24,7 +26,7 @@ pub struct Identifier {
 /// A text is not an identifier that may become a token. Does not hold the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentifierError {
-    /// Not 15 or 18 characters of a resident ID, or a health card of 8 to 32 letters and digits.
+    /// Not 15 or 18 characters of a resident ID, a health card of 8 to 32 letters and digits, or three letters and twelve digits of a permit.
     #[error("not of the form of this kind of identifier (T-2)")]
     Form,
     /// The check digit of a resident ID is wrong (GB 11643-1999).
@@ -70,6 +72,25 @@ impl Identifier {
             return Err(IdentifierError::StandIn);
         }
         Ok(Self { kind: IdentifierKind::HealthCard, value: Phi::new(plain) })
+    }
+
+    /// Takes the number of a permit: three letters of the state and twelve digits (T-2).
+    ///
+    /// # Errors
+    /// [`IdentifierError`] if it is not one, or it stands for nobody.
+    pub fn permit(text: &str) -> Result<Self, IdentifierError> {
+        let plain = plain(text);
+        let (state, digits) = plain.split_at_checked(3).ok_or(IdentifierError::Form)?;
+        let is_form = state.bytes().all(|byte| byte.is_ascii_uppercase())
+            && digits.len() == 12
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_form {
+            return Err(IdentifierError::Form);
+        }
+        if digits.bytes().all(|byte| Some(byte) == digits.bytes().next()) {
+            return Err(IdentifierError::StandIn);
+        }
+        Ok(Self { kind: IdentifierKind::Permit, value: Phi::new(plain) })
     }
 
     /// Which identifier.
@@ -147,6 +168,16 @@ mod tests {
         assert_eq!(refused("十一"), Form);
         assert_eq!(Identifier::health_card("00000000"), Err(StandIn));
         assert_eq!(Identifier::health_card("1234"), Err(Form));
+        assert_eq!(Identifier::permit("CAN000000000000"), Err(StandIn));
+        for text in
+            ["CAN11006705010", "CAN1100670501011", "C1N110067050101", "110110067050101", "CAÑ10067050101", ""]
+        {
+            assert_eq!(Identifier::permit(text), Err(Form), "{text}");
+        }
+        assert_eq!(
+            Identifier::permit("can 1100-6705 0101").unwrap(),
+            Identifier::permit("ＣＡＮ１１００６７０５０１０１").unwrap()
+        );
         assert_eq!(
             Identifier::health_card("a123-4567 8").unwrap(),
             Identifier::health_card("A12345678").unwrap()

@@ -451,7 +451,7 @@ def check_tokens():
     y = 4 * pow(5, -1, P) % P
     _, x = sqrt_ratio(y * y - 1, D * y * y + 1)
     same("public token key", encode(multiply(secret, (x, y, 1, x * y % P))), tokens["public"])
-    for person in ("resident", "card"):
+    for person in ("resident", "card", "permit"):
         kind, identifier = tokens[f"{person}.kind"], tokens[f"{person}.identifier"]
         message = parts("yiqiao/token-input/1", tokens["region"], kind, number(1, 4), identifier)
         uniform = expand(message, b"HashToGroup-" + CONTEXT)

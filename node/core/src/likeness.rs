@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use yiqiao_intake::patient::IdKind;
 use yiqiao_proto::id::Digest;
+use yiqiao_proto::person::IdentifierKind;
 
 use crate::at_rest::{AtRest, Tag};
 use crate::person::tokenable;
@@ -148,15 +149,10 @@ fn numbers(data: &PersonData) -> impl Iterator<Item = (u32, String)> + '_ {
     data.identifiers.iter().filter_map(|id| {
         let value = plain(&id.value).to_uppercase();
         let of_person = matches!(id.id_kind(), IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport);
-        let kind = if is_permit(&value) { 0 } else { id.kind };
+        let is_permit = id.normalised(IdentifierKind::Permit).is_some();
+        let kind = if is_permit { 0 } else { id.kind };
         (kind == 0 || (of_person && value.chars().count() >= 6)).then_some((kind, value))
     })
-}
-
-/// 外国人永久居留证 in its form before 2023: three letters of the state and twelve digits.
-fn is_permit(value: &str) -> bool {
-    let letters = value.chars().take_while(char::is_ascii_uppercase).count();
-    value.len() == 15 && letters == 3 && value.chars().skip(3).all(|c| c.is_ascii_digit())
 }
 
 /// Whether one character was mistaken, or two beside each other changed places.
@@ -483,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_or_a_passport_brings_two_before_a_person_and_makes_nobody_one() {
+    fn a_passport_brings_two_before_a_person_and_makes_nobody_one_and_a_permit_is_as_a_card() {
         let shown = |name: &str, kind, value: &str| {
             let mut data = person(name, (1990, 5, 6), "");
             let (kind, value, assigner) = (kind_number(kind), value.to_owned(), String::new());
@@ -491,7 +487,13 @@ mod tests {
             data
         };
         let held = shown("Anna Li", IdKind::Other, "CAN110067050101");
-        assert_eq!(of(&held, &shown("Anne Li", IdKind::Passport, "can 110067050101")), Likeness::Doubtful);
+        assert_eq!(of(&held, &shown("Anna Li", IdKind::Passport, "can 110067050101")), Likeness::One);
+        assert_eq!(of(&held, &shown("Bo Chen", IdKind::ResidentId, "CAN110067050101")), Likeness::Doubtful);
+        assert_eq!(
+            of(&held, &shown("Anne Li", IdKind::Passport, "CAN110067050110")),
+            Likeness::Two,
+            "a slip"
+        );
         let held = shown("Anna Li", IdKind::Passport, "AB123456");
         assert_eq!(of(&held, &shown("Li Anna Maria", IdKind::Passport, "AB123465")), Likeness::Doubtful);
         assert_eq!(of(&held, &shown("Li Anna Maria", IdKind::Other, "AB123456")), Likeness::Two);

@@ -8,7 +8,7 @@ use prost::Message;
 use yiqiao_intake::facts::{self, PatientEvent, Trigger};
 use yiqiao_intake::patient::{self, IdKind, PartialDate, Sex};
 use yiqiao_proto::id::{Digest, Subject};
-use yiqiao_proto::person::Identifier;
+use yiqiao_proto::person::{Identifier, IdentifierKind};
 use yiqiao_proto::time::Timestamp;
 
 use crate::apply::tag_bytes;
@@ -605,12 +605,11 @@ pub(crate) fn identifier_tag(at_rest: &AtRest, id: &Identifier) -> Digest {
 pub(crate) fn tokenable(data: &PersonData) -> (Vec<Identifier>, Remarks) {
     let mut remarks = Remarks::new();
     let mut found = Vec::new();
-    for kind in [IdKind::ResidentId, IdKind::HealthCard] {
-        let of_kind = data.identifiers.iter().filter(|id| id.kind == kind_number(kind));
-        let mut good = of_kind.filter_map(|id| normalised(kind, &id.value).map(|known| (id, known)));
+    for kind in [IdentifierKind::ResidentId, IdentifierKind::HealthCard, IdentifierKind::Permit] {
+        let mut good = data.identifiers.iter().filter_map(|id| id.normalised(kind).map(|known| (id, known)));
         if let Some((id, known)) = good.next() {
-            // Whoever has no name yet has no card yet.
-            let own = if kind == IdKind::ResidentId {
+            // Whoever has no name yet has neither card nor permit yet.
+            let own = if kind == IdentifierKind::ResidentId {
                 is_own(data, id)
             } else {
                 !likeness::is_newborns(&data.name)
@@ -623,19 +622,6 @@ pub(crate) fn tokenable(data: &PersonData) -> (Vec<Identifier>, Remarks) {
         }
     }
     (found, remarks)
-}
-
-fn normalised(kind: IdKind, value: &str) -> Option<Identifier> {
-    match kind {
-        IdKind::ResidentId => Identifier::resident_id(value).ok(),
-        IdKind::HealthCard => Identifier::health_card(value).ok(),
-        IdKind::HealthRecord
-        | IdKind::Local
-        | IdKind::OutpatientNo
-        | IdKind::InpatientNo
-        | IdKind::Passport
-        | IdKind::Other => None,
-    }
 }
 
 /// Whether a resident identity number has the patient's birth date: a newborn is often sent with its mother's.
@@ -790,6 +776,24 @@ impl PersonIdentifier {
             7 => IdKind::Passport,
             _ => IdKind::Other,
         }
+    }
+
+    /// In normal form, if it is of that kind (T-2). A permit is one whatever document of a person a system calls it.
+    pub fn normalised(&self, kind: IdentifierKind) -> Option<Identifier> {
+        match (kind, self.id_kind()) {
+            (IdentifierKind::ResidentId, IdKind::ResidentId) => Identifier::resident_id(&self.value).ok(),
+            (IdentifierKind::HealthCard, IdKind::HealthCard) => Identifier::health_card(&self.value).ok(),
+            (IdentifierKind::Permit, IdKind::ResidentId | IdKind::Passport | IdKind::Other) => {
+                Identifier::permit(&self.value).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// In normal form, whichever kind it is of.
+    pub fn normal(&self) -> Option<Identifier> {
+        let kinds = [IdentifierKind::ResidentId, IdentifierKind::HealthCard, IdentifierKind::Permit];
+        kinds.into_iter().find_map(|kind| self.normalised(kind))
     }
 }
 

@@ -10,7 +10,9 @@ use yiqiao_proto::person::Identifier;
 use crate::date;
 use crate::resource::{Resource, Site, member, reference};
 use crate::search::Token;
-use crate::terms::{self, HEALTH_CARD, HEALTH_RECORD, IDENTIFIER_TYPE, INPATIENT, OUTPATIENT, RESIDENT};
+use crate::terms::{
+    self, HEALTH_CARD, HEALTH_RECORD, IDENTIFIER_TYPE, INPATIENT, OUTPATIENT, PERMIT, RESIDENT,
+};
 
 /// A patient as a resource; its id is the subject.
 pub fn write(patient: &Patient, site: &Site) -> Resource {
@@ -49,16 +51,18 @@ pub fn lookups(token: &Token) -> Vec<Lookup> {
     let value = token.value.expose();
     let resident = || Identifier::resident_id(value).ok().map(Lookup::Person);
     let card = || Identifier::health_card(value).ok().map(Lookup::Person);
+    let permit = || Identifier::permit(value).ok().map(Lookup::Person);
     let of = |system: &str| {
         Lookup::Number(Number::Of { register: assigner_of(system), value: token.value.clone() })
     };
     match token.system.as_deref() {
         Some(system @ RESIDENT) => resident().into_iter().chain([of(system)]).collect(),
         Some(system @ HEALTH_CARD) => card().into_iter().chain([of(system)]).collect(),
+        Some(system @ PERMIT) => permit().into_iter().chain([of(system)]).collect(),
         Some(system) => vec![of(system)],
         None => {
             let numbers = [Lookup::Number(Number::Any(token.value.clone())), of("")];
-            resident().into_iter().chain(card()).chain(numbers).collect()
+            resident().into_iter().chain(card()).chain(permit()).chain(numbers).collect()
         }
     }
 }

@@ -15,7 +15,7 @@ use yiqiao_proto::time::Timestamp;
 use crate::date;
 use crate::document::patient_reference;
 use crate::resource::{Resource, logical, member, reference};
-use crate::terms::{HEALTH_CARD, REFERRAL, RESIDENT, SNOMED, Term};
+use crate::terms::{HEALTH_CARD, PERMIT, REFERRAL, RESIDENT, SNOMED, Term};
 
 pub use change::{TaskChange, read_change};
 
@@ -154,7 +154,11 @@ impl Referral {
         let name = self.person.name.expose();
         match &self.person.identifier {
             Some(id) => {
-                let system = if id.kind() == IdentifierKind::ResidentId { RESIDENT } else { HEALTH_CARD };
+                let system = match id.kind() {
+                    IdentifierKind::ResidentId => RESIDENT,
+                    IdentifierKind::HealthCard => HEALTH_CARD,
+                    IdentifierKind::Permit => PERMIT,
+                };
                 logical("Patient", system, id.value().expose(), name)
             }
             None => json!({"type": "Patient", "display": name}),

@@ -16,6 +16,8 @@ pub const URI: &str = "urn:ietf:rfc:3986";
 pub const RESIDENT: &str = "urn:oid:2.16.156.10011.1.3";
 /// Resident health cards (WS/T 543).
 pub const HEALTH_CARD: &str = "urn:oid:2.16.156.10011.1.19";
+/// Numbers of permanent residence permits of foreigners, in 15 characters.
+pub const PERMIT: &str = "urn:yiqiao:permit";
 /// Health records (健康档案).
 pub const HEALTH_RECORD: &str = "urn:oid:2.16.156.10011.1.2";
 /// Outpatient numbers, where the sender gives no system of its own.

@@ -246,6 +246,7 @@ fn t4_tokens_are_as_frozen() {
     let people = [
         ("resident", "11010519491231002X", Identifier::resident_id("11010519491231002x").unwrap()),
         ("card", "A12345678", Identifier::health_card("a1234-5678").unwrap()),
+        ("permit", "CAN110067050101", Identifier::permit("can110067050101").unwrap()),
     ];
     for (name, normalised, identifier) in people {
         vectors.add(&format!("{name}.kind"), (identifier.kind() as u32).to_be_bytes());

@@ -14,7 +14,7 @@ type Kind = keyof Question;
 
 const words = T.find;
 const KINDS = (Object.keys(words.kinds) as Kind[]).map((value) => ({ value, label: words.kinds[value] }));
-const RESIDENT_ID = /^(\d{15}|\d{17}[\dXx])$/;
+const RESIDENT_ID = /^(\d{15}|\d{17}[\dXx]|[A-Za-z]{3}\d{12})$/;
 
 export function FindPatient() {
   const [kind, setKind] = useState<Kind>('number');

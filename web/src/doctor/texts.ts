@@ -39,7 +39,7 @@ export const T = {
     placeholder: '请输入完整号码',
     submit: '查找',
     needed: '请输入完整号码',
-    badResident: '身份证号应为 18 位（末位可为 X）或 15 位数字，请核对',
+    badResident: '身份证号应为 18 位（末位可为 X）或 15 位数字，永久居留证号应为 3 位字母加 12 位数字，请核对',
     none: '没有找到这位患者',
     noneHelp: '请核对号码是否完整、无误。患者若从未在本院就诊，请先在 HIS 建档；也可能是您没有查看权限。',
     found: (n: number) => `找到 ${n} 位患者`,

@@ -70,6 +70,31 @@ fn i6_two_who_may_be_one_wait_for_a_person_and_leave_the_hospital_as_two() {
 }
 
 #[test]
+fn t2_a_permit_is_one_whatever_a_system_calls_it_and_a_passport_gives_no_token() {
+    let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
+    let shown = [
+        ("p", IdKind::Passport, "CAN110067050101"),
+        ("q", IdKind::Other, "can 110067050101"),
+        ("r", IdKind::ResidentId, "USA310080010122"),
+        ("s", IdKind::Passport, "AB1234567"),
+    ];
+    for (number, kind, permit) in shown {
+        let mut somebody = somebody(number, "Anna Li", None);
+        somebody.identify(Identifier::new(kind, permit, ""));
+        node.receive(&report(number, somebody, number));
+    }
+    node.publish(&mut registry);
+    let tokens: Vec<_> = ["p", "q", "r", "s"]
+        .iter()
+        .map(|number| registry.statements().get(&node.patient(number).unwrap().subject).cloned())
+        .collect();
+    assert_eq!(tokens[0].as_ref().map(Vec::len), Some(1));
+    assert_eq!(tokens[0], tokens[1], "one patient to the region");
+    assert!(tokens[2].is_some() && tokens[2] != tokens[0]);
+    assert_eq!(tokens[3], None);
+}
+
+#[test]
 fn i6_what_people_have_decided_is_undone_with_all_that_came_since() {
     let (mut node, mut registry, [known, other]) = twice();
     let pair = pairs(&node, false)[0].number;

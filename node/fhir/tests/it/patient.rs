@@ -160,6 +160,10 @@ fn an_identifier_of_a_person_is_looked_up_in_its_normal_form() {
     let found = patient::lookups(&token(Some("urn:oid:2.16.156.10011.1.3"), "11010519491231002x"));
     let [Lookup::Person(id), Lookup::Number(_)] = found.as_slice() else { panic!("a person and a number") };
     assert_eq!((id.kind(), id.value().expose().as_str()), (IdentifierKind::ResidentId, "11010519491231002X"));
+    let found = patient::lookups(&token(Some("urn:yiqiao:permit"), "can110067050101"));
+    assert!(
+        matches!(found.as_slice(), [Lookup::Person(id), Lookup::Number(_)] if id.kind() == IdentifierKind::Permit)
+    );
     // What is no such number is looked up as it stands: the door shows it so.
     for (system, value) in [("1.3", "110105194912310021"), ("1.19", "1")] {
         let found = patient::lookups(&token(Some(&format!("urn:oid:2.16.156.10011.{system}")), value));

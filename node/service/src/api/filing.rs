@@ -207,6 +207,7 @@ fn patient(person: &FormPerson, number: &Phi<String>, register: &str) -> Patient
         kind: match id.kind() {
             IdentifierKind::ResidentId => IdKind::ResidentId,
             IdentifierKind::HealthCard => IdKind::HealthCard,
+            IdentifierKind::Permit => IdKind::Other,
         },
         value: id.value().clone(),
         assigner: String::new(),

@@ -135,10 +135,13 @@ impl Find {
         match (self.number, self.resident_id, self.health_card) {
             (Some(number), None, None) => Ok(Wanted::Number(Phi::new(number.trim().to_owned()))),
             (None, Some(number), None) => {
-                Identifier::resident_id(&number).map(Wanted::Identifier).map_err(|error| match error {
-                    IdentifierError::CheckDigit => Problem::new(&CHECK_DIGIT).field("residentId"),
-                    IdentifierError::Form | IdentifierError::StandIn => {
-                        unfit("residentId", &error.to_string())
+                let permit = |error| Identifier::permit(&number).map_err(|_| error);
+                Identifier::resident_id(&number).or_else(permit).map(Wanted::Identifier).map_err(|error| {
+                    match error {
+                        IdentifierError::CheckDigit => Problem::new(&CHECK_DIGIT).field("residentId"),
+                        IdentifierError::Form | IdentifierError::StandIn => {
+                            unfit("residentId", &error.to_string())
+                        }
                     }
                 })
             }
@@ -236,6 +239,13 @@ mod tests {
         };
         assert!(find(Some("1"), None).wanted().is_ok());
         assert!(find(Some("1"), Some("2")).wanted().is_err() && find(None, None).wanted().is_err());
+    }
+
+    #[test]
+    fn t2_a_foreigner_is_looked_for_by_the_number_of_the_permit() {
+        let asked = Find { number: None, resident_id: Some("can110067050101".to_owned()), health_card: None };
+        let permit = Identifier::permit("CAN110067050101").unwrap();
+        assert!(matches!(asked.wanted(), Ok(Wanted::Identifier(known)) if known == permit));
     }
 
     #[test]

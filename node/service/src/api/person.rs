@@ -158,6 +158,7 @@ pub(super) fn revealed_form(form: &ReferralForm) -> Revealed {
         kind: match id.kind() {
             IdentifierKind::ResidentId => "resident-id",
             IdentifierKind::HealthCard => "health-card",
+            IdentifierKind::Permit => "permit",
         },
         value: id.value().expose().clone(),
     };

@@ -12,7 +12,7 @@ use yiqiao_proto::codes::{ReferralAct, Sex, Urgency, Way};
 use yiqiao_proto::form::{self, BirthDate, Clinical, FormPerson, Impression, Route};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::limits::{FORM_IMPRESSIONS_MAX, FORM_LINE_BYTES_MAX};
-use yiqiao_proto::person::Identifier;
+use yiqiao_proto::person::{Identifier, IdentifierKind};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::{Millis, Timestamp};
 
@@ -168,15 +168,13 @@ fn person(patient: &Patient) -> FormPerson {
     }
 }
 
-/// Resident identity number and health card, in the form in which they become tokens; no number that may be another's.
+/// Resident identity number, health card and permit, in the form in which they become tokens; no number that may be another's.
 fn identifiers(patient: &Patient, data: &PersonData) -> Vec<Identifier> {
-    let of_kind = |kind: u32, read: fn(&str) -> Option<Identifier>| {
-        data.identifiers.iter().filter(move |id| id.kind == kind).find_map(|id| read(&id.value))
-    };
-    let resident = of_kind(1, |text| Identifier::resident_id(text).ok());
+    let of_kind = |kind| data.identifiers.iter().find_map(|id| id.normalised(kind));
+    let resident = of_kind(IdentifierKind::ResidentId);
     let resident = resident.filter(|_| !patient.remarks.contains(&Remark::NumberOfAnother));
-    let card = of_kind(2, |text| Identifier::health_card(text).ok());
-    resident.into_iter().chain(card).collect()
+    let others = [IdentifierKind::HealthCard, IdentifierKind::Permit].into_iter().filter_map(of_kind);
+    resident.into_iter().chain(others).collect()
 }
 
 /// Until when an answer is expected: a referral that nobody answers ends by itself.

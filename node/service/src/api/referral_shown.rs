@@ -1,7 +1,6 @@
 //! Referrals as pages see them: rows of the boxes, one with form, documents, steps, and what can be done now.
 
 use serde::Serialize;
-use yiqiao_intake::patient::IdKind;
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::ask::{self, Patient};
 use yiqiao_node_core::boxes;
@@ -317,17 +316,8 @@ pub(super) fn candidates(
 
 /// How the identity numbers of a patient compare with those of a form.
 fn identity(patient: &Patient, form: &ReferralForm) -> &'static str {
-    let normal = |id: &PersonIdentifier| match id.id_kind() {
-        IdKind::ResidentId => Identifier::resident_id(&id.value).ok(),
-        IdKind::HealthCard => Identifier::health_card(&id.value).ok(),
-        IdKind::HealthRecord
-        | IdKind::Local
-        | IdKind::OutpatientNo
-        | IdKind::InpatientNo
-        | IdKind::Passport
-        | IdKind::Other => None,
-    };
-    let own: Vec<Identifier> = patient.data.expose().identifiers.iter().filter_map(normal).collect();
+    let own: Vec<Identifier> =
+        patient.data.expose().identifiers.iter().filter_map(PersonIdentifier::normal).collect();
     let stated = &form.person.identifiers;
     if stated.iter().any(|id| own.contains(id)) {
         "same"
@@ -342,6 +332,7 @@ fn stated(form: &ReferralForm) -> Stated {
     let kind = |kind| match kind {
         IdentifierKind::ResidentId => "resident-id",
         IdentifierKind::HealthCard => "health-card",
+        IdentifierKind::Permit => "permit",
     };
     let masked = form
         .person

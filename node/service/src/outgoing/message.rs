@@ -378,6 +378,7 @@ fn person_of_form(person: &FormPerson) -> Person {
         let kind = match id.kind() {
             IdentifierKind::ResidentId => IdKind::ResidentId,
             IdentifierKind::HealthCard => IdKind::HealthCard,
+            IdentifierKind::Permit => IdKind::Other,
         };
         (kind, id.value().clone(), String::new())
     };
