@@ -55,7 +55,7 @@ const EVERYTHING: &str = "What the documents of the patient say, read out of the
     Provenance for each place that says it; _type narrows it. What was not read is counted in an OperationOutcome. The types, each as far as a \
     scope lets it be read:";
 
-const CONSENT: &str = "create: one recipient, an Organization by identifier urn:yiqiao:member|code, or a contained PractitionerRole with \
+const CONSENT: &str = "create: recipients, each an Organization by identifier urn:yiqiao:member|code, or a contained PractitionerRole with \
     urn:yiqiao:department, urn:yiqiao:practitioner and urn:yiqiao:person-role; sourceAttachment needs title, the version of the notice, and the \
     extension urn:yiqiao:sha256 with valueString, its SHA-256 in hexadecimal digits. The provision may have the extension \
     urn:yiqiao:consent-existence-visible and the modifierExtension urn:yiqiao:consent-referral. Examples: docs/fhir.md of the program.";

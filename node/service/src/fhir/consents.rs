@@ -523,3 +523,71 @@ fn queued(location: &str) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use yiqiao_proto::directive::{Grantee, Notice, What};
+    use yiqiao_proto::id::{Code, Digest};
+
+    use super::*;
+
+    const TO: [&str; 2] = ["qzrm", "qzdx"];
+    const OF: [&str; 2] = ["qzzy", "qzfy"];
+
+    /// What was said to each recipient of what each keeper has, and of which parts it has been taken back.
+    fn parts(taken_back: &[u32]) -> Vec<Once> {
+        let code = |text: &str| Some(Code::new(text).unwrap());
+        let first = DirectiveId::new([7; 32]).unwrap();
+        let pairs = TO.iter().flat_map(|to| OF.iter().map(move |of| (to, of)));
+        let once = |(number, (to, of)): (u32, (&&str, &&str))| {
+            let directive = Directive {
+                id: if number == 0 { first } else { part_id(&first, number) },
+                patient: Token { epoch: 1, value: Digest::new([1; 32]).unwrap() },
+                stance: Stance::Permit,
+                grantee: Grantee { organisation: code(to), ..Grantee::default() },
+                custodian: code(of),
+                what: What::default(),
+                purposes: BTreeSet::new(),
+                valid_from: Timestamp::MIN,
+                valid_until: None,
+                notice: Notice { version: "1".to_owned(), hash: Digest::new([5; 32]).unwrap() },
+                existence_visible: false,
+                basis: LegalBasis::SeparateConsent,
+                head_version: 0,
+            };
+            let end = taken_back.contains(&number).then_some(End::Revocation(None));
+            let spoken = Spoken { directive, accepted_at: Timestamp::MIN, end };
+            Once { directives: vec![spoken], exceptions: Vec::new() }
+        };
+        (0..).zip(pairs).map(once).collect()
+    }
+
+    /// Of each Consent its id, status, version, and how many parts it has.
+    fn shown(parts: Vec<Once>) -> Vec<(String, &'static str, u32, usize)> {
+        let shown = |whole: &Whole| {
+            let consent = whole.consent(Timestamp::MIN).unwrap();
+            (consent.id, consent.standing.code(), consent.version, consent.parts.len())
+        };
+        joined(parts, 9).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn c17_what_is_left_of_a_consent_to_several_stays_one_while_it_is_each_with_each() {
+        let own = |number: u32| {
+            let first = DirectiveId::new([7; 32]).unwrap();
+            id_of(9, &if number == 0 { first } else { part_id(&first, number) })
+        };
+        assert_eq!(shown(parts(&[])), [(own(0), "active", 1, 4)]);
+        let mut unsorted = parts(&[]);
+        unsorted.reverse();
+        assert_eq!(joined(unsorted, 9)[0].parts.len(), 4, "whatever order they are told in");
+        // One recipient has been taken back, with the first part: the id stays.
+        assert_eq!(shown(parts(&[0, 1])), [(own(0), "active", 3, 2)]);
+        // One recipient of one keeper: what is left is not each with each.
+        assert_eq!(shown(parts(&[3])), [(own(0), "active", 2, 2), (own(1), "active", 2, 1)]);
+        assert_eq!(shown(parts(&[0, 1, 2, 3])), [(own(0), "inactive", 5, 4)]);
+        // A node that was never told the first one knows the others by themselves.
+        let others = parts(&[]).split_off(2);
+        assert_eq!(shown(others), [(own(2), "active", 1, 1), (own(3), "active", 1, 1)]);
+    }
+}
