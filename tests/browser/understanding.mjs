@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 
 const ITEM = '血糖测定(GOD)';
 const LOINC = '14749-6';
+const DIAGNOSIS = '高血压病（院内码）';
 
 export async function understanding(stage) {
   await reports(stage.region);
@@ -40,6 +41,18 @@ export async function understanding(stage) {
     await it.sees(item().getByText('已采用'));
     await it.sees(item().getByText(LOINC).first());
   });
+  const diagnosis = () => it.page.getByRole('row').filter({ hasText: DIAGNOSIS });
+  await stage.station('dictionary-diagnosis', it, async () => {
+    await it.page.getByText('诊断', { exact: true }).click();
+    await it.page.getByText('待对照', { exact: true }).click();
+    await it.sees(diagnosis());
+    await diagnosis().getByRole('combobox').fill('I10.x00x002');
+    await it.page.keyboard.press('Escape');
+    await it.press('采用', diagnosis());
+    await it.sees('已记录');
+    await it.page.getByText('已对照', { exact: true }).click();
+    await it.sees(diagnosis().getByText('I10.x00x002').first());
+  });
 }
 
 /** The laboratory reports something under a name that no table has. */
@@ -51,6 +64,7 @@ async function reports(region) {
   const message = [
     'MSH|^~\\&|LIS2|QZRM|YIQIAO|QZRM|20261101080000||ORU^R01|UNKNOWN-1|P|2.4||||||UNICODE UTF-8',
     'PID|1||770009^^^^51||司马青||19700101|M',
+    `DG1|1||BNM01^${DIAGNOSIS}`,
     'OBR|1||UNKNOWN-1|SH^生化|||20261101073000||||||||03&血浆|||||||20261101075500||LAB|F',
     `OBX|1|NM|3021^${ITEM}||5.6|mmol/L|3.9-6.1|N|||F`,
   ].join('\r');

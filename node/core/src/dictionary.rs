@@ -1,5 +1,5 @@
-//! The data dictionary: which items systems send that the tables of this version do not know, how often, and what people have
-//! decided that they are.
+//! The data dictionary: which items systems send that the tables of this version do not know, which of their codes of diagnoses,
+//! medicines and so on no standard has, how often, and what people have decided that they are.
 //!
 //! Decisions are versions: nothing is overwritten, and results are read by what is decided when somebody looks. The originals
 //! stay as they came. Not here: what an item may be, and the table that people work on: `yiqiao-terms`.
@@ -12,6 +12,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_terms::dictionary::{Decided, Local, Status};
 use yiqiao_terms::harmonise::Terms;
+use yiqiao_terms::kind::Kind;
 use yiqiao_terms::value::Value;
 
 use crate::actor::Actor;
@@ -36,7 +37,7 @@ pub struct Deciding {
     pub decided: Vec<Decided>,
 }
 
-/// An item of a system, as it stands.
+/// An item of a system, or something of another kind, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// What names it.
@@ -50,8 +51,8 @@ pub struct Known {
 /// What somebody has decided that an item is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
-    /// The LOINC code.
-    pub loinc: String,
+    /// The code of the standard of its kind.
+    pub standard: String,
     /// How far it is decided.
     pub status: Status,
     /// The login of who decided.
@@ -98,8 +99,8 @@ impl Machine {
             for item in view.get(&state::dictionary(part, system))?.items {
                 let accepted = item.meanings.last().filter(|last| last.status == Status::Accepted as u32);
                 if let Some(accepted) = accepted {
-                    found
-                        .insert(local(item.item.as_ref().ok_or_else(damaged)?).key(), accepted.loinc.clone());
+                    let local = local(item.item.as_ref().ok_or_else(damaged)?)?;
+                    found.insert(local.key(), accepted.standard.clone());
                 }
             }
         }
@@ -107,11 +108,11 @@ impl Machine {
     }
 
     fn read_item(&self, kept: &kept::DictionaryItem) -> Result<Known, Fault> {
-        let local = local(kept.item.as_ref().ok_or_else(damaged)?);
+        let local = local(kept.item.as_ref().ok_or_else(damaged)?)?;
         let meaning = kept.meanings.last().map(|last| {
             let author = self.keys.at_rest.open(CONTEXT, &last.author).map_err(|_| damaged())?;
             Ok::<_, Fault>(Meaning {
-                loinc: last.loinc.clone(),
+                standard: last.standard.clone(),
                 status: Status::from_number(last.status).ok_or_else(damaged)?,
                 author: String::from_utf8(author.to_vec()).map_err(|_| damaged())?,
                 at: Timestamp::from_unix_ms(last.at).ok_or_else(damaged)?,
@@ -141,7 +142,7 @@ pub(crate) fn decide(work: &mut Work<'_>, deciding: &Deciding) -> Result<Outcome
         if !stands(decided, &deciding.system, work.view)? {
             meant.push(kept::Meant {
                 item: Some(kept_item(&decided.local)),
-                loinc: decided.loinc.clone(),
+                standard: decided.standard.clone(),
                 status: decided.status as u32,
             });
         }
@@ -159,15 +160,19 @@ pub(crate) fn decide(work: &mut Work<'_>, deciding: &Deciding) -> Result<Outcome
 fn require_room(of: u8, deciding: &Deciding, view: &View) -> Result<(), Stop> {
     let kept = view.get(&state::dictionary(of, &deciding.system))?;
     let named = deciding.decided.iter().map(|decided| &decided.local).filter(|local| part(local) == of);
-    let new: BTreeSet<String> = named.filter(|local| place(&kept, local).is_none()).map(Local::key).collect();
-    let has_room = new.is_empty() || kept.items.len() + new.len() <= DICTIONARY_PART_MAX;
-    if has_room { Ok(()) } else { Err(Refused::DictionaryFull.into()) }
+    let new: BTreeSet<(Kind, String)> =
+        named.filter(|local| place(&kept, local).is_none()).map(|local| (local.kind, local.key())).collect();
+    let has_room = |kind: Kind| {
+        let added = new.iter().filter(|(added, _)| *added == kind).count();
+        added == 0 || count_of(&kept, kind) + added <= DICTIONARY_PART_MAX
+    };
+    if Kind::ALL.into_iter().all(has_room) { Ok(()) } else { Err(Refused::DictionaryFull.into()) }
 }
 
 fn stands(decided: &Decided, system: &Code, view: &View) -> Result<bool, Fault> {
     let kept = view.get(&state::dictionary(part(&decided.local), system))?;
     let last = place(&kept, &decided.local).and_then(|at| kept.items.get(at)?.meanings.last());
-    Ok(last.is_some_and(|last| last.loinc == decided.loinc && last.status == decided.status as u32))
+    Ok(last.is_some_and(|last| last.standard == decided.standard && last.status == decided.status as u32))
 }
 
 /// What follows: each decision is the newest of its item.
@@ -175,15 +180,15 @@ pub(crate) fn apply(mapped: &kept::Mapped, at: i64, view: &mut View) -> Result<(
     let system = Code::new(mapped.system.as_str()).map_err(|_| damaged())?;
     for meant in &mapped.meant {
         let item = meant.item.as_ref().ok_or_else(damaged)?;
-        let slot = state::dictionary(part(&local(item)), &system);
+        let slot = state::dictionary(part(&local(item)?), &system);
         let mut kept = view.get(&slot)?;
         let meaning = kept::Meaning {
-            loinc: meant.loinc.clone(),
+            standard: meant.standard.clone(),
             status: meant.status,
             author: mapped.author.clone(),
             at,
         };
-        if let Some(known) = entry(&mut kept, item, DICTIONARY_PART_MAX) {
+        if let Some(known) = entry(&mut kept, item, DICTIONARY_PART_MAX)? {
             known.meanings.push(meaning);
             known.version += 1;
             let surplus = known.meanings.len().saturating_sub(MEANINGS_MAX);
@@ -197,9 +202,9 @@ pub(crate) fn apply(mapped: &kept::Mapped, at: i64, view: &mut View) -> Result<(
 /// One more message had results of these items.
 pub(crate) fn apply_seen(items: &[kept::LocalItem], system: &Code, view: &mut View) -> Result<(), Fault> {
     for item in items {
-        let slot = state::dictionary(part(&local(item)), system);
+        let slot = state::dictionary(part(&local(item)?), system);
         let mut kept = view.get(&slot)?;
-        match entry(&mut kept, item, DICTIONARY_PART_ITEMS_MAX) {
+        match entry(&mut kept, item, DICTIONARY_PART_ITEMS_MAX)? {
             Some(known) => known.results += 1,
             None => kept.others += 1,
         }
@@ -208,16 +213,20 @@ pub(crate) fn apply_seen(items: &[kept::LocalItem], system: &Code, view: &mut Vi
     Ok(())
 }
 
-/// The items of a message's results that the tables do not know, each once: what is asked of people.
+/// The items of a message's results that the tables do not know, and what its driver says is named in no standard, each once: what is
+/// asked of people.
 pub(crate) fn unknown(received: &Received, view: &View) -> Result<Vec<kept::LocalItem>, Fault> {
-    let Content::Documents(documents) = &received.content else { return Ok(Vec::new()) };
+    let documents =
+        if let Content::Documents(documents) = &received.content { documents.as_slice() } else { &[] };
     let rows = documents.iter().flat_map(|(document, _)| &document.lab);
     let terms = Terms::of_this_version();
-    let asked: BTreeSet<Local> = rows.filter_map(item_of).filter(|local| !terms.knows(local)).collect();
-    let asked: Vec<Local> = asked.into_iter().take(ITEMS_OF_MESSAGE_MAX).collect();
-    let parts: BTreeSet<u8> = asked.iter().map(part).collect();
+    let items: BTreeSet<Local> = rows.filter_map(item_of).filter(|local| !terms.knows(local)).collect();
+    let named: BTreeMap<String, &Local> = received.named.iter().map(|local| (local.key(), local)).collect();
+    let asked = items.iter().take(ITEMS_OF_MESSAGE_MAX);
+    let asked: Vec<&Local> = asked.chain(named.into_values().take(ITEMS_OF_MESSAGE_MAX)).collect();
+    let parts: BTreeSet<u8> = asked.iter().map(|local| part(local)).collect();
     view.need(&parts.iter().map(|part| state::dictionary(*part, &received.system)).collect::<Vec<_>>())?;
-    Ok(asked.iter().map(kept_item).collect())
+    Ok(asked.into_iter().map(kept_item).collect())
 }
 
 /// Those of some items that nobody has accepted to be anything, by [`Local::key`].
@@ -227,7 +236,8 @@ pub(crate) fn unmapped(
     view: &View,
 ) -> Result<BTreeSet<String>, Fault> {
     let mut unmapped = BTreeSet::new();
-    for item in items.iter().map(local) {
+    for item in items {
+        let item = local(item)?;
         let kept = view.get(&state::dictionary(part(&item), system))?;
         let last = place(&kept, &item).and_then(|at| kept.items.get(at)?.meanings.last());
         if last.is_none_or(|last| last.status != Status::Accepted as u32) {
@@ -248,14 +258,14 @@ pub(crate) fn item_of(row: &LabRow) -> Option<Local> {
     Local::new(row.code.expose(), row.name.expose(), specimen, &row.unit)
 }
 
-fn local(kept: &kept::LocalItem) -> Local {
-    let kept::LocalItem { code, name, specimen, unit } = kept.clone();
-    Local { code, name, specimen, unit }
+fn local(kept: &kept::LocalItem) -> Result<Local, Fault> {
+    let kept::LocalItem { code, name, specimen, unit, kind } = kept.clone();
+    Ok(Local { kind: Kind::from_number(kind).ok_or_else(damaged)?, code, name, specimen, unit })
 }
 
 fn kept_item(local: &Local) -> kept::LocalItem {
-    let Local { code, name, specimen, unit } = local.clone();
-    kept::LocalItem { code, name, specimen, unit }
+    let Local { kind, code, name, specimen, unit } = local.clone();
+    kept::LocalItem { code, name, specimen, unit, kind: kind as u32 }
 }
 
 /// All parts of a system's items.
@@ -271,22 +281,31 @@ fn part(local: &Local) -> u8 {
 
 fn place(kept: &kept::Dictionary, of: &Local) -> Option<usize> {
     let key = of.key();
-    kept.items.iter().position(|known| known.item.as_ref().is_some_and(|item| local(item).key() == key))
+    let is_it = |item: &kept::LocalItem| local(item).is_ok_and(|local| local.key() == key);
+    kept.items.iter().position(|known| known.item.as_ref().is_some_and(is_it))
 }
 
-/// The item, made if there are fewer than `most`.
+/// How many of a kind a part has.
+fn count_of(kept: &kept::Dictionary, kind: Kind) -> usize {
+    let of_kind =
+        |known: &&kept::DictionaryItem| known.item.as_ref().is_some_and(|item| item.kind == kind as u32);
+    kept.items.iter().filter(of_kind).count()
+}
+
+/// The item, made if there are fewer than `most` of its kind.
 fn entry<'a>(
     kept: &'a mut kept::Dictionary,
     item: &kept::LocalItem,
     most: usize,
-) -> Option<&'a mut kept::DictionaryItem> {
-    let at = match place(kept, &local(item)) {
+) -> Result<Option<&'a mut kept::DictionaryItem>, Fault> {
+    let local = local(item)?;
+    let at = match place(kept, &local) {
         Some(at) => at,
-        None if kept.items.len() < most => {
+        None if count_of(kept, local.kind) < most => {
             kept.items.push(kept::DictionaryItem { item: Some(item.clone()), ..Default::default() });
             kept.items.len() - 1
         }
-        None => return None,
+        None => return Ok(None),
     };
-    kept.items.get_mut(at)
+    Ok(kept.items.get_mut(at))
 }

@@ -11,6 +11,7 @@ use yiqiao_proto::entry;
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Subject};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::wire::words;
+use yiqiao_terms::dictionary::Local;
 
 use crate::apply::tag_bytes;
 use crate::ask;
@@ -45,6 +46,8 @@ pub struct Received {
     pub holder: Option<Holder>,
     /// How it came.
     pub origin: Origin,
+    /// What it names by codes of its system's own that no standard has: never an item of a result, of which its documents tell.
+    pub named: Vec<Local>,
     /// What it says.
     pub content: Content,
 }

@@ -140,11 +140,11 @@ pub const OPEN_REFERRALS_MAX: u64 = 1_000;
 
 /// Parts of what is known of one system's items: a message changes few of them.
 pub const DICTIONARY_PARTS: u8 = 64;
-/// Items of one part that systems have sent and that wait for people; results of more are counted together.
+/// Items of one part, and as many of each other kind, that systems have sent and that wait for people; results of more are counted together.
 pub const DICTIONARY_PART_ITEMS_MAX: usize = 128;
-/// Items of one part with those that only people have named.
+/// Of each kind in one part, with those that only people have named.
 pub const DICTIONARY_PART_MAX: usize = 256;
-/// Items of one message that are asked of people.
+/// Items of one message that are asked of people, and as many of the other kinds together.
 pub const ITEMS_OF_MESSAGE_MAX: usize = 64;
 /// Items about which one input decides.
 pub const DECIDED_AT_ONCE_MAX: usize = 256;

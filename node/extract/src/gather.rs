@@ -14,11 +14,13 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_terms::dictionary::Local;
 use yiqiao_terms::harmonise::{Compared, Said, Terms};
 use yiqiao_terms::item::{Comparable, Named};
+use yiqiao_terms::kind::Kind;
 
 use crate::fact::{Fact, Found, Item};
 use crate::limits::FACTS_MAX;
+use crate::named;
 
-/// What items of a system are, as people have accepted it, in LOINC, by [`Local::key`].
+/// What is meant by what a system names, as people have accepted it, in the standard of its kind, by [`Local::key`].
 pub type Meanings = BTreeMap<String, String>;
 
 /// A document that was read.
@@ -37,8 +39,9 @@ pub struct Source {
 pub struct Record {
     /// As the first of them says it; of a visit, with what others add.
     pub fact: Fact,
-    /// What a result is in LOINC, by itself or by what people have accepted.
-    pub loinc: Option<String>,
+    /// What a result is in LOINC, by itself or by what people have accepted; of other things, and of the department of a visit, what people
+    /// have accepted in the standard of their kind.
+    pub standard: Option<String>,
     /// Where it is said: the place of a source, and the place there. Never empty.
     pub said: Vec<(usize, String)>,
 }
@@ -63,16 +66,16 @@ impl<'t> Gathered<'t> {
     pub fn add(&mut self, source: Source, found: Vec<Found>, meanings: &Meanings) {
         let place = self.sources.len();
         for Found { fact, place: within } in found {
-            let loinc = row(&fact).and_then(|row| meant(row, meanings));
-            let key = self.key(&fact, loinc.as_deref(), &source);
+            let standard = meant(&fact, meanings);
+            let key = self.key(&fact, standard.as_deref(), &source);
             let said = (place, within);
             let records = &mut self.records;
             let count = records.len();
             if let Some(record) = self.known.get(&key).and_then(|at| records.get_mut(*at)) {
-                join(record, &fact, loinc, said);
+                join(record, &fact, standard, said);
             } else if count < FACTS_MAX {
                 self.known.insert(key, count);
-                records.push(Record { fact, loinc, said: vec![said] });
+                records.push(Record { fact, standard, said: vec![said] });
             } else {
                 self.is_cut = true;
             }
@@ -96,17 +99,17 @@ impl<'t> Gathered<'t> {
     }
 
     /// What makes two facts the same.
-    fn key(&self, fact: &Fact, loinc: Option<&str>, source: &Source) -> String {
+    fn key(&self, fact: &Fact, standard: Option<&str>, source: &Source) -> String {
         let (kind, parts) = match fact {
             Fact::Encounter(visit) => ("encounter", self.of_visit(visit, source)),
-            Fact::Result(row) => ("result", self.of_row(row, loinc, source)),
-            Fact::VitalSign(row) => ("sign", self.of_row(row, loinc, source)),
-            Fact::Diagnosis(item) => ("diagnosis", self.of_item(item, source)),
+            Fact::Result(row) => ("result", self.of_row(row, standard, source)),
+            Fact::VitalSign(row) => ("sign", self.of_row(row, standard, source)),
+            Fact::Diagnosis(item) => ("diagnosis", self.of_item(item, standard, source)),
             // That somebody is allergic is said again and again.
-            Fact::Allergy(item) => ("allergy", vec![named(item)]),
-            Fact::Medicine(item) => ("medicine", self.of_item(item, source)),
-            Fact::Procedure(item) => ("procedure", self.of_item(item, source)),
-            Fact::Immunisation(item) => ("immunisation", self.of_item(item, source)),
+            Fact::Allergy(item) => ("allergy", vec![named(item, None)]),
+            Fact::Medicine(item) => ("medicine", self.of_item(item, standard, source)),
+            Fact::Procedure(item) => ("procedure", self.of_item(item, standard, source)),
+            Fact::Immunisation(item) => ("immunisation", self.of_item(item, None, source)),
         };
         // A line's end is in no part: texts come with their blanks folded.
         let parts: Vec<String> = parts.iter().map(|part| folded(part)).collect();
@@ -126,8 +129,8 @@ impl<'t> Gathered<'t> {
         }
     }
 
-    fn of_item(&self, item: &Item, source: &Source) -> Vec<String> {
-        vec![named(item), self.time(item.at, source, 10), item.note.expose().clone()]
+    fn of_item(&self, item: &Item, standard: Option<&str>, source: &Source) -> Vec<String> {
+        vec![named(item, standard), self.time(item.at, source, 10), item.note.expose().clone()]
     }
 
     fn of_row(&self, row: &LabRow, loinc: Option<&str>, source: &Source) -> Vec<String> {
@@ -162,32 +165,33 @@ impl<'t> Gathered<'t> {
     }
 }
 
-/// The row of a result or a vital sign.
-const fn row(fact: &Fact) -> Option<&LabRow> {
-    match fact {
-        Fact::Result(row) | Fact::VitalSign(row) => Some(row),
+/// What a fact is in the standard of its kind: what people have accepted for what names it (U-7), but for a result with a LOINC code of
+/// its own.
+fn meant(fact: &Fact, meanings: &Meanings) -> Option<String> {
+    let local = match fact {
+        Fact::Result(row) | Fact::VitalSign(row) => {
+            let code = row.code.expose();
+            if Kind::Item.is_said_by(&row.system) && !code.is_empty() {
+                return Some(code.clone());
+            }
+            let sampled = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
+            Local::new(code, row.name.expose(), sampled, &row.unit)
+        }
         Fact::Encounter(_)
         | Fact::Diagnosis(_)
         | Fact::Allergy(_)
         | Fact::Medicine(_)
         | Fact::Procedure(_)
-        | Fact::Immunisation(_) => None,
-    }
+        | Fact::Immunisation(_) => named::local(fact).map(|(local, _)| local),
+    };
+    meanings.get(&local?.key()).cloned()
 }
 
-/// A LOINC code of its own, else the one that people have accepted for what names it (U-7).
-fn meant(row: &LabRow, meanings: &Meanings) -> Option<String> {
-    let code = row.code.expose();
-    if matches!(row.system.as_str(), "LN" | "http://loinc.org") && !code.is_empty() {
-        return Some(code.clone());
+/// The code of the standard, else the sender's, else the name.
+fn named(item: &Item, standard: Option<&str>) -> String {
+    if let Some(standard) = standard {
+        return standard.to_owned();
     }
-    let sampled = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
-    let local = Local::new(code, row.name.expose(), sampled, &row.unit)?;
-    meanings.get(&local.key()).cloned()
-}
-
-/// The code, else the name.
-fn named(item: &Item) -> String {
     let [code, name] = [&item.code, &item.name].map(Phi::expose);
     if code.is_empty() { name.clone() } else { code.clone() }
 }
@@ -197,9 +201,11 @@ fn folded(text: &str) -> String {
 }
 
 /// Says it once more. What was not known of a visit is added.
-fn join(record: &mut Record, fact: &Fact, loinc: Option<String>, said: (usize, String)) {
+fn join(record: &mut Record, fact: &Fact, standard: Option<String>, said: (usize, String)) {
     record.said.push(said);
-    record.loinc = record.loinc.take().or(loinc);
+    // What a department is, is said of that department alone.
+    let is_other = matches!(&record.fact, Fact::Encounter(visit) if visit.department.is_some());
+    record.standard = record.standard.take().or(standard.filter(|_| !is_other));
     if let (Fact::Encounter(known), Fact::Encounter(new)) = (&mut record.fact, fact) {
         known.class = known.class.or(new.class);
         known.department = known.department.take().or_else(|| new.department.clone());

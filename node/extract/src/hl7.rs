@@ -13,8 +13,13 @@ use yiqiao_intake::hl7::message::{Message, Part, Segment};
 
 use crate::fact::{Fact, Found, Item, denies};
 
-/// Reads a message, but for its results.
+/// Reads a document, but for its results.
 pub fn read(bytes: &[u8], _document: &Document, zone: &Zone) -> Option<Vec<Found>> {
+    segments(bytes, zone)
+}
+
+/// Reads a message, of whatever kind, but for its results.
+pub fn segments(bytes: &[u8], zone: &Zone) -> Option<Vec<Found>> {
     let text = charset::decode(bytes, None, &mut Flags::none()).text;
     let message = Message::parse(&text).ok()?;
     let mut reading = Reading {

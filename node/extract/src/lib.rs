@@ -9,6 +9,7 @@
 //! | [`fact`] | what is read |
 //! | [`read`] | one document: [`hl7`], [`cda`], [`fhir`] |
 //! | [`gather`] | those of a patient, the same once |
+//! | [`named`] | what of it is named by codes of the hospital's own |
 //! | [`limits`] | the bounds |
 //!
 //! Not here: who may see it, and how it is written: `yiqiao-fhir`. What a document says in words only is in the document.
@@ -19,4 +20,5 @@ pub mod fhir;
 pub mod gather;
 pub mod hl7;
 pub mod limits;
+pub mod named;
 pub mod read;

@@ -6,5 +6,8 @@ pub const DOCUMENT_FACTS_MAX: usize = 2_000;
 /// Facts of one patient.
 pub const FACTS_MAX: usize = 20_000;
 
+/// Bytes of a code that is asked of people; a longer one is words.
+pub const CODE_BYTES_MAX: usize = 32;
+
 /// Characters of a text that are kept.
 pub const TEXT_CHARS_MAX: usize = 2_000;

@@ -1,7 +1,7 @@
 //! One document to facts, whatever its format.
 
 use yiqiao_intake::dates::Zone;
-use yiqiao_intake::facts::{Document, Status, Understood};
+use yiqiao_intake::facts::{Document, Format, Status, Understood};
 use yiqiao_intake::intake::{self, Door};
 use yiqiao_intake::lab::RowStatus;
 use yiqiao_proto::codes::DocumentFormat;
@@ -57,6 +57,25 @@ pub fn read(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Result<Vec<Fou
     found.extend(rows.map(|row| Found { place: row.place.clone(), fact: Fact::Result(row) }));
     found.truncate(DOCUMENT_FACTS_MAX);
     Ok(found)
+}
+
+/// What a document says, but for its results, by what its reader has understood of it; none of a format without facts, and of what was
+/// called back.
+pub(crate) fn facts(bytes: &[u8], document: &Document, zone: &Zone) -> Option<Vec<Found>> {
+    let read: fn(&[u8], &Document, &Zone) -> Option<Vec<Found>> = match document.format {
+        Format::Hl7V2 => hl7::read,
+        Format::Cda => cda::read,
+        Format::FhirJson => fhir::read_json,
+        Format::FhirXml => fhir::read_xml,
+        Format::Pdf
+        | Format::Text
+        | Format::Markup
+        | Format::Image
+        | Format::Dicom
+        | Format::Table
+        | Format::Bytes => return None,
+    };
+    if document.status == Status::Cancelled { None } else { read(bytes, document, zone) }
 }
 
 /// The document that a reader understood, if it is one.

@@ -10,7 +10,6 @@ use yiqiao_host::link::Link;
 use yiqiao_host::sessions::Identity;
 use yiqiao_node_core::audit::Broken;
 use yiqiao_proto::id::Code;
-use yiqiao_terms::codes::CodeTable;
 use yiqiao_terms::mark::Recognised;
 
 use crate::audit::Anchored;
@@ -75,8 +74,6 @@ pub(crate) struct Member {
     pub(crate) departments: Departments,
     /// Which results regions recognise of each other's hospitals.
     pub(crate) recognised: Recognised,
-    /// The LOINC codes that the hospital has a table of.
-    pub(crate) loinc: CodeTable,
 }
 
 impl App {

@@ -24,7 +24,8 @@ use yiqiao_node_core::machine;
 use yiqiao_proto::codes::{DocumentType, FacilityKind, PracticeSetting};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::Millis;
-use yiqiao_terms::codes::CodeTable;
+use yiqiao_terms::codes::{CodeTable, CodeTables};
+use yiqiao_terms::kind::Kind as CodeKind;
 use yiqiao_terms::limits::CSV_BYTES_MAX;
 use yiqiao_terms::mark::Recognised;
 
@@ -85,6 +86,18 @@ pub(crate) struct Config {
     /// Table of LOINC codes that the hospital has a licence for.
     #[serde(default)]
     pub(crate) loinc_table: Option<ConfigPath>,
+    /// Table of the national clinical version of ICD-10.
+    #[serde(default)]
+    pub(crate) diagnosis_table: Option<ConfigPath>,
+    /// Table of the national clinical version of ICD-9-CM-3.
+    #[serde(default)]
+    pub(crate) procedure_table: Option<ConfigPath>,
+    /// Table of ATC codes or national drug codes, or of both.
+    #[serde(default)]
+    pub(crate) medicine_table: Option<ConfigPath>,
+    /// Table of clinical specialties.
+    #[serde(default)]
+    pub(crate) department_table: Option<ConfigPath>,
     /// Systems that are told what concerns the hospital.
     #[serde(default, rename = "out")]
     pub(crate) outs: Vec<OutConfig>,
@@ -370,16 +383,23 @@ impl Config {
         read().with_context(|| format!("`recognised_items` in the configuration: {}", path.display()))
     }
 
-    /// The table of LOINC codes; an empty one if none is named (U-8).
-    pub(crate) fn loinc(&self) -> anyhow::Result<CodeTable> {
-        let Some(path) = &self.loinc_table else { return Ok(CodeTable::default()) };
-        let path = path.as_path();
-        let read = || {
-            let size = fs::metadata(path)?.len();
-            ensure!(size <= CSV_BYTES_MAX as u64, "the file is longer than {CSV_BYTES_MAX} bytes");
-            Ok(CodeTable::loinc(&fs::read_to_string(path)?)?)
-        };
-        read().with_context(|| format!("`loinc_table` in the configuration: {}", path.display()))
+    /// The tables of codes that the configuration names (U-8).
+    pub(crate) fn codes(&self) -> anyhow::Result<CodeTables> {
+        let named = [
+            (CodeKind::Item, "loinc_table", &self.loinc_table),
+            (CodeKind::Diagnosis, "diagnosis_table", &self.diagnosis_table),
+            (CodeKind::Procedure, "procedure_table", &self.procedure_table),
+            (CodeKind::Medicine, "medicine_table", &self.medicine_table),
+            (CodeKind::Department, "department_table", &self.department_table),
+        ];
+        let mut tables = CodeTables::default();
+        for (kind, key, path) in named {
+            let Some(path) = path.as_ref().map(ConfigPath::as_path) else { continue };
+            let table = code_table(kind, path);
+            let context = || format!("`{key}` in the configuration: {}", path.display());
+            tables.put(kind, table.with_context(context)?);
+        }
+        Ok(tables)
     }
 
     /// Names of other members' departments, by codes as referrals name them.
@@ -608,6 +628,13 @@ fn setting(written: &str) -> anyhow::Result<PracticeSetting> {
     })
 }
 
+/// Reads a table of the standard of a kind.
+fn code_table(kind: CodeKind, path: &Path) -> anyhow::Result<CodeTable> {
+    let size = fs::metadata(path)?.len();
+    ensure!(size <= CSV_BYTES_MAX as u64, "the file is longer than {CSV_BYTES_MAX} bytes");
+    Ok(CodeTable::read(kind, &fs::read_to_string(path)?)?)
+}
+
 #[cfg(test)]
 mod tests {
     use yiqiao_terms::mark::split;
@@ -661,19 +688,28 @@ mod tests {
     }
 
     #[test]
-    fn u8_the_table_of_loinc_codes_is_read_at_the_start_or_stops_it() {
+    fn u8_a_table_of_codes_is_read_at_the_start_or_stops_it() {
         let example = include_str!("../../../docs/configuration.md").split("```toml\n").nth(1).unwrap();
         let example = example.split("```").next().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("loinc.csv");
-        let config: Config = toml::from_str(&format!("loinc_table = {path:?}\n{example}")).unwrap();
-        assert!(config.loinc().unwrap_err().to_string().contains("loinc_table"), "no file");
-        fs::write(&path, "code,name\n14749-6,葡萄糖").unwrap();
-        assert_eq!(config.loinc().unwrap().name("14749-6"), Some("葡萄糖"));
-        fs::write(&path, "code,name\n14749-5,葡萄糖").unwrap();
-        assert!(config.loinc().is_err());
+        for (key, kind, right, wrong) in [
+            ("loinc_table", CodeKind::Item, "14749-6", "14749-5"),
+            ("diagnosis_table", CodeKind::Diagnosis, "I10.x00x002", "高血压"),
+            ("procedure_table", CodeKind::Procedure, "47.0100", "4701"),
+            ("medicine_table", CodeKind::Medicine, "A10BA02", "二甲双胍"),
+            ("department_table", CodeKind::Department, "03.04", "内科"),
+        ] {
+            let config: Config = toml::from_str(&format!("{key} = {path:?}\n{example}")).unwrap();
+            fs::remove_file(&path).ok();
+            assert!(config.codes().unwrap_err().to_string().contains(key), "no file");
+            fs::write(&path, format!("code,name\n{right},甲")).unwrap();
+            assert_eq!(config.codes().unwrap().of(kind).name(right), Some("甲"));
+            fs::write(&path, format!("code,name\n{wrong},甲")).unwrap();
+            assert!(config.codes().is_err(), "{key}");
+        }
         let without: Config = toml::from_str(example).unwrap();
-        assert!(without.loinc().unwrap().is_empty());
+        assert!(without.codes().unwrap().of(CodeKind::Item).is_empty());
     }
 
     #[test]

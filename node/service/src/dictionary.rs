@@ -17,10 +17,12 @@ use yiqiao_node_core::machine::Input;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::phi::Phi;
-use yiqiao_terms::codes::CodeTable;
+use yiqiao_terms::codes::{CodeTable, CodeTables};
 use yiqiao_terms::csv;
 use yiqiao_terms::dictionary::{self, COLUMNS, Decided, Local, Status};
 use yiqiao_terms::harmonise::Terms;
+use yiqiao_terms::item::Item;
+use yiqiao_terms::kind::Kind;
 use yiqiao_terms::limits::CSV_BYTES_MAX;
 
 use crate::admin::{Reply, Request, sentence};
@@ -33,13 +35,13 @@ const ROWS_AT_ONCE: usize = 32;
 /// What can be done with the dictionary.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DictionaryCommand {
-    /// Prints the table as CSV, the most frequent items first.
+    /// Prints the table as CSV, the most frequent of all kinds first.
     Export {
-        /// Only items about which nobody has decided yet.
+        /// Only that about which nobody has decided yet.
         #[arg(long)]
         open: bool,
     },
-    /// Takes what stands in the columns `status` and `loinc` of a table: all rows or none. Rows without a status are passed over.
+    /// Takes what stands in the columns `status` and `standard` of a table: all rows or none. Rows without a status are passed over.
     Import {
         /// The table, in UTF-8.
         file: PathBuf,
@@ -49,16 +51,17 @@ pub(crate) enum DictionaryCommand {
     },
 }
 
-/// An item as it stands.
+/// An item, or something of another kind, as it stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ItemLine {
+    kind: String,
     code: String,
     name: String,
     specimen: String,
     unit: String,
     results: u64,
     status: String,
-    loinc: String,
+    standard: String,
     /// What the code is called, if a table has it.
     called: String,
     author: String,
@@ -71,12 +74,13 @@ pub(crate) struct ItemLine {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DecidedLine {
+    kind: String,
     code: String,
     name: String,
     specimen: String,
     unit: String,
     status: String,
-    loinc: String,
+    standard: String,
 }
 
 /// One part of the items of a system.
@@ -90,10 +94,12 @@ pub(crate) async fn part(app: &App, system: &str, part: u8) -> Result<Reply, Str
 
 /// An item as it stands, with what it may be.
 pub(crate) fn item_line(app: &App, known: Known) -> ItemLine {
-    let suggested = suggested(&app.member.loinc, &known.local);
+    let table = app.reception.codes().of(known.local.kind);
+    let suggested = suggested(table, &known.local);
     let Known { local, results, meaning } = known;
-    let Local { code, name, specimen, unit } = local;
+    let Local { kind, code, name, specimen, unit } = local;
     let mut line = ItemLine {
+        kind: kind.name().to_owned(),
         code,
         name,
         specimen,
@@ -101,7 +107,7 @@ pub(crate) fn item_line(app: &App, known: Known) -> ItemLine {
         results,
         suggested,
         status: String::new(),
-        loinc: String::new(),
+        standard: String::new(),
         called: String::new(),
         author: String::new(),
         at: String::new(),
@@ -109,8 +115,8 @@ pub(crate) fn item_line(app: &App, known: Known) -> ItemLine {
     };
     if let Some(meaning) = meaning {
         line.status = meaning.status.name().to_owned();
-        line.called = called(&app.member.loinc, &meaning.loinc).unwrap_or_default();
-        line.loinc = meaning.loinc;
+        line.called = called(table, kind, &meaning.standard).unwrap_or_default();
+        line.standard = meaning.standard;
         line.author = meaning.author;
         line.at = app.reception.zone().show(meaning.at);
         line.version = meaning.version;
@@ -131,16 +137,18 @@ fn suggested(table: &CodeTable, local: &Local) -> Vec<String> {
     found.into_iter().map(|(code, name)| format!("{code} {name}")).collect()
 }
 
-/// What a LOINC code is called, in the hospital's own table or the shipped ones; none if neither has it.
-fn called(table: &CodeTable, loinc: &str) -> Option<String> {
-    let shipped =
-        || Terms::of_this_version().items().iter().find(|item| item.loincs().any(|code| code == loinc));
-    table.name(loinc).map(str::to_owned).or_else(|| shipped().map(|item| item.name.clone()))
+/// What a code is called, in the hospital's own table or, of an item, the shipped ones; none if neither has it.
+fn called(table: &CodeTable, kind: Kind, code: &str) -> Option<String> {
+    let has_code = |item: &&Item| item.loincs().any(|loinc| loinc == code);
+    let shipped = || Terms::of_this_version().items().iter().find(has_code).filter(|_| kind == Kind::Item);
+    table.name(code).map(str::to_owned).or_else(|| shipped().map(|item| item.name.clone()))
 }
 
 /// Whether a decision may name a code: with a table of its own a hospital decides by that, or for what the shipped ones have (U-8).
-pub(crate) fn is_listed(table: &CodeTable, loinc: &str) -> bool {
-    table.is_empty() || called(table, loinc).is_some()
+pub(crate) fn is_listed(tables: &CodeTables, decided: &Decided) -> bool {
+    let kind = decided.local.kind;
+    let table = tables.of(kind);
+    table.is_empty() || called(table, kind, &decided.standard).is_some()
 }
 
 /// Takes decisions about items of one system.
@@ -156,8 +164,9 @@ pub(crate) async fn decide(
     let actor = actor(&account);
     let decided: Vec<Decided> =
         lines.into_iter().map(decided).collect::<Option<_>>().ok_or("no such decision")?;
-    if let Some(unlisted) = decided.iter().find(|one| !is_listed(&app.member.loinc, &one.loinc)) {
-        return Err(format!("neither the table of LOINC codes nor a shipped one has `{}`", unlisted.loinc));
+    if let Some(unlisted) = decided.iter().find(|one| !is_listed(app.reception.codes(), one)) {
+        let kind = unlisted.local.kind.name();
+        return Err(format!("no table of codes for `{kind}` has `{}`", unlisted.standard));
     }
     let deciding = Deciding { actor, system: Code::new(system).map_err(sentence)?, decided };
     app.inbox.hand(Input::Decide(Box::new(deciding))).await.map_err(sentence)?;
@@ -177,11 +186,17 @@ pub(crate) fn actor(account: &Account) -> Actor {
 
 /// What a line says, if it is a decision.
 pub(crate) fn decided(line: DecidedLine) -> Option<Decided> {
+    let kind = Kind::from_name(&line.kind)?;
+    let local = if kind == Kind::Item {
+        Local::new(&line.code, &line.name, &line.specimen, &line.unit)?
+    } else {
+        Local::of(kind, &line.code, &line.name)?
+    };
     Some(Decided {
         system: String::new(),
-        local: Local::new(&line.code, &line.name, &line.specimen, &line.unit)?,
+        local,
         status: Status::ALL.into_iter().find(|status| status.name() == line.status)?,
-        loinc: Some(line.loinc).filter(|loinc| dictionary::is_loinc(loinc))?,
+        standard: Some(line.standard).filter(|code| kind.standard(code).is_some())?,
     })
 }
 
@@ -215,13 +230,14 @@ fn row(system: &str, item: &ItemLine) -> String {
     let version = item.version.to_string();
     csv::line([
         system,
+        &item.kind,
         &item.code,
         &item.name,
         &item.specimen,
         &item.unit,
         &results,
         &item.status,
-        &item.loinc,
+        &item.standard,
         &suggested,
         &item.author,
         &item.at,
@@ -257,8 +273,9 @@ fn import(console: &Console, file: &PathBuf, author: &Login) -> anyhow::Result<(
 }
 
 fn line(decided: Decided) -> DecidedLine {
-    let Local { code, name, specimen, unit } = decided.local;
-    DecidedLine { code, name, specimen, unit, status: decided.status.name().to_owned(), loinc: decided.loinc }
+    let Local { kind, code, name, specimen, unit } = decided.local;
+    let (kind, status) = (kind.name().to_owned(), decided.status.name().to_owned());
+    DecidedLine { kind, code, name, specimen, unit, status, standard: decided.standard }
 }
 
 #[cfg(test)]
@@ -269,7 +286,7 @@ mod tests {
 
     #[test]
     fn u8_suggestions_of_the_hospitals_own_table_follow_those_of_the_shipped_ones() {
-        let table = CodeTable::loinc(TABLE).unwrap();
+        let table = CodeTable::read(Kind::Item, TABLE).unwrap();
         let local = |name| Local::new("", name, "", "mmol/L").unwrap();
         assert_eq!(suggested(&table, &local("葡萄糖测定")).first().unwrap(), "14749-6 葡萄糖");
         assert_eq!(suggested(&table, &local("肾小球滤过率")).last().unwrap(), "33914-3 肾小球滤过率.预测");
@@ -279,10 +296,25 @@ mod tests {
 
     #[test]
     fn u8_with_a_table_only_codes_that_some_table_has_are_decided() {
-        let (none, table) = (CodeTable::default(), CodeTable::loinc(TABLE).unwrap());
-        assert!(is_listed(&none, "1-8") && !is_listed(&table, "1-8"));
-        assert!(is_listed(&table, "33914-3") && is_listed(&table, "2823-3"), "shipped: potassium");
+        let (none, mut tables) = (CodeTables::default(), CodeTables::default());
+        let table = CodeTable::read(Kind::Item, TABLE).unwrap();
+        tables.put(Kind::Item, table.clone());
+        let decided = |kind, standard: &str| Decided {
+            system: String::new(),
+            local: Local { kind, ..Local::new("1", "", "", "").unwrap() },
+            status: Status::Accepted,
+            standard: standard.to_owned(),
+        };
+        let item = |code| decided(Kind::Item, code);
+        assert!(is_listed(&none, &item("1-8")) && !is_listed(&tables, &item("1-8")));
+        assert!(
+            is_listed(&tables, &item("33914-3")) && is_listed(&tables, &item("2823-3")),
+            "shipped: potassium"
+        );
+        assert!(is_listed(&tables, &decided(Kind::Diagnosis, "I10")), "of another kind there is no table");
+        let called = |table, code| called(table, Kind::Item, code);
         assert_eq!(called(&table, "14749-6").as_deref(), Some("葡萄糖[摩尔/体积]"));
+        let none = CodeTable::default();
         assert_eq!((called(&none, "2823-3").as_deref(), called(&table, "1-8")), (Some("钾"), None));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use yiqiao_extract::named;
 use yiqiao_intake::dates::Zone;
 use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
@@ -19,6 +20,8 @@ use yiqiao_node_core::machine::{self, Input, Outcome};
 use yiqiao_node_core::remark::Remark;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Subject};
+use yiqiao_terms::codes::CodeTables;
+use yiqiao_terms::dictionary::Local;
 
 use crate::backfill::Live;
 use crate::limits::{READERS_MAX, SLICE_MAX};
@@ -32,8 +35,19 @@ pub(crate) struct Reception {
     vault: Arc<Vault>,
     zone: Zone,
     tables: Arc<[Mapping]>,
+    codes: Arc<CodeTables>,
     live: Arc<Live>,
     readers: Arc<Semaphore>,
+}
+
+/// What messages are read with.
+pub(crate) struct Readers {
+    /// The zone of the hospital's clocks.
+    pub(crate) zone: Zone,
+    /// How rows of tables are read.
+    pub(crate) tables: Vec<Mapping>,
+    /// The codes that standards have.
+    pub(crate) codes: Arc<CodeTables>,
 }
 
 /// What a door knows of an input beside its bytes.
@@ -101,12 +115,14 @@ fn warn_of_reuse(system: &Code, taken: &Taken) {
 }
 
 impl Reception {
-    pub(crate) fn new(inbox: Inbox, vault: Arc<Vault>, zone: Zone, tables: Vec<Mapping>) -> Self {
+    pub(crate) fn new(inbox: Inbox, vault: Arc<Vault>, readers: Readers) -> Self {
+        let Readers { zone, tables, codes } = readers;
         Self {
             inbox,
             vault,
             zone,
             tables: tables.into(),
+            codes,
             live: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS_MAX)),
         }
@@ -120,6 +136,11 @@ impl Reception {
     /// The zone of the hospital's clocks.
     pub(crate) const fn zone(&self) -> &Zone {
         &self.zone
+    }
+
+    /// The tables of codes that the hospital has.
+    pub(crate) fn codes(&self) -> &CodeTables {
+        &self.codes
     }
 
     /// Takes all messages of an input of a system, in order; `format` is what the door is for, if it says.
@@ -217,7 +238,8 @@ impl Reception {
             let wrong = if let Content::Review(reason, _) = &content { review_reason(*reason) } else { "" };
             let origin = Origin { wrong: wrong.to_owned(), ..Origin::through(connection::Door::Dicom) };
             let (system, subject) = (system.clone(), None);
-            Box::new(Received { system, control_id: None, digest, subject, holder: None, origin, content })
+            let (control_id, holder, named) = (None, None, Vec::new());
+            Box::new(Received { system, control_id, digest, subject, holder, origin, named, content })
         };
         let mut outcome = self.inbox.hand(Input::Received(input(content))).await;
         if let Some(reason) = outcome.as_ref().err().and_then(for_review) {
@@ -247,11 +269,19 @@ impl Reception {
         items: Vec<Item>,
     ) -> Vec<Taken> {
         let (vault, system, input) = (Arc::clone(&self.vault), system.clone(), Arc::clone(bytes));
-        let known = Arc::clone(beside);
+        let (known, zone, codes) = (Arc::clone(beside), self.zone.clone(), Arc::clone(&self.codes));
         let prepare = move || {
-            items.into_iter().map(|item| ready(&vault, &system, &input, &known.deposits, item)).collect()
+            let one = |item: Item| {
+                let named = named_in(&input, &item, &zone, &codes);
+                let mut ready = ready(&vault, &system, &input, &known.deposits, item)?;
+                ready.input.named = named;
+                Ok(ready)
+            };
+            items.into_iter().map(one).collect()
         };
-        let Some(ready): Option<Vec<_>> = self.read(prepare).await else { return vec![Err(NotTaken::Busy)] };
+        let Some(ready): Option<Vec<Result<Ready, VaultError>>> = self.read(prepare).await else {
+            return vec![Err(NotTaken::Busy)];
+        };
         // All are in the queue, in order, before the first is waited for.
         let handed: Vec<_> = ready
             .into_iter()
@@ -292,8 +322,8 @@ impl Reception {
             let content = Content::Review(reason, whole.sealed.clone());
             let said = said.kept_for(reason);
             let origin = Origin { wrong: said.reason.clone().unwrap_or_default(), ..origin };
-            let review =
-                Received { system, control_id, digest, subject: None, holder: None, origin, content };
+            let (subject, holder, named) = (None, None, Vec::new());
+            let review = Received { system, control_id, digest, subject, holder, origin, named, content };
             let outcome = self.inbox.hand(Input::Received(Box::new(review))).await;
             self.settle(outcome, &[whole], said, refusal)
         }
@@ -371,9 +401,30 @@ fn ready(
         subject: None,
         holder: None,
         origin,
+        named: Vec::new(),
         content,
     };
     Ok(Ready { system: system.clone(), said, input: Box::new(input), placed, refusal })
+}
+
+/// What a message names by codes that no standard has; content that came before it is not read for it.
+fn named_in(input: &[u8], item: &Item, zone: &Zone, codes: &CodeTables) -> Vec<Local> {
+    match &item.outcome {
+        Ok(Understood::Documents(documents)) => {
+            let of = |document: &Document| match &document.payload {
+                Payload::Message(range) => input
+                    .get(range.clone())
+                    .map_or_else(Vec::new, |bytes| named::in_document(bytes, document, zone, codes)),
+                Payload::Embedded(bytes) => named::in_document(bytes, document, zone, codes),
+                Payload::Deposited(_) => Vec::new(),
+            };
+            documents.iter().flat_map(of).collect()
+        }
+        Ok(Understood::Events(_)) if item.format == Some(Format::Hl7V2) => {
+            named::in_message(input.get(item.span.clone()).unwrap_or_default(), zone, codes)
+        }
+        Ok(Understood::Events(_) | Understood::Answer(_) | Understood::Review(_)) | Err(_) => Vec::new(),
+    }
 }
 
 /// Whether somebody has to look at it; an answer is as it should be.

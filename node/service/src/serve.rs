@@ -47,7 +47,7 @@ use crate::members::{self, Members, peers_of};
 use crate::mllp::Mllp;
 use crate::outgoing;
 use crate::peers::Peers;
-use crate::reception::Reception;
+use crate::reception::{Readers, Reception};
 use crate::registry::Registry;
 use crate::renewal::Held;
 use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
@@ -75,7 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (zone, listen, tables) = (config.zone()?, config.listen()?, config.tables()?);
-    let destinations = config.destinations()?;
+    let (destinations, codes) = (config.destinations()?, Arc::new(config.codes()?));
     let (listener, doors) = (bind(&config.http).await?, Doors::bind(&config).await?);
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
@@ -98,7 +98,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let registry = Registry::new(members.clone(), code.clone());
     way.set(registry.clone()).ok();
     let fetcher = Fetcher::new(members.clone(), Arc::clone(&vault));
-    let reception = Reception::new(inbox.clone(), Arc::clone(&vault), zone, tables);
+    let reception = Reception::new(inbox.clone(), Arc::clone(&vault), Readers { zone, tables, codes });
     let (studies, making) = doors.studies(&data, AtRest::new(&at_rest), &inbox, &reception, &vault)?;
     let (alarms, alarmed) = watch::channel(Alarms::default());
     let (broken, audit_broken) = watch::channel(None);
@@ -313,7 +313,6 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         doors,
         departments: config.member_departments()?,
         recognised: config.recognised()?,
-        loinc: config.loinc()?,
     };
     let systems = Systems { clients, clock: Clock::system() };
     let Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms, audit_broken } = parts;

@@ -1,4 +1,4 @@
-//! A table of codes that a hospital has a licence for, such as all of LOINC: read at run time, never shipped.
+//! Tables of codes that a hospital has a licence for, such as all of LOINC or ICD-10: read at run time, never shipped.
 //!
 //! It says which codes there are, what they are called, and which of them a local name may be. Not here: what follows from a code;
 //! the shipped items have their units and conversions.
@@ -7,8 +7,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::csv::{self, CsvError};
-use crate::dictionary::{Local, is_loinc, likeness};
+use crate::dictionary::{Local, likeness};
 use crate::folding::{head, key};
+use crate::kind::Kind;
 use crate::limits::{CODE_CANDIDATES_MAX, CODE_ROWS_MAX, NAME_BYTES_MAX, SUGGESTIONS_MAX};
 use crate::sound::Sound;
 
@@ -19,6 +20,13 @@ pub struct CodeTable {
     by_code: BTreeMap<String, usize>,
     /// Rows by pairs of neighbouring letters of their names: those that can be alike at all.
     by_pair: BTreeMap<[char; 2], Vec<usize>>,
+}
+
+/// The tables of a hospital, by what they are of.
+#[derive(Clone, Debug, Default)]
+pub struct CodeTables {
+    by_kind: BTreeMap<Kind, CodeTable>,
+    none: CodeTable,
 }
 
 /// A code and what it is called.
@@ -43,19 +51,19 @@ pub enum CodesError {
     #[error("the table has more than {CODE_ROWS_MAX} rows")]
     Long,
     /// What should be a code is none.
-    #[error("row {0}: no LOINC code: digits, a hyphen and its check digit")]
-    Code(usize),
+    #[error("row {0}: the code is not {form}", form = .1.form())]
+    Code(usize, Kind),
     /// A code without a name, or one that stands twice.
     #[error("row {0}: a code has one row and a name of at most {NAME_BYTES_MAX} bytes")]
     Name(usize),
 }
 
 impl CodeTable {
-    /// Reads a table of LOINC codes: a CSV with the columns `code` and `name` among others.
+    /// Reads a table of the standard of a kind: a CSV with the columns `code` and `name` among others.
     ///
     /// # Errors
     /// [`CodesError`] naming the first row that is none.
-    pub fn loinc(text: &str) -> Result<Self, CodesError> {
+    pub fn read(kind: Kind, text: &str) -> Result<Self, CodesError> {
         let rows = csv::read(text)?;
         let Some((heading, rows)) = rows.split_first() else { return Err(CodesError::Column("code")) };
         let place = |column: &'static str| {
@@ -68,8 +76,8 @@ impl CodeTable {
         let mut table = Self::default();
         for (number, row) in (2..).zip(rows) {
             let cell = |at: usize| row.get(at).map_or("", |cell| cell.trim());
-            if !is_loinc(cell(code)) {
-                return Err(CodesError::Code(number));
+            if kind.standard(cell(code)).is_none() {
+                return Err(CodesError::Code(number, kind));
             }
             let is_named = (1..=NAME_BYTES_MAX).contains(&cell(name).len());
             if !is_named || !table.add(cell(code), cell(name)) {
@@ -106,7 +114,7 @@ impl CodeTable {
         row.map(|row| row.name.as_str())
     }
 
-    /// Codes that a local item may be, the likeliest first, by their names.
+    /// Codes that something may be, the likeliest first: the code that the system sends, if the table has it, then by their names.
     pub fn suggest(&self, local: &Local) -> Vec<&Row> {
         let name = key(head(&local.name, NAME_BYTES_MAX));
         let sound = Sound::of(&name);
@@ -124,7 +132,28 @@ impl CodeTable {
         };
         let mut found: Vec<(u32, &Row)> = rows.filter_map(|row| Some((score(row)?, row))).collect();
         found.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.code.cmp(&other.1.code)));
-        found.into_iter().take(SUGGESTIONS_MAX).map(|(_, row)| row).collect()
+        let same = self.by_code.get(&local.code).and_then(|at| self.rows.get(*at));
+        let by_name = found.into_iter().map(|(_, row)| row).filter(|row| Some(*row) != same);
+        same.into_iter().chain(by_name).take(SUGGESTIONS_MAX).collect()
+    }
+}
+
+impl CodeTables {
+    /// Puts the table of a kind beside those of others.
+    pub fn put(&mut self, kind: Kind, table: CodeTable) {
+        self.by_kind.insert(kind, table);
+    }
+
+    /// The table of a kind; an empty one if the hospital has none.
+    pub fn of(&self, kind: Kind) -> &CodeTable {
+        self.by_kind.get(&kind).unwrap_or(&self.none)
+    }
+
+    /// Whether what a system sends is a code of the standard itself: it says so, and the hospital's table, if there is one, has it.
+    pub fn knows(&self, local: &Local, system: &str) -> bool {
+        let table = self.of(local.kind);
+        let is_listed = table.is_empty() || table.name(&local.code).is_some();
+        local.kind.is_said_by(system) && is_listed
     }
 }
 
@@ -148,7 +177,7 @@ mod tests {
 
     #[test]
     fn u8_a_table_says_which_codes_there_are_and_what_a_name_may_be() {
-        let table = CodeTable::loinc(TABLE).unwrap();
+        let table = CodeTable::read(Kind::Item, TABLE).unwrap();
         assert_eq!(table.name("14749-6"), Some("葡萄糖[摩尔/体积]"));
         assert_eq!((table.name("1-8"), table.is_empty()), (None, false));
         let suggested = |name: &str| {
@@ -162,13 +191,35 @@ mod tests {
     #[test]
     fn u8_a_table_with_one_wrong_row_is_none() {
         for (row, error) in [
-            ("14749-5,糖", CodesError::Code(2)),
+            ("14749-5,糖", CodesError::Code(2, Kind::Item)),
             ("14749-6,", CodesError::Name(2)),
             ("14749-6,糖\n14749-6,糖", CodesError::Name(3)),
         ] {
-            assert_eq!(CodeTable::loinc(&format!("code,name\n{row}")).unwrap_err(), error, "{row}");
+            assert_eq!(
+                CodeTable::read(Kind::Item, &format!("code,name\n{row}")).unwrap_err(),
+                error,
+                "{row}"
+            );
         }
-        assert_eq!(CodeTable::loinc("code\n").unwrap_err(), CodesError::Column("name"));
-        assert_eq!(CodeTable::loinc("").unwrap_err(), CodesError::Column("code"));
+        assert_eq!(CodeTable::read(Kind::Item, "code\n").unwrap_err(), CodesError::Column("name"));
+        assert_eq!(CodeTable::read(Kind::Item, "").unwrap_err(), CodesError::Column("code"));
+    }
+
+    #[test]
+    fn u8_a_code_that_says_to_be_of_the_standard_is_known_if_the_hospitals_table_has_it() {
+        let local = |code: &str| Local::of(Kind::Diagnosis, code, "高血压").unwrap();
+        let mut tables = CodeTables::default();
+        assert!(tables.knows(&local("I10.x09"), "I10") && !tables.knows(&local("I10.x09"), ""));
+        let table =
+            CodeTable::read(Kind::Diagnosis, "code,name\nI10.x00x002,高血压病\nE11.900,2型糖尿病").unwrap();
+        tables.put(Kind::Diagnosis, table);
+        assert!(!tables.knows(&local("I10.x09"), "I10") && tables.knows(&local("E11.900"), "I10"));
+        let suggested = |code: &str, name: &str| {
+            let local = Local::of(Kind::Diagnosis, code, name).unwrap();
+            let rows = tables.of(Kind::Diagnosis).suggest(&local).into_iter();
+            rows.map(|row| row.code.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(suggested("E11.900", "高血压病2级"), ["E11.900", "I10.x00x002"]);
+        assert_eq!(suggested("gxy", "高血压病"), ["I10.x00x002"]);
     }
 }

@@ -1,41 +1,46 @@
-//! The data dictionary (对照): what an item of one system of a hospital is, in LOINC, as a person has decided.
+//! The data dictionary (对照): what one system of a hospital names by codes of its own, in a standard, as a person has decided.
 //!
-//! An item is what a system sends to name it: code, name, specimen and unit together, so that one code with two meanings is two
-//! items. Not here: what is kept of it, and who may decide: `yiqiao-node-core`.
+//! An item of a laboratory is what a system sends to name it: code, name, specimen and unit together, so that one code with two
+//! meanings is two items. Of the other kinds a code is one thing, whatever words somebody wrote beside it; a name stands for itself only
+//! where there is no code. Not here: what is kept of it, and who may decide: `yiqiao-node-core`.
 
 use crate::csv::{self, CsvError};
 use crate::folding::{head, key};
 use crate::harmonise::Terms;
 use crate::item::{Item, Named};
+use crate::kind::Kind;
 use crate::limits::{LOCAL_BYTES_MAX, SUGGESTIONS_MAX};
 use crate::sound::Sound;
 
 /// The columns of the table that people work on (对照手册).
-pub const COLUMNS: [&str; 12] = [
+pub const COLUMNS: [&str; 13] = [
     "system",
+    "kind",
     "code",
     "name",
     "specimen",
     "unit",
     "results",
     "status",
-    "loinc",
+    "standard",
     "suggested",
     "author",
     "date",
     "version",
 ];
 
-/// What a system sends to name an item.
+/// What a system sends to name something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Local {
+    /// What it is the name of.
+    pub kind: Kind,
     /// The system's own code.
     pub code: String,
     /// The name, without the mark of mutual recognition.
     pub name: String,
-    /// The specimen in words.
+    /// Of an item: the specimen in words.
     pub specimen: String,
-    /// The unit as sent.
+    /// Of an item: the unit as sent.
     pub unit: String,
 }
 
@@ -61,8 +66,8 @@ pub struct Decided {
     pub local: Local,
     /// How far it is decided.
     pub status: Status,
-    /// What it is.
-    pub loinc: String,
+    /// What it is: a code of the standard of its kind.
+    pub standard: String,
 }
 
 /// Why a table of decisions is none. Rows count from 1, the heading among them.
@@ -77,33 +82,55 @@ pub enum DictionaryError {
     /// A status that there is not.
     #[error("row {0}: the status is not proposed, accepted, refused or retired")]
     Status(usize),
-    /// What is accepted is not the form of a LOINC code.
-    #[error("row {0}: `loinc` is no LOINC code: digits, a hyphen and its check digit")]
-    Loinc(usize),
+    /// A kind that there is not.
+    #[error("row {0}: the kind is not item, diagnosis, procedure, medicine or department")]
+    Kind(usize),
+    /// What is decided has not the form of a code of its standard.
+    #[error("row {0}: `standard` is not {form}", form = .1.form())]
+    Standard(usize, Kind),
     /// An item without a code and a name, or a part of it that is too long.
     #[error("row {0}: an item has a code or a name, and no part longer than {LOCAL_BYTES_MAX} bytes")]
     Item(usize),
 }
 
 impl Local {
-    /// What two spellings of an item share: the item is found by it.
+    /// What two spellings of it share: it is found by this.
     pub fn key(&self) -> String {
-        [&self.code, &self.name, &self.specimen, &self.unit].map(|part| key(part)).join("\u{1F}")
+        let [code, name, specimen, unit] =
+            [&self.code, &self.name, &self.specimen, &self.unit].map(|part| key(part));
+        if self.kind == Kind::Item {
+            return [code, name, specimen, unit].join("\u{1F}");
+        }
+        let parts = if code.is_empty() { ["", &name] } else { [code.as_str(), ""] };
+        format!("{}\u{1E}{}", self.kind.name(), parts.join("\u{1F}"))
     }
 
-    /// Of bounded length, on one line; `None` if neither code nor name is left.
+    /// An item, of bounded length, on one line; `None` if neither code nor name is left.
     pub fn new(code: &str, name: &str, specimen: &str, unit: &str) -> Option<Self> {
-        let part = |text: &str| {
-            let plain: String = text.chars().filter(|letter| !letter.is_control()).collect();
-            head(plain.trim(), LOCAL_BYTES_MAX).to_owned()
-        };
-        let local = Self { code: part(code), name: part(name), specimen: part(specimen), unit: part(unit) };
-        (!local.code.is_empty() || !local.name.is_empty()).then_some(local)
+        let [code, name, specimen, unit] = [code, name, specimen, unit].map(part);
+        let local = Self { kind: Kind::Item, code, name, specimen, unit };
+        local.is_named().then_some(local)
+    }
+
+    /// Something of this kind, of bounded length, on one line; `None` if neither code nor name is left.
+    pub fn of(kind: Kind, code: &str, name: &str) -> Option<Self> {
+        let local = Self { kind, code: part(code), name: part(name), ..Self::default() };
+        local.is_named().then_some(local)
+    }
+
+    fn is_named(&self) -> bool {
+        !self.code.is_empty() || !self.name.is_empty()
     }
 
     fn named(&self) -> Named<'_> {
         Named { loinc: None, code: &self.code, name: &self.name, specimen: &self.specimen }
     }
+}
+
+/// A part of what names something, of bounded length, on one line.
+fn part(text: &str) -> String {
+    let plain: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    head(plain.trim(), LOCAL_BYTES_MAX).to_owned()
 }
 
 impl Status {
@@ -133,8 +160,11 @@ impl Terms {
             && self.items().find(local.named(), &self.spellings().readings(&local.unit)).is_some()
     }
 
-    /// What an item may be, the likeliest first: by name and abbreviation, and only with its specimen and unit.
+    /// What an item may be, the likeliest first: by name and abbreviation, and only with its specimen and unit. Nothing of other kinds.
     pub fn suggest(&self, local: &Local) -> Vec<&Item> {
+        if local.kind != Kind::Item {
+            return Vec::new();
+        }
         let readings = self.spellings().readings(&local.unit);
         let fits = |item: &&Item| {
             let unit = readings.is_empty() || readings.iter().any(|unit| item.line(unit).is_some());
@@ -196,7 +226,8 @@ fn alike(one: &str, other: &str) -> u32 {
     if within { shared.max(700) } else { shared }
 }
 
-/// Reads what people have decided. Rows without a status are passed over; other columns may stand anywhere.
+/// Reads what people have decided. Rows without a status are passed over; other columns may stand anywhere. A table without the column
+/// `kind` is one of items, and `standard` may be called `loinc` there.
 ///
 /// # Errors
 ///
@@ -204,57 +235,67 @@ fn alike(one: &str, other: &str) -> u32 {
 pub fn read(text: &str) -> Result<Vec<Decided>, DictionaryError> {
     let rows = csv::read(text)?;
     let Some((heading, rows)) = rows.split_first() else { return Err(DictionaryError::Column("system")) };
-    let place = |column: &'static str| {
-        heading.iter().position(|cell| cell.trim() == column).ok_or(DictionaryError::Column(column))
-    };
-    let [system, code, name, specimen, unit, status, loinc] = [
-        place("system")?,
-        place("code")?,
-        place("name")?,
-        place("specimen")?,
-        place("unit")?,
-        place("status")?,
-        place("loinc")?,
-    ];
-    let mut decided = Vec::new();
-    for (number, row) in (2..).zip(rows) {
-        let cell = |at: usize| row.get(at).map_or("", |cell| cell.trim());
-        if cell(status).is_empty() {
-            continue;
-        }
-        let known = Status::ALL.into_iter().find(|known| known.name() == cell(status));
-        let status = known.ok_or(DictionaryError::Status(number))?;
-        let parts = [cell(code), cell(name), cell(specimen), cell(unit)];
-        let local = Local::new(parts[0], parts[1], parts[2], parts[3]);
-        let local = local.filter(|_| parts.iter().all(|part| part.len() <= LOCAL_BYTES_MAX));
-        let local = local.ok_or(DictionaryError::Item(number))?;
-        if !is_loinc(cell(loinc)) {
-            return Err(DictionaryError::Loinc(number));
-        }
-        let (system, loinc) = (cell(system).to_owned(), cell(loinc).to_owned());
-        decided.push(Decided { system, local, status, loinc });
-    }
-    Ok(decided)
+    let columns = Columns::of(heading)?;
+    let read = (2..).zip(rows).filter_map(|(number, row)| columns.read(number, row).transpose());
+    read.collect()
 }
 
-/// Digits, a hyphen and the check digit of LOINC (mod 10).
-pub fn is_loinc(code: &str) -> bool {
-    let Some((digits, check)) = code.split_once('-') else { return false };
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !(1..=7).contains(&digits.len()) || check.len() != 1 || !is_number(digits) || !is_number(check) {
-        return false;
+/// Where the columns of a table stand.
+struct Columns {
+    system: usize,
+    kind: Option<usize>,
+    parts: [usize; 4],
+    status: usize,
+    standard: usize,
+}
+
+impl Columns {
+    fn of(heading: &[String]) -> Result<Self, DictionaryError> {
+        let find = |column: &str| heading.iter().position(|cell| cell.trim() == column);
+        let place = |column: &'static str| find(column).ok_or(DictionaryError::Column(column));
+        let kind = find("kind");
+        let earlier = find("loinc").filter(|_| kind.is_none());
+        Ok(Self {
+            system: place("system")?,
+            kind,
+            parts: [place("code")?, place("name")?, place("specimen")?, place("unit")?],
+            status: place("status")?,
+            standard: earlier.map_or_else(|| place("standard"), Ok)?,
+        })
     }
-    let weighed = digits.bytes().rev().enumerate().map(|(at, byte)| {
-        let digit = u32::from(byte - b'0');
-        if at % 2 == 1 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
-    });
-    let sum: u32 = weighed.sum();
-    check.parse() == Ok((10 - sum % 10) % 10)
+
+    /// What a row decides; nothing if it has no status.
+    fn read(&self, number: usize, row: &[String]) -> Result<Option<Decided>, DictionaryError> {
+        let cell = |at: usize| row.get(at).map_or("", |cell| cell.trim());
+        if cell(self.status).is_empty() {
+            return Ok(None);
+        }
+        let known = Status::ALL.into_iter().find(|known| known.name() == cell(self.status));
+        let status = known.ok_or(DictionaryError::Status(number))?;
+        let kind = self.kind.map_or("", cell);
+        let kind = if kind.is_empty() { Some(Kind::Item) } else { Kind::from_name(kind) };
+        let kind = kind.ok_or(DictionaryError::Kind(number))?;
+        let parts = self.parts.map(cell);
+        let [code, name, specimen, unit] = parts;
+        let local = if kind == Kind::Item {
+            Local::new(code, name, specimen, unit)
+        } else {
+            Local::of(kind, code, name)
+        };
+        let local = local.filter(|_| parts.iter().all(|part| part.len() <= LOCAL_BYTES_MAX));
+        let local = local.ok_or(DictionaryError::Item(number))?;
+        let (system, standard) = (cell(self.system).to_owned(), cell(self.standard).to_owned());
+        if kind.standard(&standard).is_none() {
+            return Err(DictionaryError::Standard(number, kind));
+        }
+        Ok(Some(Decided { system, local, status, standard }))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::is_loinc;
 
     fn local(code: &str, name: &str, specimen: &str, unit: &str) -> Local {
         Local::new(code, name, specimen, unit).unwrap()
@@ -304,17 +345,38 @@ mod tests {
 
     #[test]
     fn u7_a_table_of_decisions_is_taken_whole_or_not_at_all() {
-        let heading = "system,code,name,specimen,unit,results,status,loinc";
+        let heading = "system,code,name,specimen,unit,results,status,loinc"; // as earlier versions exported it
         let row = "lis,3021,血糖测定,血清,mmol/L,7,accepted,14749-6";
         let read_one = read(&format!("{heading}\n{row}\nlis,4,钾测定,,mmol/L,3,,\n")).unwrap();
         assert_eq!(read_one.len(), 1, "a row without a status is passed over");
-        assert_eq!((read_one[0].status, read_one[0].loinc.as_str()), (Status::Accepted, "14749-6"));
+        assert_eq!((read_one[0].status, read_one[0].standard.as_str()), (Status::Accepted, "14749-6"));
         let of = |row: &str| read(&format!("{heading}\n{row}"));
         assert_eq!(of("lis,1,a,,,1,yes,14749-6"), Err(DictionaryError::Status(2)));
-        assert_eq!(of("lis,1,a,,,1,accepted,14749-5"), Err(DictionaryError::Loinc(2)));
+        assert_eq!(of("lis,1,a,,,1,accepted,14749-5"), Err(DictionaryError::Standard(2, Kind::Item)));
         assert_eq!(of("lis,,,,,1,accepted,14749-6"), Err(DictionaryError::Item(2)));
         assert_eq!(read("system,code\n"), Err(DictionaryError::Column("name")));
         assert_eq!(read(""), Err(DictionaryError::Column("system")));
+    }
+
+    #[test]
+    fn u7_rows_of_other_kinds_name_their_kind_and_have_a_code_of_its_standard() {
+        let of = |row: &str| read(&format!("system,kind,code,name,specimen,unit,status,standard\n{row}"));
+        let read = of("his,diagnosis,D01,高血压病,,,accepted,I10.x00x002").unwrap();
+        assert_eq!(read[0].local, Local::of(Kind::Diagnosis, "D01", "高血压病").unwrap());
+        assert_eq!(of("his,,3021,血糖,,g,accepted,14749-6").unwrap()[0].local.kind, Kind::Item);
+        let wrong = DictionaryError::Standard(2, Kind::Diagnosis);
+        assert_eq!(of("his,diagnosis,D01,高血压病,,,accepted,14749-6"), Err(wrong.clone()));
+        assert!(wrong.to_string().contains("ICD-10"), "{wrong}");
+        assert_eq!(of("his,drug,D01,高血压病,,,accepted,I10"), Err(DictionaryError::Kind(2)));
+    }
+
+    #[test]
+    fn u7_a_code_of_another_kind_than_items_is_one_thing_whatever_is_written_beside_it() {
+        let of = |kind, code, name| Local::of(kind, code, name).unwrap().key();
+        assert_eq!(of(Kind::Diagnosis, "d01", "高血压"), of(Kind::Diagnosis, "D01", "高血压病?"));
+        assert_ne!(of(Kind::Diagnosis, "D01", ""), of(Kind::Medicine, "D01", ""));
+        assert_ne!(of(Kind::Department, "", "内科"), of(Kind::Department, "内科", ""));
+        assert_ne!(of(Kind::Diagnosis, "K", ""), local("K", "", "", "").key());
     }
 
     #[test]
@@ -322,9 +384,6 @@ mod tests {
         let terms = Terms::shipped().unwrap();
         for item in terms.items().iter() {
             assert!(item.loincs().all(is_loinc), "{}", item.id);
-        }
-        for wrong in ["", "14749", "14749-7", "a-1", "14749-66", "-6"] {
-            assert!(!is_loinc(wrong), "{wrong}");
         }
     }
 }

@@ -9,7 +9,8 @@
 //! | [`mod@unit`] | UCUM, and the spellings of the field |
 //! | [`item`] | what is measured, in which unit it is shown, what converts into it |
 //! | [`value`] | numbers, steps (阴性, ±, 2+) and reference ranges as they are written |
-//! | [`dictionary`], [`csv`] | what items of a hospital's systems are, as people decide, and suggestions |
+//! | [`kind`] | what else systems name by codes of their own, and the standard of each |
+//! | [`dictionary`], [`csv`] | what is meant by what systems name, as people decide, and suggestions |
 //! | [`codes`] | tables of codes that a hospital has a licence for |
 //! | [`mark`] | marks of mutual recognition, and the tables of what is recognised |
 //! | [`decimal`] | numbers that keep their digits |
@@ -24,6 +25,7 @@ pub mod dictionary;
 mod folding;
 pub mod harmonise;
 pub mod item;
+pub mod kind;
 pub mod limits;
 pub mod mark;
 mod sound;

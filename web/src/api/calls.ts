@@ -59,10 +59,10 @@ export const emergencies = {
 };
 
 export const dictionary = {
-  list: (which: 'open' | 'decided', signal?: AbortSignal) =>
-    call<Api.DictionaryItems>('GET', which === 'open' ? '/api/dictionary' : '/api/dictionary/decided', undefined, signal),
-  decide: ({ system, code, name, specimen, unit }: Api.DictionaryItem, status: Api.DictionaryStatus, loinc: string) =>
-    call<void>('POST', `/api/dictionary/${encodeURIComponent(system)}`, { code, name, specimen, unit, status, loinc }),
+  list: (which: 'open' | 'decided', kind: Api.DictionaryKind, signal?: AbortSignal) =>
+    call<Api.DictionaryItems>('GET', `${which === 'open' ? '/api/dictionary' : '/api/dictionary/decided'}?kind=${kind}`, undefined, signal),
+  decide: ({ system, kind, code, name, specimen, unit }: Api.DictionaryItem, status: Api.DictionaryStatus, standard: string) =>
+    call<void>('POST', `/api/dictionary/${encodeURIComponent(system)}`, { kind, code, name, specimen, unit, status, standard }),
 };
 
 export const identity = {

@@ -326,27 +326,32 @@ export interface LabPoint {
 
 export type DictionaryStatus = 'proposed' | 'accepted' | 'refused' | 'retired';
 
-/** What a system of the hospital sends to name an item, and what people decided that it is. */
+/** Kinds of things that systems name by codes of their own. */
+export type DictionaryKind = 'item' | 'diagnosis' | 'procedure' | 'medicine' | 'department';
+
+/** What a system of the hospital sends to name something, and what people decided that it is. */
 export interface DictionaryItem {
   system: string;
+  kind: DictionaryKind;
   code: string;
   name: string;
   specimen: string;
   unit: string;
-  /** Messages with results of it. */
+  /** Messages that name it. */
   results: number;
   status: DictionaryStatus | '';
-  loinc: string;
+  /** A code of the standard of its kind. */
+  standard: string;
   /** What the code is called; empty if no table has it. */
   called: string;
   author: string;
   at: string;
   version: number;
-  /** LOINC code and name of what it may be, the likeliest first. */
+  /** Code and name of what it may be, the likeliest first. */
   suggested: string[];
 }
 
-/** GET /api/dictionary, /api/dictionary/decided: the most frequent items, and how many there are. */
+/** GET /api/dictionary, /api/dictionary/decided?kind=: the most frequent of a kind, and how many there are. */
 export interface DictionaryItems {
   items: DictionaryItem[];
   count: number;

@@ -7,12 +7,14 @@ use yiqiao_intake::lab::{LabRow, RowStatus};
 use yiqiao_node_core::audit::{Act, Of};
 use yiqiao_node_core::dictionary::{Deciding, Known};
 use yiqiao_node_core::limits::{
-    DECIDED_AT_ONCE_MAX, DICTIONARY_PART_MAX, DICTIONARY_PARTS, ITEMS_OF_MESSAGE_MAX,
+    DECIDED_AT_ONCE_MAX, DICTIONARY_PART_ITEMS_MAX, DICTIONARY_PART_MAX, DICTIONARY_PARTS,
+    ITEMS_OF_MESSAGE_MAX,
 };
 use yiqiao_node_core::machine::{Input, Refused};
 use yiqiao_proto::hash::blake3;
 use yiqiao_proto::phi::Phi;
 use yiqiao_terms::dictionary::{Decided, Local, Status};
+use yiqiao_terms::kind::Kind;
 
 use crate::region::{code, list};
 use crate::rig::{Msg, Node, Says, document, patient};
@@ -55,7 +57,7 @@ fn glucose() -> Local {
 }
 
 fn deciding(status: Status, loinc: &str) -> Input {
-    let decided = Decided { system: String::new(), local: glucose(), status, loinc: loinc.to_owned() };
+    let decided = Decided { system: String::new(), local: glucose(), status, standard: loinc.to_owned() };
     Input::Decide(Box::new(Deciding { actor: wang(), system: code("his"), decided: vec![decided] }))
 }
 
@@ -95,6 +97,60 @@ fn u7_each_decision_is_a_version_with_its_author_and_a_line_of_the_audit() {
     assert_eq!(lines.iter().filter(|(_, line)| line.act == Act::Map).count(), 3);
 }
 
+fn diagnosis(code: &str) -> Local {
+    Local::of(Kind::Diagnosis, code, "高血压病").unwrap()
+}
+
+/// What names a diagnosis, in an event of the register.
+fn naming(control: &str, named: Vec<Local>) -> Msg {
+    let mut message = report(control, Vec::new());
+    message.named = named;
+    message
+}
+
+#[test]
+fn u7_codes_of_other_kinds_are_counted_once_a_message_decided_and_survive_a_rebuild() {
+    let mut node = Node::new(&list(100));
+    let again = Local::of(Kind::Diagnosis, "d01", "高血压").unwrap();
+    node.receive(&naming("1", vec![diagnosis("D01"), again.clone()]));
+    node.receive(&naming("2", vec![again]));
+    let known = items(&node).0;
+    assert_eq!(
+        known.iter().map(|known| (known.local.kind, known.results)).collect::<Vec<_>>(),
+        [(Kind::Diagnosis, 2)]
+    );
+    let standard = "I10.x00x002".to_owned();
+    let decided =
+        Decided { system: String::new(), local: diagnosis("D01"), status: Status::Accepted, standard };
+    let deciding = Deciding { actor: wang(), system: code("his"), decided: vec![decided] };
+    node.decide(&Input::Decide(Box::new(deciding))).unwrap();
+    node.rebuild();
+    let meanings = node.ask(|machine, view| machine.meanings(&code("his"), view));
+    assert_eq!(meanings[&diagnosis("d01").key()], "I10.x00x002");
+    assert_eq!(items(&node).0.len(), 1, "the decision is about what was counted");
+}
+
+#[test]
+fn u7_codes_of_one_kind_take_no_room_of_another() {
+    let mut node = Node::new(&list(100));
+    let in_one_part = (0..)
+        .map(|at| diagnosis(&format!("d{at}")))
+        .filter(|local| blake3(&[local.key().as_bytes()])[0].is_multiple_of(DICTIONARY_PARTS));
+    let many: Vec<Local> = in_one_part.take(DICTIONARY_PART_ITEMS_MAX + 1).collect();
+    for (at, named) in many.chunks(ITEMS_OF_MESSAGE_MAX).enumerate() {
+        node.receive(&naming(&format!("m{at}"), named.to_vec()));
+    }
+    let of_part = node.ask(|machine, view| machine.dictionary(&code("his"), 0, view));
+    assert_eq!((of_part.0.len(), of_part.1), (DICTIONARY_PART_ITEMS_MAX, 1), "one was too many");
+    let is_in_part = |local: &Local| blake3(&[local.key().as_bytes()])[0].is_multiple_of(DICTIONARY_PARTS);
+    let items = (0..).map(|at| format!("i{at}"));
+    let item =
+        items.into_iter().find(|code| is_in_part(&Local::new(code, "某项", "", "mmol/L").unwrap())).unwrap();
+    node.receive(&report("item", vec![row(&item, "某项", "1")]));
+    let of_part = node.ask(|machine, view| machine.dictionary(&code("his"), 0, view));
+    assert_eq!(of_part.0.len(), DICTIONARY_PART_ITEMS_MAX + 1);
+}
+
 #[test]
 fn u7_a_message_asks_people_about_so_many_items_and_one_input_decides_about_so_many() {
     let mut node = Node::new(&list(100));
@@ -116,7 +172,7 @@ fn u7_items_that_only_people_name_have_a_bound_and_what_is_known_can_be_decided_
         system: String::new(),
         local,
         status: Status::Accepted,
-        loinc: "14749-6".to_owned(),
+        standard: "14749-6".to_owned(),
     });
     let mut decide = |decided| {
         node.decide(&Input::Decide(Box::new(Deciding { actor: wang(), system: code("his"), decided })))

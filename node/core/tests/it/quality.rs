@@ -146,7 +146,7 @@ fn y1_an_item_that_people_have_mapped_is_known() {
     assert_eq!(found(&all(&node)[0], "item-known"), (1, 1));
     let local = Local::new("3021", "血糖测定(GOD)", "", "mmol/L").unwrap();
     let decided =
-        Decided { system: String::new(), local, status: Status::Accepted, loinc: "14749-6".to_owned() };
+        Decided { system: String::new(), local, status: Status::Accepted, standard: "14749-6".to_owned() };
     let deciding = Deciding { actor: wang(), system: code("his"), decided: vec![decided] };
     node.decide(&Input::Decide(Box::new(deciding))).unwrap();
     node.receive(&sent("2"));

@@ -32,6 +32,7 @@ use yiqiao_proto::member::MemberList;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::sealed::{ChunkHash, DocumentKey, Header, Map, document_id};
 use yiqiao_proto::time::{Millis, Timestamp};
+use yiqiao_terms::dictionary::Local;
 use zeroize::Zeroizing;
 
 use crate::region::{HOSPITAL, Registry, at, code, directory, key, sealing_secret};
@@ -362,6 +363,7 @@ pub(crate) struct Msg {
     pub(crate) says: Says,
     pub(crate) holder: Option<Holder>,
     pub(crate) origin: Origin,
+    pub(crate) named: Vec<Local>,
 }
 
 #[derive(Clone, Debug)]
@@ -382,6 +384,7 @@ impl Msg {
             says,
             holder: None,
             origin: Origin::default(),
+            named: Vec::new(),
         }
     }
 
@@ -399,8 +402,8 @@ impl Msg {
             Err(_) => Says::Refused,
         };
         let control = item.envelope.map(|envelope| envelope.control_id);
-        let origin = Origin::default();
-        Self { system, control, bytes: input[item.span].to_vec(), says, holder: None, origin }
+        let (origin, named) = (Origin::default(), Vec::new());
+        Self { system, control, bytes: input[item.span].to_vec(), says, holder: None, origin, named }
     }
 
     pub(crate) fn seal(&self, seal: &mut impl FnMut() -> Sealed) -> Received {
@@ -420,6 +423,7 @@ impl Msg {
             subject: None,
             holder: self.holder,
             origin: self.origin.clone(),
+            named: self.named.clone(),
             content,
         }
     }

@@ -4,11 +4,14 @@
 
 use yiqiao_extract::fact::Fact;
 use yiqiao_extract::gather::{Gathered, Meanings, Record, Source};
+use yiqiao_extract::named;
 use yiqiao_intake::dates::Zone;
 use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::codes::{CodeTable, CodeTables};
 use yiqiao_terms::dictionary::Local;
 use yiqiao_terms::harmonise::Terms;
+use yiqiao_terms::kind::Kind;
 
 use crate::documents::{MESSAGE, cda, document, element, hl7};
 
@@ -85,8 +88,71 @@ fn u9_what_is_accepted_of_an_item_is_its_code_the_next_time_it_is_read() {
     for (meanings, loinc) in [(Meanings::new(), None), (meanings, Some("2823-3"))] {
         let mut gathered = nothing();
         gathered.add(source("a", 1), hl7(&unknown), &meanings);
-        assert_eq!(results(&gathered)[0].loinc.as_deref(), loinc);
+        assert_eq!(results(&gathered)[0].standard.as_deref(), loinc);
     }
+}
+
+/// What nothing of the standards says in a message, by kind and code or name.
+fn named(text: &str, tables: &CodeTables) -> Vec<(Kind, String)> {
+    let named = named::in_message(text.as_bytes(), &Zone::china(), tables).into_iter();
+    named.map(|local| (local.kind, local.code + &local.name)).collect()
+}
+
+#[test]
+fn u7_codes_of_the_hospitals_own_are_asked_of_people_and_words_are_not() {
+    let ours = MESSAGE.replace("I20.0^不稳定型心绞痛^I10", "D01^高血压病").replace("36.06^", "^");
+    let none = CodeTables::default();
+    let department = (Kind::Department, "0203".to_owned());
+    let medicine = (Kind::Medicine, "B阿托伐他汀".to_owned());
+    assert_eq!(
+        named(&ours, &none),
+        [department.clone(), (Kind::Diagnosis, "D01高血压病".to_owned()), medicine.clone()]
+    );
+    let words =
+        MESSAGE.replace("I20.0^不稳定型心绞痛^I10", "高血压病，张三^高血压病，张三").replace("36.06^", "^");
+    assert_eq!(named(&words, &none), [department.clone(), medicine.clone()]);
+    let procedure = (Kind::Procedure, "36.06冠脉支架植入".to_owned());
+    assert_eq!(
+        named(MESSAGE, &none),
+        [department.clone(), medicine.clone(), procedure.clone()],
+        "I20.0 says ICD-10"
+    );
+    let mut tables = CodeTables::default();
+    tables
+        .put(Kind::Diagnosis, CodeTable::read(Kind::Diagnosis, "code,name\nI20.000,不稳定性心绞痛").unwrap());
+    let diagnosis = (Kind::Diagnosis, "I20.0不稳定型心绞痛".to_owned());
+    assert_eq!(
+        named(MESSAGE, &tables),
+        [department, diagnosis, medicine, procedure],
+        "the table has no I20.0"
+    );
+}
+
+#[test]
+fn u9_what_is_accepted_of_a_diagnosis_or_medicine_is_its_code_whatever_is_written_beside_it() {
+    let ours = MESSAGE.replace("I20.0^不稳定型心绞痛^I10", "D01^高血压病?");
+    let meaning =
+        |kind, code: &str, standard: &str| (Local::of(kind, code, "").unwrap().key(), standard.to_owned());
+    let department = (Local::of(Kind::Department, "", "0203").unwrap().key(), "03.04".to_owned());
+    let meanings = Meanings::from([
+        meaning(Kind::Diagnosis, "D01", "I10.x00x002"),
+        meaning(Kind::Medicine, "B", "C10AA05"),
+        meaning(Kind::Medicine, "D01", "A10BA02"),
+        department,
+    ]);
+    let mut gathered = nothing();
+    gathered.add(source("a", 1), hl7(&ours), &meanings);
+    let found = gathered
+        .records()
+        .iter()
+        .filter_map(|record| Some((record.said[0].1.as_str(), record.standard.as_deref()?)));
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [("PV1[1]", "03.04"), ("DG1[1]", "I10.x00x002"), ("RXO[2]", "C10AA05")]
+    );
+    gathered.add(source("a", 2), hl7(&ours.replace("D01^高血压病?", "I10.x00x002^高血压病^I10")), &meanings);
+    let diagnoses = gathered.records().iter().filter(|record| matches!(record.fact, Fact::Diagnosis(_)));
+    assert_eq!(diagnoses.map(|record| record.said.len()).collect::<Vec<_>>(), [2], "one code, one diagnosis");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use yiqiao_intake::lab::{LabRow, RowStatus};
 use yiqiao_node_core::ask::Patient;
 use yiqiao_terms::decimal::Decimal;
 use yiqiao_terms::harmonise::Terms;
+use yiqiao_terms::kind::{Kind, Standard};
 use yiqiao_terms::value::{self, Range};
 
 use crate::date;
@@ -19,6 +20,9 @@ use crate::terms::{ACT_CODE, LOINC, VISIT, system_uri};
 const UCUM: &str = "http://unitsofmeasure.org";
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 const INTERPRETATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation";
+/// National drug codes, and the list of clinical specialties: code systems without a published address.
+const DRUG_CODE: &str = "urn:yiqiao:national-drug-code";
+const SPECIALTY: &str = "urn:yiqiao:clinical-specialty";
 /// The extension of a number whose digits JSON does not keep.
 const AS_SENT: &str = "urn:yiqiao:as-sent";
 
@@ -48,21 +52,23 @@ impl Made<'_> {
     pub(super) fn body(&self, record: &Record) -> Value {
         let subject = patient_reference(self.patient);
         match &record.fact {
-            Fact::Encounter(visit) => self.encounter(visit),
-            Fact::Result(row) => self.observation(row, record.loinc.as_deref(), ("laboratory", "Laboratory")),
+            Fact::Encounter(visit) => self.encounter(visit, standard(Kind::Department, record).as_ref()),
+            Fact::Result(row) => {
+                self.observation(row, record.standard.as_deref(), ("laboratory", "Laboratory"))
+            }
             Fact::VitalSign(row) => {
-                self.observation(row, record.loinc.as_deref(), ("vital-signs", "Vital Signs"))
+                self.observation(row, record.standard.as_deref(), ("vital-signs", "Vital Signs"))
             }
             Fact::Diagnosis(item) => json!({
                 "category": [coded("http://terminology.hl7.org/CodeSystem/condition-category", "encounter-diagnosis", "Encounter Diagnosis")],
-                "code": concept(item),
+                "code": concept(item, standard(Kind::Diagnosis, record).as_ref()),
                 "subject": subject,
                 "recordedDate": self.time(item),
                 "note": note(item),
             }),
             Fact::Allergy(item) => json!({
                 "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active", "Active"),
-                "code": concept(item),
+                "code": concept(item, None),
                 "patient": subject,
                 "recordedDate": item.at.map(written),
                 "reaction": [{"manifestation": [{"text": item.note.expose()}]}],
@@ -70,21 +76,21 @@ impl Made<'_> {
             Fact::Medicine(item) => json!({
                 // Whether it was taken is not known of what was ordered.
                 "status": "unknown",
-                "medicationCodeableConcept": concept(item),
+                "medicationCodeableConcept": concept(item, standard(Kind::Medicine, record).as_ref()),
                 "subject": subject,
                 "effectiveDateTime": self.time(item),
                 "dosage": [{"text": item.note.expose()}],
             }),
             Fact::Procedure(item) => json!({
                 "status": "completed",
-                "code": concept(item),
+                "code": concept(item, standard(Kind::Procedure, record).as_ref()),
                 "subject": subject,
                 "performedDateTime": self.time(item),
                 "note": note(item),
             }),
             Fact::Immunisation(item) => json!({
                 "status": "completed",
-                "vaccineCode": concept(item),
+                "vaccineCode": concept(item, None),
                 "patient": subject,
                 "occurrenceDateTime": item.at.map(written),
                 "occurrenceString": if item.at.is_none() { "unknown" } else { "" },
@@ -93,7 +99,7 @@ impl Made<'_> {
         }
     }
 
-    fn encounter(&self, visit: &Visit) -> Value {
+    fn encounter(&self, visit: &Visit, specialty: Option<&Value>) -> Value {
         let class = match visit.class {
             Some(VisitClass::Inpatient) => ("IMP", "inpatient encounter"),
             Some(VisitClass::Outpatient) => ("AMB", "ambulatory"),
@@ -113,7 +119,7 @@ impl Made<'_> {
             "identifier": [identifier],
             "status": if visit.discharged.is_some() { "finished" } else { "unknown" },
             "class": {"system": system, "code": class.0, "display": class.1},
-            "serviceType": {"text": visit.department},
+            "serviceType": {"coding": [specialty], "text": visit.department},
             "subject": patient_reference(self.patient),
             "participant": [attending],
             "period": {"start": visit.admitted.map(written), "end": visit.discharged.map(written)},
@@ -197,11 +203,26 @@ fn written(when: When) -> String {
     whole.chars().take(characters).collect()
 }
 
-fn concept(item: &Item) -> Value {
+/// The sender's code, and before it what people have accepted that it is.
+fn concept(item: &Item, standard: Option<&Value>) -> Value {
     let code = item.code.expose();
-    let display = item.name.expose();
-    let coding = json!([{"system": system(&item.system), "code": code, "display": display}]);
-    json!({"coding": if code.is_empty() { Value::Null } else { coding }, "text": words(item)})
+    let own = json!({"system": system(&item.system), "code": code, "display": item.name.expose()});
+    let own = Some(own).filter(|_| !code.is_empty());
+    json!({"coding": [standard, own], "text": words(item)})
+}
+
+/// What people have accepted that a record is, in the standard of its kind.
+fn standard(kind: Kind, record: &Record) -> Option<Value> {
+    let code = record.standard.as_deref()?;
+    let system = match kind.standard(code)? {
+        Standard::Loinc => LOINC,
+        Standard::Icd10 => "urn:oid:2.16.156.10011.2.3.3.11",
+        Standard::Icd9Cm3 => "urn:oid:2.16.156.10011.2.3.3.12",
+        Standard::Atc => "http://www.whocc.no/atc",
+        Standard::DrugCode => DRUG_CODE,
+        Standard::Specialty => SPECIALTY,
+    };
+    Some(json!({"system": system, "code": code}))
 }
 
 /// The name, else the code.

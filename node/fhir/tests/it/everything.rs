@@ -12,7 +12,9 @@ use yiqiao_fhir::everything::{self, Everything, TYPES, Unread};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_intake::dates::Zone;
 use yiqiao_proto::codes::DocumentFormat;
+use yiqiao_terms::dictionary::Local;
 use yiqiao_terms::harmonise::Terms;
+use yiqiao_terms::kind::Kind;
 
 use crate::scenes;
 
@@ -152,4 +154,35 @@ fn types_are_asked_for_by_name_and_nothing_else_is_passed_over() {
     );
     assert!(matches!(everything::types("_type=Observation,Claim"), Err(Problem::ParameterInvalid { .. })));
     assert!(matches!(everything::types("_since=2026"), Err(Problem::ParameterUnknown { .. })));
+}
+
+#[test]
+fn u9_what_people_have_accepted_stands_before_the_senders_code() {
+    let accepted = |kind, code: &str, name: &str, standard: &str| {
+        (Local::of(kind, code, name).unwrap().key(), standard.to_owned())
+    };
+    let meanings = Meanings::from([
+        accepted(Kind::Diagnosis, "I20.0", "", "I20.000x001"),
+        accepted(Kind::Medicine, "B", "", "C10AA05"),
+        accepted(Kind::Procedure, "36.06", "", "36.0600"),
+        accepted(Kind::Department, "", "0203", "03.04"),
+    ]);
+    let listings = listings();
+    let mut gathered = Gathered::new(Terms::of_this_version(), Zone::china());
+    let (holder, entry) = (listings[0].custodian.clone(), listings[0].entry);
+    let source = Source { holder, entry, at: listings[0].service_start.unwrap() };
+    gathered.add(source, read(REPORT.as_bytes(), DocumentFormat::Hl7V2, &Zone::china()).unwrap(), &meanings);
+    let (patient, unread) = (scenes::patient(), Unread::default());
+    let everything = Everything { patient: &patient, listings: &listings, gathered: &gathered, unread };
+    let written = everything.write(&TYPES, &scenes::site()).json().expose().clone();
+    for (kind, place, system, code, own) in [
+        ("Condition", "code", "urn:oid:2.16.156.10011.2.3.3.11", "I20.000x001", Some("I20.0")),
+        ("MedicationStatement", "medicationCodeableConcept", "http://www.whocc.no/atc", "C10AA05", Some("B")),
+        ("Procedure", "code", "urn:oid:2.16.156.10011.2.3.3.12", "36.0600", Some("36.06")),
+        ("Encounter", "serviceType", "urn:yiqiao:clinical-specialty", "03.04", None),
+    ] {
+        let concept = &resources(&written, kind)[0][place];
+        assert_eq!(concept["coding"][0], json!({"system": system, "code": code}), "{kind}");
+        assert_eq!(concept["coding"][1]["code"].as_str(), own, "{kind}: {concept}");
+    }
 }

@@ -197,6 +197,7 @@ fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Inpu
         subject: None,
         holder: None,
         origin: Origin::through(Door::Desk),
+        named: Vec::new(),
         content: Content::Events(vec![event]),
     }))
 }

@@ -1,10 +1,10 @@
-//! `GET /api/dictionary`, `GET /api/dictionary/decided`, `POST /api/dictionary/{system}`: items of the hospital's systems that no table
-//! knows, the most frequent first, with what each may be; and what hospital IT decides of them (U-7).
+//! `GET /api/dictionary`, `GET /api/dictionary/decided`, `POST /api/dictionary/{system}`: what the hospital's systems name, of the kind
+//! `?kind=`, and no standard has: the most frequent first, with what each may be; and what hospital IT decides of them (U-7).
 //!
 //! Not here: the same as a table for spreadsheets: [`crate::dictionary`].
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use yiqiao_host::sessions::SignedIn;
 use yiqiao_node_core::dictionary::{Deciding, Known};
 use yiqiao_node_core::machine::Input;
 use yiqiao_proto::id::Code;
+use yiqiao_terms::kind::Kind;
 
 use crate::admin;
 use crate::api::faults::{NOT_SEEN, unfit};
@@ -45,12 +46,20 @@ struct Row {
     item: ItemLine,
 }
 
-async fn open(State(front): State<Front>, who: SignedIn) -> Result<Json<Items>, Problem> {
-    front.items(&who, false).await.map(Json)
+/// Of which kind is asked; without a word of it, items of laboratories.
+fn kind_of(RawQuery(query): RawQuery) -> Result<Kind, Problem> {
+    let query = query.unwrap_or_default();
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
+    Kind::from_name(named.unwrap_or(Kind::Item.name()))
+        .ok_or_else(|| unfit("kind", "item, diagnosis, procedure, medicine or department"))
 }
 
-async fn decided(State(front): State<Front>, who: SignedIn) -> Result<Json<Items>, Problem> {
-    front.items(&who, true).await.map(Json)
+async fn open(State(front): State<Front>, who: SignedIn, query: RawQuery) -> Result<Json<Items>, Problem> {
+    front.items(&who, kind_of(query)?, false).await.map(Json)
+}
+
+async fn decided(State(front): State<Front>, who: SignedIn, query: RawQuery) -> Result<Json<Items>, Problem> {
+    front.items(&who, kind_of(query)?, true).await.map(Json)
 }
 
 async fn decide(
@@ -63,11 +72,11 @@ async fn decide(
     let system = front.systems()?.into_iter().find(|known| known.as_str() == system);
     let system = system.ok_or_else(|| Problem::new(&NOT_SEEN))?;
     let decided = dictionary::decided(line);
-    let decided = decided.ok_or_else(|| unfit("loinc", "a LOINC code with its check digit"))?;
-    if !dictionary::is_listed(&front.app.member.loinc, &decided.loinc) {
+    let decided = decided.ok_or_else(|| unfit("standard", "a code of the standard of this kind"))?;
+    if !dictionary::is_listed(front.app.reception.codes(), &decided) {
         return Err(unfit(
-            "loinc",
-            "a code of the table of LOINC codes that is configured, or of a shipped one",
+            "standard",
+            "a code of the table of this kind that is configured, or of a shipped one",
         ));
     }
     let actor = dictionary::actor(&who.0);
@@ -81,14 +90,15 @@ impl Front {
         Ok(admin::systems(&self.app)?.into_iter().collect())
     }
 
-    async fn items(&self, who: &SignedIn, is_decided: bool) -> Result<Items, Problem> {
+    async fn items(&self, who: &SignedIn, kind: Kind, is_decided: bool) -> Result<Items, Problem> {
         who.must_be(&[IT])?;
         let mut found: Vec<(String, Known)> = Vec::new();
         for system in self.systems()? {
             let asked = system.clone();
             let known =
                 self.app.inbox.ask(move |machine, view| machine.items_of(&asked, is_decided, view)).await?;
-            found.extend(known.into_iter().map(|known| (system.to_string(), known)));
+            let known = known.into_iter().filter(|known| known.local.kind == kind);
+            found.extend(known.map(|known| (system.to_string(), known)));
         }
         let count = found.len();
         found.sort_by_key(|(_, known)| std::cmp::Reverse(known.results));

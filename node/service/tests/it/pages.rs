@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use yiqiao_simnet::story::Role;
 
 use crate::feeds::{about, is_message};
+use crate::fhir::System;
 use crate::renewal::all_know;
 use crate::rig::{Node, until};
 use crate::wire::{self, Answer};
@@ -222,7 +223,11 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     let node = Node::started().await;
     let mut line = node.mllp().await;
     let known = report("d1", "20261118", "OBX|1|NM|GLU^葡萄糖||5.50|mmol/L|3.9-6.1|N|||F\r");
-    let own = report("d2", "20261119", "OBX|1|NM|3021^血糖测定(GOD法)||108|mg/dL|70-110|N|||F\r");
+    let own = report(
+        "d2",
+        "20261119",
+        "DG1|1||D01^高血压病\rOBX|1|NM|3021^血糖测定(GOD法)||108|mg/dL|70-110|N|||F\r",
+    );
     for message in [FEED[0], &known, &own] {
         assert!(line.send(message.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
     }
@@ -243,6 +248,9 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     node.does(&["account", "add", "it1", "--name", "信息科", "--role", "it"]).await;
     let table = node.folder().join("table.csv");
     let decided = open.replace(",mg/dL,1,,,", ",mg/dL,1,accepted,14749-6,");
+    let diagnosis = ",diagnosis,D01,高血压病,,,1,";
+    assert!(open.contains(&format!("{diagnosis},,")), "{open}");
+    let decided = decided.replace(&format!("{diagnosis},,"), &format!("{diagnosis}accepted,I10.x00x002,"));
     std::fs::write(&table, &decided).unwrap();
     let path = table.to_str().unwrap();
     let refused = node.command(&["dictionary", "import", path, "--author", "nobody"]).await;
@@ -257,11 +265,11 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     assert_eq!(it.get("/api/dictionary").await["items"], json!([]));
     let row = it.get("/api/dictionary/decided").await["items"][0].clone();
     assert_eq!(
-        (&row["loinc"], &row["author"], &row["version"]),
+        (&row["standard"], &row["author"], &row["version"]),
         (&"14749-6".into(), &"it1".into(), &1.into())
     );
-    let mut line = json!({ "status": "retired", "loinc": "14749-6" });
-    for part in ["code", "name", "specimen", "unit"] {
+    let mut line = json!({ "status": "retired", "standard": "14749-6" });
+    for part in ["kind", "code", "name", "specimen", "unit"] {
         line[part] = row[part].clone();
     }
     let to = format!("/api/dictionary/{}", row["system"].as_str().unwrap());
@@ -269,6 +277,31 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     assert_eq!(it.send("POST", "/api/dictionary/nobody", &line).await.status, 404);
     assert_eq!(it.send("POST", &to, &line).await.status, 204);
     assert_eq!(glucose().await, (2, vec!["5.50".to_owned()]), "the report stands as it came");
+    codes_of_other_kinds_stand_beside_the_senders(&node, &it, &subject).await;
+}
+
+/// What was accepted of a diagnosis is its code in what documents say, and what is taken back is none.
+async fn codes_of_other_kinds_stand_beside_the_senders(node: &Node, it: &Person, subject: &str) {
+    let token = node.token_for("portal", &["system/Patient.r", "system/Condition.r"]).await;
+    let system = System { node, token };
+    let codes = async || {
+        let bundle = system.get(&format!("/fhir/Patient/{subject}/$everything?_type=Condition")).await.json();
+        let entries = bundle["entry"].as_array().unwrap().clone();
+        let codings =
+            entries.iter().flat_map(|entry| entry["resource"]["code"]["coding"].as_array().unwrap().clone());
+        codings.map(|coding| coding["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes().await, ["I10.x00x002", "D01"]);
+    assert_eq!(it.request("GET", "/api/dictionary?kind=drug", "", b"").await.status, 422);
+    let mut line = it.get("/api/dictionary/decided?kind=diagnosis").await["items"][0].clone();
+    let to = format!("/api/dictionary/{}", line["system"].as_str().unwrap());
+    let parts = ["kind", "code", "name", "specimen", "unit", "standard", "status"];
+    line.as_object_mut().unwrap().retain(|part, _| parts.contains(&part.as_str()));
+    line["status"] = "retired".into();
+    assert_eq!(it.send("POST", &to, &line).await.status, 204);
+    assert_eq!(codes().await, ["D01"]);
+    line["standard"] = "14749-6".into();
+    assert_eq!(it.send("POST", &to, &line).await.status, 422, "no code of ICD-10");
 }
 
 async fn reads_one(doctor: &Person, row: &Value) {
