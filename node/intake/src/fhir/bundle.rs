@@ -13,7 +13,8 @@ use crate::limits::BUNDLE_PATIENTS_MAX;
 use crate::patient::Patient;
 use crate::refusal::Refusal;
 
-/// Reads a bundle: about one patient it is one document, of which MHD submissions are an exception.
+/// Reads a bundle: about one patient it is one document, of which MHD submissions are an exception. What it says to be a document is one,
+/// whatever other documents it refers to.
 pub(super) fn read(root: &Node<'_>, context: &Context<'_>, mut flags: Flags) -> Result<Understood, Refusal> {
     let kind = root.text("type")?.unwrap_or_default();
     if kind.ends_with("-response") {
@@ -32,7 +33,7 @@ pub(super) fn read(root: &Node<'_>, context: &Context<'_>, mut flags: Flags) -> 
     if let Some(reason) = Review::of_patient(&patient) {
         return Ok(document::review(reason, "Bundle", Some(patient), flags));
     }
-    if mhd::is_submission(&graph, context)? {
+    if kind != "document" && mhd::is_submission(&graph, context)? {
         return mhd::read(&graph, &patient, context, &flags);
     }
     if is_personal(&graph) {

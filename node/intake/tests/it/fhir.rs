@@ -53,6 +53,19 @@ fn a_submission_yields_one_document_per_reference_with_its_content() {
 }
 
 #[test]
+fn a_bundle_that_is_a_document_is_one_whatever_documents_it_holds() {
+    let composition = r#"{"resource":{"resourceType":"Composition","status":"final","date":"2026-11-01T08:00:00+08:00",
+        "title":"出院小结","type":{"coding":[{"code":"34133-9"}]}}},"#;
+    let entry = SUBMISSION.find("\"entry\":[").unwrap() + "\"entry\":[".len();
+    let (head, entries) = SUBMISSION.split_at(entry);
+    let bundle = format!("{}{composition}{entries}", head.replace("transaction", "document"));
+    let document = document(&bundle);
+    assert_eq!(document.kind.code.to_string(), "34133-9");
+    assert_eq!(document.payload, Payload::Message(0..bundle.len()));
+    assert!(document.date.is_some());
+}
+
+#[test]
 fn a_patient_and_an_encounter_are_events() {
     let patient =
         event(r#"{"resourceType":"Patient","id":"7","identifier":[{"system":"urn:h","value":"M1"}]}"#);
