@@ -84,10 +84,12 @@ debian:
 		echo "missing: $(PACKAGES). Run 'sudo apt-get install $(PACKAGES)', then run make again"; exit 1; \
 	fi
 
-# The frozen vectors, computed from docs/protocol.md by another program in another language.
+# The frozen vectors, computed from docs/protocol.md by another program in another language; and that the floors of the corpus fail who
+# falls below them.
 vectors: $(VENV)/ready
 	$(VENV)/bin/python proto/testdata/check.py
 	$(VENV)/bin/python node/fhir/testdata/check.py
+	$(VENV)/bin/python tests/corpus/test_independent.py
 
 $(VENV)/ready: tests/corpus/requirements.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: run 'apt-get install python3-venv', then run make again"; exit 1; }
