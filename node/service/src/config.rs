@@ -199,6 +199,9 @@ pub(crate) enum DoorConfig {
         /// Who may connect; anybody if it is left out.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         senders: Vec<IpAddr>,
+        /// By TLS; in the open if it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<DoorTls>,
         /// A study is whole once no instance of it has come for so many seconds.
         #[serde(default = "study_quiet")]
         study_quiet: u64,
@@ -325,6 +328,7 @@ pub(crate) struct DicomDoor {
     pub(crate) listen: SocketAddr,
     pub(crate) rules: Rules,
     pub(crate) senders: Vec<IpAddr>,
+    pub(crate) tls: Option<Acceptor>,
     /// How long no instance of a study may have come until it is whole.
     pub(crate) quiet: Duration,
 }
@@ -433,9 +437,7 @@ impl Config {
         let door = |door: &DoorConfig| {
             let DoorConfig::Mllp { system, listen, senders, tls } = door else { return None };
             Some((|| {
-                let acceptor = tls.as_ref().map(DoorTls::acceptor).transpose();
-                let tls = acceptor
-                    .with_context(|| format!("`tls` of the door of {system} in the configuration"))?;
+                let tls = acceptor(system, tls.as_ref())?;
                 let (system, listen, senders) = (system_of_door(system)?, *listen, senders.clone());
                 Ok(MllpDoor { system, listen, senders, tls })
             })())
@@ -445,7 +447,7 @@ impl Config {
 
     pub(crate) fn dicom_doors(&self) -> anyhow::Result<Vec<DicomDoor>> {
         let door = |door: &DoorConfig| {
-            let DoorConfig::Dicom { system, listen, title, callers, senders, study_quiet } = door else {
+            let DoorConfig::Dicom { system, listen, title, callers, senders, tls, study_quiet } = door else {
                 return None;
             };
             Some((|| {
@@ -465,6 +467,7 @@ impl Config {
                     listen: *listen,
                     rules: Rules { title: title.clone(), callers },
                     senders: senders.clone(),
+                    tls: acceptor(system, tls.as_ref())?,
                     quiet: Duration::from_secs(*study_quiet),
                 })
             })())
@@ -626,6 +629,12 @@ fn setting(written: &str) -> anyhow::Result<PracticeSetting> {
     named(PracticeSetting::ALL, written).with_context(|| {
         format!("`{written}` in the configuration is no practice setting: {}", names_of(PracticeSetting::ALL))
     })
+}
+
+/// What takes connections of a door by TLS, if it has it.
+fn acceptor(system: &str, tls: Option<&DoorTls>) -> anyhow::Result<Option<Acceptor>> {
+    let acceptor = tls.map(DoorTls::acceptor).transpose();
+    acceptor.with_context(|| format!("`tls` of the door of {system} in the configuration"))
 }
 
 /// Reads a table of the standard of a kind.

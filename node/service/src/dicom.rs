@@ -5,14 +5,14 @@
 //! | instances that wait for their study | [`spool`] |
 //! | when a study is whole, and its document | [`studies`] |
 //!
-//! The protocol is `yiqiao-dicom`'s machine. There is no TLS: the door is for the hospital's own network.
+//! The protocol is `yiqiao-dicom`'s machine; behind TLS if it is configured.
 
 pub(crate) mod spool;
 pub(crate) mod studies;
 
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, block_in_place};
@@ -52,7 +52,7 @@ impl Dicom {
                 Ok((stream, from)) if door.lets_in(from.ip()) => {
                     let door = Arc::clone(&door);
                     associations.spawn(async move {
-                        Attended::new(&door, stream).run().await;
+                        door.greet(stream).await;
                         drop(place);
                     });
                 }
@@ -67,15 +67,29 @@ impl Dicom {
         }
     }
 
+    /// Attends to a device, behind TLS if the door has it.
+    async fn greet(&self, stream: TcpStream) {
+        // Small answers are not to wait for more.
+        stream.set_nodelay(true).ok();
+        let Some(acceptor) = &self.door.tls else { return Attended::new(self, stream).run().await };
+        match timeout(ASSOCIATION_STALL, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => Attended::new(self, stream).run().await,
+            Ok(Err(error)) => {
+                tracing::warn!(system = %self.door.system, %error, "a device does not come by TLS");
+            }
+            Err(_) => tracing::warn!(system = %self.door.system, "a device does not come by TLS in time"),
+        }
+    }
+
     fn lets_in(&self, from: std::net::IpAddr) -> bool {
         self.door.senders.is_empty() || self.door.senders.contains(&from.to_canonical())
     }
 }
 
 /// One connection.
-struct Attended<'d> {
+struct Attended<'d, S> {
     door: &'d Dicom,
-    stream: TcpStream,
+    stream: S,
     association: Association,
     storing: Storing,
 }
@@ -88,11 +102,9 @@ enum Storing {
     Failed(Status),
 }
 
-impl<'d> Attended<'d> {
-    fn new(door: &'d Dicom, stream: TcpStream) -> Self {
+impl<'d, S: AsyncRead + AsyncWrite + Unpin> Attended<'d, S> {
+    fn new(door: &'d Dicom, stream: S) -> Self {
         let association = Association::new(door.door.rules.clone());
-        // Small answers are not to wait for more.
-        stream.set_nodelay(true).ok();
         Self { door, stream, association, storing: Storing::Nothing }
     }
 
@@ -175,7 +187,12 @@ impl<'d> Attended<'d> {
     }
 
     async fn send(&mut self, bytes: &[u8]) -> bool {
-        timeout(ASSOCIATION_STALL, self.stream.write_all(bytes)).await.is_ok_and(|sent| sent.is_ok())
+        let sent = async {
+            self.stream.write_all(bytes).await?;
+            // TLS keeps what it has not been told to send.
+            self.stream.flush().await
+        };
+        timeout(ASSOCIATION_STALL, sent).await.is_ok_and(|sent| sent.is_ok())
     }
 }
 

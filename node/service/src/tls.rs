@@ -1,4 +1,4 @@
-//! TLS for MLLP, in and out: rustls with the ring provider, versions 1.2 and 1.3. Who takes a connection shows a certificate; who begins one
+//! TLS for MLLP, in and out, and for DICOM: rustls with the ring provider, versions 1.2 and 1.3. Who takes a connection shows a certificate; who begins one
 //! does if it has one, and must where the door names who vouches for senders.
 //!
 //! Not here: which systems speak it: `config`, `outgoing/config.rs`. HTTP has a proxy in front.

@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
 use crate::fhir::{EVERYTHING, FHIR, RESIDENT, System, permit};
@@ -252,6 +253,37 @@ async fn what_a_device_was_told_is_kept_outlives_a_kill_before_its_study_is_whol
     let (_, study) = door.current().await;
     assert_eq!(opened(&study).0["instances"].as_array().unwrap().len(), 2);
     until("the spool to be empty", async || (door.waiting() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_behind_tls_takes_studies_of_devices_that_show_a_certificate_and_nothing_in_the_open() {
+    let files = tempfile::tempdir().unwrap();
+    let path = |name: &str| files.path().join(name).display().to_string();
+    for who in ["door", "other"] {
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(path(&format!("{who}.pem")), own.pem()).unwrap();
+        std::fs::write(path(&format!("{who}.key")), key.serialize_pem()).unwrap();
+    }
+    let named = |name: &str| format!("{:?}", path(name));
+    let (certificate, key) = (named("door.pem"), named("door.key"));
+    let tls = format!("[door.tls]\ncertificate = {certificate}\nkey = {key}\nsenders = {certificate}");
+    let door = Door::opened(&tls).await;
+    let image = path("image");
+    std::fs::write(&image, IMAGE.file()).unwrap();
+    let sent = async |options: &[&str]| {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        door.tool_with(options, vec![image.clone()]).await
+    };
+    let (own, own_key) = (path("door.pem"), path("door.key"));
+    let open = sent(&[]).await;
+    assert!(!open.status.success(), "in the open");
+    let other = sent(&["+tls", &path("other.key"), &path("other.pem"), "+cf", &own]).await;
+    assert!(!other.status.success(), "another certificate");
+    door.counted("documents", 0).await;
+    let right = sent(&["+tls", &own_key, &own, "+cf", &own]).await;
+    assert!(right.status.success(), "{}", text(&right.stderr));
+    door.counted("documents", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
