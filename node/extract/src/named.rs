@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use yiqiao_intake::dates::Zone;
-use yiqiao_intake::facts::Document;
+use yiqiao_intake::facts::{Document, Format};
 use yiqiao_proto::phi::Phi;
 use yiqiao_terms::codes::CodeTables;
 use yiqiao_terms::dictionary::Local;
@@ -16,15 +16,26 @@ use crate::fact::{Fact, Item};
 use crate::limits::CODE_BYTES_MAX;
 use crate::{hl7, read};
 
+/// Segments that name something, with those that say of whom and how.
+const TELLING: [&[u8]; 10] = [b"MSH", b"PID", b"PV1", b"DG1", b"PR1", b"ORC", b"RXO", b"RXE", b"RXD", b"RXA"];
+
 /// What a document names in no standard, each once. `tables` say which codes the standards have.
 pub fn in_document(bytes: &[u8], document: &Document, zone: &Zone, tables: &CodeTables) -> Vec<Local> {
+    if document.format == Format::Hl7V2 {
+        return in_message(bytes, zone, tables);
+    }
     let found = read::facts(bytes, document, zone).unwrap_or_default();
     unknown(found.iter().map(|found| &found.fact), tables)
 }
 
-/// What a message of a register names so, in HL7 v2.
+/// What a message names so in HL7 v2, of a register's too. It is read before its sender is answered, and so without its results.
 pub fn in_message(bytes: &[u8], zone: &Zone, tables: &CodeTables) -> Vec<Local> {
-    let found = hl7::segments(bytes, zone).unwrap_or_default();
+    let lines = bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n'));
+    let is_telling = |line: &[u8]| TELLING.iter().any(|name| line.starts_with(name));
+    // The header may have a mark of byte order in front.
+    let telling = lines.enumerate().filter(|(at, line)| *at == 0 || is_telling(line));
+    let telling = telling.map(|(_, line)| line).collect::<Vec<_>>().concat();
+    let found = hl7::segments(&telling, zone).unwrap_or_default();
     unknown(found.iter().map(|found| &found.fact), tables)
 }
 

@@ -102,6 +102,9 @@ fn named(text: &str, tables: &CodeTables) -> Vec<(Kind, String)> {
 fn u7_codes_of_the_hospitals_own_are_asked_of_people_and_words_are_not() {
     let ours = MESSAGE.replace("I20.0^不稳定型心绞痛^I10", "D01^高血压病").replace("36.06^", "^");
     let none = CodeTables::default();
+    let marked = format!("\u{FEFF}{}", MESSAGE.replace('\r', "\r\n"));
+    assert!(!named(MESSAGE, &none).is_empty());
+    assert_eq!(named(&marked, &none), named(MESSAGE, &none), "a mark of byte order, and other ends of lines");
     let department = (Kind::Department, "0203".to_owned());
     let medicine = (Kind::Medicine, "B阿托伐他汀".to_owned());
     assert_eq!(
