@@ -14,7 +14,7 @@ use crate::state::{
 use crate::{
     again, audit, compare, connection, copy, death, deposit, desk, dictionary, draft, feed, glass, holder,
     inform, lost, omission, outgoing, pairs, paper, passkey, quality, queue, register, said, seal, sight,
-    step, words,
+    step, watermark, words,
 };
 
 /// Does what follows from a record.
@@ -61,6 +61,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Informed(informed) => inform::apply_taken(informed.number, view),
         Body::Destined(destined) => outgoing::apply_destined(destined, view),
         Body::Handed(handed) => outgoing::apply_handed(handed, at, view),
+        Body::ReadUp(read) => watermark::apply_read_up(read, at, view),
         Body::Broken(broken) => glass::apply_broken(broken, at, view),
         Body::Judged(judged) => glass::apply_judged(judged, at, view),
         Body::RecordSealed(sealed) => seal::apply_sealed(sealed, at, view),

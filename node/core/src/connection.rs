@@ -50,6 +50,8 @@ pub enum Door {
     Dicom,
     /// Web services: XDS.b.
     Soap,
+    /// A view of a database.
+    View,
 }
 
 /// A connection, and what became of all that came through it.
@@ -229,7 +231,7 @@ impl Origin {
 }
 
 impl Door {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Other,
         Self::Mllp,
         Self::Http,
@@ -240,6 +242,7 @@ impl Door {
         Self::Backfill,
         Self::Dicom,
         Self::Soap,
+        Self::View,
     ];
 
     pub(crate) const fn number(self) -> u32 {

@@ -38,6 +38,7 @@ use crate::passkey::{Signed, Vouching};
 use crate::receive::Want;
 use crate::seal;
 use crate::state::kept;
+use crate::watermark::ReadUp;
 
 /// What comes to the machine.
 #[derive(Clone, Debug)]
@@ -190,6 +191,8 @@ pub enum Input {
     Destination(Code),
     /// How telling it ended.
     Handed(Box<Handed>),
+    /// A view of a database was read up to a watermark.
+    ReadUp(ReadUp),
     /// A patient is about to sign something.
     Prepare(Box<(Statement, Wish)>),
     /// A patient has signed what was prepared.
@@ -431,6 +434,7 @@ impl Input {
             | Self::Informed(_)
             | Self::Destination(_)
             | Self::Handed(_)
+            | Self::ReadUp(_)
             | Self::Prepare(_)
             | Self::Sign(_)
             | Self::PatientQuery(_)

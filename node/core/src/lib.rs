@@ -15,6 +15,7 @@
 //! | what is let go to others; what proves it; what would be, and why | [`holder`]; [`evidence`]; [`explain`] |
 //! | what comes from others, and may be opened | [`receive`], [`copy`], [`open`] |
 //! | what the hospital's systems are told of all that | [`outgoing`] |
+//! | how far views of its databases are read | [`watermark`] |
 //! | referrals | [`draft`], `referral`, `step`, [`boxes`] |
 //! | what is done with other members, or later | `errand` |
 //! | what goes over the link: calls and what their answers prove; what members ask; refusals | [`call`], [`receipts`], [`answers`], [`fetch`]; [`peer`]; [`refusal`] |
@@ -96,4 +97,5 @@ pub mod state;
 mod step;
 mod tokens;
 mod visit;
+pub mod watermark;
 mod words;

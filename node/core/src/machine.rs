@@ -40,7 +40,7 @@ use crate::state::{self, Body, Exchange, Fault, Ledger, Record, View, damaged};
 use crate::{
     again, audit, compare, connection, death, deposit, desk, dictionary, draft, errand, evidence, feed,
     glass, holder, inform, intake, landing, lost, omission, open, outbox, outgoing, pairs, paper, passkey,
-    persons, receive, referral, reporting, said, seal, staff, step, tokens,
+    persons, receive, referral, reporting, said, seal, staff, step, tokens, watermark,
 };
 
 /// A node's machine.
@@ -408,6 +408,7 @@ impl<'a> Work<'a> {
             Input::Informed(number) => inform::taken(self, *number),
             Input::Destination(name) => outgoing::destine(self, name),
             Input::Handed(handed) => outgoing::hand(self, handed),
+            Input::ReadUp(read) => watermark::read_up(self, read),
             Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
             Input::Sign(signed) => passkey::sign(self, signed),
             Input::PatientQuery(question) => desk::question(self, question),

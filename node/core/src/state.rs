@@ -174,6 +174,8 @@ pub enum Table {
     Outgoing = 111,
     /// How far each is told.
     Destination = 112,
+    /// How far each view of a database is read.
+    Watermark = 115,
     /// Which connections there are.
     Connections = 120,
     /// What came through each.
@@ -427,6 +429,11 @@ pub(crate) fn outgoing(number: u64) -> Slot<kept::Outgoing> {
 /// How far one of them is told.
 pub(crate) fn destination(name: &Code) -> Slot<kept::Destination> {
     Slot::new(Table::Destination as u8, &[name.padded()])
+}
+
+/// How far a view of a database is read.
+pub(crate) fn watermark(view: &[u8; 32]) -> Slot<kept::Watermark> {
+    Slot::new(Table::Watermark as u8, &[view])
 }
 
 /// Whether a patient was told of a permit.

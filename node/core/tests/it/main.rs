@@ -47,3 +47,4 @@ mod story;
 mod systems;
 mod town;
 mod trio;
+mod watermarks;
