@@ -33,6 +33,7 @@ use crate::names::{name_of, remark_names};
 use crate::outgoing::{self, OutRow};
 use crate::reception::Beside;
 use crate::vault::Document;
+use crate::views::{self, ViewRow};
 
 /// What staff may be at this node.
 const ROLES: &[&str] = &[
@@ -107,6 +108,8 @@ pub(crate) enum Request {
     },
     /// Takes one file of old records.
     Backfill(backfill::OneFile),
+    /// Takes one window of a view.
+    Window(views::backfill::OneWindow),
     /// What proves an access, or that the registry left something out.
     Evidence(evidence::Asked),
     /// Compares what the registry holds with the receipts, from a patient on.
@@ -154,6 +157,9 @@ pub(crate) enum Reply {
     },
     Backfilled {
         backfilled: backfill::FileTaken,
+    },
+    Window {
+        window: views::backfill::WindowTaken,
     },
     Compared {
         compared: evidence::Compared,
@@ -230,6 +236,9 @@ pub(crate) struct Status {
     /// Systems that are told.
     #[serde(default)]
     pub(crate) out: Vec<OutRow>,
+    /// Views of databases.
+    #[serde(default)]
+    pub(crate) views: Vec<ViewRow>,
 }
 
 /// Patients whose tokens the registry gives later.
@@ -387,6 +396,7 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
             explain::explain(&app, wondering).await.map(|explained| Reply::Explained { explained })
         }
         Request::Backfill(file) => backfill::take(&app, file).await,
+        Request::Window(window) => views::backfill::take(&app, window).await,
         Request::Dictionary { system, part } => dictionary::part(&app, &system, part).await,
         Request::Decide { author, system, decided } => {
             dictionary::decide(&app, author, &system, decided).await
@@ -485,6 +495,7 @@ async fn status(app: &App) -> Result<Status, String> {
     } = standing;
     let trouble = app.registry.last_trouble();
     let out = outgoing::rows(app).await.map_err(sentence)?;
+    let views = views::rows(app).await.map_err(sentence)?;
     Ok(Status {
         region: app.member.region.to_string(),
         code: app.member.code.to_string(),
@@ -513,6 +524,7 @@ async fn status(app: &App) -> Result<Status, String> {
             .map(|one| ConnectionRow::of(one, app.reception.zone()))
             .collect(),
         out,
+        views,
     })
 }
 

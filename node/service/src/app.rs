@@ -22,6 +22,7 @@ use crate::reception::Reception;
 use crate::registry::Registry;
 use crate::sequencer::{Alarms, Inbox};
 use crate::vault::Vault;
+use crate::views;
 
 /// The running node.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) fetcher: Fetcher,
     /// Systems that are told, as they are shown.
     pub(crate) outgoing: Standings,
+    /// Views of databases.
+    pub(crate) views: views::Standings,
     /// What an operator should look at.
     pub(crate) alarms: watch::Receiver<Alarms>,
     /// What the log has of the audit.

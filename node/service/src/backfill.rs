@@ -28,22 +28,27 @@ use yiqiao_proto::id::Code;
 use crate::admin::{Reply, Request};
 use crate::app::App;
 use crate::cli::{Console, other, say};
-use crate::limits::{BACKFILL_PROGRESS_EVERY, BACKFILL_RETRY, BACKFILL_WAIT, LIVE_KEPT};
+use crate::limits::{BACKFILL_PROGRESS_EVERY, BACKFILL_RETRY, BACKFILL_WAIT, BACKFILL_WRONG_MAX, LIVE_KEPT};
 use crate::names::name_of;
 use crate::reception::{Reception, Taken};
 use crate::sequencer::NotTaken;
+use crate::views;
 
 /// What the command is told.
 #[derive(clap::Args)]
 pub(crate) struct OldRecords {
     /// A file, or a folder with files in it at any depth.
-    path: PathBuf,
+    #[arg(required_unless_present = "view")]
+    path: Option<PathBuf>,
     /// The system whose records these are.
-    #[arg(long)]
-    system: Code,
+    #[arg(long, required_unless_present = "view")]
+    system: Option<Code>,
     /// The table that the files are; without it they are HL7 v2, CDA or FHIR.
     #[arg(long)]
     table: Option<String>,
+    /// A view of a database, by the name that the configuration has for it: in place of files.
+    #[arg(long, conflicts_with_all = ["path", "system", "table"])]
+    view: Option<Code>,
     /// How much of the time the node works on it, in percent; it never works on it while something else is being taken.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
     share: u32,
@@ -94,7 +99,7 @@ impl Live {
     }
 
     /// Waits until nothing is being taken, for a bounded time.
-    async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         let quiet = async {
             loop {
                 let notified = self.quiet.notified();
@@ -155,7 +160,7 @@ pub(crate) async fn take(app: &App, file: OneFile) -> Result<Reply, String> {
         None => app.reception.take(&system, Door::Backfill, bytes, None).await,
     };
     let mut backfilled = told(&taken);
-    (backfilled.live, backfilled.live_ms) = app.reception.live().lately();
+    backfilled.beside(app.reception.live());
     Ok(Reply::Backfilled { backfilled })
 }
 
@@ -168,34 +173,78 @@ async fn too_large(reception: &Reception, system: &Code) -> FileTaken {
 
 fn told(taken: &[Taken]) -> FileTaken {
     let mut file = FileTaken::default();
-    for one in taken {
-        match one {
-            Ok(answer) => {
-                let end = if answer.answered.repeat {
-                    "repeated".to_owned()
-                } else {
-                    name_of(&answer.answered.verdict)
-                };
-                *file.ended.entry(end).or_default() += 1;
-                file.wrong.extend(answer.refusal.as_ref().map(ToString::to_string));
+    file.add(taken);
+    file
+}
+
+impl FileTaken {
+    pub(crate) fn not_now() -> Self {
+        Self { busy: true, ..Self::default() }
+    }
+
+    /// What became of further messages.
+    pub(crate) fn add(&mut self, taken: &[Taken]) {
+        for one in taken {
+            match one {
+                Ok(answer) => {
+                    let end = if answer.answered.repeat {
+                        "repeated".to_owned()
+                    } else {
+                        name_of(&answer.answered.verdict)
+                    };
+                    *self.ended.entry(end).or_default() += 1;
+                    self.wrong.extend(answer.refusal.as_ref().map(ToString::to_string));
+                }
+                Err(NotTaken::TooLong) => self.refused("it is more than one record may hold".to_owned()),
+                Err(NotTaken::Refused(error)) => self.wrong.push(error.to_string()),
+                Err(NotTaken::Busy | NotTaken::Stopping) => self.busy = true,
             }
-            Err(NotTaken::TooLong) => {
-                *file.ended.entry("refused".to_owned()).or_default() += 1;
-                file.wrong.push("it is more than one record may hold".to_owned());
-            }
-            Err(NotTaken::Refused(error)) => file.wrong.push(error.to_string()),
-            Err(NotTaken::Busy | NotTaken::Stopping) => file.busy = true,
+        }
+        self.wrong.truncate(BACKFILL_WRONG_MAX);
+    }
+
+    pub(crate) fn refused(&mut self, wrong: String) {
+        *self.ended.entry("refused".to_owned()).or_default() += 1;
+        self.wrong.push(wrong);
+    }
+
+    /// What live messages took meanwhile.
+    pub(crate) fn beside(&mut self, live: &Live) {
+        (self.live, self.live_ms) = live.lately();
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    pub(crate) fn wrong(&self) -> &[String] {
+        &self.wrong
+    }
+
+    pub(crate) fn add_to(&self, ended: &mut BTreeMap<String, u64>) {
+        for (end, count) in &self.ended {
+            *ended.entry(end.clone()).or_default() += count;
         }
     }
-    file
+
+    /// What is said of live messages.
+    pub(crate) fn lately(&self) -> String {
+        format!("live: {} messages, 99 % within {} ms", self.live, self.live_ms)
+    }
 }
 
 // ---- The command ----
 
 /// Walks the files and hands in each that was not handed in before.
 pub(crate) fn run(console: &Console, asked: &OldRecords) -> anyhow::Result<()> {
-    let path = asked.path.canonicalize().with_context(|| format!("there is no {}", asked.path.display()))?;
-    let position = Position::open(console.data(), &path, asked)?;
+    if let Some(view) = &asked.view {
+        return views::backfill::run(console, view, asked.share);
+    }
+    // The command line has both unless it has a view.
+    let (Some(path), Some(system)) = (&asked.path, &asked.system) else { return other() };
+    let path = path.canonicalize().with_context(|| format!("there is no {}", path.display()))?;
+    let table = asked.table.as_deref();
+    let position = Position::of_files(console.data(), &path, system, table)?;
     let mut files = BTreeSet::new();
     list(&path, &mut files).with_context(|| format!("cannot read {}", path.display()))?;
     let total = files.len();
@@ -204,21 +253,14 @@ pub(crate) fn run(console: &Console, asked: &OldRecords) -> anyhow::Result<()> {
     let mut ended: BTreeMap<String, u64> = BTreeMap::new();
     for (place, file) in (total - left.len() + 1..).zip(left) {
         let began = Instant::now();
-        let taken = take_one(console, asked, file)?;
-        for (end, count) in taken.ended {
-            *ended.entry(end).or_default() += count;
-        }
+        let taken = take_one(console, (system, table), file)?;
+        taken.add_to(&mut ended);
         for why in &taken.wrong {
             say(&format!("refused {}: {why}", file.display()))?;
         }
         position.keep(file)?;
         if place.is_multiple_of(BACKFILL_PROGRESS_EVERY) || place == total {
-            say(&format!(
-                "{place} of {total} files; {}; live: {} messages, 99 % within {} ms",
-                sum(&ended),
-                taken.live,
-                taken.live_ms
-            ))?;
+            say(&format!("{place} of {total} files; {}; {}", sum(&ended), taken.lately()))?;
         }
         console.rest(rest(began.elapsed(), asked.share));
     }
@@ -226,9 +268,13 @@ pub(crate) fn run(console: &Console, asked: &OldRecords) -> anyhow::Result<()> {
 }
 
 /// Asks until the node can take it.
-fn take_one(console: &Console, asked: &OldRecords, file: &Path) -> anyhow::Result<FileTaken> {
+fn take_one(
+    console: &Console,
+    (system, table): (&Code, Option<&str>),
+    file: &Path,
+) -> anyhow::Result<FileTaken> {
     loop {
-        let (system, table) = (asked.system.to_string(), asked.table.clone());
+        let (system, table) = (system.to_string(), table.map(str::to_owned));
         let request = Request::Backfill(OneFile { path: file.to_owned(), system, table });
         let asked = console.ask(&request).with_context(|| {
             format!("{}: a file that takes longer than half a minute is to be split", file.display())
@@ -242,11 +288,11 @@ fn take_one(console: &Console, asked: &OldRecords, file: &Path) -> anyhow::Resul
 }
 
 /// How long to rest after work of this length, so that it is this share of the time.
-fn rest(worked: Duration, share: u32) -> Duration {
+pub(crate) fn rest(worked: Duration, share: u32) -> Duration {
     worked * (100 - share.min(100)) / share.max(1)
 }
 
-fn sum(ended: &BTreeMap<String, u64>) -> String {
+pub(crate) fn sum(ended: &BTreeMap<String, u64>) -> String {
     ended.iter().map(|(end, count)| format!("{end} {count}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -264,23 +310,27 @@ fn list(path: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result<()> {
 }
 
 /// How far a backfill is.
-struct Position {
+pub(crate) struct Position {
     file: PathBuf,
     last: Option<PathBuf>,
 }
 
 impl Position {
-    fn open(data: &Path, path: &Path, asked: &OldRecords) -> anyhow::Result<Self> {
+    fn of_files(data: &Path, path: &Path, system: &Code, table: Option<&str>) -> anyhow::Result<Self> {
+        let table = table.unwrap_or_default();
+        let of = [path.as_os_str().as_bytes(), b"\0", system.as_str().as_bytes(), b"\0", table.as_bytes()];
+        Self::at(data, &of)
+    }
+
+    /// Of a view by its name.
+    pub(crate) fn of_view(data: &Path, view: &Code) -> anyhow::Result<Self> {
+        Self::at(data, &[b"\0view\0", view.as_str().as_bytes()])
+    }
+
+    fn at(data: &Path, of: &[&[u8]]) -> anyhow::Result<Self> {
         let folder = data.join("backfill");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let table = asked.table.as_deref().unwrap_or_default();
-        let of = hash::blake3(&[
-            path.as_os_str().as_bytes(),
-            b"\0",
-            asked.system.as_str().as_bytes(),
-            b"\0",
-            table.as_bytes(),
-        ]);
+        let of = hash::blake3(of);
         let file = folder.join(hex::encode(of));
         let last = match std::fs::read(&file) {
             Ok(last) => Some(PathBuf::from(OsString::from_vec(last))),
@@ -290,13 +340,17 @@ impl Position {
         Ok(Self { file, last })
     }
 
+    pub(crate) fn last(&self) -> Option<&Path> {
+        self.last.as_deref()
+    }
+
     /// Whether a file was handed in before.
     fn is_behind(&self, file: &Path) -> bool {
         self.last.as_ref().is_some_and(|last| file <= last.as_path())
     }
 
     /// Durable before the next file is handed in.
-    fn keep(&self, last: &Path) -> anyhow::Result<()> {
+    pub(crate) fn keep(&self, last: &Path) -> anyhow::Result<()> {
         let next = self.file.with_extension("next");
         let written = File::create(&next)
             .and_then(|mut file| file.write_all(last.as_os_str().as_bytes()).and_then(|()| file.sync_all()))

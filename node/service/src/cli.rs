@@ -24,6 +24,7 @@ use crate::audit::Walked;
 use crate::config::Config;
 use crate::explain::{Line, Wondering};
 use crate::outgoing::OutRow;
+use crate::views::ViewRow;
 
 /// What can be done with messages that are kept for a person.
 #[derive(Debug, Subcommand)]
@@ -337,6 +338,7 @@ fn status_text(status: &Status) -> String {
         )
     }));
     lines.extend(status.connections.iter().map(connection_text));
+    lines.extend(status.views.iter().map(view_text));
     lines.extend(status.out.iter().map(out_text));
     lines.join("\n")
 }
@@ -362,6 +364,19 @@ fn connection_text(row: &ConnectionRow) -> String {
 }
 
 /// How far a system is told.
+fn view_text(row: &ViewRow) -> String {
+    let ViewRow { name, system, read, last, looked, trouble } = row;
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let trouble = trouble.as_ref().map(|trouble| format!("; since {}: {}", trouble.at, trouble.what));
+    format!(
+        "view          {name} of {system}: read up to {}, last new {}, looked {}{}",
+        or_none(read),
+        or_none(last),
+        or_none(looked),
+        trouble.unwrap_or_default()
+    )
+}
+
 fn out_text(row: &OutRow) -> String {
     let OutRow { name, kind, taken, waiting, aside, missed, last, trouble, wrong } = row;
     let last = last.as_deref().unwrap_or("-");

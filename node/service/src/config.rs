@@ -33,6 +33,7 @@ use crate::limits::{DOORS_MAX, RECOGNISED_BYTES_MAX, STUDY_QUIET, TABLES_MAX};
 use crate::names::{named, names_of};
 use crate::outgoing::config::{Destination, OutConfig, destinations};
 use crate::tls::{Acceptor, DoorTls};
+use crate::views::config::{Declared, ViewConfig, declared};
 
 /// What `node.toml` says.
 #[derive(Debug, Deserialize)]
@@ -67,6 +68,9 @@ pub(crate) struct Config {
     /// Tables that systems send, and what their columns say.
     #[serde(default, rename = "table")]
     pub(crate) tables: Vec<TableConfig>,
+    /// Views of databases that are read as tables.
+    #[serde(default, rename = "view")]
+    pub(crate) views: Vec<ViewConfig>,
     /// How the hospital's codes become those of the index.
     pub(crate) coding: CodingConfig,
     /// The register whose patient numbers people of the hospital type, as its HIS writes it in CX-4: what is filed by hand is filed under
@@ -497,6 +501,11 @@ impl Config {
         self.tables.iter().map(TableConfig::mapping).collect()
     }
 
+    /// The views that are read.
+    pub(crate) fn views(&self) -> anyhow::Result<Vec<Declared>> {
+        declared(&self.views, &self.tables()?)
+    }
+
     /// The systems that deliver through doors without a login.
     pub(crate) fn door_systems(&self) -> anyhow::Result<Vec<Code>> {
         let system = |door: &DoorConfig| match door {
@@ -504,7 +513,8 @@ impl Config {
             | DoorConfig::Folder { system, .. }
             | DoorConfig::Dicom { system, .. } => system_of_door(system),
         };
-        self.doors.iter().map(system).collect()
+        let views = self.views.iter().map(ViewConfig::system);
+        self.doors.iter().map(system).chain(views).collect()
     }
 }
 

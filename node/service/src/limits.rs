@@ -61,6 +61,8 @@ pub(crate) const FOLDER_REASONS_MAX: usize = 100;
 pub(crate) const BACKFILL_WAIT: Duration = Duration::from_secs(5);
 /// When a file is handed in again that the node could not take.
 pub(crate) const BACKFILL_RETRY: Duration = Duration::from_secs(1);
+/// Reasons that are named of one file, or one window of a view.
+pub(crate) const BACKFILL_WRONG_MAX: usize = 100;
 /// Files between two lines of progress.
 pub(crate) const BACKFILL_PROGRESS_EVERY: usize = 100;
 /// Live messages of which it is known how long they took.
@@ -153,6 +155,17 @@ pub(crate) const OUT_ANSWER_BYTES_MAX: usize = 64 << 10;
 pub(crate) const OUT_CONTENT_BYTES_MAX: u64 = 8 << 20;
 /// Bytes of the secret of a webhook.
 pub(crate) const SECRET_BYTES_MIN: usize = 16;
+
+/// Views of databases that are read.
+pub(crate) const VIEWS_MAX: usize = 32;
+/// Bytes of the file with the password of a database.
+pub(crate) const PASSWORD_BYTES_MAX: u64 = 1 << 10;
+/// Documents of a view that are handed over at once.
+pub(crate) const VIEW_BATCH: usize = 64;
+/// Bytes of them, but for the last.
+pub(crate) const VIEW_BATCH_BYTES: usize = 4 << 20;
+/// Documents of a view that this process knows to have handed over.
+pub(crate) const VIEW_KNOWN_MAX: usize = 65_536;
 
 /// DICOM associations of one door.
 pub(crate) const ASSOCIATIONS_MAX: usize = 32;

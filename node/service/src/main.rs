@@ -49,6 +49,7 @@ mod serve;
 mod sweep;
 mod tls;
 mod vault;
+mod views;
 mod waiters;
 
 use std::io::Write;

@@ -202,7 +202,7 @@ impl Reception {
         beside: Beside,
         mut items: Vec<Item>,
     ) -> Vec<Taken> {
-        let _under_way = (beside.door != connection::Door::Backfill).then(|| self.live.begin());
+        let _under_way = (!is_patient(beside.door)).then(|| self.live.begin());
         let beside = Arc::new(beside);
         let mut taken = Vec::with_capacity(items.len());
         while !items.is_empty() {
@@ -361,6 +361,11 @@ impl Reception {
     fn discard(&self, placed: &[Placed]) {
         placed.iter().for_each(|placed| self.vault.remove(&placed.sealed.document));
     }
+}
+
+/// Whether what comes through a door waits for what systems send, and nobody for it.
+const fn is_patient(door: connection::Door) -> bool {
+    matches!(door, connection::Door::Backfill | connection::Door::View)
 }
 
 /// Seals what a message brings.

@@ -53,7 +53,8 @@ use crate::renewal::Held;
 use crate::sequencer::{Alarms, Inbox, Progress, Sequencer};
 use crate::sweep::{sweep, sweep_copies};
 use crate::vault::Vault;
-use crate::{admin, api, audit, fhir};
+use crate::views::config::Declared;
+use crate::{admin, api, audit, fhir, views};
 
 /// Makes a machine that has seen nothing.
 type Fresh = Box<dyn Fn() -> Machine + Send>;
@@ -75,7 +76,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (zone, listen, tables) = (config.zone()?, config.listen()?, config.tables()?);
-    let (destinations, codes) = (config.destinations()?, Arc::new(config.codes()?));
+    let (destinations, codes, declared) =
+        (config.destinations()?, Arc::new(config.codes()?), config.views()?);
     let (listener, doors) = (bind(&config.http).await?, Doors::bind(&config).await?);
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
@@ -104,7 +106,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (broken, audit_broken) = watch::channel(None);
     let parts =
         Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms: alarmed, audit_broken };
-    let (app, refused) = app(&config, &first, parts)?;
+    let (app, refused) = app(&config, &first, declared, parts)?;
     let folders = doors.folders(&app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 
@@ -298,7 +300,12 @@ struct Parts {
 }
 
 /// The state, and the accounts under which somebody could not sign in.
-fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App, mpsc::Receiver<Login>)> {
+fn app(
+    config: &Config,
+    first: &Directory,
+    declared: Vec<Declared>,
+    parts: Parts,
+) -> anyhow::Result<(App, mpsc::Receiver<Login>)> {
     let data = config.data.as_path();
     let cookie = config.code.parse().context("`code` in the configuration")?;
     let (identity, refused) = Identity::open(data, &cookie, config.http.https, Clock::system())?.telling();
@@ -330,6 +337,7 @@ fn app(config: &Config, first: &Directory, parts: Parts) -> anyhow::Result<(App,
         link,
         fetcher,
         outgoing,
+        views: views::standings(declared),
         alarms,
         anchored: audit::Anchored::default(),
         audit_broken,
@@ -354,6 +362,7 @@ fn background(
     tasks.spawn(sweep(Arc::clone(&app.vault), app.inbox.clone()));
     tasks.spawn(app.identity.clone().sweep());
     tasks.spawn(api::refusals::write_down(app.clone(), refused));
+    views::begin(app, &mut tasks);
     if let Some(gateway) = gateway {
         tasks.spawn(tell(app.clone(), gateway));
     }

@@ -128,7 +128,7 @@ export const ownAudit = (after: string | null, signal?: AbortSignal) =>
   call<Api.Page<Api.AuditRow>>('GET', paged('/api/me/audit', after), undefined, signal);
 
 /** What came through which door, for the hospital's IT. */
-export const connections = (signal?: AbortSignal) => call<{ items: Api.ConnectionRow[]; out: Api.OutRow[] }>('GET', '/api/connections', undefined, signal);
+export const connections = (signal?: AbortSignal) => call<{ items: Api.ConnectionRow[]; out: Api.OutRow[]; views: Api.ViewRow[] }>('GET', '/api/connections', undefined, signal);
 
 /** How good what came is, for the hospital's IT. */
 export const quality = {

@@ -480,7 +480,7 @@ export interface Anchoring {
 export interface ConnectionRow {
   /** Empty: all for which there is no room of their own. */
   system: string;
-  door: 'mllp' | 'http' | 'fhir' | 'folder' | 'dicom' | 'soap' | 'desk' | 'review' | 'backfill' | 'other';
+  door: 'mllp' | 'http' | 'fhir' | 'folder' | 'dicom' | 'soap' | 'view' | 'desk' | 'review' | 'backfill' | 'other';
   /** Empty if it does not say. */
   sender: string;
   came: number;
@@ -568,6 +568,20 @@ export interface OutRow {
   trouble: { at: string; what: string } | null;
   /** What was last set aside. */
   wrong: { at: string; what: string } | null;
+}
+
+/** A view of a database that is read. */
+export interface ViewRow {
+  name: string;
+  system: string;
+  /** Up to which watermark: a time or a number. */
+  read: string | null;
+  /** When a row last went beyond the ones before. */
+  last: string | null;
+  /** When a look last came to its end. */
+  looked: string | null;
+  /** Why it is not read, or not all of it, and since when. */
+  trouble: { at: string; what: string } | null;
 }
 
 // ---- What the registry lists: GET /api/me/holdings ----

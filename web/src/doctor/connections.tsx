@@ -2,7 +2,7 @@
 
 import { Button, Table, Tag, type TableColumnsType } from 'antd';
 import { connections } from '../api/calls';
-import type { ConnectionRow, OutRow } from '../api/types';
+import type { ConnectionRow, OutRow, ViewRow } from '../api/types';
 import { count, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { Nothing, Shown } from '../shared/states';
@@ -20,10 +20,11 @@ export function Connections() {
       <header className="view-head"><h1>{words.title}</h1><Button onClick={list.reload}>{S.refresh}</Button></header>
       <p className="quiet">{words.help}</p>
       <Shown of={list}>
-        {({ items, out }) => (
+        {({ items, out, views }) => (
           <>
             {items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : <Rows items={items} />}
             <p className="quiet">{words.review}</p>
+            {views.length > 0 && <Views rows={views} />}
             {out.length > 0 && <Out rows={out} />}
           </>
         )}
@@ -52,6 +53,16 @@ const COLUMNS: TableColumnsType<ConnectionRow> = [
   { title: words.columns.wrong, render: (_, { wrong }) => (wrong === null ? <Tag>{words.fine}</Tag> : <>{dateTime(wrong.at)}<div>{wrong.what}</div></>) },
 ];
 
+function Views({ rows }: { rows: ViewRow[] }) {
+  return (
+    <>
+      <h2>{words.views.title}</h2>
+      <p className="quiet">{words.views.help}</p>
+      <Table<ViewRow> size="small" rowKey="name" columns={VIEW_COLUMNS} dataSource={rows} pagination={false} scroll={{ x: 'max-content' }} />
+    </>
+  );
+}
+
 function Out({ rows }: { rows: OutRow[] }) {
   return (
     <>
@@ -75,4 +86,13 @@ const OUT_COLUMNS: TableColumnsType<OutRow> = [
   { title: words.out.columns.last, render: (_, { last }) => dateTime(last) },
   { title: words.out.columns.trouble, render: (_, { trouble }) => said(trouble, words.fine) },
   { title: words.out.columns.wrong, render: (_, { wrong }) => said(wrong, words.fine) },
+];
+
+const VIEW_COLUMNS: TableColumnsType<ViewRow> = [
+  { title: words.views.columns.name, render: (_, { name }) => <span className="code">{name}</span> },
+  { title: words.views.columns.system, render: (_, { system }) => <span className="code">{system}</span> },
+  { title: words.views.columns.read, render: (_, { read }) => read ?? words.none },
+  { title: words.views.columns.last, render: (_, { last }) => dateTime(last) },
+  { title: words.views.columns.looked, render: (_, { looked }) => dateTime(looked) },
+  { title: words.views.columns.trouble, render: (_, { trouble }) => said(trouble, words.fine) },
 ];

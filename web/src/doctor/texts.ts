@@ -136,9 +136,14 @@ export const T = {
     empty: '还没有系统送来消息',
     emptyHelp: '把各系统现有的接口指向本节点后，这里会自动出现。',
     columns: { system: '系统', door: '接入方式', sender: '发送方自称', came: '收到', indexed: '生成文档', applied: '更新', answered: '已应答', review: '待处理', refused: '退回', repeated: '重复', last: '最近收到', wrong: '最近一次问题' },
-    door: { mllp: 'HL7 v2（MLLP）', http: 'HTTP', fhir: 'FHIR', folder: '文件夹', dicom: 'DICOM', soap: 'Web 服务（XDS.b）', desk: '本院人员登记', review: '人工重放', backfill: '历史补录', other: '未知' },
+    door: { mllp: 'HL7 v2（MLLP）', http: 'HTTP', fhir: 'FHIR', folder: '文件夹', dicom: 'DICOM', soap: 'Web 服务（XDS.b）', view: '数据库视图', desk: '本院人员登记', review: '人工重放', backfill: '历史补录', other: '未知' },
     others: '其余系统（合计）', none: '未注明', fine: '没有',
     review: '待处理的消息用命令 yiqiao-node review list 查看、修正后重放。',
+    views: {
+      title: '读取的数据库视图',
+      help: '按设定的间隔只读查询，从上次读到的位置之前一小段开始，只取新的和有变化的行；同一单据的各行总是一起取。这里没有患者资料。',
+      columns: { name: '视图', system: '系统', read: '已读到', last: '最近有新行', looked: '最近读完', trouble: '当前问题' },
+    },
     out: {
       title: '向本院系统通知',
       help: '转诊到达和进展、外院资料到达、打开和撤回、授权变更，按顺序通知各系统；没有收下的会一直重发，一个系统停了不影响其他系统。这里没有患者资料。',

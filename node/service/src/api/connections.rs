@@ -13,6 +13,7 @@ use yiqiao_node_core::connection::{self, Connection};
 use crate::api::front::Front;
 use crate::names::name_of;
 use crate::outgoing::{self, OutRow};
+use crate::views::{self, ViewRow};
 
 pub(super) fn router() -> Router<Front> {
     Router::new().route("/api/connections", get(connections).fallback(method_not_allowed))
@@ -54,6 +55,8 @@ struct Connections {
     items: Vec<ConnectionRow>,
     /// Systems that are told.
     out: Vec<OutRow>,
+    /// Views of databases.
+    views: Vec<ViewRow>,
 }
 
 async fn connections(State(front): State<Front>, who: SignedIn) -> Result<Json<Connections>, Problem> {
@@ -61,7 +64,8 @@ async fn connections(State(front): State<Front>, who: SignedIn) -> Result<Json<C
     let all = front.app.inbox.ask(|_, view| connection::all(view)).await?;
     let zone = front.app.reception.zone();
     let items = all.into_iter().map(|one| ConnectionRow::of(one, zone)).collect();
-    Ok(Json(Connections { items, out: outgoing::rows(&front.app).await? }))
+    let (out, views) = (outgoing::rows(&front.app).await?, views::rows(&front.app).await?);
+    Ok(Json(Connections { items, out, views }))
 }
 
 impl ConnectionRow {

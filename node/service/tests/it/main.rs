@@ -50,8 +50,10 @@ mod rig;
 mod running_pulls;
 mod sealing;
 mod secrets;
+mod servers;
 mod story;
 mod tables;
+mod views;
 mod wire;
 mod xds;
 
