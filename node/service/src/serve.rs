@@ -76,8 +76,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let fresh = fresh(&config, Arc::clone(&held), at_rest.clone(), first.clone())?;
     // What another process holds, or a typing error, is found before anything is changed.
     let (zone, listen, tables) = (config.zone()?, config.listen()?, config.tables()?);
-    let (destinations, codes, declared) =
-        (config.destinations()?, Arc::new(config.codes()?), config.views()?);
+    let (destinations, codes, views) = (config.destinations()?, Arc::new(config.codes()?), config.views()?);
     let (listener, doors) = (bind(&config.http).await?, Doors::bind(&config).await?);
     let data = config.data.as_path().to_owned();
     let (ledger, machine) = tokio::task::block_in_place(|| open(&data, &first, &at_rest, &fresh))?;
@@ -106,7 +105,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (broken, audit_broken) = watch::channel(None);
     let parts =
         Parts { inbox, vault, reception, studies, registry, link, fetcher, alarms: alarmed, audit_broken };
-    let (app, refused) = app(&config, &first, declared, parts)?;
+    let (app, refused) = app(&config, &first, views, parts)?;
     let folders = doors.folders(&app.reception)?;
     let socket = AdminSocket::bind(&data.join(SOCKET))?;
 

@@ -45,18 +45,24 @@ pub(crate) enum NotKept {
     Stopped(Stopped),
 }
 
-/// A key of an index. It is compared by its first bytes, which stand in place; only where these are the same, the rest is
+/// A key of an index. Its first bytes, and how many of them it has, are compared in place; only where these are the same, the rest is
 /// looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     head: u128,
-    bytes: Vec<u8>,
+    /// One more than the head has room for if there is a rest.
+    length: u8,
+    rest: Vec<u8>,
 }
+
+/// What a table has.
+type Entries = BTreeMap<Key, Vec<u8>>;
 
 /// The index of a process, and how many records and words of the journal it holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    entries: BTreeMap<Key, Vec<u8>>,
+    /// By the number of the table: what is asked for all the time is alone in its table.
+    tables: Vec<Entries>,
     pub(crate) records: usize,
     pub(crate) words: u64,
     /// How it was when it was last written to the disk, if it ever was.
@@ -69,7 +75,7 @@ pub(crate) struct Index {
 struct Saved {
     records: usize,
     words: u64,
-    before: BTreeMap<Key, Option<Vec<u8>>>,
+    before: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl Volume {
@@ -247,56 +253,77 @@ impl From<AppendError> for NotKept {
 }
 
 impl Key {
-    fn new(bytes: Vec<u8>) -> Self {
-        let mut head = [0; 16];
-        head.iter_mut().zip(&bytes).for_each(|(into, byte)| *into = *byte);
-        Self { head: u128::from_be_bytes(head), bytes }
+    fn new(bytes: &[u8]) -> Self {
+        let (start, rest) = bytes.split_at(bytes.len().min(size_of::<u128>()));
+        let mut head = [0; size_of::<u128>()];
+        head.iter_mut().zip(start).for_each(|(into, byte)| *into = *byte);
+        let length = start.len() + usize::from(!rest.is_empty());
+        let length = u8::try_from(length).unwrap_or(u8::MAX);
+        Self { head: u128::from_be_bytes(head), length, rest: rest.to_vec() }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let head = self.head.to_be_bytes();
+        let start = head.get(..usize::from(self.length)).unwrap_or(&head);
+        [start, &self.rest].concat()
     }
 }
 
 impl Stored for Index {
     fn read(&self, key: &[u8], take: &mut dyn FnMut(Option<&[u8]>)) {
-        take(self.entries.get(&Key::new(key.to_vec())).map(Vec::as_slice));
+        take(self.get(key).map(Vec::as_slice));
     }
 }
 
 impl Index {
     pub(crate) fn load(&self, keys: Vec<Vec<u8>>, view: &mut View) {
-        for key in keys.into_iter().map(Key::new) {
-            let value = self.entries.get(&key).cloned();
-            view.load(key.bytes, value);
+        for key in keys {
+            let value = self.get(&key).cloned();
+            view.load(key, value);
         }
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&Vec<u8>> {
+        self.tables.get(usize::from(*key.first()?))?.get(&Key::new(key))
     }
 
     /// Whether a table has anything.
     pub(crate) fn has(&self, table: u8) -> bool {
-        self.of(table).next().is_some()
+        self.count(table) > 0
     }
 
     /// What a table has.
     pub(crate) fn keys(&self, table: u8) -> BTreeSet<Vec<u8>> {
-        self.of(table).map(|key| key.bytes.clone()).collect()
+        self.of(table).into_iter().flat_map(BTreeMap::keys).map(Key::bytes).collect()
     }
 
     /// How much a table has.
     pub(crate) fn count(&self, table: u8) -> usize {
-        self.of(table).count()
+        self.of(table).map_or(0, BTreeMap::len)
     }
 
-    fn of(&self, table: u8) -> impl Iterator<Item = &Key> {
-        let keys = self.entries.range(Key::new(vec![table])..).map(|(key, _)| key);
-        keys.take_while(move |key| key.bytes.first() == Some(&table))
+    fn of(&self, table: u8) -> Option<&Entries> {
+        self.tables.get(usize::from(table))
+    }
+
+    fn replace(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let table = usize::from(*key.first()?);
+        if self.tables.len() <= table {
+            self.tables.resize_with(table + 1, Entries::new);
+        }
+        let entries = self.tables.get_mut(table)?;
+        match value {
+            Some(value) => entries.insert(Key::new(key), value),
+            None => entries.remove(&Key::new(key)),
+        }
     }
 
     /// Takes in what a batch of so many records and words has written.
     pub(crate) fn commit(&mut self, written: Values, records: usize, words: u64) {
-        for (key, value) in written.into_iter().map(|(key, value)| (Key::new(key), value)) {
-            match &mut self.saved {
-                Some(saved) if !saved.before.contains_key(&key) => {
-                    let before = replace(&mut self.entries, key.clone(), value);
-                    saved.before.insert(key, before);
-                }
-                Some(_) | None => drop(replace(&mut self.entries, key, value)),
+        for (key, value) in written {
+            let before = self.replace(&key, value);
+            if let Some(saved) = &mut self.saved {
+                saved.before.entry(key).or_insert(before);
             }
         }
         self.records += records;
@@ -312,16 +339,9 @@ impl Index {
     fn into_saved(mut self) -> Option<Self> {
         let Saved { records, words, before } = self.saved.take()?;
         for (key, value) in before {
-            replace(&mut self.entries, key, value);
+            self.replace(&key, value);
         }
-        Some(Self { records, words, entries: self.entries, ..Self::default() })
-    }
-}
-
-fn replace(entries: &mut BTreeMap<Key, Vec<u8>>, key: Key, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    match value {
-        Some(value) => entries.insert(key, value),
-        None => entries.remove(&key),
+        Some(Self { records, words, tables: self.tables, ..Self::default() })
     }
 }
 
@@ -349,6 +369,14 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_in_order_and_keep_their_bytes() {
+        let (short, long): (&[u8], &[u8]) = (&[3; 16], &[3; 40]);
+        let keys = [&[], &[3][..], &[3, 0], &[3, 0, 0], &[3, 1], &[3, 3], short, &long[..17], long, &[4]];
+        assert!(keys.is_sorted() && keys.map(Key::new).is_sorted(), "{keys:?}");
+        assert!(keys.iter().all(|key| Key::new(key).bytes() == *key));
+    }
+
+    #[test]
     fn an_index_goes_back_to_how_it_was_when_it_was_last_written() {
         let (mut index, mut written) = (Index::default(), None);
         for batch in 1..=80_u8 {
@@ -357,10 +385,10 @@ mod tests {
             let values = values.into_iter().chain(gone.map(|gone| (vec![100, gone], None)));
             index.commit(values.collect(), 1, 2);
             if u64::from(batch).is_multiple_of(SAVED_EVERY) {
-                written = Some((index.entries.clone(), index.records, index.words));
+                written = Some((index.tables.clone(), index.records, index.words));
             }
             let saved = index.clone().into_saved();
-            assert_eq!(saved.map(|saved| (saved.entries, saved.records, saved.words)), written);
+            assert_eq!(saved.map(|saved| (saved.tables, saved.records, saved.words)), written);
         }
         assert!(written.is_some());
     }
