@@ -107,10 +107,9 @@ sweep: tools ## worlds of the simulator: SEEDS that are always the same, and as 
 		$(TARGET)/debug/yiqiao-simnet sweep --cheap --seeds $(SEEDS) --from $$from || failed=1; \
 	done; exit $$failed
 
-# One thread waits for memory most of the time: larger pages of it spare a fourteenth.
 province: tools ## a thousand hospitals and a hundred thousand residents for a day, and how long it took
 	$(CARGO) build --locked --profile whole -p yiqiao-simworld --bin yiqiao-simnet
-	@GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$(TARGET)/whole/yiqiao-simnet" run --scenario simnet/world/scenarios/province.toml --cheap
+	"$(TARGET)/whole/yiqiao-simnet" run --scenario simnet/world/scenarios/province.toml --cheap
 
 # The programs are those that the tests were built with.
 corpus: $(VENV)/ready ## sends every file below DIR through a running node, and compares with independent readers
