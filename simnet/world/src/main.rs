@@ -79,11 +79,11 @@ enum Command {
     /// Prints what the seed drew, what happened and the digest of the trace. Ends with 1 if something happened that must
     /// not, and prints what, and the command that repeats it.
     Run {
-        /// The name of the world: any number.
+        /// The name of the world: any number. Without it that of the scenario.
         #[arg(long, required_unless_present = "scenario")]
         seed: Option<u64>,
-        /// A world that is written down: see simnet/world/scenarios.
-        #[arg(long, conflicts_with = "seed")]
+        /// A world that is written down: see simnet/world/scenarios. Its size wins over --hospitals, --patients, --hours.
+        #[arg(long)]
         scenario: Option<PathBuf>,
         #[command(flatten)]
         world: World,
@@ -166,13 +166,15 @@ fn run() -> Result<ExitCode> {
             let setup = match &scenario {
                 Some(file) => {
                     let setup = written(file)?;
-                    Setup { plant: world.plant.or(setup.plant), ..setup }
+                    let setup = Setup { plant: world.plant.or(setup.plant), ..setup };
+                    seed.map_or_else(|| setup.clone(), |seed| setup.clone().of_seed(seed))
                 }
                 None => world.setup(seed.unwrap_or_default()),
             };
+            let of = seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
             let again = scenario.map_or_else(
                 || world.command(setup.seed),
-                |file| format!("yiqiao-simnet run --scenario {}{}", file.display(), planted(world.plant)),
+                |file| format!("yiqiao-simnet run{of} --scenario {}{}", file.display(), planted(world.plant)),
             );
             return run_one(&setup, &again, reduce, trace);
         }

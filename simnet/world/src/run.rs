@@ -115,6 +115,9 @@ pub fn run_watched(
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// With this begins what is wrong because something has not come to rest.
+pub(crate) const NO_REST: &str = "no rest after all has healed: ";
+
 /// When every world begins: after all that its hospitals have recorded.
 const BEGAN_MS: i64 = 1_767_250_800_000;
 
@@ -588,11 +591,7 @@ impl World {
         }
         if let Err(why) = self.rests() {
             if self.hub.now > self.ends + REST_WITHIN {
-                self.hub.oracle.blames(
-                    self.hub.now,
-                    Who::REGISTRY,
-                    &format!("no rest after all has healed: {why}"),
-                );
+                self.hub.oracle.blames(self.hub.now, Who::REGISTRY, &format!("{NO_REST}{why}"));
             }
             return self.hub.after(LOOK_EVERY, Event::Look);
         }

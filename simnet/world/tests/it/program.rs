@@ -98,6 +98,23 @@ fn a_violation_ends_with_one_and_the_command_that_repeats_it() {
 }
 
 #[test]
+fn a_written_world_runs_with_another_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("short.toml");
+    let written = "about = \"a minute\"\nseed = 1\nhospitals = 2\npatients = 2\nminutes = 1\ncalm = true\n";
+    fs::write(&file, written).unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, seed) in
+        [(vec!["run", "--scenario", file], 1), (vec!["run", "--seed", "9", "--scenario", file], 9)]
+    {
+        let output = run(&arguments, None);
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with(&format!("seed {seed}: 2 hospitals, 2 residents, 1 min")), "{said}");
+    }
+}
+
+#[test]
 fn a_sweep_says_how_many_worlds_failed() {
     let output = run(
         &["sweep", "--seeds", "1", "--from", "9", "--hospitals", "2", "--patients", "2", "--cheap"],
