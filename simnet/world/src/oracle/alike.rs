@@ -106,7 +106,7 @@ fn without_own(bytes: &[u8]) -> Option<((usize, usize), Vec<u8>)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use yiqiao_proto::codes::{PersonRole, Purpose};
     use yiqiao_proto::id::{DocumentId, EntryId, KeyId, Nonce, PractitionerId};
     use yiqiao_proto::release::Asker;
@@ -117,7 +117,7 @@ mod tests {
     use crate::setup::Setup;
 
     /// A request of the second hospital for a document of the first, of which the log has nothing.
-    fn request() -> PullRequest {
+    pub(in crate::oracle) fn request() -> PullRequest {
         PullRequest {
             holder: code_of(0),
             asker: Asker {

@@ -207,29 +207,14 @@ impl Oracle {
 
 #[cfg(test)]
 mod tests {
-    use yiqiao_proto::codes::{PersonRole, Purpose};
-    use yiqiao_proto::id::PractitionerId;
-
     use super::*;
-
-    fn asker(organisation: &Code) -> Asker {
-        Asker {
-            organisation: organisation.clone(),
-            department: None,
-            practitioner: PractitionerId::new([1; 32]).expect("not all zeros"),
-            role: PersonRole::Physician,
-            purpose: Purpose::Treatment,
-            referral: None,
-            treating: false,
-            break_glass: None,
-        }
-    }
+    use crate::oracle::alike::tests::request;
 
     #[test]
     fn a_document_that_was_opened_as_the_power_went_is_not_opened_for_the_first_time_after_it() {
         let clinic = Code::new("clinic").expect("it has the form of a code");
         let entry = EntryId::new([1; 32]).expect("not all zeros");
-        let case = Case { asker: asker(&clinic), holder: clinic.clone(), entry, tokens: Vec::new() };
+        let case = Case { asker: request().asker, holder: clinic.clone(), entry, tokens: Vec::new() };
         let mut releases = Releases::default();
         releases.came.insert((Who(1), clinic.clone(), entry), case);
         assert!(releases.unopened(Who(2)).is_empty());

@@ -165,23 +165,12 @@ fn digest(bytes: &[u8]) -> Option<Digest> {
 
 #[cfg(test)]
 mod tests {
-    use yiqiao_proto::codes::PersonRole;
-    use yiqiao_proto::id::PractitionerId;
-
     use super::*;
+    use crate::oracle::alike::tests::request;
 
     #[test]
     fn what_came_for_another_reason_is_opened_in_an_emergency_as_well() {
-        let asker = Asker {
-            organisation: Code::new("clinic").expect("it has the form of a code"),
-            department: None,
-            practitioner: PractitionerId::new([1; 32]).expect("not all zeros"),
-            role: PersonRole::ReferralOffice,
-            purpose: Purpose::Treatment,
-            referral: None,
-            treating: false,
-            break_glass: None,
-        };
+        let asker = request().asker;
         let token = |seed: u8| Token { epoch: 1, value: Digest::new([seed; 32]).expect("not all zeros") };
         let event = Digest::new([9; 32]).expect("not all zeros");
         let mut emergencies = Emergencies::default();
