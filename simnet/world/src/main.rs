@@ -1,11 +1,11 @@
 //! `yiqiao-simnet`: prints synthetic residents, writes the feeds of their hospitals, and runs whole regions in one thread.
 
+mod history;
 mod people_and_feeds;
 mod plot;
 mod progress;
 mod report;
 mod sweep;
-mod tail;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write, stderr, stdout};
@@ -22,9 +22,9 @@ use yiqiao_simworld::run::{self as world, Report, Violation, run_watched};
 use yiqiao_simworld::scenario::Scenario;
 use yiqiao_simworld::setup::Setup;
 
+use history::History;
 use progress::Told;
 use report::Sum;
-use tail::{LINES_MAX, Tail};
 
 /// A world of a thousand hospitals is many small things that come and go: a fifth of its time is spent on their memory.
 #[global_allocator]
@@ -82,7 +82,7 @@ enum Command {
         /// The name of the world: any number. Without it that of the scenario.
         #[arg(long, required_unless_present = "scenario")]
         seed: Option<u64>,
-        /// A world that is written down: see simnet/world/scenarios. Its size wins over --hospitals, --patients, --hours.
+        /// A world that is written down: see simnet/world/scenarios.
         #[arg(long)]
         scenario: Option<PathBuf>,
         #[command(flatten)]
@@ -106,7 +106,7 @@ enum Command {
         /// How many worlds, of seeds that follow each other, are measured together.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
         seeds: u64,
-        /// A world that is written down: see simnet/world/scenarios. Its size wins over --hospitals, --patients, --hours.
+        /// A world that is written down: see simnet/world/scenarios.
         #[arg(long)]
         scenario: Option<PathBuf>,
         #[command(flatten)]
@@ -115,7 +115,8 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Runs many regions on all cores, and prints the seeds of those in which something happened that must not.
+    /// Runs many regions on all cores, and prints of those in which something happened that must not what it was, and the
+    /// command that repeats it.
     Sweep {
         /// How many.
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
@@ -123,24 +124,27 @@ enum Command {
         /// From which seed on.
         #[arg(long, default_value_t = 1)]
         from: u64,
+        /// Before them worlds that are written down: see simnet/world/scenarios.
+        #[arg(long, num_args = 1..)]
+        written: Vec<PathBuf>,
         #[command(flatten)]
         world: World,
     },
 }
 
-/// How large a world is.
+/// What of a world is not as its seed draws it, or as it is written down.
 #[derive(Args, Clone, Copy)]
 struct World {
     /// Hospitals.
-    #[arg(long, default_value_t = 3)]
-    hospitals: usize,
+    #[arg(long)]
+    hospitals: Option<usize>,
     /// Residents.
-    #[arg(long, default_value_t = 12)]
-    patients: usize,
-    /// Hours during which things break and people act.
-    #[arg(long, default_value_t = 1)]
-    hours: u64,
-    /// Signs with a keyed hash that proves nothing: much faster.
+    #[arg(long)]
+    patients: Option<usize>,
+    /// Hours during which things break and people act: one, if nothing is said.
+    #[arg(long)]
+    hours: Option<u64>,
+    /// Signs with a keyed hash that proves nothing: much faster. Written worlds do, unless they say `real = true`.
     #[arg(long)]
     cheap: bool,
     /// Plants a fault of the product, to see its checker fire: see docs/simulation.md.
@@ -163,30 +167,14 @@ fn run() -> Result<ExitCode> {
             people_and_feeds::write_feeds(seed, patients, story, day, &out)?;
         }
         Command::Run { seed, scenario, world, reduce, trace } => {
-            let setup = match &scenario {
-                Some(file) => {
-                    let setup = written(file)?;
-                    let setup = Setup { plant: world.plant.or(setup.plant), ..setup };
-                    seed.map_or_else(|| setup.clone(), |seed| setup.clone().of_seed(seed))
-                }
-                None => world.setup(seed.unwrap_or_default()),
-            };
-            let of = seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
-            let again = scenario.map_or_else(
-                || world.command(setup.seed),
-                |file| format!("yiqiao-simnet run{of} --scenario {}{}", file.display(), planted(world.plant)),
-            );
-            return run_one(&setup, &again, reduce, trace);
+            let setup = world.of(seed, scenario.as_deref())?;
+            return run_one(&setup, &world.command(seed, scenario.as_deref()), reduce, trace);
         }
         Command::Report { seed, seeds, scenario, world, out } => {
-            let first = match &scenario {
-                Some(file) => written(file)?,
-                None => world.setup(seed.unwrap_or_default()),
-            };
-            let from = seed.unwrap_or(first.seed);
-            return report_on(&first, from, seeds, out.as_deref());
+            let worlds = report_worlds(seed, seeds, scenario.as_deref(), world)?;
+            return report_on(&worlds, out.as_deref());
         }
-        Command::Sweep { seeds, from, world } => return sweep::sweep(seeds, from, world),
+        Command::Sweep { seeds, from, written, world } => return sweep::sweep(seeds, from, written, world),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -211,28 +199,38 @@ fn run_one(setup: &Setup, again: &str, runs_max: u64, trace: Option<PathBuf>) ->
     let Some(violation) = &report.violation else { return Ok(ExitCode::SUCCESS) };
     writeln!(out, "VIOLATION at {} ms, {}: {}", violation.at_ms, violation.who, violation.what)?;
     writeln!(out, "again: {again}")?;
-    if let Some(reduced) = reduce(setup, runs_max)? {
+    if let Some(reduced) = reduce(setup, runs_max, &mut Told::begin().reducing(runs_max))? {
         print_reduced(&mut out, &reduced)?;
     }
     Ok(ExitCode::FAILURE)
 }
 
-/// Runs the worlds of these seeds, and says what was measured in them.
-fn report_on(first: &Setup, from: u64, seeds: u64, folder: Option<&Path>) -> Result<ExitCode> {
+/// The worlds of so many seeds, from the first or that of the written world on.
+fn report_worlds(
+    first: Option<u64>,
+    seeds: u64,
+    scenario: Option<&Path>,
+    world: World,
+) -> Result<Vec<Setup>> {
+    let first = first.map_or_else(|| world.of(None, scenario).map(|setup| setup.seed), Ok)?;
+    (0..seeds).map(|number| world.of(Some(first.wrapping_add(number)), scenario)).collect()
+}
+
+/// Runs these worlds, and says what was measured in them.
+fn report_on(worlds: &[Setup], folder: Option<&Path>) -> Result<ExitCode> {
     if let Some(folder) = folder {
         // Worlds run for a while: who cannot keep the report is told so before.
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let mut sum = Sum::default();
-    for seed in (0..seeds).map(|number| from.wrapping_add(number)) {
-        let setup = first.clone().of_seed(seed);
-        let report = run_watched(&setup, None, &mut Told::begin().told())?;
+    for setup in worlds {
+        let report = run_watched(setup, None, &mut Told::begin().told())?;
         if let Some(violation) = &report.violation {
-            let Violation { at_ms, who, what } = violation;
+            let (seed, Violation { at_ms, who, what }) = (setup.seed, violation);
             writeln!(stdout(), "VIOLATION in seed {seed} at {at_ms} ms, {who}: {what}")?;
             return Ok(ExitCode::FAILURE);
         }
-        sum.add(&setup, &report);
+        sum.add(setup, &report);
     }
     sum.print(&mut stdout().lock())?;
     if let Some(folder) = folder {
@@ -251,10 +249,10 @@ fn print_reduced(out: &mut impl Write, reduced: &Reduced) -> Result<()> {
         reduced.runs, reduced.report.events
     )?;
     writeln!(out, "{}", Scenario::of(&reduced.setup, &about).text())?;
-    let history = Tail::default();
+    let history = History::default();
     world::run(&reduced.setup, Some(Box::new(history.clone())))?;
-    writeln!(out, "its history, at most the last {LINES_MAX} lines of the trace:")?;
-    Ok(history.lines().iter().try_for_each(|line| write!(out, "{line}"))?)
+    writeln!(out, "its history:")?;
+    Ok(history.print(out)?)
 }
 
 fn print(out: &mut impl Write, report: &Report) -> Result<()> {
@@ -267,31 +265,37 @@ fn print(out: &mut impl Write, report: &Report) -> Result<()> {
 }
 
 impl World {
-    fn setup(self, seed: u64) -> Setup {
+    /// The world of a seed, or the written one; of a seed and a written one, that as the seed goes on from it.
+    fn of(self, seed: Option<u64>, scenario: Option<&Path>) -> Result<Setup> {
+        let base = match (scenario.map(written).transpose()?, seed) {
+            (Some(setup), Some(seed)) => setup.of_seed(seed),
+            (Some(setup), None) => setup,
+            (None, seed) => Setup { cheap: false, ..Setup::drawn(seed.unwrap_or_default()) },
+        };
         let Self { hospitals, patients, hours, cheap, plant } = self;
-        Setup {
-            seed,
-            hospitals,
-            patients,
-            minutes: hours.saturating_mul(60),
-            cheap,
-            plant,
-            ..Setup::small(seed)
-        }
+        Ok(Setup {
+            hospitals: hospitals.unwrap_or(base.hospitals),
+            patients: patients.unwrap_or(base.patients),
+            minutes: hours.map_or(base.minutes, |hours| hours.saturating_mul(60)),
+            cheap: base.cheap || cheap,
+            plant: plant.or(base.plant),
+            ..base
+        })
     }
 
-    /// What repeats the run of a seed.
-    fn command(self, seed: u64) -> String {
+    /// What repeats the run of a world.
+    fn command(self, seed: Option<u64>, scenario: Option<&Path>) -> String {
         let Self { hospitals, patients, hours, cheap, plant } = self;
-        let cheap = if cheap { " --cheap" } else { "" };
-        let plant = planted(plant);
-        format!(
-            "yiqiao-simnet run --seed {seed} --hospitals {hospitals} --patients {patients} --hours {hours}{cheap}{plant}"
-        )
+        let said = [
+            seed.map(|seed| format!("--seed {seed}")),
+            scenario.map(|file| format!("--scenario {}", file.display())),
+            hospitals.map(|hospitals| format!("--hospitals {hospitals}")),
+            patients.map(|patients| format!("--patients {patients}")),
+            hours.map(|hours| format!("--hours {hours}")),
+            cheap.then(|| "--cheap".to_owned()),
+            plant.map(|plant| format!("--plant {plant}")),
+        ];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        format!("yiqiao-simnet run {}", said.join(" "))
     }
-}
-
-/// The fault that is planted, as an argument.
-fn planted(plant: Option<Plant>) -> String {
-    plant.map(|plant| format!(" --plant {plant}")).unwrap_or_default()
 }

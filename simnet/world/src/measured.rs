@@ -5,18 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message as _;
 use serde::Serialize;
-use yiqiao_proto::calls::Method;
+use yiqiao_proto::calls::{Method, StepRequest};
 use yiqiao_proto::directive::{Act, Revocation};
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
-use yiqiao_proto::id::{Code, EntryId};
+use yiqiao_proto::id::{Code, EntryId, ReferralId};
 use yiqiao_proto::lease::{Change, FeedItem};
+use yiqiao_proto::referral::ReferralStep;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 
 use crate::limits::HOURS_MAX;
-use crate::network::{Carried, Packet, Who};
+use crate::network::{CallId, Carried, Packet, Who};
 
 /// What a run measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +27,11 @@ pub struct Measured {
     /// Nobody acts any more: what goes on is not counted as load.
     is_over: bool,
     /// From a revocation in the log until a holder has it from its feed: from then on the holder denies.
-    pub revoked: Times,
+    pub revoked: Tally,
     /// How long a revocation or objection had stood in the log when something was let go or served that it forbids.
-    pub late: Times,
+    pub late: Tally,
     /// From the answer to who sent a document until it can be found.
-    pub findable: Times,
+    pub findable: Tally,
     /// How often a member found that the registry's checkpoints contradict each other (L-13).
     pub contradictions: u64,
     /// How often a member found that the registry had left out what it had acknowledged (L-16).
@@ -40,6 +42,10 @@ pub struct Measured {
     pub hours: Vec<Hour>,
     /// Traffic of each method, there and back.
     pub methods: BTreeMap<&'static str, Traffic>,
+    /// Steps of each referral, told between its two sides: calls and answers.
+    referrals: BTreeMap<ReferralId, Traffic>,
+    /// Of which referral a call tells a step.
+    told_of: BTreeMap<CallId, ReferralId>,
     acknowledged: BTreeMap<(Code, EntryId), Timestamp>,
     /// By patient: version of the head that a revocation led to, and when.
     revocations: BTreeMap<Token, Vec<(u64, Timestamp)>>,
@@ -47,9 +53,9 @@ pub struct Measured {
     told: BTreeMap<(Who, Token), u64>,
 }
 
-/// Durations in milliseconds, and how often each was measured.
+/// Whole numbers, as milliseconds, messages or bytes, and how often each was measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Times(BTreeMap<u64, u64>);
+pub struct Tally(BTreeMap<u64, u64>);
 
 /// What the registry did in one hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -103,9 +109,10 @@ impl Measured {
             Carried::Call { request, .. } | Carried::Pull { request } => (true, request.len()),
             Carried::Answer(Ok(answer) | Err(answer)) => (false, answer.len()),
         };
-        let traffic = self.methods.entry(name_of(packet.method)).or_default();
-        traffic.messages += 1;
-        traffic.bytes += bytes as u64;
+        self.methods.entry(name_of(packet.method)).or_default().add(bytes);
+        if let Some(referral) = self.referral_of(packet) {
+            self.referrals.entry(referral).or_default().add(bytes);
+        }
         let Some(hour) = self.hour(now) else { return };
         if packet.to == Who::REGISTRY && is_call {
             hour.calls += 1;
@@ -113,6 +120,29 @@ impl Measured {
         } else if packet.from == Who::REGISTRY && !is_call {
             hour.bytes_out += bytes as u64;
         }
+    }
+
+    /// Of which referral a call or an answer is, if of one.
+    fn referral_of(&mut self, packet: &Packet) -> Option<ReferralId> {
+        if packet.method != Method::Step as u16 {
+            return None;
+        }
+        if let Carried::Call { request, .. } = &packet.body {
+            let envelope = StepRequest::decode(request.as_slice()).ok()?.envelope;
+            let step = ReferralStep::decode(Envelope::decode(&envelope).ok()?.payload()).ok()?;
+            self.told_of.insert(packet.call, step.facts.referral);
+        }
+        self.told_of.get(&packet.call).copied()
+    }
+
+    /// The messages and the bytes of each referral's steps.
+    pub fn of_referrals(&self) -> (Tally, Tally) {
+        let tally = |of: fn(&Traffic) -> u64| {
+            let mut tally = Tally::default();
+            self.referrals.values().for_each(|traffic| tally.count_in(of(traffic)));
+            tally
+        };
+        (tally(|traffic| traffic.messages), tally(|traffic| traffic.bytes))
     }
 
     /// The sender of documents has its answer.
@@ -179,6 +209,8 @@ impl Measured {
             traffic.messages += more.messages;
             traffic.bytes += more.bytes;
         }
+        // Their numbers are drawn from all that there are: two worlds have none in common.
+        self.referrals.extend(&other.referrals);
     }
 
     /// Documents whose senders have their answer and that cannot be found.
@@ -198,9 +230,20 @@ impl Measured {
     }
 }
 
-impl Times {
+impl Traffic {
+    const fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+impl Tally {
     pub(crate) fn add(&mut self, time: Millis) {
-        *self.0.entry(time.get()).or_default() += 1;
+        self.count_in(time.get());
+    }
+
+    fn count_in(&mut self, number: u64) {
+        *self.0.entry(number).or_default() += 1;
     }
 
     fn join(&mut self, other: &Self) {
@@ -214,12 +257,12 @@ impl Times {
         self.0.values().sum()
     }
 
-    /// The longest.
-    pub fn longest(&self) -> Option<u64> {
+    /// The largest.
+    pub fn largest(&self) -> Option<u64> {
         self.0.keys().next_back().copied()
     }
 
-    /// The shortest time that is not exceeded by so many of a hundred.
+    /// The least that is not exceeded by so many of a hundred.
     pub fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (self.count() * percent).div_ceil(100).max(1);
         let mut seen = 0;
@@ -275,18 +318,18 @@ fn name_of(method: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    fn times(all: &[u64]) -> Times {
-        let mut times = Times::default();
+    fn times(all: &[u64]) -> Tally {
+        let mut times = Tally::default();
         all.iter().for_each(|ms| times.add(Millis::new(*ms)));
         times
     }
 
     #[test]
-    fn a_percentile_is_the_shortest_time_that_so_many_do_not_exceed() {
+    fn a_percentile_is_the_least_that_so_many_do_not_exceed() {
         let hundred = times(&(1..=100).collect::<Vec<_>>());
         assert_eq!([50, 95, 99, 100].map(|percent| hundred.percentile(percent)), [50, 95, 99, 100].map(Some));
         assert_eq!(times(&[7]).percentile(50), Some(7));
-        assert_eq!((Times::default().percentile(50), Times::default().longest()), (None, None));
+        assert_eq!((Tally::default().percentile(50), Tally::default().largest()), (None, None));
     }
 
     #[test]

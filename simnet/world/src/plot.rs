@@ -8,7 +8,7 @@ pub(crate) struct Plot<'a> {
     pub(crate) title: &'a str,
     /// What the numbers are of.
     pub(crate) about: String,
-    pub(crate) x: &'a str,
+    pub(crate) x: String,
     pub(crate) y: &'a str,
     /// What stands below the left edge of each bar; one more than bars, if the last one has an end.
     pub(crate) edges: Vec<String>,
@@ -38,7 +38,7 @@ impl Plot<'_> {
         let middle = LEFT + (WIDTH - LEFT - RIGHT) / 2;
         text(&mut svg, (LEFT, 24), "font-size=\"16\" font-weight=\"600\"", self.title);
         text(&mut svg, (LEFT, 44), "fill=\"#666\"", &self.about);
-        text(&mut svg, (middle, HEIGHT - 14), "text-anchor=\"middle\"", self.x);
+        text(&mut svg, (middle, HEIGHT - 14), "text-anchor=\"middle\"", &self.x);
         let centre = TOP + (HEIGHT - TOP - BOTTOM) / 2;
         let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 18 {centre})\"");
         text(&mut svg, (18, centre), &turned, self.y);
@@ -156,7 +156,15 @@ mod tests {
     fn every_bar_and_every_label_is_in_the_plot() {
         let edges = ["0", "1 s", "2 s"].map(str::to_owned).to_vec();
         let (bars, parts) = (vec![vec![1, 2], vec![0, 4]], &["in", "out"][..]);
-        let plot = Plot { title: "a < b", about: "x".to_owned(), x: "time", y: "calls", edges, bars, parts };
+        let plot = Plot {
+            title: "a < b",
+            about: "x".to_owned(),
+            x: "time".to_owned(),
+            y: "calls",
+            edges,
+            bars,
+            parts,
+        };
         let svg = plot.svg();
         assert_eq!(svg.matches("<rect").count(), 1 + 2 + 4);
         assert!(

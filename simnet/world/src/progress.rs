@@ -1,4 +1,4 @@
-//! Progress of a long run on standard error: a line at a simulated hour, at most every few seconds.
+//! Progress of a long run, or of many that one is reduced in, on standard error: a line at most every few seconds.
 
 #![expect(clippy::disallowed_types, reason = "who waits is told of the time outside of the world")]
 
@@ -25,14 +25,22 @@ impl Told {
     /// Tells of what is handed to it.
     pub(crate) fn told(mut self) -> impl FnMut(Progress) {
         move |Progress { hours: (hour, of), events, messages }| {
-            if self.last.elapsed() < QUIET {
-                return;
-            }
-            let seconds = self.began.elapsed().as_secs();
-            self.last += self.last.elapsed();
-            // Who does not listen need not be told.
-            let _gone =
-                writeln!(stderr(), "hour {hour} of {of}: {events} events, {messages} messages, {seconds} s");
+            self.tell(&format!("hour {hour} of {of}: {events} events, {messages} messages"));
         }
+    }
+
+    /// Tells how far a reduction is that takes at most so many runs.
+    pub(crate) fn reducing(mut self, runs_max: u64) -> impl FnMut(u64, u64) {
+        move |runs, events| self.tell(&format!("reducing: run {runs} of at most {runs_max}, {events} events"))
+    }
+
+    fn tell(&mut self, what: &str) {
+        if self.last.elapsed() < QUIET {
+            return;
+        }
+        let seconds = self.began.elapsed().as_secs();
+        self.last += self.last.elapsed();
+        // Who does not listen need not be told.
+        let _gone = writeln!(stderr(), "{what}, {seconds} s");
     }
 }

@@ -22,6 +22,7 @@ pub(crate) enum Part {
     Long,
     Borrowed,
     Policy,
+    Size,
 }
 
 /// The stream of one thing of a part.

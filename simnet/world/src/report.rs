@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use yiqiao_simworld::measured::{Hour, Measured, Times, Traffic};
+use yiqiao_simworld::measured::{Hour, Measured, Tally, Traffic};
 use yiqiao_simworld::run::Report;
 use yiqiao_simworld::setup::Setup;
 
@@ -16,6 +16,10 @@ use crate::plot::Plot;
 /// Where the bars of a histogram begin, in milliseconds.
 const BOUNDS: [u64; 16] =
     [0, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 600_000];
+
+/// Where those of a referral's messages begin, and of its bytes.
+const MESSAGES: [u64; 11] = [0, 2, 4, 6, 8, 10, 14, 20, 40, 80, 200];
+const BYTES: [u64; 11] = [0, 200, 500, 1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000];
 
 /// What worlds measured together.
 #[derive(Default)]
@@ -80,6 +84,10 @@ struct PerReferral {
     steps_told: u64,
     messages: u64,
     bytes: u64,
+    messages_p50: Option<u64>,
+    messages_p99: Option<u64>,
+    bytes_p50: Option<u64>,
+    bytes_p99: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -123,14 +131,15 @@ impl Sum {
             let not = self.measured.not_findable();
             writeln!(out, "{not} acknowledged documents were not in the log at the end")?;
         }
-        let PerReferral { referrals, messages, bytes, .. } = self.referral();
+        let PerReferral { referrals, steps_told, messages, bytes, .. } = self.referral();
         writeln!(
             out,
-            "\n{referrals} referrals and {} more steps told: {messages} messages, {bytes} bytes; a referral with its steps: {} messages, {} bytes",
-            self.worlds.iter().map(|world| world.steps).sum::<u64>(),
-            tenths(messages, referrals),
-            bytes.checked_div(referrals).unwrap_or(0),
+            "\n{referrals} referrals, {steps_told} steps told: {messages} messages, {bytes} bytes"
         )?;
+        writeln!(out, "{:44} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "count", "p50", "p95", "p99", "largest")?;
+        let (each_messages, each_bytes) = self.measured.of_referrals();
+        numbers(out, "messages of a referral with its steps", &each_messages)?;
+        numbers(out, "bytes of them", &each_bytes)?;
         self.print_registry(out)
     }
 
@@ -182,11 +191,16 @@ impl Sum {
     fn referral(&self) -> PerReferral {
         let Traffic { messages, bytes } = self.measured.methods.get("step").copied().unwrap_or_default();
         let sum = |of: fn(&World) -> u64| self.worlds.iter().map(of).sum();
+        let (each_messages, each_bytes) = self.measured.of_referrals();
         PerReferral {
             referrals: sum(|world| world.referrals),
             steps_told: sum(|world| world.referrals + world.steps),
             messages,
             bytes,
+            messages_p50: each_messages.percentile(50),
+            messages_p99: each_messages.percentile(99),
+            bytes_p50: each_bytes.percentile(50),
+            bytes_p99: each_bytes.percentile(99),
         }
     }
 
@@ -202,14 +216,21 @@ impl Sum {
 
     fn plots(&self) -> Vec<(&'static str, Plot<'_>)> {
         let Measured { revoked, late, findable, .. } = &self.measured;
+        let (messages, bytes) = self.measured.of_referrals();
         let hours = |of: fn(&Hour) -> Vec<u64>| self.measured.hours.iter().map(of).collect();
+        let late_title = "Let go although forbidden: for how long it had been (at most 30.1 s)";
         vec![
-            ("revocation.svg", self.histogram("From a revocation in the log until a holder has it", revoked)),
+            ("revocation.svg", self.times("From a revocation in the log until a holder has it", revoked)),
+            ("let-go-late.svg", self.times(late_title, late)),
+            ("findable.svg", self.times("From acknowledged to findable", findable)),
             (
-                "let-go-late.svg",
-                self.histogram("Let go although forbidden: for how long it had been (at most 30.1 s)", late),
+                "referral-messages.svg",
+                self.histogram("Messages of a referral with its steps", "messages", &messages, &MESSAGES),
             ),
-            ("findable.svg", self.histogram("From acknowledged to findable", findable)),
+            (
+                "referral-bytes.svg",
+                self.histogram("Bytes of a referral with its steps", "bytes", &bytes, &BYTES),
+            ),
             (
                 "registry-words.svg",
                 self.by_hour("Words into the log", "words an hour", &[], hours(|hour| vec![hour.words])),
@@ -230,17 +251,22 @@ impl Sum {
         ]
     }
 
-    fn histogram<'a>(&self, title: &'a str, times: &Times) -> Plot<'a> {
-        let bars = times.between(&BOUNDS).into_iter().map(|count| vec![count]).collect();
+    fn times<'a>(&self, title: &'a str, times: &Tally) -> Plot<'a> {
         let edges = BOUNDS.iter().map(|ms| length(*ms)).collect();
-        let x = "simulated time; bars reach from one bound to the next, which are not equally far apart";
-        Plot { title, about: self.subtitle(times.count()), x, y: "how often", edges, bars, parts: &[] }
+        Plot { edges, ..self.histogram(title, "simulated time", times, &BOUNDS) }
+    }
+
+    fn histogram<'a>(&self, title: &'a str, what: &str, tally: &Tally, bounds: &[u64]) -> Plot<'a> {
+        let bars = tally.between(bounds).into_iter().map(|count| vec![count]).collect();
+        let edges = bounds.iter().map(u64::to_string).collect();
+        let x = format!("{what}; bars reach from one bound to the next, which are not equally far apart");
+        Plot { title, about: self.subtitle(tally.count()), x, y: "how often", edges, bars, parts: &[] }
     }
 
     fn by_hour<'a>(&self, title: &'a str, y: &'a str, parts: &'a [&'a str], bars: Vec<Vec<u64>>) -> Plot<'a> {
         let edges = (0..=bars.len()).map(|hour| hour.to_string()).collect();
         let about = self.about();
-        Plot { title, about, x: "simulated hour", y, edges, bars, parts }
+        Plot { title, about, x: "simulated hour".to_owned(), y, edges, bars, parts }
     }
 
     fn subtitle(&self, count: u64) -> String {
@@ -249,24 +275,32 @@ impl Sum {
 }
 
 impl Spread {
-    fn of(times: &Times) -> Self {
+    fn of(times: &Tally) -> Self {
         let counts = BOUNDS.into_iter().zip(times.between(&BOUNDS));
         Self {
             count: times.count(),
             p50_ms: times.percentile(50),
             p95_ms: times.percentile(95),
             p99_ms: times.percentile(99),
-            longest_ms: times.longest(),
+            longest_ms: times.largest(),
             histogram: counts.map(|(from_ms, count)| Bucket { from_ms, count }).collect(),
         }
     }
 }
 
-fn row(out: &mut impl Write, what: &str, times: &Times) -> Result<()> {
-    let shown = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), length);
-    let [p50, p95, p99] = [50, 95, 99].map(|percent| shown(times.percentile(percent)));
-    let (count, longest) = (times.count(), shown(times.longest()));
-    writeln!(out, "{what:44} {count:>9} {p50:>9} {p95:>9} {p99:>9} {longest:>9}")?;
+fn row(out: &mut impl Write, what: &str, times: &Tally) -> Result<()> {
+    tally(out, what, times, length)
+}
+
+fn numbers(out: &mut impl Write, what: &str, numbers: &Tally) -> Result<()> {
+    tally(out, what, numbers, |number| number.to_string())
+}
+
+fn tally(out: &mut impl Write, what: &str, all: &Tally, as_read: fn(u64) -> String) -> Result<()> {
+    let shown = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), as_read);
+    let [p50, p95, p99] = [50, 95, 99].map(|percent| shown(all.percentile(percent)));
+    let (count, largest) = (all.count(), shown(all.largest()));
+    writeln!(out, "{what:44} {count:>9} {p50:>9} {p95:>9} {p99:>9} {largest:>9}")?;
     Ok(())
 }
 
@@ -278,9 +312,4 @@ fn length(ms: u64) -> String {
         1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
         _ => format!("{} min", ms / 60_000),
     }
-}
-
-fn tenths(of: u64, by: u64) -> String {
-    let tenths = (of * 10).checked_div(by).unwrap_or(0);
-    format!("{}.{}", tenths / 10, tenths % 10)
 }

@@ -178,6 +178,17 @@ impl Setup {
         }
     }
 
+    /// A world of which the seed draws everything: also how large it is, and whether people come as in a day.
+    pub fn drawn(seed: u64) -> Self {
+        let mut chance = stream(seed, Part::Size, 0);
+        Self {
+            hospitals: *chance.pick(&[2, 3, 3, 3, 4, 5]),
+            patients: 2 + usize::try_from(chance.below(21)).unwrap_or(0),
+            rhythm: chance.percent(30),
+            ..Self::standard(seed)
+        }
+    }
+
     /// The same world under another seed; rates that were written down stay.
     #[must_use]
     pub fn of_seed(self, seed: u64) -> Self {
@@ -400,6 +411,16 @@ mod tests {
         assert_eq!(Setup { hospitals: 1, ..Setup::small(1) }.check(), Err(SetupError::Hospitals(1)));
         assert_eq!(Setup { patients: 0, ..Setup::small(1) }.check(), Err(SetupError::Patients(0)));
         assert_eq!(Setup { minutes: 0, ..Setup::small(1) }.check(), Err(SetupError::Minutes(0)));
+    }
+
+    #[test]
+    fn seeds_draw_worlds_of_many_sizes_and_all_of_them_can_be() {
+        let worlds: Vec<Setup> = (1..60).map(Setup::drawn).collect();
+        assert!(worlds.iter().all(|world| world.check().is_ok()));
+        let some = |that: fn(&Setup) -> bool| worlds.iter().any(that);
+        assert!(some(|world| world.hospitals == 2) && some(|world| world.hospitals == 5));
+        assert!(some(|world| world.patients < 5) && some(|world| world.patients > 20));
+        assert!(some(|world| world.rhythm) && some(|world| !world.rhythm));
     }
 
     #[test]

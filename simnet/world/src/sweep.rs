@@ -6,6 +6,7 @@
 )]
 
 use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,57 +14,85 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use anyhow::{Result, anyhow};
-use yiqiao_simworld::run::{Report, RunError, run};
+use yiqiao_simworld::run::{Report, run};
+use yiqiao_simworld::setup::Setup;
 
 use crate::World;
 
 /// Every so many worlds a line of progress.
 const PROGRESS_EVERY: u64 = 20;
 
-/// Runs the worlds of these seeds; ends with 1 if something happened in one that must not.
-pub(crate) fn sweep(seeds: u64, from: u64, world: World) -> Result<ExitCode> {
+/// The worlds of a sweep: written ones, then those of seeds.
+struct Worlds {
+    written: Vec<PathBuf>,
+    from: u64,
+    seeds: u64,
+    like: World,
+}
+
+/// Runs the written worlds and those of the seeds; ends with 1 if something happened in one that must not.
+pub(crate) fn sweep(seeds: u64, from: u64, written: Vec<PathBuf>, like: World) -> Result<ExitCode> {
+    let worlds = Arc::new(Worlds { written, from, seeds, like });
     let (reports, come) = channel();
     let next = Arc::new(AtomicU64::new(0));
     for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-        let (next, reports) = (Arc::clone(&next), reports.clone());
-        thread::spawn(move || work(&next, (seeds, from), world, &reports));
+        let (next, worlds, reports) = (Arc::clone(&next), Arc::clone(&worlds), reports.clone());
+        thread::spawn(move || work(&next, &worlds, &reports));
     }
     drop(reports);
     let mut out = stdout().lock();
-    let (mut done, mut events, mut failed) = (0, 0, Vec::new());
-    for (seed, report) in come {
+    let (all, mut done, mut events, mut failed) = (worlds.count(), 0, 0, 0);
+    for (number, report) in come {
         let report = report?;
         done += 1;
         events += report.events;
         if let Some(violation) = report.violation {
-            failed.push(seed);
-            writeln!(out, "seed {seed}: at {} ms, {}: {}", violation.at_ms, violation.who, violation.what)?;
-            writeln!(out, "  {}", world.command(seed))?;
+            failed += 1;
+            writeln!(out, "at {} ms, {}: {}", violation.at_ms, violation.who, violation.what)?;
+            writeln!(out, "  again: {}", worlds.command(number))?;
         }
-        if done % PROGRESS_EVERY == 0 || done == seeds {
-            writeln!(out, "{done} of {seeds} worlds, {events} events, {} failed", failed.len())?;
+        if done % PROGRESS_EVERY == 0 || done == all {
+            writeln!(out, "{done} of {all} worlds, {events} events, {failed} failed")?;
         }
     }
-    if done < seeds {
-        return Err(anyhow!("a world panicked: only {done} of {seeds} ended"));
+    if done < all {
+        return Err(anyhow!("a world panicked: only {done} of {all} ended"));
     }
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn work(
-    next: &AtomicU64,
-    (seeds, from): (u64, u64),
-    world: World,
-    reports: &Sender<(u64, Result<Report, RunError>)>,
-) {
+fn work(next: &AtomicU64, worlds: &Worlds, reports: &Sender<(u64, Result<Report>)>) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= seeds {
+        if number >= worlds.count() {
             return;
         }
-        let seed = from.wrapping_add(number);
-        if reports.send((seed, run(&world.setup(seed), None))).is_err() {
+        let report = worlds.nth(number).and_then(|setup| Ok(run(&setup, None)?));
+        if reports.send((number, report)).is_err() {
             return;
         }
+    }
+}
+
+impl Worlds {
+    const fn count(&self) -> u64 {
+        self.seeds.saturating_add(self.written.len() as u64)
+    }
+
+    /// The seed of a world, or the file in which it is written.
+    fn name(&self, number: u64) -> (Option<u64>, Option<&Path>) {
+        let file = usize::try_from(number).ok().and_then(|at| self.written.get(at));
+        let seed = || self.from.wrapping_add(number - self.written.len() as u64);
+        file.map_or_else(|| (Some(seed()), None), |file| (None, Some(file.as_path())))
+    }
+
+    fn nth(&self, number: u64) -> Result<Setup> {
+        let (seed, file) = self.name(number);
+        self.like.of(seed, file)
+    }
+
+    fn command(&self, number: u64) -> String {
+        let (seed, file) = self.name(number);
+        self.like.command(seed, file)
     }
 }

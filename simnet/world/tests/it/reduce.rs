@@ -22,7 +22,8 @@ fn busy() -> Setup {
 #[test]
 fn what_is_written_to_happen_is_left_out_but_for_what_the_violation_needs() {
     let whole = busy();
-    let reduced = reduce(&whole, 10).expect("a small world is within bounds").expect("it fails");
+    let reduced =
+        reduce(&whole, 30, &mut |_, _| {}).expect("a small world is within bounds").expect("it fails");
     assert_eq!(reduced.setup.script, whole.script.get(2..3).unwrap_or_default(), "{:?}", reduced.setup);
     let said = |violation: Option<yiqiao_simworld::run::Violation>| violation.map(|it| it.what);
     let again = said(run(&reduced.setup, None).expect("it is a world").violation);
@@ -32,6 +33,7 @@ fn what_is_written_to_happen_is_left_out_but_for_what_the_violation_needs() {
 
 #[test]
 fn a_world_that_holds_is_not_reduced() {
-    let reduced = reduce(&Setup { plant: None, ..busy() }, 10).expect("a small world is within bounds");
+    let reduced =
+        reduce(&Setup { plant: None, ..busy() }, 10, &mut |_, _| {}).expect("a small world is within bounds");
     assert!(reduced.is_none());
 }

@@ -10,11 +10,13 @@ use serde_json::Value;
 use yiqiao_simworld::run::{Progress, run, run_watched};
 use yiqiao_simworld::setup::{Rates, Setup, Today};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "report.json",
     "revocation.svg",
     "let-go-late.svg",
     "findable.svg",
+    "referral-messages.svg",
+    "referral-bytes.svg",
     "registry-words.svg",
     "registry-calls.svg",
     "registry-bytes.svg",
@@ -71,8 +73,8 @@ fn f4_in_a_calm_world_a_revocation_is_known_to_holders_at_once() {
     let report = run(&calm(60), None).unwrap();
     let revoked = &report.measured.revoked;
     assert!(report.counts.revocations > 0 && revoked.count() > 0, "{report:?}");
-    assert!(revoked.longest() < Some(1_000), "the reading of the feed waits at the registry: {revoked:?}");
-    assert!(report.measured.late.longest() < Some(1_000), "{report:?}");
+    assert!(revoked.largest() < Some(1_000), "the reading of the feed waits at the registry: {revoked:?}");
+    assert!(report.measured.late.largest() < Some(1_000), "{report:?}");
 }
 
 #[test]
@@ -80,10 +82,14 @@ fn what_was_acknowledged_is_measured_until_it_is_found_and_the_rest_is_counted()
     let report = run(&calm(30), None).unwrap();
     let findable = &report.measured.findable;
     assert!(findable.count() > 0 && findable.percentile(50) < Some(5_000), "{findable:?}");
+    let (messages, bytes) = report.measured.of_referrals();
+    assert!(messages.count() > 0 && messages.count() <= report.counts.referrals, "{messages:?}");
+    // A step and its answer; a step has a signature of 64 bytes.
+    assert!(messages.percentile(1) >= Some(2) && bytes.percentile(1) > Some(64), "{messages:?} {bytes:?}");
     let away = "about = \"away\"\nseed = 1\npatients = 8\nminutes = 30\ncalm = true\n\
                 [[happens]]\nminute = 2\nwhat = \"away\"\nminutes = 20\n";
     let setup = yiqiao_simworld::scenario::Scenario::read(away).unwrap().setup().unwrap();
-    let longest = run(&setup, None).unwrap().measured.findable.longest();
+    let longest = run(&setup, None).unwrap().measured.findable.largest();
     assert!(longest > Some(600_000), "the registry is away for 20 minutes: {longest:?}");
 }
 
