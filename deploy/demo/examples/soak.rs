@@ -1,6 +1,7 @@
 //! `make soak COUNT=…`: sends so many messages of every sort through a running node, kills it half-way, and compares the counters of
 //! its connections with what was sent.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,7 +71,21 @@ fn soak(count: u64) -> anyhow::Result<()> {
     sending.send(count, progress)?;
     sending.compare(&connections()?).context("at the end")?;
     say(&format!("{count} messages, each counted once, in {} s", began.elapsed().as_secs()));
-    region.stop()
+    region.stop()?;
+    let kept = bytes(Path::new(&config).parent().context("the configuration is in the node's folder")?)?;
+    say(&format!("the node's folder has {} MB, {} B a message", kept / 1_000_000, kept / count.max(1)));
+    Ok(())
+}
+
+/// Bytes of all files below a folder.
+fn bytes(folder: &Path) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        sum += if metadata.is_dir() { bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(sum)
 }
 
 /// The folder of the programs: the one above that of this one.

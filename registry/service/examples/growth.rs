@@ -2,7 +2,7 @@
 //!
 //! `cargo build --release -p yiqiao-registry --bins --examples`, then `target/release/examples/growth [entries] [steps]`.
 //! Patients have ten entries each under random names, as they have in a region, so that every write goes to another place of the
-//! index. Of each step's patients some have a permit, of whom is searched.
+//! index. Of each step's patients some have a permit, of whom is searched. At the end what else a registry is asked for, each alone.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement ends where it cannot go on")]
 
@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 use yiqiao_host::keys;
 use yiqiao_proto::directive::Act;
 use yiqiao_proto::id::{Digest, DocumentId, EntryId, Subject};
+use yiqiao_proto::lease::feed_start;
 use yiqiao_proto::token::Token;
 
 use member::Member;
 use rig::Region;
-use words::{Chain, desk, permit, query};
+use words::{Chain, denial, desk, permit, query, some_token};
 
 #[path = "../tests/it/member.rs"]
 #[expect(dead_code, reason = "a measurement uses a part of what the tests use")]
@@ -46,6 +47,8 @@ const AT_ONCE: usize = 16;
 const PERMITS: u64 = 200;
 /// A tick of the processor times in `/proc`: a hundredth of a second on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// How many leases, events and directives.
+const OTHERS: usize = 2_000;
 /// A search with ten entries found.
 const FOUND: usize = 10;
 
@@ -80,10 +83,55 @@ async fn main() {
             start.as_secs_f64()
         );
     }
+    print_others(&region, &searched).await;
     region.stop().await;
     std::fs::remove_file(region.index_file()).unwrap();
     let rebuilt = region.start().await;
     println!("start after the index was removed: {:.1} s for {published} entries", rebuilt.as_secs_f64());
+}
+
+/// Processor time of what is no entry, and what stays of it in the log.
+async fn print_others(region: &Region, patients: &[Token]) {
+    let (a, c) = (Member::connected(region, "a").await, Member::connected(region, "c").await);
+    println!("\n                  CPU us each  log B each");
+    let before = Used::by(region);
+    search(&c, patients).await;
+    before.print(region, "search, 10 found", patients.len());
+    let before = Used::by(region);
+    for _ in 0..OTHERS {
+        c.lease(1, 0, feed_start(&rig::region(), &c.code)).await.unwrap();
+    }
+    before.print(region, "lease", OTHERS);
+    let before = Used::by(region);
+    for token in patients.iter().cycle().take(OTHERS) {
+        a.submit_unchecked(&[a.signed(&denial(*token))]).await.unwrap();
+    }
+    before.print(region, "access event", OTHERS);
+    let before = Used::by(region);
+    for number in 0..OTHERS as u64 {
+        let act = Act::new(permit(1 << 32 | number, some_token(number), "c", 0), desk("a"));
+        a.submit_unchecked(&[a.signed(&act)]).await.unwrap();
+    }
+    before.print(region, "directive", OTHERS);
+}
+
+/// What a registry has used so far.
+struct Used {
+    cpu: f64,
+    log: u64,
+}
+
+impl Used {
+    fn by(region: &Region) -> Self {
+        Self { cpu: processor_seconds(region.pid()), log: bytes(&region.log_folder()) }
+    }
+
+    fn print(&self, region: &Region, what: &str, count: usize) {
+        let now = Self::by(region);
+        let each = |used: f64| used / count as f64;
+        let (cpu, log) = (each(now.cpu - self.cpu) * 1e6, each((now.log - self.log) as f64));
+        println!("{what:17} {cpu:>11.0}  {log:>10.0}");
+    }
 }
 
 /// Publishes new patients; of some of them the token is kept.

@@ -2,17 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot happen here fails the test")]
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
-use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, DocumentClass, PersonRole, Purpose};
-use yiqiao_proto::token::Token;
 
 use crate::browser::Browser;
 use crate::member::{Member, Signed};
-use crate::rig::{Region, code};
-use crate::words::{Chain, now, patient, query};
+use crate::rig::Region;
+use crate::words::{Chain, denial, patient, query};
 
 /// A region in which `a` has published six documents, `b` has searched once, and `a` has denied `b` one document.
 async fn exchanged() -> Region {
@@ -27,28 +22,6 @@ async fn exchanged() -> Region {
     b.search(&query("b", token)).await.unwrap();
     a.say(&a.signed(&denial(token))).await;
     region
-}
-
-fn denial(patient: Token) -> AccessEvent {
-    AccessEvent {
-        organisation: code("a"),
-        counterpart: Some(code("b")),
-        patient,
-        act: AccessAct::Release,
-        outcome: AccessOutcome::Denied,
-        clause: "D-3".to_owned(),
-        classes: BTreeSet::from([DocumentClass::Laboratory]),
-        purpose: Purpose::Treatment,
-        role: PersonRole::Physician,
-        head_version: 0,
-        directive: None,
-        referral: None,
-        release: None,
-        documents: 1,
-        size: 1_000,
-        at: now(),
-        audit_line: None,
-    }
 }
 
 /// The rows of an act, without their times.

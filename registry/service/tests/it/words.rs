@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use yiqiao_host::clock::Clock;
 use yiqiao_host::keys;
+use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::codes::{
-    DocumentClass, DocumentFormat, DocumentStatus, DocumentType, FacilityKind, LegalBasis, PatientQuestion,
-    PersonRole, PracticeSetting, Purpose, RevocationReason, Sensitivity, Stance,
+    AccessAct, AccessOutcome, DocumentClass, DocumentFormat, DocumentStatus, DocumentType, FacilityKind,
+    LegalBasis, PatientQuestion, PersonRole, PracticeSetting, Purpose, RevocationReason, Sensitivity, Stance,
 };
 use yiqiao_proto::directive::{Act, Directive, Grantee, Notice, PatientQuery, Revocation, What};
 use yiqiao_proto::entry::{Entry, IdentityStatement, Link};
@@ -200,4 +201,27 @@ pub(crate) fn query(organisation: &str, patient: Token) -> SearchQuery {
 pub(crate) fn question(by: &str, patient: Token, what: PatientQuestion, at: Timestamp) -> Act<PatientQuery> {
     let nonce = Nonce::new(keys::random()).unwrap();
     Act::new(PatientQuery { patient, what, from_seq: 0, count: 256, nonce, at }, desk(by))
+}
+
+/// `a` has denied `b` a document of a patient.
+pub(crate) fn denial(patient: Token) -> AccessEvent {
+    AccessEvent {
+        organisation: code("a"),
+        counterpart: Some(code("b")),
+        patient,
+        act: AccessAct::Release,
+        outcome: AccessOutcome::Denied,
+        clause: "D-3".to_owned(),
+        classes: BTreeSet::from([DocumentClass::Laboratory]),
+        purpose: Purpose::Treatment,
+        role: PersonRole::Physician,
+        head_version: 0,
+        directive: None,
+        referral: None,
+        release: None,
+        documents: 1,
+        size: 1_000,
+        at: now(),
+        audit_line: None,
+    }
 }
