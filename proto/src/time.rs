@@ -49,6 +49,11 @@ impl Millis {
     pub const fn get(self) -> u64 {
         self.0
     }
+
+    /// The same for the timers of a runtime.
+    pub const fn as_duration(self) -> core::time::Duration {
+        core::time::Duration::from_millis(self.0)
+    }
 }
 
 impl Add<Millis> for Timestamp {

@@ -12,7 +12,9 @@ use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::limits::RANGE_CHUNKS_MAX;
 use yiqiao_proto::sealed::Header;
+use yiqiao_proto::time::Millis;
 
+use crate::limits::{BUSY_WAIT_MAX, BUSY_WAIT_MIN, BUSY_WAITS_MAX};
 use crate::machine::Input;
 
 /// Chunks that are asked for together.
@@ -40,6 +42,13 @@ impl Stretch {
         let Self { first_chunk, chunks } = self;
         RangeRequest { request: request.as_bytes().to_vec(), first_chunk, chunks }.encode_to_vec()
     }
+}
+
+/// How long until a range is asked for again that was refused, if it is: a holder that is busy, but not for ever. `tries` is how often it has
+/// been asked for.
+pub fn again(refusal: &Refusal, tries: u32) -> Option<Millis> {
+    let is_asked = refusal.code == RefusalCode::Busy && tries < BUSY_WAITS_MAX;
+    is_asked.then(|| refusal.retry_after.unwrap_or(BUSY_WAIT_MIN).clamp(BUSY_WAIT_MIN, BUSY_WAIT_MAX))
 }
 
 /// The chunks that are not here, ascending, in stretches of at most [`RANGE_CHUNKS_MAX`].
@@ -153,6 +162,20 @@ mod tests {
 
     const fn stretch(first_chunk: u64, chunks: u32) -> Stretch {
         Stretch { first_chunk, chunks }
+    }
+
+    #[test]
+    fn p6_a_busy_holder_is_asked_again_not_too_soon_not_too_late_and_not_for_ever() {
+        let busy = |ms: Option<u64>| Refusal {
+            code: RefusalCode::Busy,
+            clause: "P-6",
+            retry_after: ms.map(Millis::new),
+        };
+        for (said, waited) in [(None, 50), (Some(0), 50), (Some(700), 700), (Some(3_600_000), 5_000)] {
+            assert_eq!(again(&busy(said), 1), Some(Millis::new(waited)));
+        }
+        assert_eq!(again(&busy(None), BUSY_WAITS_MAX), None);
+        assert_eq!(again(&Refusal { code: RefusalCode::OutOfOrder, ..busy(None) }, 1), None);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub mod at_rest;
 pub mod audit;
 pub mod boxes;
 pub mod call;
+pub mod clocks;
 pub mod coding;
 pub mod compare;
 pub mod connection;

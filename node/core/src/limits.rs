@@ -162,6 +162,38 @@ pub const QUALITY_SAMPLES_MAX: usize = 20;
 /// Bytes of what names one.
 pub const QUALITY_NAME_BYTES_MAX: usize = 128;
 
+// What whoever drives the machine keeps to: the node's service and the simulated node.
+
+/// Inputs and questions that wait for the machine; beyond them callers are told to come again.
+pub const QUEUE_MAX: usize = 1_024;
+/// Inputs of one batch: one write to the disk for all.
+pub const BATCH_MAX: usize = 256;
+/// How often the machine may ask for more of its store while it handles one input or question.
+pub const ROUNDS_MAX: usize = 256;
+/// How long the machine's own work rests after the disk took nothing.
+pub const REST: Millis = Millis::from_secs(1);
+/// Who waits for words to settle and for calls to land; beyond them callers are told to come again.
+pub const WAITERS_MAX: usize = 1_024;
+/// How far wall clock and boot clock may part before every lease is void (F-6).
+pub const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
+/// How long a call to a member may take, the registry among them.
+pub const CALL_WAIT: Millis = Millis::from_secs(30);
+/// How often the registry is asked for newer member lists at least: a node is told of them by its feed, too.
+pub const LISTS_EVERY: Millis = Millis::from_secs(30);
+/// The same while it does not know this node, or is not there.
+pub const LISTS_RETRY: Millis = Millis::from_secs(1);
+/// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
+pub const NEWS_WAIT: Millis = Millis::from_secs(2);
+/// Ranges of one document that are asked for at once.
+pub const RANGES_AT_ONCE: usize = 2;
+/// How often a range is asked for while its holder is busy.
+pub const BUSY_WAITS_MAX: u32 = 30;
+/// How long is waited before it is asked for again, whatever the holder says.
+pub const BUSY_WAIT_MIN: Millis = Millis::new(50);
+/// The same, at most.
+pub const BUSY_WAIT_MAX: Millis = Millis::from_secs(5);
+
+const _: () = assert!(BATCH_MAX <= QUEUE_MAX);
 const _: () = assert!(DICTIONARY_PART_ITEMS_MAX < DICTIONARY_PART_MAX);
 const _: () = assert!(ERRANDS_OF_MEMBER_MAX <= ERRANDS_MAX && ERRAND_LOOKS_MAX < DUE_MAX);
 const _: () = assert!(TEXT_BYTES_MAX <= yiqiao_proto::limits::PERSON_NAME_BYTES_MAX);

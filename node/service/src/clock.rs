@@ -1,28 +1,17 @@
-//! The time that the machine is told: it starts at the wall clock and then runs with the boot clock, which counts suspend and
-//! which nobody sets (F-6).
+//! The two clocks of this computer, of which the machine's time is made ([`Clocks`], F-6).
 //!
 //! Not here: the time of accounts, sessions and logs, which is the wall clock's.
 
 use yiqiao_host::clock::Clock;
+use yiqiao_node_core::clocks::{Clocks, Reading};
 use yiqiao_proto::time::{Millis, Timestamp};
-
-use crate::limits::CLOCKS_APART_MAX;
 
 /// Two clocks as one.
 pub(crate) struct MachineClock {
     wall: Clock,
     /// Time since the machine was started.
     boot: Box<dyn Fn() -> Millis + Send>,
-    /// What both showed when they were last put together.
-    base: (Timestamp, Millis),
-}
-
-/// What the clocks say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
-    pub(crate) now: Timestamp,
-    /// The two had parted and were put together again: every lease is void (F-6).
-    pub(crate) jumped: bool,
+    clocks: Clocks,
 }
 
 impl MachineClock {
@@ -32,24 +21,18 @@ impl MachineClock {
     }
 
     pub(crate) fn new(wall: Clock, boot: impl Fn() -> Millis + Send + 'static) -> Self {
-        let base = (wall.now(), boot());
-        Self { wall, boot: Box::new(boot), base }
+        let clocks = Clocks::new(wall.now(), boot());
+        Self { wall, boot: Box::new(boot), clocks }
     }
 
     /// The time now, by the boot clock alone.
     pub(crate) fn now(&self) -> Timestamp {
-        let (wall, boot) = self.base;
-        wall + Millis::new((self.boot)().get().saturating_sub(boot.get()))
+        self.clocks.at((self.boot)())
     }
 
     /// The time now; first of all puts clocks that have parted together again. Only then may time run backwards.
     pub(crate) fn read(&mut self) -> Reading {
-        let (now, wall) = (self.now(), self.wall.now());
-        if now.since(wall).max(wall.since(now)) <= CLOCKS_APART_MAX {
-            return Reading { now, jumped: false };
-        }
-        self.base = (wall, (self.boot)());
-        Reading { now: wall, jumped: true }
+        self.clocks.read(self.wall.now(), (self.boot)())
     }
 }
 

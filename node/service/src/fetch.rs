@@ -12,13 +12,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use yiqiao_host::link::{Pull, PullError};
-use yiqiao_node_core::fetch::{Broken, Chunks, Stretch};
-use yiqiao_proto::calls::Refusal;
+use yiqiao_node_core::fetch::{self, Broken, Chunks, Stretch};
+use yiqiao_node_core::limits::RANGES_AT_ONCE;
 use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
 use yiqiao_proto::sealed::Map;
 
-use crate::limits::{BUSY_WAIT_MAX, BUSY_WAIT_MIN, BUSY_WAITS_MAX, FETCHES_MAX, RANGES_AT_ONCE};
+use crate::limits::FETCHES_MAX;
 use crate::members::{CallFailed, Members};
 use crate::vault::copies::Coming;
 use crate::vault::{Vault, VaultError};
@@ -127,20 +127,19 @@ impl Fetcher {
         stretch: Stretch,
         wanted: Wanted,
     ) -> Result<(), FetchFailed> {
-        for _ in 0..BUSY_WAITS_MAX {
-            match self.members.pull(holder, stretch.request(&request)).await {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let refusal = match self.members.pull(holder, stretch.request(&request)).await {
                 Ok(pull) => return take(pull, &coming, stretch, &wanted).await,
-                Err(CallFailed::Refused(refusal)) if refusal.code == RefusalCode::Busy => {
-                    let wait = refusal
-                        .retry_after
-                        .map_or(BUSY_WAIT_MIN, |wait| std::time::Duration::from_millis(wait.get()));
-                    sleep(wait.clamp(BUSY_WAIT_MIN, BUSY_WAIT_MAX)).await;
-                }
+                Err(CallFailed::Refused(refusal)) => refusal,
                 Err(error) => return Err(error.into()),
+            };
+            match fetch::again(&refusal, tries) {
+                Some(wait) => sleep(wait.as_duration()).await,
+                None => return Err(CallFailed::Refused(refusal).into()),
             }
         }
-        let retry_after = None;
-        Err(CallFailed::Refused(Refusal { code: RefusalCode::Busy, clause: "P-6", retry_after }).into())
     }
 
     /// One fetch for each document, and not too many.

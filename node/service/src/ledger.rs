@@ -15,12 +15,13 @@ use yiqiao_journal::journal::{AppendError, OpenError, ReadError, SyncError};
 use yiqiao_journal::register::RegisterError;
 use yiqiao_journal::{DiskError, Folder, Format, Journal, Options, OsDisk, Position, Register};
 use yiqiao_node_core::at_rest::AtRest;
+use yiqiao_node_core::limits::ROUNDS_MAX;
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::state::{Fault, Record, View};
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::id::Code;
 
-use crate::limits::{PROGRESS_EVERY, REPLAY_BATCH, ROUNDS_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{PROGRESS_EVERY, REPLAY_BATCH, SEGMENT_BYTES_MAX};
 
 const FORMAT: Format = Format::new("node-journal", 1, env!("CARGO_PKG_VERSION"));
 /// The index file, which the journal makes again, below the data folder.

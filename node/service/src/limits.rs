@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use yiqiao_node_core::limits::ERRANDS_MAX;
+use yiqiao_node_core::limits::{BATCH_MAX, ERRANDS_MAX, RANGES_AT_ONCE};
 use yiqiao_proto::time::Millis;
 
 /// Documents about which `yiqiao-node explain` speaks, the newest.
@@ -13,15 +13,6 @@ pub(crate) const AUDIT_PAGES: usize = 16;
 pub(crate) const AUDIT_PAUSE: Duration = Duration::from_millis(20);
 /// How long until the registry is asked again what it has of the audit.
 pub(crate) const ANCHORS_PAUSE: Duration = Duration::from_secs(10);
-
-/// Inputs and questions that wait for the machine; beyond them callers are told to come again.
-pub(crate) const QUEUE_MAX: usize = 1_024;
-/// Inputs of one batch: one write to the disk for all.
-pub(crate) const BATCH_MAX: usize = 256;
-/// How often the machine may ask for more of its store while it handles one input or question.
-pub(crate) const ROUNDS_MAX: usize = 256;
-/// How long the machine's own work rests after the disk took nothing.
-pub(crate) const REST: Millis = Millis::from_secs(1);
 
 /// A segment of the journal.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
@@ -77,33 +68,10 @@ pub(crate) const MLLP_STALL: Duration = Duration::from_secs(60);
 /// Bytes read from an MLLP connection at once.
 pub(crate) const MLLP_READ_BYTES: usize = 64 << 10;
 
-/// How far wall clock and boot clock may part before every lease is void (F-6).
-pub(crate) const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
-/// Who waits for words to settle and for calls to land; beyond them callers are told to come again.
-pub(crate) const WAITERS_MAX: usize = 1_024;
-
 /// Ranges of one request that are sent to a member at once (P-6).
-pub(crate) const PULLS_OUTSTANDING: usize = 2;
-/// Ranges of one document that are asked for at once.
-pub(crate) const RANGES_AT_ONCE: usize = PULLS_OUTSTANDING;
+pub(crate) const PULLS_OUTSTANDING: usize = RANGES_AT_ONCE;
 /// Documents that are fetched at once.
 pub(crate) const FETCHES_MAX: usize = ERRANDS_MAX;
-/// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
-pub(crate) const NEWS_WAIT: Duration = Duration::from_secs(2);
-/// How often a range is asked for while its holder is busy.
-pub(crate) const BUSY_WAITS_MAX: usize = 30;
-/// How long is waited before it is asked for again, whatever the holder says.
-pub(crate) const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
-/// The same, at most.
-pub(crate) const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// How long a call to a member may take, the registry among them.
-pub(crate) const CALL_WAIT: Duration = Duration::from_secs(30);
-/// How often the registry is asked for newer member lists at least: a node is told of them by its feed, too.
-pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(30);
-/// The same while it does not know this node, or is not there.
-pub(crate) const LISTS_RETRY: Duration = Duration::from_secs(1);
-
 /// How long it is waited for tokens of a patient, and then for the registry to take what the patient says.
 pub(crate) const STATEMENT_WAIT: Duration = Duration::from_secs(10);
 
@@ -124,7 +92,7 @@ pub(crate) const TABLES_MAX: usize = 64;
 pub(crate) const DOORS_MAX: usize = 64;
 
 const _: () = assert!(2 * STATEMENT_WAIT.as_secs() < yiqiao_host::limits::ANSWER_WAIT.as_secs());
-const _: () = assert!(BATCH_MAX <= QUEUE_MAX && SLICE_MAX <= BATCH_MAX);
+const _: () = assert!(SLICE_MAX <= BATCH_MAX);
 
 /// How often it is looked whether patients are to be told something.
 pub(crate) const GATEWAY_LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::member::Member;
 
-use crate::limits::CALL_WAIT;
+use yiqiao_node_core::limits::CALL_WAIT;
 
 /// A way to all members; clones are the same.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Members {
         let request = Bytes::from(request);
         let mut last = nobody(to);
         for peer in self.peers(to) {
-            match self.link.call(peer, method as u16, request.clone(), CALL_WAIT).await {
+            match self.link.call(peer, method as u16, request.clone(), CALL_WAIT.as_duration()).await {
                 Err(error @ CallError::Unreachable { .. }) => last = error.into(),
                 asked => return asked.map_err(failed),
             }
@@ -76,7 +76,7 @@ impl Members {
         let (to, request) = (To::Member(member.clone()), Bytes::from(request));
         let mut last = nobody(&to);
         for peer in self.peers(&to) {
-            match self.link.pull(peer, request.clone(), CALL_WAIT).await {
+            match self.link.pull(peer, request.clone(), CALL_WAIT.as_duration()).await {
                 Err(error @ CallError::Unreachable { .. }) => last = error.into(),
                 asked => return asked.map_err(failed),
             }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use yiqiao_host::clock::Clock;
 use yiqiao_host::link::{self, PeerId, PullAnswer, Service, Stop};
 use yiqiao_node_core::holder::Range;
+use yiqiao_node_core::limits::NEWS_WAIT;
 use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_node_core::peer::{self, CallFault, Reply};
 use yiqiao_node_core::refusal;
@@ -25,7 +26,6 @@ use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::release::PullRequest;
 
-use crate::limits::NEWS_WAIT;
 use crate::pulls::{Decision, Pulls};
 use crate::registry::Registry;
 use crate::sequencer::{Inbox, NotTaken, Progress};
@@ -94,7 +94,7 @@ impl Peers {
         };
         if let Ok((false, after)) = self.inbox.ask(ask).await {
             // What is not known by then is not waited for any longer.
-            self.inbox.hand_in_time(Input::CatchUp { after }, NEWS_WAIT).await.ok();
+            self.inbox.hand_in_time(Input::CatchUp { after }, NEWS_WAIT.as_duration()).await.ok();
         }
     }
 
@@ -129,7 +129,7 @@ impl Peers {
     /// Decides about a range. The release on which it rests is on its way into the log when the first one is asked for: that is
     /// waited for here, so that nobody has to come again (P-8).
     async fn hand_range(&self, range: Range) -> Result<Reply, Refusal> {
-        let (mut progress, until) = (self.progress.clone(), Instant::now() + NEWS_WAIT);
+        let (mut progress, until) = (self.progress.clone(), Instant::now() + NEWS_WAIT.as_duration());
         loop {
             progress.borrow_and_update();
             match self.hand(Input::Range(range.clone())).await {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use yiqiao_host::keys;
 use yiqiao_node_core::ask::{self, WordState};
+use yiqiao_node_core::limits::{BATCH_MAX, QUEUE_MAX, REST, ROUNDS_MAX};
 use yiqiao_node_core::machine::{self, Effect, Handled, Input, Machine, Outcome, Stop};
 use yiqiao_node_core::state::{Body, Fault, Record, View};
 use yiqiao_proto::directory::Directory;
@@ -25,7 +26,6 @@ use yiqiao_proto::token::Token;
 use crate::clock::MachineClock;
 use crate::effects::Effects;
 use crate::ledger::{Ledger, LedgerError};
-use crate::limits::{BATCH_MAX, QUEUE_MAX, REST, ROUNDS_MAX};
 use crate::waiters::{Settling, Waiters};
 
 /// The way to the machine; clones lead to the same.

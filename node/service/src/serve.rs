@@ -23,6 +23,7 @@ use yiqiao_host::store::Store;
 use yiqiao_host::{config, keys, telemetry};
 use yiqiao_node_core::at_rest::AtRest;
 use yiqiao_node_core::audit::Broken;
+use yiqiao_node_core::limits::{LISTS_EVERY, LISTS_RETRY};
 use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::envelope::Envelope;
@@ -42,7 +43,6 @@ use crate::folders::Folder;
 use crate::gateway::tell;
 use crate::join::AT_REST;
 use crate::ledger::{self, Ledger, LedgerError};
-use crate::limits::{LISTS_EVERY, LISTS_RETRY};
 use crate::members::{self, Members, peers_of};
 use crate::mllp::Mllp;
 use crate::outgoing;
@@ -388,7 +388,7 @@ async fn follow_lists(app: App, directories: watch::Receiver<Directory>, newer: 
         }
         let pause = if app.registry.is_connected() { LISTS_EVERY } else { LISTS_RETRY };
         // Named or not: it is asked for again in time.
-        tokio::time::timeout(pause, newer.notified()).await.ok();
+        tokio::time::timeout(pause.as_duration(), newer.notified()).await.ok();
     }
 }
 

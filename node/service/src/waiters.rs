@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 use yiqiao_node_core::ask::WordState;
+use yiqiao_node_core::limits::WAITERS_MAX;
 
-use crate::limits::WAITERS_MAX;
 use crate::sequencer::{NotTaken, Waiting};
 
 /// Where it is told how a word ended.

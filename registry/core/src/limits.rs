@@ -47,3 +47,16 @@ pub const QUALITY_TIMES_MAX: u32 = 320;
 pub const ALARMS_MAX: usize = 64;
 /// Of one member.
 pub const ALARMS_OF_MEMBER_MAX: usize = 4;
+
+// What whoever drives the machine keeps to: the registry's service and the simulated registry.
+
+/// Inputs that wait; beyond them callers are told to come again.
+pub const QUEUE_MAX: usize = 1_024;
+/// Inputs of one batch: one write to the disk for all.
+pub const BATCH_MAX: usize = 256;
+/// How often the machine may ask for more of its store while it handles one input.
+pub const ROUNDS_MAX: usize = 64;
+/// How often the folder of member lists is looked at.
+pub const LISTS_EVERY: Millis = Millis::from_secs(2);
+
+const _: () = assert!(BATCH_MAX <= QUEUE_MAX);

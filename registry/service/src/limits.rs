@@ -2,15 +2,6 @@
 
 use std::time::Duration;
 
-/// Inputs that wait; beyond them callers are told to come again.
-pub(crate) const QUEUE_MAX: usize = 1_024;
-/// Inputs of one batch: one write to the disk for all.
-pub(crate) const BATCH_MAX: usize = 256;
-/// How often the machine may ask for more of its store while it handles one input.
-pub(crate) const ROUNDS_MAX: usize = 64;
-/// How often the folder of member lists is looked at.
-pub(crate) const LISTS_EVERY: Duration = Duration::from_secs(2);
-
 /// Days of one volume answer by day: a year and a month to compare with.
 pub(crate) const VOLUME_DAYS_MAX: usize = 400;
 /// Hours of one volume answer by hour: a month.
@@ -61,5 +52,4 @@ pub(crate) const OPEN_NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Spans of time in which the log was open that are remembered: one for each start of the process.
 pub(crate) const OPEN_SPANS_MAX: usize = 10_000;
 
-const _: () = assert!(BATCH_MAX <= QUEUE_MAX);
 const _: () = assert!(TOKEN_LINE_BYTES_MAX >= 40 * yiqiao_proto::limits::EVALUATION_MAX + 128);

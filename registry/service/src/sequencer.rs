@@ -7,12 +7,12 @@ use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entropy::Entropy;
 use yiqiao_proto::time::Timestamp;
+use yiqiao_registry_core::limits::{BATCH_MAX, ROUNDS_MAX};
 use yiqiao_registry_core::machine::{Handled, Input, Machine, Outcome, Refused, Stop, ToKeep};
 use yiqiao_registry_core::state::{self, Fault, View};
 
 use crate::feeds::Feeds;
 use crate::ledger::{Ledger, LedgerError, LogView};
-use crate::limits::{BATCH_MAX, ROUNDS_MAX};
 
 /// An input, and where its answer goes.
 pub(crate) struct Job {

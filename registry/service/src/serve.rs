@@ -17,6 +17,7 @@ use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::member::SigningKey;
 use yiqiao_proto::suite::{PublicKey, SecretKey, Suite};
+use yiqiao_registry_core::limits::{LISTS_EVERY, QUEUE_MAX};
 use yiqiao_registry_core::machine::{Input, Keys, Machine};
 use zeroize::Zeroizing;
 
@@ -25,7 +26,6 @@ use crate::door::Door;
 use crate::feeds::Feeds;
 use crate::front::{self, Front, Running};
 use crate::ledger::{Ledger, LedgerError, LogView};
-use crate::limits::{LISTS_EVERY, QUEUE_MAX};
 use crate::region::{self, CHECKPOINT, LEASE, TRANSPORT, WORDS};
 use crate::sequencer::{Announced, Job, LogStatus, Sequencer};
 use crate::tokens::TokenKeys;
@@ -213,7 +213,7 @@ async fn watch_lists(
     jobs: mpsc::Sender<Job>,
     directories: watch::Receiver<Directory>,
 ) {
-    let mut every = tokio::time::interval(LISTS_EVERY);
+    let mut every = tokio::time::interval(LISTS_EVERY.as_duration());
     loop {
         every.tick().await;
         let directory = directories.borrow().clone();

@@ -3,7 +3,7 @@
 
 use yiqiao_proto::time::{Millis, Timestamp};
 
-use crate::limits::CLOCKS_APART_MAX;
+use yiqiao_node_core::clocks::{Clocks, Reading};
 
 /// The clocks of one computer, and the time that its process makes of them.
 #[derive(Clone, Copy, Debug)]
@@ -15,21 +15,14 @@ pub(crate) struct Clock {
     /// By how many millionths each runs too fast.
     wall_drift: i64,
     boot_drift: i64,
-    /// What both showed when the process last put them together.
-    base: (Timestamp, Millis),
-}
-
-/// What a process reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
-    pub(crate) now: Timestamp,
-    /// The two had parted: every lease is void.
-    pub(crate) jumped: bool,
+    /// What its process makes of both.
+    clocks: Clocks,
 }
 
 impl Clock {
     pub(crate) fn new(origin: Timestamp, offset: i64, wall_drift: i64, boot_drift: i64) -> Self {
-        let mut clock = Self { origin, offset, wall_drift, boot_drift, base: (origin, Millis::new(0)) };
+        let clocks = Clocks::new(origin, Millis::new(0));
+        let mut clock = Self { origin, offset, wall_drift, boot_drift, clocks };
         clock.put_together(origin);
         clock
     }
@@ -48,23 +41,18 @@ impl Clock {
 
     /// The process starts.
     pub(crate) fn put_together(&mut self, now: Timestamp) {
-        self.base = (self.wall(now), self.boot(now));
+        self.clocks = Clocks::new(self.wall(now), self.boot(now));
     }
 
     /// The time of the process; first of all puts clocks that have parted together again.
     pub(crate) fn read(&mut self, now: Timestamp) -> Reading {
-        let (told, wall) = (self.told(now), self.wall(now));
-        if told.since(wall).max(wall.since(told)) <= CLOCKS_APART_MAX {
-            return Reading { now: told, jumped: false };
-        }
-        self.put_together(now);
-        Reading { now: wall, jumped: true }
+        let (wall, boot) = (self.wall(now), self.boot(now));
+        self.clocks.read(wall, boot)
     }
 
     /// The time of the process, by the boot clock alone.
     pub(crate) fn told(&self, now: Timestamp) -> Timestamp {
-        let (wall, boot) = self.base;
-        wall + Millis::new(self.boot(now).get().saturating_sub(boot.get()))
+        self.clocks.at(self.boot(now))
     }
 
     /// The true time at which the process will read a time, or a little later.

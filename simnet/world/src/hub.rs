@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use yiqiao_node_core::fetch::Stretch;
+use yiqiao_node_core::limits::CALL_WAIT;
 use yiqiao_proto::calls::Method;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
@@ -11,7 +12,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use crate::authority::{Authority, Deed};
 use crate::faults::Fault;
 use crate::hostile::{Hostile, Known};
-use crate::limits::{CALL_WAIT, NOBODY};
+use crate::limits::NOBODY;
 use crate::load::{Act, ActId, Told};
 use crate::network::{CallId, Carried, Network, Packet, Who};
 use crate::oracle::Oracle;

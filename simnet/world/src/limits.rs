@@ -1,4 +1,4 @@
-//! Every bound and wait of the world. Those that a service has too are the same there, in its own `limits.rs`.
+//! Every bound and wait of the world. Those that a service keeps to as well are of the cores.
 
 use yiqiao_node_core::limits as node;
 use yiqiao_proto::time::Millis;
@@ -19,15 +19,13 @@ pub(crate) const WATCHED_MAX: usize = 1_000;
 
 /// Calls that a node's machine has under way at once, and those of documents that come.
 pub(crate) const CALLS_MAX: usize =
-    node::FLIGHTS_MAX + 2 * node::SAYING_MAX + node::ERRANDS_MAX * (1 + RANGES_AT_ONCE) + OTHER_CALLS;
+    node::FLIGHTS_MAX + 2 * node::SAYING_MAX + node::ERRANDS_MAX * (1 + node::RANGES_AT_ONCE) + OTHER_CALLS;
 /// Readings of the feed, of the lease and of lists among them, as many again whose process has begun anew, and some more.
 const OTHER_CALLS: usize = 16;
 /// How often one thing is asked for, or one word handed in, within an hour: each fifteen seconds at most, and some more after
 /// each restart and each jump of a clock.
 pub(crate) const TRIES_PER_HOUR_MAX: u32 = 900;
 
-/// Inputs of people that wait for calls.
-pub(crate) const WAITERS_MAX: usize = 1_024;
 /// Calls of one member, and stretches that it asks for, that a process keeps until there is something to answer.
 pub(crate) const KEPT_PER_PEER_MAX: usize = 256;
 /// How often a batch that was not kept may leave calls under way of which nobody wants the answer any more.
@@ -38,22 +36,6 @@ pub(crate) const MISTAKES_MAX: u64 = 3;
 /// Visits of one town under other people's cards.
 pub(crate) const BORROWED_MAX: u64 = 3;
 
-/// Inputs that wait for a machine.
-pub(crate) const QUEUE_MAX: usize = 1_024;
-/// Inputs of one batch.
-pub(crate) const BATCH_MAX: usize = 256;
-/// How often a machine may ask for more of its store while it handles one input.
-pub(crate) const ROUNDS_MAX: usize = 256;
-/// How long a machine's own work rests after the disk took nothing.
-pub(crate) const REST: Millis = Millis::from_secs(1);
-/// How long a call may take.
-pub(crate) const CALL_WAIT: Millis = Millis::from_secs(30);
-/// How often it is asked for newer member lists at least: a node is told of them by its feed, too.
-pub(crate) const LISTS_EVERY: Millis = Millis::from_secs(30);
-/// How soon they are asked for again after no answer.
-pub(crate) const LISTS_RETRY: Millis = Millis::from_secs(5);
-/// How often the registry looks into the folder of its lists.
-pub(crate) const FOLDER_EVERY: Millis = Millis::from_secs(2);
 /// Keys of one kind that a member has in one world.
 pub(crate) const KEYS_MAX: u8 = 8;
 /// Since how many words ago at most a key has been in other hands when that is found out.
@@ -62,19 +44,6 @@ pub(crate) const COMPROMISED_WORDS_MAX: u64 = 200;
 pub(crate) const EPOCHS_MAX: u32 = 3;
 /// How soon it is known that nobody takes a call.
 pub(crate) const NOBODY: Millis = Millis::new(400);
-/// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
-pub(crate) const NEWS_WAIT: Millis = Millis::from_secs(2);
-/// How far wall clock and boot clock may part before every lease is void (F-6).
-pub(crate) const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
-/// Ranges of one document that are asked for at once.
-pub(crate) const RANGES_AT_ONCE: usize = 2;
-/// How often a range is asked for while its holder is busy.
-pub(crate) const BUSY_WAITS_MAX: u32 = 30;
-/// How long is waited before it is asked for again, at least and at most.
-pub(crate) const BUSY_WAIT_MIN: Millis = Millis::new(50);
-/// See [`BUSY_WAIT_MIN`].
-pub(crate) const BUSY_WAIT_MAX: Millis = Millis::from_secs(5);
-
 /// How many bytes a way takes in a millisecond.
 pub(crate) const BYTES_PER_MS: u64 = 4_096;
 /// By how much long documents are longer: most are of two to six chunks, some of several ranges.

@@ -21,6 +21,7 @@ use yiqiao_node_core::copy::Stage;
 use yiqiao_node_core::glass::Spans;
 use yiqiao_node_core::holder::Range;
 use yiqiao_node_core::limits::ERRANDS_MAX;
+use yiqiao_node_core::limits::{BATCH_MAX, LISTS_EVERY, LISTS_RETRY, QUEUE_MAX, REST, WAITERS_MAX};
 use yiqiao_node_core::machine::{self, Checkpoint, Config, Input, Keys, Machine, Outcome, WordsKeys};
 use yiqiao_node_core::memory::Held;
 use yiqiao_node_core::state::{Fault, Table, View};
@@ -38,10 +39,7 @@ use yiqiao_simnet::chance::Chance;
 use crate::clock::Clock;
 use crate::disk::Volume;
 use crate::hub::{Caller, Event, Hub, Later, Stopped};
-use crate::limits::{
-    BATCH_MAX, CALLS_MAX, ERAS_MAX, KEPT_PER_PEER_MAX, LISTS_EVERY, LISTS_RETRY, QUEUE_MAX, REST,
-    SYNC_MS_MAX, WAITERS_MAX,
-};
+use crate::limits::{CALLS_MAX, ERAS_MAX, KEPT_PER_PEER_MAX, SYNC_MS_MAX};
 use crate::load::{ActId, Told, hospital_of};
 use crate::network::{CallId, Who};
 use crate::plant::Plant;

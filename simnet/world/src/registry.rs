@@ -14,6 +14,7 @@ use yiqiao_proto::token::TokenSecret;
 use yiqiao_registry_core::answer;
 use yiqiao_registry_core::door::{self, Asked};
 use yiqiao_registry_core::evaluate::Blinded;
+use yiqiao_registry_core::limits::{BATCH_MAX, LISTS_EVERY, QUEUE_MAX, ROUNDS_MAX};
 use yiqiao_registry_core::machine::{Handled, Input, Keys, Machine, Outcome, Refused, Stop, ToKeep};
 use yiqiao_registry_core::state::{self, Fault, View};
 use yiqiao_simnet::chance::Chance;
@@ -21,7 +22,7 @@ use yiqiao_simnet::chance::Chance;
 use crate::clock::Clock;
 use crate::disk::{NotKept, Volume};
 use crate::hub::{Caller, Event, Hub, Later, Stopped};
-use crate::limits::{BATCH_MAX, FOLDER_EVERY, KEPT_PER_PEER_MAX, QUEUE_MAX, ROUNDS_MAX, SYNC_MS_MAX};
+use crate::limits::{KEPT_PER_PEER_MAX, SYNC_MS_MAX};
 use crate::network::{Carried, Packet, Who};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
@@ -203,7 +204,7 @@ impl Registry {
 
     /// Hands the lists that are newer than the one handed last to the machine, in order (M-2).
     fn look_for_lists(&mut self, hub: &mut Hub) {
-        hub.after(FOLDER_EVERY, Event::Later(self.who, self.starts, Later::Lists));
+        hub.after(LISTS_EVERY, Event::Later(self.who, self.starts, Later::Lists));
         let handed = self.running.as_ref().and_then(|running| running.handed.as_ref());
         let handed = handed.map_or(0, |handed| handed.list().version);
         for version in handed + 1..=hub.authority.version() {

@@ -69,7 +69,7 @@ fn what_documents_say_is_written_as_it_was_frozen() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/everything.json");
     let frozen = std::fs::read_to_string(&file).unwrap_or_default();
     if frozen != written {
-        let other = std::env::temp_dir().join("everything.json");
+        let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join("everything.json");
         std::fs::write(&other, &written).unwrap();
         assert_eq!(
             written,

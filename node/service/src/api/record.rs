@@ -4,6 +4,7 @@
 
 use yiqiao_host::http::Problem;
 use yiqiao_node_core::ask::{self, Patient};
+use yiqiao_node_core::limits::NEWS_WAIT;
 use yiqiao_node_core::machine::{Input, Machine};
 use yiqiao_node_core::receive::Shown;
 use yiqiao_node_core::state::{self, Fault, View};
@@ -18,7 +19,6 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::api::front::Front;
 use crate::api::limits::{COPIES_MAX, OWN_DOCUMENTS_AT_ONCE, OWN_DOCUMENTS_MAX};
-use crate::limits::NEWS_WAIT;
 
 /// All that is kept of a patient here, as far as one list goes.
 pub(super) struct Kept {
@@ -65,7 +65,7 @@ impl Front {
             return Ok(known);
         }
         // What is not known by then is not waited for any longer.
-        inbox.hand_in_time(Input::CatchUp { after }, NEWS_WAIT).await.ok();
+        inbox.hand_in_time(Input::CatchUp { after }, NEWS_WAIT.as_duration()).await.ok();
         let now = self.now();
         Ok(inbox.ask(move |machine, view| standing(machine, view, &subject, now)).await?)
     }

@@ -21,6 +21,7 @@ use yiqiao_intake::dicom::instance::Instance;
 use yiqiao_intake::dicom::{self, UID};
 use yiqiao_intake::facts::{Payload, SourceId};
 use yiqiao_intake::flag::Flags;
+use yiqiao_node_core::limits::QUEUE_MAX;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::limits::{CHUNK_BYTES, DOCUMENT_BYTES_MAX};
@@ -28,7 +29,7 @@ use yiqiao_proto::limits::{CHUNK_BYTES, DOCUMENT_BYTES_MAX};
 use crate::content;
 use crate::dicom::spool::{self, Incoming, Kept, Spool};
 use crate::limits::{
-    DEPOSITORS_MAX, QUEUE_MAX, SPOOL_RESERVE_BYTES, SPOOLED_MAX, STUDY_QUIET, STUDY_RETRY, STUDY_RETRY_LATER,
+    DEPOSITORS_MAX, SPOOL_RESERVE_BYTES, SPOOLED_MAX, STUDY_QUIET, STUDY_RETRY, STUDY_RETRY_LATER,
 };
 use crate::reception::{Reception, Whole};
 use crate::sequencer::{Inbox, NotTaken};

@@ -1,12 +1,12 @@
 //! One batch of a node: handled, durable, answered, and its effects carried out, in this order.
 
+use yiqiao_node_core::limits::REST;
 use yiqiao_node_core::machine::{Checkpoint, Effect, Handled, Input, Outcome, Stop};
 use yiqiao_node_core::state::{Body, Record, View, kept};
 
 use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
 use crate::hub::{Hub, Stopped};
-use crate::limits::REST;
 use crate::plant::Plant;
 use crate::randomness::Fountain;
 

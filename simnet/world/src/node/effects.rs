@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use prost::Message as _;
 use yiqiao_node_core::call::{self, Begun, Lost, Outgoing, To};
 use yiqiao_node_core::fetch::{self, Broken, Stretch};
+use yiqiao_node_core::limits::RANGES_AT_ONCE;
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input};
 use yiqiao_node_core::state;
 use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::calls::{Method, SubmitRequest};
-use yiqiao_proto::codes::{AccessAct, RefusalCode};
+use yiqiao_proto::codes::AccessAct;
 use yiqiao_proto::envelope::{Envelope, Kind, Word as _};
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Digest, DocumentId};
@@ -19,7 +20,6 @@ use yiqiao_proto::time::Timestamp;
 
 use super::{Job, Node, Running};
 use crate::hub::{Event, Hub, Later};
-use crate::limits::{BUSY_WAIT_MAX, BUSY_WAIT_MIN, BUSY_WAITS_MAX, RANGES_AT_ONCE};
 use crate::load::{ActId, Told};
 use crate::network::{CallId, Who};
 use crate::plant::Plant;
@@ -373,11 +373,10 @@ impl Node {
             return self.pull_again(hub, document, stretch.first_chunk);
         }
         let Lost::Refused(refusal) = lost else { return self.end_fetch(hub, &document, Err(Broken::Lost)) };
-        let tries = fetch.flying.get(&stretch.first_chunk).map_or(BUSY_WAITS_MAX, |(_, tries)| *tries);
-        if refusal.code != RefusalCode::Busy || tries >= BUSY_WAITS_MAX {
+        let tries = fetch.flying.get(&stretch.first_chunk).map_or(u32::MAX, |(_, tries)| *tries);
+        let Some(wait) = fetch::again(&refusal, tries) else {
             return self.end_fetch(hub, &document, Err(Broken::Refused(refusal)));
-        }
-        let wait = refusal.retry_after.unwrap_or(BUSY_WAIT_MIN).clamp(BUSY_WAIT_MIN, BUSY_WAIT_MAX);
+        };
         let again = Later::RangeAgain(document, stretch.first_chunk);
         hub.after(wait, Event::Later(self.who, self.starts, again));
     }

@@ -1,6 +1,7 @@
 //! What other members ask of a node: handed to the machine, decided for every request and every range, and answered.
 
 use yiqiao_node_core::holder::Range;
+use yiqiao_node_core::limits::NEWS_WAIT;
 use yiqiao_node_core::machine::{Input, Outcome};
 use yiqiao_node_core::peer::{self, CallFault, Reply as Answer};
 use yiqiao_node_core::refusal;
@@ -12,7 +13,6 @@ use yiqiao_proto::time::Timestamp;
 
 use super::{Job, Node, NotTaken, Reply, Waiting};
 use crate::hub::{Caller, Event, Hub, Later};
-use crate::limits::NEWS_WAIT;
 use crate::network::{CallId, Carried, Packet};
 use crate::plant::Plant;
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use yiqiao_node_core::answers::{Events, LeftOut};
 use yiqiao_node_core::audit::{Act, Anchors, Of, Shown};
 use yiqiao_node_core::limits::ANCHOR_AFTER;
+use yiqiao_node_core::limits::CALL_WAIT;
 use yiqiao_proto::access::{AccessEvent, AuditAnchor};
 use yiqiao_proto::codes::{AccessAct, AccessOutcome};
 use yiqiao_proto::envelope::{Envelope, Word as _};
@@ -14,7 +15,6 @@ use yiqiao_proto::release::PullRequest;
 use yiqiao_proto::time::Timestamp;
 
 use super::Oracle;
-use crate::limits::CALL_WAIT;
 use crate::network::Who;
 use crate::node::Node;
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_node_core::answers::Logged;
+use yiqiao_node_core::limits::CALL_WAIT;
 use yiqiao_proto::entry::Entry;
 use yiqiao_proto::envelope::{Envelope, Word as _};
 use yiqiao_proto::id::{Code, Digest, EntryId, Subject};
@@ -14,7 +15,7 @@ use yiqiao_proto::token::Token;
 
 use super::Oracle;
 use super::model::Standing;
-use crate::limits::{CALL_WAIT, REVOKED_WITHIN};
+use crate::limits::REVOKED_WITHIN;
 use crate::network::Who;
 
 /// What was asked for and let go.

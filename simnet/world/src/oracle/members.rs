@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use yiqiao_node_core::limits::CALL_WAIT;
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::member::KeyState;
 use yiqiao_proto::time::Timestamp;
 
 use super::Oracle;
-use crate::limits::{CALL_WAIT, REVOKED_WITHIN};
+use crate::limits::REVOKED_WITHIN;
 use crate::network::Who;
 
 /// What is known of the lists.

@@ -9,6 +9,7 @@ use yiqiao_fhir::search::{Token, Who};
 use yiqiao_intake::facts::SourceId;
 use yiqiao_node_core::ask::{self, Patient};
 use yiqiao_node_core::audit::Act;
+use yiqiao_node_core::limits::ROUNDS_MAX;
 use yiqiao_node_core::machine::Machine;
 use yiqiao_node_core::state::{self, Fault, View};
 use yiqiao_proto::id::{EntryId, Subject};
@@ -24,7 +25,7 @@ use super::super::caller::{Call, Right};
 use super::super::documents::{self, Here};
 use super::super::patients;
 use super::{Failed, wrong};
-use crate::limits::{ROUNDS_MAX, SEARCHED_DOCUMENTS_MAX};
+use crate::limits::SEARCHED_DOCUMENTS_MAX;
 
 /// Documents whose names are looked up by one question: each takes a few looks into the store, and one question has a bounded number.
 const NAMED_AT_ONCE: usize = 32;
