@@ -226,7 +226,7 @@ fn report_on(worlds: &[Setup], folder: Option<&Path>) -> Result<ExitCode> {
     for setup in worlds {
         let report = run_watched(setup, None, &mut Told::begin().told())?;
         if let Some(violation) = &report.violation {
-            let (seed, Violation { at_ms, who, what }) = (setup.seed, violation);
+            let (seed, Violation { at_ms, who, what, .. }) = (setup.seed, violation);
             writeln!(stdout(), "VIOLATION in seed {seed} at {at_ms} ms, {who}: {what}")?;
             return Ok(ExitCode::FAILURE);
         }

@@ -42,6 +42,7 @@ use crate::hub::{Caller, Event, Hub, Later, Stopped};
 use crate::limits::{CALLS_MAX, ERAS_MAX, KEPT_PER_PEER_MAX, SYNC_MS_MAX};
 use crate::load::{ActId, Told, hospital_of};
 use crate::network::{CallId, Who};
+use crate::oracle::{Finding, Wrong};
 use crate::plant::Plant;
 use crate::randomness::Fountain;
 use crate::region::{For, InUse, Region, code};
@@ -228,20 +229,16 @@ impl Node {
     }
 
     /// The sealed file of a document is here, and opens with the key that the journal has.
-    pub(crate) fn check_file(&self, document: &ask::Document) -> Result<(), String> {
+    pub(crate) fn check_file(&self, document: &ask::Document) -> Result<(), Finding> {
         let who = self.who;
         let map = self.vault.map(&document.document);
-        let map = map.ok_or_else(|| format!("{who}: the sweep took a sealed file that the journal names"))?;
+        let map = map.ok_or_else(|| Wrong::FileLost.of(who))?;
         let key = AtRest::new(&self.region.secret(who, For::AtRest))
             .open(document.document.as_bytes(), &document.wrapped_key)
             .ok()
             .and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
         let opens = key.is_some_and(|key| map.header().is_of(&key.into()));
-        if opens {
-            Ok(())
-        } else {
-            Err(format!("{who}: a document was sealed twice: its key is of another file"))
-        }
+        if opens { Ok(()) } else { Err(Wrong::SealedTwice.of(who)) }
     }
 
     /// Whether a sealed file is here.
@@ -312,6 +309,7 @@ impl Node {
         {
             judging.actor = self.who_broke(&judging.id).unwrap_or_else(|| judging.actor.clone());
         }
+        hub.oracle.hears(self.who, &input);
         let waiting = Waiting { input: Box::new(input), to: Reply::Act(act) };
         if says && hub.has_plant(Plant::SaidOnly) && self.chance.percent(10) {
             return self.tell(hub, waiting, Ok(Outcome::Said(vec![u64::MAX])));
@@ -320,6 +318,9 @@ impl Node {
             || matches!(*waiting.input, Input::Withdraw { .. }) && hub.has_plant(Plant::WithdrawnOnly);
         if is_done {
             return self.tell(hub, waiting, Ok(Outcome::Done));
+        }
+        if says && hub.has_plant(Plant::SaidTwice) && self.chance.percent(50) {
+            self.queue(hub, Job::Hand(Waiting::nobody(waiting.input.as_ref().clone())));
         }
         self.queue(hub, Job::Hand(waiting));
     }
@@ -381,6 +382,9 @@ impl Node {
 
     /// Takes what has come, and what is due.
     pub(crate) fn work(&mut self, hub: &mut Hub) -> Result<(), Stopped> {
+        if self.is_planted(hub, Plant::EndsItself) && self.chance.below(50) == 0 {
+            return Err(Stopped::Ended(Plant::EndsItself.to_string()));
+        }
         let Some(running) = &mut self.running else { return Ok(()) };
         running.is_called = false;
         if self.paused_until > hub.now {
@@ -474,6 +478,8 @@ impl Node {
         let Waiting { input, to } = waiting;
         if let Ok(Outcome::Said(words)) = &outcome {
             hub.oracle.said(self, words);
+        } else if outcome.is_err() {
+            hub.oracle.is_not_taken(self.who, &input);
         }
         match to {
             Reply::Nobody => {}

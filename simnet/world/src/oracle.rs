@@ -3,6 +3,7 @@
 //! | checker | look in |
 //! |---|---|
 //! | no acknowledged message is lost or doubled | [`messages`] |
+//! | what desks were told is kept, and once | [`desks`] |
 //! | the log only grows; each receipt's place has its word | [`log`] |
 //! | nothing is let go, served, opened or found that no directive in force permits, within the bound | [`consent`] |
 //! | a search finds exactly what is permitted | [`consent`] |
@@ -26,6 +27,7 @@ mod access;
 mod alike;
 mod bounds;
 mod consent;
+mod desks;
 mod emergency;
 mod leases;
 mod log;
@@ -36,8 +38,11 @@ mod names;
 mod passkeys;
 mod persons;
 mod pseudonyms;
+#[cfg(test)]
+mod samples;
 mod singles;
 mod trees;
+mod wrong;
 
 use yiqiao_proto::directory::Directory;
 use yiqiao_proto::time::Timestamp;
@@ -48,6 +53,9 @@ use crate::network::Who;
 use crate::region::Region;
 use crate::setup::Attack;
 
+pub(crate) use wrong::Finding;
+pub use wrong::Wrong;
+
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -55,7 +63,9 @@ pub struct Violation {
     pub at_ms: u64,
     /// At which process.
     pub who: String,
-    /// What.
+    /// What, by its name.
+    pub wrong: Wrong,
+    /// What, in words, and what else is to be said of it.
     pub what: String,
 }
 
@@ -66,6 +76,7 @@ pub(crate) struct Oracle {
     names: names::Names,
     log: log::Log,
     messages: messages::Messages,
+    desks: desks::Desks,
     releases: consent::Releases,
     members: members::Members,
     leases: leases::Leases,
@@ -95,6 +106,7 @@ impl Oracle {
             names: names::Names::of(residents),
             log: log::Log::default(),
             messages: messages::Messages::default(),
+            desks: desks::Desks::default(),
             releases: consent::Releases::default(),
             members: members::Members::default(),
             leases: leases::Leases::default(),
@@ -120,13 +132,17 @@ impl Oracle {
     }
 
     /// Something that must not be.
-    pub(crate) fn blames(&mut self, now: Timestamp, who: Who, what: &str) {
-        let violation =
-            || Violation { at_ms: now.since(self.began).get(), who: who.to_string(), what: what.to_owned() };
+    pub(crate) fn blames(&mut self, now: Timestamp, who: Who, found: impl Into<Finding>) {
+        let violation = |found: Finding| Violation {
+            at_ms: now.since(self.began).get(),
+            who: who.to_string(),
+            wrong: found.wrong,
+            what: found.to_string(),
+        };
         // What becomes of an attacker is its own affair; the registry's process stays honest.
         let own_affair = who != Who::REGISTRY && self.hostile == Some(who);
         if self.violation.is_none() && !own_affair {
-            self.violation = Some(violation());
+            self.violation = Some(violation(found.into()));
         }
     }
 
@@ -135,9 +151,9 @@ impl Oracle {
     }
 
     /// Something of the registry's that must not be, unless an attacker speaks in its place.
-    pub(crate) fn blames_registry(&mut self, now: Timestamp, who: Who, what: &str) {
+    pub(crate) fn blames_registry(&mut self, now: Timestamp, who: Who, found: impl Into<Finding>) {
         if self.hostile != Some(Who::REGISTRY) {
-            self.blames(now, who, what);
+            self.blames(now, who, found);
         }
     }
 
@@ -155,7 +171,7 @@ impl Oracle {
     /// Bytes go from one process to another: to the registry nothing that identifies anybody, to members nothing that is not sealed.
     pub(crate) fn travels(&mut self, now: Timestamp, (from, to): (Who, Who), bytes: &[u8]) {
         if self.names.are_in(bytes) {
-            self.blames(now, from, &format!("a name or number of a patient goes to {to} in the open"));
+            self.blames(now, from, Wrong::NameTold.of(to));
         }
     }
 

@@ -116,11 +116,23 @@ pub enum Plant {
     SingleKept,
     /// The registry's machine leaves objections out of the head that comes before a first receipt.
     HeadThinned,
+    /// Nodes take what some patients say a second time, as if they had said it again.
+    SaidTwice,
+    /// Nodes name a document to a sender that they do not have.
+    EntryInvented,
+    /// Nodes take some leases as if they came with a tree of one leaf.
+    TreeCut,
+    /// Nodes lose some first items of what their feeds bring.
+    FeedTorn,
+    /// The first node ends now and then, for no reason of the disk.
+    EndsItself,
+    /// The registry accepts some words of subjects and says that it refuses them.
+    EntryRefused,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 61] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -176,6 +188,12 @@ impl Plant {
         Self::AnchorElsewhere,
         Self::SingleKept,
         Self::HeadThinned,
+        Self::SaidTwice,
+        Self::EntryInvented,
+        Self::TreeCut,
+        Self::FeedTorn,
+        Self::EndsItself,
+        Self::EntryRefused,
     ];
 
     /// Its name on the command line.
@@ -236,6 +254,12 @@ impl Plant {
             Self::AnchorElsewhere => "anchor-elsewhere",
             Self::SingleKept => "single-kept",
             Self::HeadThinned => "head-thinned",
+            Self::SaidTwice => "said-twice",
+            Self::EntryInvented => "entry-invented",
+            Self::TreeCut => "tree-cut",
+            Self::FeedTorn => "feed-torn",
+            Self::EndsItself => "ends-itself",
+            Self::EntryRefused => "entry-refused",
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::run::{Drawn, NO_REST, Report, RunError, Violation, run};
+use crate::run::{Drawn, Report, RunError, Wrong, run};
 use crate::setup::{Attacked, Kept, Rates, Setup};
 
 /// What a run was reduced to.
@@ -49,7 +49,7 @@ pub fn reduce(
     let report = run(setup, None)?;
     let Some(violation) = report.violation.clone() else { return Ok(None) };
     let found = Reduced { setup: setup.clone(), report, runs: 1 };
-    let mut search = Search { found, what: name_of(&violation), runs_max, watch };
+    let mut search = Search { found, wrong: violation.wrong, runs_max, watch };
     search.make_smaller()?;
     search.heal_early()?;
     search.leave_out_script()?;
@@ -61,7 +61,7 @@ pub fn reduce(
 
 struct Search<'a> {
     found: Reduced,
-    what: String,
+    wrong: Wrong,
     runs_max: u64,
     watch: &'a mut dyn FnMut(u64, u64),
 }
@@ -74,7 +74,7 @@ impl Search<'_> {
         }
         self.found.runs += 1;
         let report = run(&setup, None)?;
-        let fails = report.violation.as_ref().is_some_and(|violation| name_of(violation) == self.what);
+        let fails = report.violation.as_ref().is_some_and(|violation| violation.wrong == self.wrong);
         if fails {
             (self.found.setup, self.found.report) = (setup, report);
         }
@@ -190,26 +190,5 @@ fn count(drawn: Drawn, part: Part) -> u64 {
         Kept { deeds: Some(_), .. } => drawn.deeds,
         Kept { people: Some(_), .. } => drawn.people,
         Kept { .. } => drawn.inputs,
-    }
-}
-
-/// What went wrong, without numbers and without who it was.
-fn name_of(violation: &Violation) -> String {
-    let what = violation.what.strip_prefix(NO_REST).unwrap_or(&violation.what);
-    let words = what.split(|letter: char| !letter.is_ascii_alphabetic());
-    words.filter(|word| word.len() > 2).take(6).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_not_come_to_rest_tells_worlds_apart() {
-        let name = |what: &str| {
-            name_of(&Violation { at_ms: 1, who: "n1".to_owned(), what: format!("{NO_REST}{what}") })
-        };
-        assert_eq!(name("n1: a document is sealed twice"), name("n2: a document is sealed twice"));
-        assert_ne!(name("a document is sealed twice"), name("a document is not published"));
     }
 }

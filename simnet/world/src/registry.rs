@@ -17,6 +17,7 @@ use yiqiao_registry_core::evaluate::Blinded;
 use yiqiao_registry_core::limits::{BATCH_MAX, LISTS_EVERY, QUEUE_MAX, ROUNDS_MAX};
 use yiqiao_registry_core::machine::{Handled, Input, Keys, Machine, Outcome, Refused, Stop, ToKeep};
 use yiqiao_registry_core::state::{self, Fault, View};
+use yiqiao_registry_core::take::Submission;
 use yiqiao_simnet::chance::Chance;
 
 use crate::clock::Clock;
@@ -330,6 +331,7 @@ impl Registry {
             return Ok(());
         };
         let answer = match outcome {
+            Ok(_) if refuses(hub, &job.input) => Err(Refused::new(RefusalCode::Malformed, "W-2")),
             Ok(outcome) => running.ledger.answer(twisted(hub, &job.input, outcome), &running.machine)?,
             Err(refused) => Err(refused),
         };
@@ -511,6 +513,12 @@ fn twisted(hub: &Hub, input: &Input, mut outcome: Outcome) -> Outcome {
         _ => {}
     }
     outcome
+}
+
+/// Whether a planted fault refuses what was accepted: links of subjects.
+fn refuses(hub: &Hub, input: &Input) -> bool {
+    hub.has_plant(Plant::EntryRefused)
+        && matches!(input, Input::Submit(said) if matches!(said.as_ref(), Submission::Links(_)))
 }
 
 /// Whether receipts go out before their words are durable.

@@ -13,14 +13,14 @@ use crate::disk::Volume;
 use crate::faults::{Blow, Fault, Faults};
 use crate::hostile::Hostile;
 use crate::hub::{Event, Hub, Stopped};
-use crate::limits::{EVENTS_MAX, LOOK_EVERY, REST_WITHIN, START_AGAIN};
+use crate::limits::{LOOK_EVERY, REST_WITHIN, START_AGAIN};
 use crate::load::{Counts, Load, code_of, residents, towns};
 use crate::maker::Maker;
 use crate::measured::Measured;
 use crate::network::{Network, Packet, Who};
 use crate::node::Node;
-use crate::oracle::Oracle;
-pub use crate::oracle::Violation;
+use crate::oracle::{Finding, Oracle};
+pub use crate::oracle::{Violation, Wrong};
 use crate::plant::Plant;
 use crate::randomness::{Part, stream};
 use crate::region::Region;
@@ -114,9 +114,6 @@ pub fn run_watched(
 }
 
 const HOUR_MS: u64 = 3_600_000;
-
-/// With this begins what is wrong because something has not come to rest.
-pub(crate) const NO_REST: &str = "no rest after all has healed: ";
 
 /// When every world begins: after all that its hospitals have recorded.
 const BEGAN_MS: i64 = 1_767_250_800_000;
@@ -231,13 +228,7 @@ impl World {
                 let messages = self.load.counts.messages;
                 watch(Progress { hours: (hour, of), events: self.events, messages });
             }
-            if self.events > EVENTS_MAX {
-                self.hub.oracle.blames(
-                    self.hub.now,
-                    Who::REGISTRY,
-                    "the world does not come to rest: too many events",
-                );
-            }
+            self.hub.oracle.has_seen(self.hub.now, self.events);
             self.happen(event);
             while let Some((id, told)) = self.hub.told.pop_front() {
                 self.load.told(&mut self.hub, &mut self.nodes, id, told);
@@ -406,7 +397,7 @@ impl World {
             Stopped::Ended(why) => {
                 hub.note(who, format_args!("ended: {why}"));
                 if !is_of_world(why) {
-                    hub.oracle.blames(hub.now, who, &format!("the process ended: {why}"));
+                    hub.oracle.blames(hub.now, who, Wrong::Ended.of(why));
                 }
             }
         }
@@ -429,7 +420,7 @@ impl World {
         if let Err(why) = started {
             self.hub.note(who, format_args!("does not start: {why}"));
             if !self.volume(who).restore() && !is_of_world(&why) {
-                self.hub.oracle.blames(self.hub.now, who, &format!("the process does not start: {why}"));
+                self.hub.oracle.blames(self.hub.now, who, Wrong::NotStarting.of(why));
             }
             self.hub.after(START_AGAIN, Event::Start(who));
         }
@@ -587,11 +578,11 @@ impl World {
             && let Some(lost) =
                 self.nodes.values().find_map(|node| self.hub.oracle.check_messages(node).err())
         {
-            self.hub.oracle.blames(self.hub.now, Who::REGISTRY, &lost);
+            self.hub.oracle.blames(self.hub.now, Who::REGISTRY, lost);
         }
-        if let Err(why) = self.rests() {
+        if let Err(wrong) = self.rests() {
             if self.hub.now > self.ends + REST_WITHIN {
-                self.hub.oracle.blames(self.hub.now, Who::REGISTRY, &format!("{NO_REST}{why}"));
+                self.hub.oracle.blames(self.hub.now, Who::REGISTRY, wrong.at_rest());
             }
             return self.hub.after(LOOK_EVERY, Event::Look);
         }
@@ -606,9 +597,9 @@ impl World {
         };
     }
 
-    fn rests(&self) -> Result<(), String> {
+    fn rests(&self) -> Result<(), Finding> {
         if self.hub.authority.planned > 0 {
-            return Err("the authority has not done all that it planned".to_owned());
+            return Err(Wrong::DeedsLeft.into());
         }
         let newest = self.hub.authority.version();
         let now = self.hub.now;

@@ -27,6 +27,7 @@ use crate::hub::{Event, Hub};
 use crate::limits::{LAST_SEARCHES_MAX, TRIES_MAX};
 use crate::network::Who;
 use crate::node::{Node, NotTaken, trusted};
+use crate::oracle::Wrong;
 use crate::plant::Plant;
 use crate::randomness::{Part, stream};
 use crate::setup::Kept;
@@ -439,7 +440,7 @@ impl Load {
         if let Outcome::Opened(opened) = outcome {
             self.counts.opened += 1;
             if nodes.get(&who).is_some_and(|node| !node.has_file(&opened.document)) {
-                hub.oracle.blames(hub.now, who, "a sealed file that the journal names is not in the vault");
+                hub.oracle.blames(hub.now, who, Wrong::FileLost);
             }
         } else if !(matches!(outcome, Outcome::Denied(_)) && hub.has_plant(Plant::DeniedOpened)) {
             return;

@@ -7,6 +7,7 @@ use yiqiao_node_core::state::{Body, Record, View, kept};
 use super::{Node, NotTaken, Reply, Running, Waiting};
 use crate::disk::NotKept;
 use crate::hub::{Hub, Stopped};
+use crate::oracle::Wrong;
 use crate::plant::Plant;
 use crate::randomness::Fountain;
 
@@ -127,11 +128,11 @@ impl Node {
                 running.waiters.entry(ticket).or_default().push(waiting);
             }
             Ok(Outcome::OtherLog) => {
-                hub.oracle.blames_registry(hub.now, self.who, "the registry shows another log");
+                hub.oracle.blames_registry(hub.now, self.who, Wrong::OtherLog);
                 self.tell(hub, waiting, Ok(Outcome::OtherLog));
             }
             Ok(Outcome::FeedStopped { .. }) => {
-                hub.oracle.blames_registry(hub.now, self.who, "the feed does not go on");
+                hub.oracle.blames_registry(hub.now, self.who, Wrong::FeedStopped);
             }
             outcome => self.tell(hub, waiting, outcome),
         }

@@ -22,6 +22,7 @@ use super::{Job, Node, Running};
 use crate::hub::{Event, Hub, Later};
 use crate::load::{ActId, Told};
 use crate::network::{CallId, Who};
+use crate::oracle::Wrong;
 use crate::plant::Plant;
 use crate::region::{For, code};
 
@@ -94,11 +95,7 @@ impl Node {
             Effect::Submit { words, .. } => {
                 let twice = words.iter().any(|(word, _)| running.submits(era, word));
                 if twice {
-                    hub.oracle.blames(
-                        hub.now,
-                        self.who,
-                        "a word is handed in while a call for it is under way",
-                    );
+                    hub.oracle.blames(hub.now, self.who, Wrong::HandedInAgain);
                 }
                 words.iter().map(|(word, _)| word.payload_hash()).collect()
             }
@@ -297,8 +294,14 @@ impl Node {
         } else if let Input::Leased { lease, checkpoint, .. } = input {
             hub.oracle.leased(own, lease, known.at, known.term);
             *checkpoint = trusted(hub, own, checkpoint.clone());
+            if hub.has_plant(Plant::TreeCut) && self.chance.percent(5) {
+                checkpoint.size = 1;
+            }
         } else if let Input::Fed { ticket, items } = input {
             running.fed.insert(*ticket, items.clone());
+            if hub.has_plant(Plant::FeedTorn) && items.len() > 1 {
+                items.remove(0);
+            }
             if hub.has_plant(Plant::HoleStepped) {
                 let at = running.ledger.look(|view| view.get(&state::exchange()));
                 let start = feed_start(running.machine.directory().region(), &self.code);

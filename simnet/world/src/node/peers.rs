@@ -14,6 +14,7 @@ use yiqiao_proto::time::Timestamp;
 use super::{Job, Node, NotTaken, Reply, Waiting};
 use crate::hub::{Caller, Event, Hub, Later};
 use crate::network::{CallId, Carried, Packet};
+use crate::oracle::Wrong;
 use crate::plant::Plant;
 
 impl Node {
@@ -203,7 +204,7 @@ impl Node {
 
     /// A file that the journal names must be there.
     fn lacks_file(&self, hub: &mut Hub, caller: Caller) {
-        hub.oracle.blames(hub.now, self.who, "a sealed file that the journal names is not in the vault");
+        hub.oracle.blames(hub.now, self.who, Wrong::FileLost);
         self.refuse(hub, caller, &refuse(RefusalCode::Failed, "Z-5"));
     }
 

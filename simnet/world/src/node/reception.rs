@@ -180,6 +180,10 @@ impl Node {
                 answered.unused.iter().for_each(|unused| self.vault.remove(unused));
                 hub.oracle.acknowledged(hub.now, self.who, slip.name(), &answered.entries);
                 entries = answered.entries;
+                if hub.has_plant(Plant::EntryInvented) {
+                    let invented: Vec<EntryId> = EntryId::new(slip.digest).into_iter().collect();
+                    hub.oracle.acknowledged(hub.now, self.who, slip.name(), &invented);
+                }
                 if hub.has_plant(Plant::FiledBefore) {
                     self.file_again(&slip, &entries);
                 }

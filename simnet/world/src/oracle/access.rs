@@ -14,7 +14,7 @@ use yiqiao_proto::id::{Code, Digest, EntryId};
 use yiqiao_proto::release::PullRequest;
 use yiqiao_proto::time::Timestamp;
 
-use super::Oracle;
+use super::{Finding, Oracle, Wrong};
 use crate::network::Who;
 use crate::node::Node;
 
@@ -65,36 +65,12 @@ impl Oracle {
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_audit(&self, now: Timestamp, node: &Node) -> Result<(), String> {
+    pub(crate) fn check_audit(&self, now: Timestamp, node: &Node) -> Result<(), Finding> {
         let anchors = self.anchors_of(&node.code);
         let (who, lines) = (node.who, audit_of(node, &anchors)?);
-        check_anchored(now, node, &lines, &anchors)?;
-        let mut written = Times::new();
-        for line in lines.values().filter(|line| line.act == Act::Release) {
-            let (Some(asker), Some(entry)) = (line.counterpart.clone(), line.entry) else {
-                return Err(format!("{who}: a line of the audit does not say what went to whom"));
-            };
-            *written.entry((asker, entry, is_let_go(line.outcome))).or_default() += 1;
-        }
-        let (told, asked) = self.times(who);
-        if told.iter().any(|(about, times)| written.get(about).is_none_or(|lines| lines < times)) {
-            return Err(format!("{who}: a release or a denial is not in the audit"));
-        }
-        let released = |(asker, entry, _): &(Code, EntryId, bool)| {
-            written.get(&(asker.clone(), *entry, true)).copied().unwrap_or(0)
-        };
-        let at_most = |about: &(Code, EntryId, bool)| {
-            let asked = asked.get(about).copied().unwrap_or(0);
-            if about.2 { asked } else { denied_at_most(asked, released(about)) }
-        };
-        if let Some(((asker, _, is_let_go), lines)) =
-            written.iter().find(|(about, lines)| at_most(about) < **lines)
-        {
-            let what = if *is_let_go { "released" } else { "denied" };
-            return Err(format!(
-                "{who}: the audit has something for which nobody asked: {lines} times {what} to {asker}"
-            ));
-        }
+        check_anchored(now, lines.values(), &anchors).map_err(|wrong| wrong.of(who))?;
+        let written = written_in(lines.values()).map_err(|wrong| wrong.of(who))?;
+        check_written(&written, &self.times(who)).map_err(|wrong| wrong.of(who))?;
         self.check_events(node, &lines)
     }
 
@@ -116,16 +92,15 @@ impl Oracle {
     }
 
     /// Each event that a node said names a line of its own that says the same; each line of a release or a denial has one.
-    fn check_events(&self, node: &Node, lines: &BTreeMap<Digest, Shown>) -> Result<(), String> {
+    fn check_events(&self, node: &Node, lines: &BTreeMap<Digest, Shown>) -> Result<(), Finding> {
         let who = node.who;
         let mut named = BTreeSet::new();
         for seq in self.log.model.said_by(&node.code) {
-            let event = self.event_at(*seq).ok_or("an event of the log cannot be read")?;
+            let event = self.event_at(*seq).ok_or_else(|| Wrong::WordUnreadable.of(who))?;
             let line = event.audit_line.and_then(|commitment| Some((commitment, lines.get(&commitment)?)));
             let mut is_new = |commitment| named.insert(commitment) || event.act != AccessAct::Release;
             if line.is_none_or(|(commitment, line)| !is_same(&event, line) || !is_new(commitment)) {
-                let act = event.act;
-                return Err(format!("{who}: the log of a patient has an event that did not happen: {act:?}"));
+                return Err(Wrong::EventInvented.of(format_args!("{who} {:?}", event.act)));
             }
         }
         let mut untold = self.access.untold.clone();
@@ -136,7 +111,7 @@ impl Oracle {
             let patient = line.subject.as_ref().and_then(patient);
             let has_token = patient.is_some_and(|patient| !patient.tokens.is_empty());
             if has_token && !named.contains(commitment) && !is_untold() {
-                return Err(format!("{who}: a release or a denial is not in the log of its patient"));
+                return Err(Wrong::EventLacks.of(who));
             }
         }
         Ok(())
@@ -157,12 +132,12 @@ impl Oracle {
         let until = shown.next_seq.unwrap_or(size);
         let known: BTreeSet<u64> = self.log.model.events_of(&token).iter().copied().collect();
         if known.range(from..until).any(|seq| !seen.contains(seq)) {
-            self.blames(now, who, "an event is left out of what a patient reads of the log");
+            self.blames(now, who, Wrong::EventUnread);
         }
         let stands = |seq: u64, word: &AccessEvent| self.event_at(seq).is_some_and(|event| event == *word);
         let invented = shown.events.iter().any(|event| !stands(event.seq, &event.word));
         if invented || seen.iter().any(|seq| !known.contains(seq)) {
-            self.blames(now, who, "a patient reads an event that is not in the log");
+            self.blames(now, who, Wrong::EventReadOnly);
         }
     }
 
@@ -211,27 +186,53 @@ fn is_same(event: &AccessEvent, line: &Shown) -> bool {
         && (!is_release || event.counterpart == line.counterpart)
 }
 
-/// No line is older than it may be for which nothing was said in the log, some time for the way granted.
-fn check_anchored(
-    now: Timestamp,
-    node: &Node,
-    lines: &BTreeMap<Digest, Shown>,
-    anchors: &Anchors,
-) -> Result<(), String> {
-    let anchored = anchors.last_key_value().map_or(0, |(lines, _)| *lines);
-    let is_late = |line: &Shown| line.number > anchored && line.at + ANCHOR_AFTER + CALL_WAIT < now;
-    if lines.values().any(is_late) {
-        return Err(format!("{}: the log has nothing of lines that were written an hour ago", node.who));
+/// How often an audit says that something was let go or denied.
+fn written_in<'a>(lines: impl Iterator<Item = &'a Shown>) -> Result<Times, Wrong> {
+    let mut written = Times::new();
+    for line in lines.filter(|line| line.act == Act::Release) {
+        let about = line.counterpart.clone().zip(line.entry).ok_or(Wrong::LineSilent)?;
+        *written.entry((about.0, about.1, is_let_go(line.outcome))).or_default() += 1;
+    }
+    Ok(written)
+}
+
+/// What was told is written, and nothing for which nobody asked.
+fn check_written(written: &Times, (told, asked): &(Times, Times)) -> Result<(), Wrong> {
+    let times = |of: &Times, about: &(Code, EntryId, bool)| of.get(about).copied().unwrap_or(0);
+    if told.iter().any(|(about, told)| times(written, about) < *told) {
+        return Err(Wrong::AuditLacks);
+    }
+    let at_most = |about: &(Code, EntryId, bool)| {
+        let released = (about.0.clone(), about.1, true);
+        if about.2 {
+            times(asked, about)
+        } else {
+            denied_at_most(times(asked, about), times(written, &released))
+        }
+    };
+    if written.iter().any(|(about, lines)| at_most(about) < *lines) {
+        return Err(Wrong::AuditInvents);
     }
     Ok(())
 }
 
+/// No line is older than it may be for which nothing was said in the log, some time for the way granted.
+fn check_anchored<'a>(
+    now: Timestamp,
+    mut lines: impl Iterator<Item = &'a Shown>,
+    anchors: &Anchors,
+) -> Result<(), Wrong> {
+    let anchored = anchors.last_key_value().map_or(0, |(lines, _)| *lines);
+    let is_late = |line: &Shown| line.number > anchored && line.at + ANCHOR_AFTER + CALL_WAIT < now;
+    if lines.any(is_late) { Err(Wrong::AnchorLate) } else { Ok(()) }
+}
+
 /// All lines of the audit, by what events name them by; the chain of them is whole, and the one that the log has.
-fn audit_of(node: &Node, anchors: &Anchors) -> Result<BTreeMap<Digest, Shown>, String> {
+fn audit_of(node: &Node, anchors: &Anchors) -> Result<BTreeMap<Digest, Shown>, Finding> {
     let (who, mut lines, mut before) = (node.who, BTreeMap::new(), None);
     loop {
         let page = node.ask(|machine, view| machine.audit_lines(&Of::All, before, view));
-        let page = page.ok_or(format!("{who} does not run"))?;
+        let page = page.ok_or_else(|| Wrong::NotRunning.of(who))?;
         let Some((last, _)) = page.last() else { break };
         before = Some(*last);
         lines.extend(page.into_iter().map(|(_, line)| (line.commitment, line)));
@@ -239,15 +240,100 @@ fn audit_of(node: &Node, anchors: &Anchors) -> Result<BTreeMap<Digest, Shown>, S
     let (mut hash, mut from) = (Vec::new(), 0);
     while from < lines.len() as u64 {
         let walked = node.ask(|machine, view| machine.verify_audit(hash.clone(), from, anchors, view));
-        let walked = walked.ok_or(format!("{who} does not run"))?;
-        (hash, from) = walked.map_err(|broken| format!("{who}: {broken}"))?;
+        let walked = walked.ok_or_else(|| Wrong::NotRunning.of(who))?;
+        (hash, from) = walked.map_err(|broken| Wrong::AuditBroken.of(format_args!("{who} {broken}")))?;
     }
     Ok(lines)
 }
 
 #[cfg(test)]
 mod tests {
+    use yiqiao_node_core::answers::Logged;
+    use yiqiao_proto::codes::{PatientQuestion, PersonRole};
+    use yiqiao_proto::directive::{Act as Proved, PatientQuery};
+    use yiqiao_proto::id::Nonce;
+    use yiqiao_proto::phi::Phi;
+    use yiqiao_proto::proof::{AttestedLogin, Proof};
+    use yiqiao_proto::time::Millis;
+
     use super::*;
+    use crate::oracle::samples::{digest, event, oracle, token};
+
+    /// A line by which something was let go.
+    fn line(counterpart: Option<Code>, at: Timestamp) -> Shown {
+        Shown {
+            number: 1,
+            at,
+            login: String::new(),
+            name: Phi::new(String::new()),
+            role: PersonRole::Physician,
+            department: None,
+            act: Act::Release,
+            subject: None,
+            counterpart,
+            entry: Some(about(1).1),
+            referral: None,
+            outcome: AccessOutcome::Permitted,
+            clause: String::new(),
+            commitment: digest(1),
+        }
+    }
+
+    #[test]
+    fn a1_a_line_that_does_not_say_what_went_to_whom_is_seen() {
+        let written = |counterpart| written_in([line(counterpart, Timestamp::default())].iter());
+        assert_eq!(written(None), Err(Wrong::LineSilent));
+        assert_eq!(written(Some(about(1).0)), Ok([((about(1).0, about(1).1, true), 1)].into()));
+    }
+
+    #[test]
+    fn a1_the_audit_has_what_was_told_and_nothing_for_which_nobody_asked() {
+        let times =
+            |count: usize| Times::from_iter((count > 0).then(|| ((about(1).0, about(1).1, true), count)));
+        let check = |written, told, asked| check_written(&times(written), &(times(told), times(asked)));
+        assert_eq!(check(1, 1, 1), Ok(()));
+        assert_eq!(check(0, 1, 1), Err(Wrong::AuditLacks));
+        assert_eq!(check(1, 0, 0), Err(Wrong::AuditInvents));
+        assert_eq!(check(2, 1, 1), Err(Wrong::AuditInvents));
+    }
+
+    #[test]
+    fn a5_a_line_of_more_than_an_hour_ago_without_an_anchor_is_seen() {
+        let began = Timestamp::default();
+        let due = began + ANCHOR_AFTER + CALL_WAIT;
+        let check = |now, anchors: Anchors| check_anchored(now, [line(None, began)].iter(), &anchors);
+        let late = due + Millis::new(1);
+        assert_eq!(check(due, Anchors::new()), Ok(()));
+        assert_eq!(check(late, Anchors::new()), Err(Wrong::AnchorLate));
+        assert_eq!(check(late, [(1, [digest(1)].into())].into()), Ok(()));
+    }
+
+    #[test]
+    fn a4_what_patients_read_is_what_the_log_has_of_them() {
+        let now = Timestamp::default();
+        let said = PatientQuery {
+            patient: token(1),
+            what: PatientQuestion::Events,
+            from_seq: 0,
+            count: 9,
+            nonce: Nonce::new([1; 32]).expect("not all zeros"),
+            at: now,
+        };
+        let login = AttestedLogin { organisation: about(1).0, account_hash: digest(2), at: now };
+        let question = Proved::new(said, Proof::AttestedLogin(login));
+        let read = |events: Vec<u64>| {
+            let mut oracle = oracle();
+            oracle.logs(Who(1), &event());
+            let events = events.into_iter().map(|seq| Logged { seq, accepted_at: now, word: event() });
+            let shown = Events { events: events.collect(), next_seq: None };
+            let question = oracle.signed(Who(1), &question);
+            oracle.reads_log(now, Who(1), (0, 1), &question, (&shown, &[]));
+            oracle.wrong()
+        };
+        assert_eq!(read(vec![0]), None);
+        assert_eq!(read(vec![]), Some(Wrong::EventUnread));
+        assert_eq!(read(vec![0, 1]), Some(Wrong::EventReadOnly));
+    }
 
     fn about(seed: u8) -> (Code, EntryId) {
         let entry = EntryId::new([seed; 32]).expect("not all zeros");

@@ -13,7 +13,7 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 use yiqiao_proto::wire::words as wire;
 
-use super::Oracle;
+use super::{Oracle, Wrong};
 use crate::limits::REVOKED_WITHIN;
 use crate::network::Who;
 
@@ -45,14 +45,13 @@ impl Oracle {
         if refusal.code == RefusalCode::Nothing {
             let first = self.alike.denied.get_or_insert_with(|| bytes.to_vec());
             if first != bytes {
-                self.blames(now, holder, "one denial differs from another");
+                self.blames(now, holder, Wrong::DenialDiffers);
             }
         } else if !BEFORE.contains(&refusal.clause)
             && refusal.clause != NOT_IN_LOG
             && !self.may_know(now, holder, request)
         {
-            let clause = refusal.clause;
-            self.blames(now, holder, &format!("who is not permitted is told of a document by {clause}"));
+            self.blames(now, holder, Wrong::DocumentTold.of(refusal.clause));
         }
     }
 
@@ -75,11 +74,7 @@ impl Oracle {
         let length = *self.alike.length.get_or_insert(bytes.len());
         let first = self.alike.empty.entry(shape).or_insert_with(|| rest.clone());
         if *first != rest || length != bytes.len() {
-            self.blames(
-                now,
-                Who::REGISTRY,
-                "a search that finds nothing is answered in another way than others",
-            );
+            self.blames(now, Who::REGISTRY, Wrong::EmptyAnswerDiffers);
         }
     }
 
@@ -106,52 +101,31 @@ fn without_own(bytes: &[u8]) -> Option<((usize, usize), Vec<u8>)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use yiqiao_proto::codes::{PersonRole, Purpose};
-    use yiqiao_proto::id::{DocumentId, EntryId, KeyId, Nonce, PractitionerId};
-    use yiqiao_proto::release::Asker;
-
+mod tests {
     use super::*;
-    use crate::load::code_of;
-    use crate::region::Region;
-    use crate::setup::Setup;
+    use crate::oracle::samples::{oracle, request};
 
-    /// A request of the second hospital for a document of the first, of which the log has nothing.
-    pub(in crate::oracle) fn request() -> PullRequest {
-        PullRequest {
-            holder: code_of(0),
-            asker: Asker {
-                organisation: code_of(1),
-                department: None,
-                practitioner: PractitionerId::new([1; 32]).expect("not all zeros"),
-                role: PersonRole::Physician,
-                purpose: Purpose::Treatment,
-                referral: None,
-                treating: false,
-                break_glass: None,
-            },
-            entry_id: EntryId::new([2; 32]).expect("not all zeros"),
-            document: DocumentId::new([3; 32]).expect("not all zeros"),
-            sealing_key: KeyId::new([4; 16]).expect("not all zeros"),
-            nonce: Nonce::new([5; 32]).expect("not all zeros"),
-            expires_at: Timestamp::MIN,
-        }
-    }
-
-    /// Whether it is blamed that the request is refused so.
-    fn is_blamed(code: RefusalCode, clause: &'static str) -> bool {
-        let (now, codes) = (Timestamp::default(), [code_of(0), code_of(1)]);
-        let region = Region::new(&Setup::small(1), &codes, None, now);
-        let mut oracle = Oracle::new(now, region, &[], (None, None));
-        oracle.refuses(now, Who(1), &request(), (&Refusal { code, clause, retry_after: None }, &[]));
-        oracle.violation().is_some()
+    /// What is blamed if the request is refused so.
+    fn blamed(code: RefusalCode, clause: &'static str) -> Option<Wrong> {
+        let mut oracle = oracle();
+        let refusal = Refusal { code, clause, retry_after: None };
+        oracle.refuses(Timestamp::default(), Who(1), &request(), (&refusal, &[]));
+        oracle.wrong()
     }
 
     #[test]
     fn p4_who_is_not_permitted_is_told_nothing_but_what_the_log_cannot_tell_yet_is_not_judged() {
-        assert!(is_blamed(RefusalCode::Busy, "F-5"));
-        assert!(!is_blamed(RefusalCode::Nothing, "P-4"));
-        assert!(!is_blamed(RefusalCode::Busy, "P-8"), "seed 20015: tokens that the log does not have yet");
-        assert!(!is_blamed(RefusalCode::Stale, "M-4"), "seed 20016: the asker's key is looked at before");
+        assert_eq!(blamed(RefusalCode::Busy, "F-5"), Some(Wrong::DocumentTold));
+        assert_eq!(blamed(RefusalCode::Nothing, "P-4"), None);
+        assert_eq!(
+            blamed(RefusalCode::Busy, "P-8"),
+            None,
+            "seed 20015: tokens that the log does not have yet"
+        );
+        assert_eq!(
+            blamed(RefusalCode::Stale, "M-4"),
+            None,
+            "seed 20016: the asker's key is looked at before"
+        );
     }
 }

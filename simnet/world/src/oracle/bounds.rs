@@ -8,8 +8,8 @@ use yiqiao_proto::hash;
 use yiqiao_proto::id::Digest;
 use yiqiao_proto::time::{Millis, Timestamp};
 
-use super::Oracle;
-use crate::limits::{CALLS_MAX, TRIES_PER_HOUR_MAX};
+use super::{Oracle, Wrong};
+use crate::limits::{CALLS_MAX, EVENTS_MAX, TRIES_PER_HOUR_MAX};
 use crate::network::Who;
 
 const HOUR: Millis = Millis::from_secs(3_600);
@@ -33,7 +33,7 @@ impl Oracle {
         request: Option<&[u8]>,
     ) {
         if under_way > CALLS_MAX {
-            self.blames(now, who, &format!("{under_way} calls are under way at once"));
+            self.blames(now, who, Wrong::CallsAtOnce.of(under_way));
         }
         let words = words.iter().map(|word| *word.as_bytes());
         self.tries(now, who, words.chain(request.map(|request| hash::blake3(&[request]))));
@@ -51,13 +51,45 @@ impl Oracle {
         });
         let most = tries.max().unwrap_or(0);
         if most > TRIES_PER_HOUR_MAX {
-            self.blames(now, who, &format!("the same is asked for {most} times within an hour"));
+            self.blames(now, who, Wrong::AskedAgain.of(most));
         }
     }
+
+    /// The world has seen so many events.
+    pub(crate) fn has_seen(&mut self, now: Timestamp, events: u64) {
+        if events > EVENTS_MAX {
+            self.blames(now, Who::REGISTRY, Wrong::Endless);
+        }
+    }
+
     /// A process holds so much of something, and may hold so much.
     pub(crate) fn holds(&mut self, now: Timestamp, who: Who, Held { what, count, max }: Held) {
         if count > max {
-            self.blames(now, who, &format!("more is held than may be: {what}: {count} of {max}"));
+            self.blames(now, who, Wrong::TooMuchHeld.of(format_args!("{what}: {count} of {max}")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::samples::oracle;
+
+    #[test]
+    fn more_calls_at_once_than_a_node_may_make_are_seen() {
+        for (calls, expected) in [(CALLS_MAX, None), (CALLS_MAX + 1, Some(Wrong::CallsAtOnce))] {
+            let mut oracle = oracle();
+            oracle.calls(Timestamp::default(), Who(1), calls, &[], None);
+            assert_eq!(oracle.wrong(), expected);
+        }
+    }
+
+    #[test]
+    fn a_world_that_goes_on_for_good_is_seen() {
+        for (events, expected) in [(EVENTS_MAX, None), (EVENTS_MAX + 1, Some(Wrong::Endless))] {
+            let mut oracle = oracle();
+            oracle.has_seen(Timestamp::default(), events);
+            assert_eq!(oracle.wrong(), expected);
         }
     }
 }

@@ -13,8 +13,8 @@ use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
 
-use super::Oracle;
 use super::model::Standing;
+use super::{Oracle, Wrong};
 use crate::limits::REVOKED_WITHIN;
 use crate::network::Who;
 
@@ -55,10 +55,10 @@ impl Oracle {
     /// A holder lets a document go.
     pub(crate) fn lets_go(&mut self, now: Timestamp, holder: Who, release: &Envelope) {
         let Ok(Release { terms, .. }) = Release::decode(release.payload()) else {
-            return self.blames(now, holder, "a release cannot be read");
+            return self.blames(now, holder, Wrong::ReleaseUnreadable);
         };
         let Some(asker) = self.releases.asked.get(&terms.request).cloned() else {
-            return self.blames(now, holder, "a release answers no request");
+            return self.blames(now, holder, Wrong::ReleaseUnasked);
         };
         self.cites(now, &asker);
         self.goes_in_emergency(holder, &asker);
@@ -69,7 +69,7 @@ impl Oracle {
             self.releases.came.insert((recipient, terms.holder, terms.entry_id), case.clone());
         }
         self.may_flow(now, holder, &terms.recipient);
-        self.judge(now, holder, &case, REVOKED_WITHIN, "let go");
+        self.judge(now, holder, &case, REVOKED_WITHIN, Wrong::LetGo);
         self.measure_late(now, &case);
         self.answered(holder, terms.request, true);
         self.releases.released.insert((holder, terms.request), (terms.recipient, case));
@@ -79,14 +79,14 @@ impl Oracle {
     pub(crate) fn serves(&mut self, now: Timestamp, (holder, to): (Who, Who), request: &Digest) {
         match self.releases.released.get(&(holder, *request)).cloned() {
             Some((recipient, _)) if self.region.who(&recipient) != Some(to) => {
-                self.blames(now, holder, "a range is served to another than the recipient");
+                self.blames(now, holder, Wrong::ServedToOther);
             }
             Some((recipient, case)) => {
                 self.may_flow(now, holder, &recipient);
-                self.judge(now, holder, &case, REVOKED_WITHIN, "served");
+                self.judge(now, holder, &case, REVOKED_WITHIN, Wrong::Served);
                 self.measure_late(now, &case);
             }
-            None => self.blames(now, holder, "a range is served that was never released"),
+            None => self.blames(now, holder, Wrong::ServedUnreleased),
         }
     }
 
@@ -110,8 +110,8 @@ impl Oracle {
         }
         match self.releases.came.get(&name).cloned() {
             Some(case) if self.is_open_in_emergency(now, who, &case) => {}
-            Some(case) => self.judge(now, who, &case, REVOKED_WITHIN, "opened"),
-            None => self.blames(now, who, "a document is opened that was never released"),
+            Some(case) => self.judge(now, who, &case, REVOKED_WITHIN, Wrong::Opened),
+            None => self.blames(now, who, Wrong::OpenedUnreleased),
         }
         self.releases.opened.insert(name);
     }
@@ -140,7 +140,7 @@ impl Oracle {
             let tokens = self.log.model.tokens(&word.publisher, &word.subject);
             self.goes_under(now, who, (&case.holder, &case.entry), &tokens);
             // It was permitted when the registry answered: between asking and now.
-            self.judge(now, who, &case, CALL_WAIT, "found");
+            self.judge(now, who, &case, CALL_WAIT, Wrong::Found);
         }
     }
 
@@ -179,11 +179,10 @@ impl Oracle {
         })
     }
 
-    fn judge(&mut self, now: Timestamp, who: Who, case: &Case, within: Millis, what: &str) {
+    fn judge(&mut self, now: Timestamp, who: Who, case: &Case, within: Millis, wrong: Wrong) {
         if !self.was_permitted(now, who, case, within) {
             let holder = &case.holder;
-            let was = format!("a document of {holder} is {what} that was not permitted within {within}");
-            self.blames(now, who, &was);
+            self.blames(now, who, wrong.of(format_args!("one of {holder}, not within {within}")));
         }
     }
 
@@ -209,18 +208,82 @@ impl Oracle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::alike::tests::request;
+    use crate::oracle::samples::{asker, digest, entry, event, oracle, release, request, token};
+
+    const HOLDER: Who = Who(1);
+    const RECIPIENT: Who = Who(2);
 
     #[test]
     fn a_document_that_was_opened_as_the_power_went_is_not_opened_for_the_first_time_after_it() {
         let clinic = Code::new("clinic").expect("it has the form of a code");
         let entry = EntryId::new([1; 32]).expect("not all zeros");
-        let case = Case { asker: request().asker, holder: clinic.clone(), entry, tokens: Vec::new() };
+        let case = Case { asker: asker(), holder: clinic.clone(), entry, tokens: Vec::new() };
         let mut releases = Releases::default();
         releases.came.insert((Who(1), clinic.clone(), entry), case);
         assert!(releases.unopened(Who(2)).is_empty());
         assert_eq!(releases.unopened(Who(1)), [(clinic.clone(), entry)]);
         releases.opened.insert((Who(1), clinic, entry));
         assert!(releases.unopened(Who(1)).is_empty(), "seed 1795426324");
+    }
+
+    #[test]
+    fn what_is_let_go_answers_a_request_and_can_be_read() {
+        let (now, mut unreadable) = (Timestamp::default(), oracle());
+        let other = unreadable.signed(HOLDER, &event());
+        unreadable.lets_go(now, HOLDER, &other);
+        assert_eq!(unreadable.wrong(), Some(Wrong::ReleaseUnreadable));
+        let mut unasked = oracle();
+        let given = unasked.signed(HOLDER, &release(digest(1)));
+        unasked.lets_go(now, HOLDER, &given);
+        assert_eq!(unasked.wrong(), Some(Wrong::ReleaseUnasked));
+        let mut asked = oracle();
+        asked.asks(HOLDER, release(digest(1)).terms.request, &request());
+        asked.lets_go(now, HOLDER, &given);
+        assert_eq!(asked.wrong(), Some(Wrong::LetGo), "nobody has permitted it");
+    }
+
+    #[test]
+    fn p6_a_range_is_served_only_under_a_release_and_while_it_is_permitted() {
+        let (now, mut unreleased) = (Timestamp::default(), oracle());
+        unreleased.serves(now, (HOLDER, RECIPIENT), &digest(6));
+        assert_eq!(unreleased.wrong(), Some(Wrong::ServedUnreleased));
+        for (to, expected) in [(RECIPIENT, Wrong::Served), (Who(3), Wrong::ServedToOther)] {
+            let mut oracle = oracle();
+            let PullRequest { holder, asker, entry_id, .. } = request();
+            let recipient = asker.organisation.clone();
+            let case = Case { asker, holder, entry: entry_id, tokens: vec![token(1)] };
+            oracle.releases.released.insert((HOLDER, digest(6)), (recipient, case));
+            oracle.serves(now, (HOLDER, to), &digest(6));
+            assert_eq!(oracle.wrong(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_document_that_was_never_released_is_not_opened() {
+        let mut oracle = oracle();
+        oracle.opened(Timestamp::default(), RECIPIENT, &entry().publisher, &entry().entry_id);
+        assert_eq!(oracle.wrong(), Some(Wrong::OpenedUnreleased));
+    }
+
+    #[test]
+    fn q2_an_entry_that_nobody_permitted_is_not_found() {
+        let (now, mut oracle) = (Timestamp::default(), oracle());
+        let query = SearchQuery {
+            asker: asker(),
+            patients: [token(1)].into(),
+            classes: [].into(),
+            types: [].into(),
+            service_from: None,
+            service_until: None,
+            superseded: false,
+            from_seq: 0,
+            count: 1,
+            nonce: request().nonce,
+        };
+        oracle.logs(HOLDER, &entry());
+        let found = Logged { seq: 0, accepted_at: now, word: entry() };
+        let query = oracle.signed(RECIPIENT, &query);
+        oracle.found(now, RECIPIENT, &query, &[found]);
+        assert_eq!(oracle.wrong(), Some(Wrong::Found));
     }
 }

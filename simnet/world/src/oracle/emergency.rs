@@ -14,7 +14,7 @@ use yiqiao_proto::release::Asker;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
-use super::Oracle;
+use super::{Finding, Oracle, Wrong};
 use crate::network::Who;
 use crate::node::Node;
 
@@ -59,11 +59,11 @@ impl Oracle {
         }
         let Some(who) = self.region.who(&asker.organisation) else { return };
         if !self.region.wants_emergencies() {
-            self.blames(now, who, "an emergency is obeyed in a region that knows none");
+            self.blames(now, who, Wrong::GlassUnwanted);
         }
         let event = asker.break_glass.map(|event| (who, event));
         if !event.is_some_and(|event| self.emergencies.events.contains_key(&event)) {
-            self.blames(now, who, "an emergency is cited that nobody has declared");
+            self.blames(now, who, Wrong::GlassUndeclared);
         }
     }
 
@@ -72,11 +72,7 @@ impl Oracle {
         let Some(event) = asker.break_glass else { return };
         self.cites(now, asker);
         if !self.is_forged() && !self.is_said(&asker.organisation, &event) {
-            self.blames_registry(
-                now,
-                Who::REGISTRY,
-                "a search is answered for an emergency that the log has not",
-            );
+            self.blames_registry(now, Who::REGISTRY, Wrong::GlassUnlogged);
         }
     }
 
@@ -98,30 +94,30 @@ impl Oracle {
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_emergencies(&self, node: &Node) -> Result<(), String> {
+    pub(crate) fn check_emergencies(&self, node: &Node) -> Result<(), Finding> {
         let (who, of) = (node.who, &self.emergencies);
         let events = of.events.keys().filter(|(whose, _)| *whose == who);
         if events.into_iter().any(|(_, event)| !self.is_said(&node.code, event)) {
-            return Err(format!("{who}: an emergency does not stand in the log of its patient"));
+            return Err(Wrong::GlassUnsaid.of(who));
         }
         let glasses = of.glasses.get(&who).map(BTreeSet::len).unwrap_or_default();
         if glasses > 0 {
-            let shown = shown(node).ok_or(format!("{who} does not run"))?;
+            let shown = shown(node).ok_or_else(|| Wrong::NotRunning.of(who))?;
             if of.glasses.get(&who).into_iter().flatten().any(|id| !shown.contains_key(id)) {
-                return Err(format!("{who}: an emergency is not shown to who is to judge it"));
+                return Err(Wrong::GlassUnshown.of(who));
             }
             let own = |broken: &Broken| {
                 broken.judged.as_ref().is_some_and(|(_, by, _)| by.login == broken.by.login)
             };
             if shown.values().any(own) {
-                return Err(format!("{who}: an emergency was judged by who declared it"));
+                return Err(Wrong::GlassOwnVerdict.of(who));
             }
         }
         let released = of.released.get(&who).cloned().unwrap_or_default();
         if glasses == 0 && released.is_empty() {
             return Ok(());
         }
-        let told = told(node).ok_or(format!("{who} does not run"))?;
+        let told = told(node).ok_or_else(|| Wrong::NotRunning.of(who))?;
         let count = |news: News, member: &Code| {
             told.iter().filter(|told| told.news == news as u32 && told.member == member.as_str()).count()
         };
@@ -129,7 +125,7 @@ impl Oracle {
         released.iter().for_each(|(member, _)| *gone.entry(member).or_default() += 1);
         let untold = |(member, events): (&&Code, &usize)| count(News::ReleasedInEmergency, member) < *events;
         if count(News::GlassBroken, &node.code) != glasses || gone.iter().any(untold) {
-            return Err(format!("{who}: a patient was not told of an emergency"));
+            return Err(Wrong::GlassUntold.of(who));
         }
         Ok(())
     }
@@ -166,13 +162,11 @@ fn digest(bytes: &[u8]) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::alike::tests::request;
+    use crate::oracle::samples::{asker, digest, event, oracle, token};
 
     #[test]
     fn what_came_for_another_reason_is_opened_in_an_emergency_as_well() {
-        let asker = request().asker;
-        let token = |seed: u8| Token { epoch: 1, value: Digest::new([seed; 32]).expect("not all zeros") };
-        let event = Digest::new([9; 32]).expect("not all zeros");
+        let (asker, event) = (asker(), digest(9));
         let mut emergencies = Emergencies::default();
         emergencies.over.insert((Who(1), token(2)), event);
         let as_one = |who, of: u8| emergencies.asker(Who(who), &[token(of)], &asker);
@@ -180,5 +174,15 @@ mod tests {
         assert_eq!(as_one(2, 2), None);
         let asks = as_one(1, 2).expect("seed 1795435441");
         assert_eq!((asks.purpose, asks.break_glass), (Purpose::Emergency, Some(event)));
+    }
+
+    #[test]
+    fn d8_a_search_that_is_answered_for_an_emergency_stands_on_the_log() {
+        let mut oracle = oracle();
+        let name = oracle.signed(Who(2), &event()).payload_hash();
+        oracle.emergencies.events.insert((Who(2), name), digest(9));
+        let emergency = Asker { purpose: Purpose::Emergency, break_glass: Some(name), ..asker() };
+        oracle.cites_logged(Timestamp::default(), &emergency);
+        assert_eq!(oracle.wrong(), Some(Wrong::GlassUnlogged));
     }
 }

@@ -14,25 +14,29 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 use yiqiao_registry_core::state::Kept;
 
-use super::Oracle;
 use super::model::{Model, Word};
+use super::{Oracle, Wrong};
 use crate::network::Who;
 
 /// All words, and what follows from them.
 #[derive(Default)]
 pub(super) struct Log {
     words: Vec<(Timestamp, Kept)>,
+    /// What stands there, by who said it (L-1).
+    payloads: BTreeSet<(Digest, Code)>,
     /// So many of them somebody was told of.
     told: usize,
     pub(super) model: Model,
 }
 
 impl Log {
-    fn push(&mut self, now: Timestamp, kept: Kept) -> Option<Word> {
+    /// One more word, and whether nobody has seen it in the log before.
+    fn push(&mut self, now: Timestamp, kept: Kept) -> Option<(Word, bool)> {
         let word = Word::of(&kept)?;
         self.model.accept(now, &word);
         self.words.push((now, kept));
-        Some(word)
+        let is_new = self.payloads.insert((word.envelope.payload_hash(), word.signer.clone()));
+        Some((word, is_new))
     }
 }
 
@@ -40,10 +44,13 @@ impl Oracle {
     /// The registry keeps words.
     pub(crate) fn accepts<'k>(&mut self, now: Timestamp, words: impl Iterator<Item = &'k Kept>) {
         for kept in words {
-            let Some(word) = self.log.push(now, kept.clone()) else {
-                self.blames(now, Who::REGISTRY, "a word of the log cannot be read");
+            let Some((word, is_new)) = self.log.push(now, kept.clone()) else {
+                self.blames(now, Who::REGISTRY, Wrong::WordUnreadable);
                 continue;
             };
+            if !is_new && !self.is_forged() {
+                self.blames(now, Who::REGISTRY, Wrong::WordTwice);
+            }
             self.check_passkey(now, &word);
             let model = &self.log.model;
             self.measured.accepts(now, &word.envelope, |token| model.version(token));
@@ -61,15 +68,13 @@ impl Oracle {
         let same = self.log.words.iter().zip(words).take_while(|((_, known), kept)| known == *kept).count();
         if same < self.log.told {
             let told = self.log.told;
-            self.blames(
-                now,
-                Who::REGISTRY,
-                &format!("of {told} words that were told of {same} stand in the log: lost"),
-            );
+            let about = format_args!("of {told} that were told of {same} stand there");
+            self.blames(now, Who::REGISTRY, Wrong::WordsGone.of(about));
         }
         if same < self.log.words.len() {
             // The tail that nobody was told of is gone.
             let words: Vec<_> = std::mem::take(&mut self.log.words).into_iter().take(same).collect();
+            self.log.payloads.clear();
             self.log.model.forget();
             for (at, kept) in words {
                 self.log.push(at, kept);
@@ -95,7 +100,7 @@ impl Oracle {
         let size = size.map(|checkpoint| checkpoint.size).max().unwrap_or(0);
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         if wrong || size > self.log.words.len() {
-            self.blames(now, node, "a receipt names a place of the log that has not that word");
+            self.blames(now, node, Wrong::ReceiptElsewhere);
         }
         self.log.told = self.log.told.max(size);
     }
@@ -128,7 +133,11 @@ impl Oracle {
         let expected = self.log.model.permitted(&query, &self.directory().list().policy, now);
         if expected != *found {
             let (missing, more) = (expected.difference(found).count(), found.difference(&expected).count());
-            self.blames(now, who, &format!("a search lacks {missing} entries and has {more} too many"));
+            self.blames(
+                now,
+                who,
+                Wrong::SearchAmiss.of(format_args!("it lacks {missing} entries and has {more} too many")),
+            );
         }
     }
 }
@@ -136,4 +145,54 @@ impl Oracle {
 /// Of whom a patient's question is.
 pub(super) fn token_of(question: &Envelope) -> Option<Token> {
     Act::<PatientQuery>::decode(question.payload()).ok().map(|act| act.said.patient)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+    use yiqiao_proto::wire::calls::Receipt;
+
+    use super::*;
+    use crate::oracle::samples::{digest, event, oracle, oracle_of};
+    use crate::setup::Attack;
+
+    #[test]
+    fn a_word_of_the_log_that_cannot_be_read_is_seen() {
+        let mut oracle = oracle();
+        oracle.accepts(Timestamp::default(), std::iter::once(&Kept::default()));
+        assert_eq!(oracle.wrong(), Some(Wrong::WordUnreadable));
+    }
+
+    #[test]
+    fn l1_a_word_that_is_accepted_twice_is_seen() {
+        for (attack, expected) in [(None, Some(Wrong::WordTwice)), (Some(Attack::Rewind), None)] {
+            let mut oracle = oracle_of(attack.map(|_| Who::REGISTRY), attack);
+            oracle.logs(Who(1), &event());
+            oracle.logs(Who(2), &event());
+            assert_eq!(oracle.wrong(), None, "two members may say the same");
+            oracle.logs(Who(1), &event());
+            assert_eq!(oracle.wrong(), expected);
+        }
+    }
+
+    #[test]
+    fn l1_words_that_went_with_the_power_may_come_again() {
+        let mut oracle = oracle();
+        oracle.logs(Who(1), &event());
+        oracle.log_is(Timestamp::default(), &[]);
+        oracle.logs(Who(1), &event());
+        assert_eq!(oracle.wrong(), None);
+    }
+
+    #[test]
+    fn l7_a_receipt_whose_place_has_another_word_is_seen() {
+        let mut oracle = oracle();
+        oracle.logs(Who(1), &event());
+        let payload = oracle.signed(Who(1), &event()).payload_hash();
+        let at = |seq| SubmitAnswer { receipts: vec![Receipt { seq, ..Receipt::default() }] }.encode_to_vec();
+        oracle.receipts(Timestamp::default(), Who(1), &[payload], &at(0));
+        assert_eq!(oracle.wrong(), None);
+        oracle.receipts(Timestamp::default(), Who(1), &[digest(1)], &at(0));
+        assert_eq!(oracle.wrong(), Some(Wrong::ReceiptElsewhere));
+    }
 }

@@ -9,7 +9,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::member::KeyState;
 use yiqiao_proto::time::Timestamp;
 
-use super::Oracle;
+use super::{Oracle, Wrong};
 use crate::limits::REVOKED_WITHIN;
 use crate::network::Who;
 
@@ -50,7 +50,7 @@ impl Oracle {
             }
         }
         if known.is_some_and(|known| known > version) {
-            self.blames(now, who, "an older member list is in force again");
+            self.blames(now, who, Wrong::ListOlder);
         }
     }
 
@@ -63,7 +63,7 @@ impl Oracle {
         let parties = [self.region.code_of(holder), recipient];
         let since = parties.into_iter().filter_map(|code| self.members.suspended.get(code)).min();
         if since.is_some_and(|since| *since + REVOKED_WITHIN < now) {
-            self.blames(now, holder, "a document is let go by or to a suspended member");
+            self.blames(now, holder, Wrong::Suspended);
         }
     }
 
@@ -76,7 +76,43 @@ impl Oracle {
         let knows = versions.get(&who).copied().unwrap_or(1) == (*newest).max(1);
         let same = knows && versions.values().all(|version| version == newest);
         if same && taken_at.is_none_or(|at| at + CALL_WAIT < now) {
-            self.blames(now, who, &format!("an honest answer is not believed: {why}"));
+            self.blames(now, who, Wrong::Disbelieved.of(why));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Authority, Change};
+    use crate::oracle::samples::{oracle, oracle_of};
+
+    const OWN: Who = Who(1);
+
+    #[test]
+    fn m2_an_older_list_that_is_in_force_again_is_seen() {
+        let (now, mut oracle) = (Timestamp::default(), oracle());
+        let first = oracle.region.directory.clone();
+        let mut authority = Authority::new(1, oracle.region.clone(), None, 0);
+        authority.sign(now, Change::Nothing, 0);
+        let second = first.next(authority.list(2).expect("it was signed")).expect("it follows");
+        for (list, expected) in [(&first, None), (&second, None), (&first, Some(Wrong::ListOlder))] {
+            oracle.takes_list(now, OWN, list);
+            assert_eq!(oracle.wrong(), expected);
+        }
+    }
+
+    #[test]
+    fn an_honest_answer_that_is_not_believed_is_seen_once_all_have_known_the_list_for_a_while() {
+        let (now, of) = (Timestamp::default(), Who(2));
+        let disbelieved = |hostile, taken_at| {
+            let mut oracle = oracle_of(hostile, None);
+            oracle.members.taken_at = taken_at;
+            oracle.disbelieved(now, (OWN, of), "why");
+            oracle.wrong()
+        };
+        assert_eq!(disbelieved(None, None), Some(Wrong::Disbelieved));
+        assert_eq!(disbelieved(Some(of), None), None);
+        assert_eq!(disbelieved(None, Some(now)), None);
     }
 }

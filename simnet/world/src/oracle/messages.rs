@@ -1,15 +1,13 @@
-//! Messages that were handed in, and those whose senders have their answer, and what desks were told that it was kept: none of
-//! these is lost, none is kept twice.
+//! Messages that were handed in, and those whose senders have their answer, with their documents: none of these is lost, none is kept
+//! twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yiqiao_node_core::ask::{self, WordState};
-use yiqiao_node_core::state;
-use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::{Code, Digest, EntryId};
+use yiqiao_node_core::ask::{self, Document};
+use yiqiao_proto::id::{Code, EntryId};
 use yiqiao_proto::time::Timestamp;
 
-use super::Oracle;
+use super::{Finding, Oracle, Wrong};
 use crate::network::Who;
 use crate::node::Node;
 
@@ -23,8 +21,6 @@ struct OfNode {
     handed: BTreeMap<Code, BTreeSet<[u8; 32]>>,
     acknowledged: BTreeSet<[u8; 32]>,
     entries: BTreeSet<EntryId>,
-    /// What patients said at desks, by number: the hash of the payload, if the node had one when it said so.
-    said: BTreeMap<u64, Option<Digest>>,
 }
 
 impl Oracle {
@@ -42,7 +38,7 @@ impl Oracle {
         let new = entries.iter().filter(|entry| known.entries.insert(**entry)).copied();
         self.measured.acknowledged(now, self.region.code_of(node), new);
         if !is_handed {
-            self.blames(now, node, "a message is acknowledged that nobody handed in");
+            self.blames(now, node, Wrong::AnsweredUnasked);
         }
     }
 
@@ -50,7 +46,7 @@ impl Oracle {
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_messages(&self, node: &Node) -> Result<(), String> {
+    pub(crate) fn check_messages(&self, node: &Node) -> Result<(), Finding> {
         let Some(known) = self.messages.0.get(&node.who) else { return Ok(()) };
         for (system, handed) in &known.handed {
             let counters = node.ask(|_, view| ask::counters(system, view));
@@ -60,47 +56,12 @@ impl Oracle {
             let acknowledged = handed.intersection(&known.acknowledged).count() as u64;
             let handed = handed.len() as u64;
             if kept < acknowledged {
-                return Err(format!(
-                    "{} {system}: {acknowledged} messages acknowledged, {kept} kept: lost",
-                    node.who
-                ));
+                let about = format_args!("{} {system} kept {kept} of {acknowledged}", node.who);
+                return Err(Wrong::MessageLost.of(about));
             }
             if kept > handed {
-                return Err(format!(
-                    "{} {system}: {handed} messages handed in, {kept} kept: doubled",
-                    node.who
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// A desk is told that words of a patient were kept, under these numbers.
-    pub(crate) fn said(&mut self, node: &Node, numbers: &[u64]) {
-        let known = self.messages.0.entry(node.who).or_default();
-        known.said.extend(numbers.iter().map(|number| (*number, payload_of(node, *number))));
-    }
-
-    /// Every word that a desk was told of stands once in the log, where its receipt says; or the registry has refused it.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub(crate) fn check_said(&self, node: &Node) -> Result<(), String> {
-        let Some(known) = self.messages.0.get(&node.who) else { return Ok(()) };
-        for (number, payload) in &known.said {
-            let state = node.ask(|_, view| ask::word(*number, view)).flatten();
-            let wrong = match state {
-                Some(WordState::Stands(receipt)) => {
-                    let word = self.word_at(receipt.seq).filter(|word| word.signer == node.code);
-                    let same = word.is_some_and(|word| Some(word.envelope.payload_hash()) == *payload);
-                    (!same).then_some("a receipt of what was said stands at another word")
-                }
-                Some(WordState::Refused { .. }) => None,
-                Some(WordState::Waiting) => Some("what was said at a desk is not handed in"),
-                None => Some("what was said at a desk is not kept: lost"),
-            };
-            if let Some(wrong) = wrong {
-                return Err(format!("{}: {wrong}", node.who));
+                let about = format_args!("{} {system} kept {kept} of {handed}", node.who);
+                return Err(Wrong::MessageDoubled.of(about));
             }
         }
         Ok(())
@@ -110,45 +71,95 @@ impl Oracle {
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_documents(&self, node: &Node) -> Result<(), String> {
+    pub(crate) fn check_documents(&self, node: &Node) -> Result<(), Finding> {
         let Some(known) = self.messages.0.get(&node.who) else { return Ok(()) };
+        let who = node.who;
         for entry in &known.entries {
             let document = node.ask(|machine, view| machine.document(entry, view)).flatten();
-            let document = document.ok_or_else(|| format!("{} lacks a document: lost", node.who))?;
+            let document = document.ok_or_else(|| Wrong::DocumentLost.of(who))?;
             let told = node.ask(|machine, view| machine.patient(&document.subject, view)).flatten();
-            let is_told = told.is_some_and(|patient| !patient.tokens.is_empty());
-            let published = document.receipt.is_some();
-            if is_told && !published && !document.withdrawn {
-                return Err(format!(
-                    "{}: a document of a patient who has a token is not published",
-                    node.who
-                ));
-            }
-            let place = document.receipt.map(|receipt| receipt.seq);
+            let has_token = told.is_some_and(|patient| !patient.tokens.is_empty());
+            self.check_published(&node.code, &document, has_token).map_err(|wrong| wrong.of(who))?;
             node.check_file(&document)?;
-            if place.is_some_and(|seq| !self.is_entry(seq, &node.code, entry, &document.document)) {
-                return Err(format!("{}: a receipt of a document stands at another word", node.who));
-            }
-            let in_log = self.log.model.times(&node.code, entry);
-            match (published, in_log) {
-                (true, 1) | (false, 0) => {}
-                // Withdrawn entries may be published anew, for the right patient (N-4).
-                (true, times) if times > 1 && self.log.model.was_withdrawn(&node.code, entry) => {}
-                (_, times) if document.withdrawn && times > 0 => {}
-                (_, times) => {
-                    let who = node.who;
-                    return Err(format!(
-                        "{who}: a document stands {times} times in the log, published {published}"
-                    ));
-                }
-            }
         }
         Ok(())
     }
+
+    /// A document stands in the log as often as it was published, where its receipt says.
+    fn check_published(&self, publisher: &Code, document: &Document, has_token: bool) -> Result<(), Wrong> {
+        let published = document.receipt.is_some();
+        if has_token && !published && !document.withdrawn {
+            return Err(Wrong::DocumentUnpublished);
+        }
+        let (model, entry) = (&self.log.model, &document.entry);
+        let stands = |seq| self.is_entry(seq, publisher, entry, &document.document);
+        if document.receipt.as_ref().is_some_and(|receipt| !stands(receipt.seq)) {
+            return Err(Wrong::DocumentElsewhere);
+        }
+        let times = model.times(publisher, entry);
+        // Withdrawn entries may be published anew, for the right patient (N-4).
+        let is_anew = published && times > 1 && model.was_withdrawn(publisher, entry);
+        if times == u64::from(published) || is_anew || (document.withdrawn && times > 0) {
+            Ok(())
+        } else {
+            Err(Wrong::DocumentDoubled)
+        }
+    }
 }
 
-/// The hash of what a word of this number says, if the node has one.
-fn payload_of(node: &Node, number: u64) -> Option<Digest> {
-    let word = node.ask(|_, view| view.find(&state::word(number))).flatten()?;
-    Envelope::decode(&word.envelope).ok().map(|envelope| envelope.payload_hash())
+#[cfg(test)]
+mod tests {
+    use yiqiao_node_core::remark::Remarks;
+    use yiqiao_node_core::state::kept;
+    use yiqiao_proto::entry::Entry;
+    use yiqiao_proto::phi::Phi;
+    use yiqiao_proto::wire::words;
+
+    use super::*;
+    use crate::oracle::samples::{entry, oracle};
+
+    /// The document of the entry, published or not, and whether it is withdrawn.
+    fn document(published: Option<u64>, withdrawn: bool) -> Document {
+        let entry = entry();
+        Document {
+            entry: entry.entry_id,
+            subject: entry.subject,
+            document: entry.document,
+            wrapped_key: Vec::new(),
+            index: words::Entry::default(),
+            data: Phi::new(kept::DocumentData::default()),
+            system: String::new(),
+            filed_at: entry.created_at,
+            replaces: None,
+            replaced: false,
+            withdrawn,
+            remarks: Remarks::new(),
+            receipt: published.map(|seq| kept::Receipt { seq, ..kept::Receipt::default() }),
+        }
+    }
+
+    #[test]
+    fn an_answer_to_what_nobody_handed_in_is_seen() {
+        let mut oracle = oracle();
+        oracle.acknowledged(Timestamp::default(), Who(1), [1; 32], &[]);
+        assert_eq!(oracle.wrong(), Some(Wrong::AnsweredUnasked));
+    }
+
+    #[test]
+    fn l7_n2_a_document_stands_once_in_the_log_where_its_receipt_says() {
+        let mut oracle = oracle();
+        let publisher = entry().publisher;
+        let is_told = |oracle: &Oracle, document: &Document, has_token| {
+            oracle.check_published(&publisher, document, has_token)
+        };
+        assert_eq!(is_told(&oracle, &document(None, false), false), Ok(()));
+        assert_eq!(is_told(&oracle, &document(None, false), true), Err(Wrong::DocumentUnpublished));
+        assert_eq!(is_told(&oracle, &document(Some(0), false), true), Err(Wrong::DocumentElsewhere));
+        oracle.logs(Who(1), &entry());
+        assert_eq!(is_told(&oracle, &document(Some(0), false), true), Ok(()));
+        assert_eq!(is_told(&oracle, &document(Some(1), false), true), Err(Wrong::DocumentElsewhere));
+        assert_eq!(is_told(&oracle, &document(None, false), false), Err(Wrong::DocumentDoubled));
+        oracle.logs(Who(1), &Entry { size: 1, ..entry() });
+        assert_eq!(is_told(&oracle, &document(Some(1), false), true), Err(Wrong::DocumentDoubled));
+    }
 }

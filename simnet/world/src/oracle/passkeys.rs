@@ -14,8 +14,8 @@ use yiqiao_proto::proof::{CredentialStatement, PasskeyAssertion, Proof};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
-use super::Oracle;
 use super::model::Word;
+use super::{Oracle, Wrong};
 use crate::network::Who;
 
 /// What desks and patients did.
@@ -64,11 +64,11 @@ impl Oracle {
     fn is_stated(&mut self, now: Timestamp, statement: &CredentialStatement) {
         let voucher = &statement.voucher;
         if !self.region.vouchers().contains(voucher) {
-            self.blames_registry(now, Who::REGISTRY, "a passkey is stated by who may vouch for none");
+            self.blames_registry(now, Who::REGISTRY, Wrong::VoucherUnknown);
         }
         let name = (voucher.clone(), statement.credential_id.clone());
         if let Some(who) = self.region.who(voucher).filter(|_| !self.passkeys.seen.contains(&name)) {
-            self.blames(now, who, "a passkey is stated that no desk has seen");
+            self.blames(now, who, Wrong::PasskeyUnseen);
         }
     }
 
@@ -77,12 +77,42 @@ impl Oracle {
         if !self.passkeys.signatures.contains(&assertion.signature)
             && let Some(who) = self.region.who(&word.signer)
         {
-            self.blames(now, who, "a patient has not signed what stands in the log as signed");
+            self.blames(now, who, Wrong::Unsigned);
         }
         let seq = word.opening.seq;
         if !self.is_forged() && !self.log.model.speaks(&assertion.credential_id, patient, (seq, now)) {
-            let what = "an act stands in the log whose passkey does not speak for its patient";
-            self.blames_registry(now, Who::REGISTRY, what);
+            self.blames_registry(now, Who::REGISTRY, Wrong::PasskeySilent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiqiao_proto::codes::RevocationReason;
+    use yiqiao_proto::id::DirectiveId;
+
+    use super::*;
+    use crate::oracle::samples::{oracle, token};
+
+    #[test]
+    fn c14_an_act_by_a_passkey_of_which_nobody_has_said_whose_it_is_is_seen() {
+        let (now, mut oracle) = (Timestamp::default(), oracle());
+        let assertion = PasskeyAssertion {
+            credential_id: vec![1; 16],
+            authenticator_data: vec![2; 37],
+            client_data_json: b"{}".to_vec(),
+            signature: vec![3; 64],
+            acts: Vec::new(),
+        };
+        oracle.signs(&assertion);
+        let said = Revocation {
+            directive: DirectiveId::new([4; 32]).expect("not all zeros"),
+            patient: token(1),
+            reason: RevocationReason::PatientWish,
+            head_version: 0,
+            at: now,
+        };
+        oracle.logs(Who(1), &Act::new(said, Proof::Passkey(assertion)));
+        assert_eq!(oracle.wrong(), Some(Wrong::PasskeySilent));
     }
 }

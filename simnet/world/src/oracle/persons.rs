@@ -12,7 +12,7 @@ use yiqiao_proto::person::Identifier;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::{Blinding, Token};
 
-use super::Oracle;
+use super::{Finding, Oracle, Wrong};
 use crate::limits::EPOCHS_MAX;
 use crate::load::Resident;
 use crate::network::Who;
@@ -65,13 +65,13 @@ impl Oracle {
     ///
     /// # Errors
     /// What is wrong.
-    pub(crate) fn check_moved(&self, node: &Node) -> Result<(), String> {
+    pub(crate) fn check_moved(&self, node: &Node) -> Result<(), Finding> {
         let (who, model, persons) = (node.who, &self.log.model, &self.persons);
         for (_, entry) in persons.taken_out.iter().filter(|(holder, _)| *holder == who) {
             let document = node.ask(|machine, view| machine.document(entry, view)).flatten();
             let stands = model.entry(&node.code, entry).is_some_and(|standing| standing.withdrawn.is_none());
             if stands || !document.is_some_and(|document| document.withdrawn) {
-                return Err(format!("{who}: a document that its desk has taken out is still there"));
+                return Err(Wrong::TakenOutStays.of(who));
             }
         }
         for ((_, entry), resident) in persons.moved.iter().filter(|((holder, _), _)| *holder == who) {
@@ -81,7 +81,7 @@ impl Oracle {
                 .filter(|tokens| !tokens.is_empty())
                 .map(|tokens| tokens.iter().map(|token| persons.by_token.get(token)).collect());
             if whose.is_none_or(|whose| whose.iter().any(|person| *person != Some(resident))) {
-                return Err(format!("{who}: a document that was moved is not with the right person"));
+                return Err(Wrong::MovedAmiss.of(who));
             }
         }
         Ok(())
@@ -99,7 +99,7 @@ impl Oracle {
         let persons: BTreeSet<usize> =
             tokens.iter().filter_map(|token| self.persons.by_token.get(token)).copied().collect();
         if persons.iter().any(|person| person != of) {
-            self.blames(now, who, "a document goes under what another person has permitted");
+            self.blames(now, who, Wrong::OfOther);
         }
     }
 }

@@ -9,7 +9,7 @@ use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
-use super::Oracle;
+use super::{Oracle, Wrong};
 use crate::network::Who;
 
 /// Under which tokens somebody asked; those of one patient grow.
@@ -24,7 +24,7 @@ impl Oracle {
         let is_other = !known.is_empty() && patients.iter().all(|token| !known.contains(token));
         known.extend(patients);
         if is_other {
-            self.blames(now, who, "somebody asks about two patients under one name");
+            self.blames(now, who, Wrong::OneName);
         }
     }
 }

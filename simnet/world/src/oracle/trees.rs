@@ -11,7 +11,7 @@ use yiqiao_proto::wire::calls::FeedItem;
 
 use prost::Message;
 
-use super::Oracle;
+use super::{Oracle, Wrong};
 use crate::network::Who;
 use crate::region::code;
 
@@ -38,7 +38,7 @@ impl Oracle {
         tree: Checkpoint,
     ) {
         if known.is_some_and(|known| tree.size < known.size) {
-            return self.blames(now, who, "an answer is taken at a smaller tree than was known");
+            return self.blames(now, who, Wrong::TreeSmaller);
         }
         let newest = self.trees.newest.entry(who).or_insert_with(|| tree.clone());
         let other = newest.size == tree.size && newest.root != tree.root;
@@ -46,14 +46,14 @@ impl Oracle {
             *newest = tree;
         }
         if other {
-            self.blames(now, who, "an answer is taken at another tree of the same size");
+            self.blames(now, who, Wrong::TreeOther);
         }
     }
 
     /// A member has found that the registry's checkpoints contradict each other (L-13).
     pub(crate) fn contradicts(&mut self, now: Timestamp, who: Who) {
         self.measured.contradictions += 1;
-        self.blames_registry(now, who, "the registry's checkpoints contradict each other");
+        self.blames_registry(now, who, Wrong::Contradiction);
     }
 
     /// A member has taken so many items that came, and stood at a number before.
@@ -66,7 +66,7 @@ impl Oracle {
             let known = self.trees.chains.get(&(who, number - 1)).copied();
             let known = if number == 1 { Some(start) } else { known.or(said) };
             let Some(previous) = known.filter(|known| item.number == number && said == Some(*known)) else {
-                return self.blames(now, who, "an item of the feed is taken that does not follow");
+                return self.blames(now, who, Wrong::ItemAmiss);
             };
             self.trees.chains.insert((who, number), feed_next(&previous, bytes));
         }
@@ -77,7 +77,7 @@ impl Oracle {
     /// A node finds that the registry left out of an inventory what it had acknowledged (L-16): an honest one never does.
     pub(crate) fn finds_omission(&mut self, now: Timestamp, who: Who) {
         self.measured.finds_omission();
-        self.blames_registry(now, who, "the registry leaves out what it has acknowledged");
+        self.blames_registry(now, who, Wrong::Omission);
     }
 
     /// A member has told the registry of what contradicts itself (L-17). Whoever has a member's computer can tell it of two trees of which
@@ -87,6 +87,42 @@ impl Oracle {
             return;
         }
         self.measured.is_alarmed(now);
-        self.blames_registry(now, Who::REGISTRY, "the registry is shown that it contradicts itself");
+        self.blames_registry(now, Who::REGISTRY, Wrong::Alarm);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::samples::{digest, oracle, oracle_of};
+
+    const OWN: Who = Who(1);
+
+    fn tree(size: u64, root: u8) -> Checkpoint {
+        Checkpoint { size, root: digest(root), note: Vec::new() }
+    }
+
+    #[test]
+    fn l11_an_answer_at_another_tree_of_the_same_size_is_seen() {
+        let mut oracle = oracle();
+        oracle.takes_tree(Timestamp::default(), OWN, None, tree(5, 1));
+        oracle.takes_tree(Timestamp::default(), OWN, Some(tree(5, 1)), tree(5, 1));
+        assert_eq!(oracle.wrong(), None);
+        oracle.takes_tree(Timestamp::default(), OWN, Some(tree(5, 1)), tree(5, 2));
+        assert_eq!(oracle.wrong(), Some(Wrong::TreeOther));
+    }
+
+    #[test]
+    fn l13_l16_l17_what_members_find_is_wrong_unless_the_registry_is_hostile() {
+        let found = |wrong: Wrong, find: fn(&mut Oracle)| {
+            for (hostile, expected) in [(None, Some(wrong)), (Some(Who::REGISTRY), None)] {
+                let mut oracle = oracle_of(hostile, None);
+                find(&mut oracle);
+                assert_eq!(oracle.wrong(), expected, "{hostile:?}");
+            }
+        };
+        found(Wrong::Contradiction, |oracle| oracle.contradicts(Timestamp::default(), OWN));
+        found(Wrong::Omission, |oracle| oracle.finds_omission(Timestamp::default(), OWN));
+        found(Wrong::Alarm, |oracle| oracle.is_alarmed(Timestamp::default(), "anybody"));
     }
 }

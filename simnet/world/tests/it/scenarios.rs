@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use yiqiao_node_core::limits::INVENTORY_EVERY;
 use yiqiao_proto::time::Millis;
 use yiqiao_simworld::plant::Plant;
-use yiqiao_simworld::run::{Report, run};
+use yiqiao_simworld::run::{Report, Wrong, run};
 use yiqiao_simworld::scenario::Scenario;
 use yiqiao_simworld::setup::{Attack, Attacked, Rates, Setup};
 
@@ -207,23 +207,23 @@ fn l8_failing_disks_lose_nothing() {
     assert!(shortly("disk-failures").crashes > 2);
 }
 
-/// The bugs that were repaired: what was wrong, planted anew, and what is said of it.
-const REPAIRED: [(&str, Plant, &str); 6] = [
-    ("list-while-words-are-under-way", Plant::SentTwice, "while a call for it is under way"),
-    ("taken-back-here", Plant::TakenBackLost, "is let go that was not permitted within"),
-    ("rotten-copy", Plant::RotUnknown, "the process does not start"),
-    ("found-in-a-log-gone-back", Plant::TreeTrusted, "an answer is taken at a smaller tree"),
-    ("retired-unheard", Plant::NumberBelieved, "under what another person has permitted"),
-    ("place-that-stays", Plant::PlaceKept, "a place of a queue"),
+/// The bugs that were repaired: what was wrong, planted anew, and what is found.
+const REPAIRED: [(&str, Plant, Wrong); 6] = [
+    ("list-while-words-are-under-way", Plant::SentTwice, Wrong::HandedInAgain),
+    ("taken-back-here", Plant::TakenBackLost, Wrong::LetGo),
+    ("rotten-copy", Plant::RotUnknown, Wrong::NotStarting),
+    ("found-in-a-log-gone-back", Plant::TreeTrusted, Wrong::TreeSmaller),
+    ("retired-unheard", Plant::NumberBelieved, Wrong::OfOther),
+    ("place-that-stays", Plant::PlaceKept, Wrong::Unfinished),
 ];
 
 #[test]
 fn what_was_a_bug_once_holds_and_fails_with_the_fault_of_then() {
-    for (name, plant, said) in REPAIRED {
+    for (name, plant, wrong) in REPAIRED {
         let world = written(&format!("repaired/{name}"));
         holds(name, &world);
         let failed = run(&Setup { plant: Some(plant), ..world }, None).unwrap().violation;
-        assert!(failed.as_ref().is_some_and(|it| it.what.contains(said)), "{name}: {failed:?}");
+        assert!(failed.as_ref().is_some_and(|it| it.wrong == wrong), "{name}: {failed:?}");
     }
     let files = fs::read_dir(folder().join("repaired")).unwrap();
     assert_eq!(files.count(), REPAIRED.len(), "each has its fault");
