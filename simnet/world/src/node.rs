@@ -184,7 +184,7 @@ impl Node {
         let mut machine = self.fresh();
         let (records, broken) = ledger.bring_up(&mut machine)?;
         // The power may have gone when a record was durable and nobody knew it yet.
-        broken.iter().for_each(|broken| hub.oracle.breaks(self.who, broken));
+        broken.iter().for_each(|broken| hub.oracle.breaks(hub.now, self.who, broken));
         for (holder, entry) in hub.oracle.unopened(self.who) {
             let copy = ledger.look(|view| machine.copy(&holder, &entry, view))?;
             if copy.is_some_and(|copy| matches!(copy.stage, Stage::Opened | Stage::Retained)) {
@@ -319,7 +319,9 @@ impl Node {
         if is_done {
             return self.tell(hub, waiting, Ok(Outcome::Done));
         }
-        if says && hub.has_plant(Plant::SaidTwice) && self.chance.percent(50) {
+        let breaks = matches!(*waiting.input, Input::BreakGlass(_));
+        let is_twice = says && hub.has_plant(Plant::SaidTwice) || breaks && hub.has_plant(Plant::GlassTwice);
+        if is_twice && self.chance.percent(50) {
             self.queue(hub, Job::Hand(Waiting::nobody(waiting.input.as_ref().clone())));
         }
         self.queue(hub, Job::Hand(waiting));

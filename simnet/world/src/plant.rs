@@ -118,6 +118,8 @@ pub enum Plant {
     HeadThinned,
     /// Nodes take what some patients say a second time, as if they had said it again.
     SaidTwice,
+    /// Nodes break some glasses a second time, as if somebody had come again.
+    GlassTwice,
     /// Nodes name a document to a sender that they do not have.
     EntryInvented,
     /// Nodes take some leases as if they came with a tree of one leaf.
@@ -132,7 +134,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 62] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -189,6 +191,7 @@ impl Plant {
         Self::SingleKept,
         Self::HeadThinned,
         Self::SaidTwice,
+        Self::GlassTwice,
         Self::EntryInvented,
         Self::TreeCut,
         Self::FeedTorn,
@@ -255,6 +258,7 @@ impl Plant {
             Self::SingleKept => "single-kept",
             Self::HeadThinned => "head-thinned",
             Self::SaidTwice => "said-twice",
+            Self::GlassTwice => "glass-twice",
             Self::EntryInvented => "entry-invented",
             Self::TreeCut => "tree-cut",
             Self::FeedTorn => "feed-torn",

@@ -85,7 +85,7 @@ impl Node {
                 // What is planted there is to be seen by what is let go.
                 Took::Release(_) if hub.has_plant(Plant::ClockStands) || hub.has_plant(Plant::ListUnread) => {
                 }
-                Took::Glass(broken) => hub.oracle.breaks(self.who, &broken),
+                Took::Glass(broken) => hub.oracle.breaks(hub.now, self.who, &broken),
                 Took::Omission => hub.oracle.finds_omission(hub.now, self.who),
                 Took::Release(release) => hub.oracle.releases(hub.now, self.who, &release),
             }

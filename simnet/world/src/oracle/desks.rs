@@ -1,4 +1,5 @@
-//! What patients said at desks and at their accounts: each is kept once, and stands in the log where the receipt says.
+//! What patients said at desks and at their accounts: each is kept once, and stands in the log where the receipt says. And how often
+//! somebody broke the glass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +19,31 @@ pub(super) struct Desks(BTreeMap<Who, OfNode>);
 
 #[derive(Default)]
 struct OfNode {
-    /// How often somebody wanted something to be kept who was not told that it was not.
-    handed_in: usize,
+    /// How often patients said something, and somebody broke the glass, who were not told that it was not kept.
+    acts: usize,
+    glasses: usize,
     /// By number: the hash of the payload, if the node had one when it said so.
     said: BTreeMap<u64, Option<Digest>>,
 }
 
 impl Oracle {
-    /// Somebody hands something in: of what a patient says each is to be kept at most once.
+    /// Somebody hands something in: each act of a patient, and each glass, is to be kept at most once.
     pub(crate) fn hears(&mut self, node: Who, input: &Input) {
-        if is_act(input) {
-            self.desks.0.entry(node).or_default().handed_in += 1;
+        if let Some(count) = self.desks.0.entry(node).or_default().count_of(input) {
+            *count += 1;
         }
     }
 
     /// Somebody is told that it was not kept.
     pub(crate) fn is_not_taken(&mut self, node: Who, input: &Input) {
-        if let Some(known) = self.desks.0.get_mut(&node).filter(|_| is_act(input)) {
-            known.handed_in = known.handed_in.saturating_sub(1);
+        if let Some(count) = self.desks.0.entry(node).or_default().count_of(input) {
+            *count = count.saturating_sub(1);
         }
+    }
+
+    /// How often the glass can have been broken at a node.
+    pub(super) fn glasses_at_most(&self, node: Who) -> usize {
+        self.desks.0.get(&node).map_or(0, |known| known.glasses)
     }
 
     /// A desk is told that words of a patient were kept, under these numbers.
@@ -58,9 +65,9 @@ impl Oracle {
                 .map_err(|wrong| wrong.of(node.who))?;
         }
         let kept = node.ask(|_, view| acts_in(view)).ok_or_else(|| Wrong::NotRunning.of(node.who))?;
-        if kept > known.handed_in {
-            let (who, handed_in) = (node.who, known.handed_in);
-            return Err(Wrong::SaidTwice.of(format_args!("{who} kept {kept} of {handed_in}")));
+        if kept > known.acts {
+            let (who, acts) = (node.who, known.acts);
+            return Err(Wrong::SaidTwice.of(format_args!("{who} kept {kept} of {acts}")));
         }
         Ok(())
     }
@@ -84,9 +91,17 @@ impl Oracle {
     }
 }
 
-/// Whether it is something that a patient says.
-const fn is_act(input: &Input) -> bool {
-    matches!(input, Input::Permit(_) | Input::Forbid(_) | Input::Revoke(_) | Input::Sign(_))
+impl OfNode {
+    /// Where it is counted, if it is.
+    const fn count_of(&mut self, input: &Input) -> Option<&mut usize> {
+        if matches!(input, Input::Permit(_) | Input::Forbid(_) | Input::Revoke(_) | Input::Sign(_)) {
+            Some(&mut self.acts)
+        } else if matches!(input, Input::BreakGlass(_)) {
+            Some(&mut self.glasses)
+        } else {
+            None
+        }
+    }
 }
 
 /// How much patients have said by what a node keeps: a directive is one under however many tokens (C-10).

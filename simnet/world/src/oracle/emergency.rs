@@ -40,9 +40,13 @@ impl Emergencies {
 
 impl Oracle {
     /// Somebody breaks the glass.
-    pub(crate) fn breaks(&mut self, who: Who, broken: &kept::Broken) {
+    pub(crate) fn breaks(&mut self, now: Timestamp, who: Who, broken: &kept::Broken) {
         let Some(id) = digest(&broken.id) else { return };
-        self.emergencies.glasses.entry(who).or_default().insert(id);
+        let glasses = self.emergencies.glasses.entry(who).or_default();
+        glasses.insert(id);
+        if glasses.len() > self.glasses_at_most(who) {
+            self.blames(now, who, Wrong::GlassTwice);
+        }
         for event in broken.events.iter().filter_map(|event| Envelope::decode(event).ok()) {
             let name = event.payload_hash();
             self.emergencies.events.insert((who, name), id);

@@ -102,6 +102,7 @@ wrongs! {
     PasskeyUnseen = "a passkey is stated that no desk has seen",
     Unsigned = "a patient has not signed what stands in the log as signed",
     PasskeySilent = "an act stands in the log whose passkey does not speak for its patient",
+    GlassTwice = "the glass was broken once, and is kept to be broken twice",
     GlassUnwanted = "an emergency is obeyed in a region that knows none",
     GlassUndeclared = "an emergency is cited that nobody has declared",
     GlassUnlogged = "a search is answered for an emergency that the log has not",

@@ -411,6 +411,11 @@ fn c10_what_is_said_once_and_kept_twice_is_doubled() {
 }
 
 #[test]
+fn d11_a_glass_that_is_broken_once_and_kept_twice_is_doubled() {
+    fires(Plant::GlassTwice, 1, 30, Wrong::GlassTwice);
+}
+
+#[test]
 fn a_document_of_which_a_sender_was_told_and_that_is_nowhere_is_lost() {
     fires(Plant::EntryInvented, 1, 1, Wrong::DocumentLost);
 }
