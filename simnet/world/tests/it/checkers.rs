@@ -114,8 +114,9 @@ fn n8_a_name_that_goes_to_the_registry_is_seen() {
 }
 
 #[test]
-fn r4_a_step_that_is_taken_in_and_forgotten_leaves_two_states() {
-    fires(Plant::StepLost, 1, 5, Wrong::ReferralUnknown);
+fn r4_a_send_that_is_taken_in_and_forgotten_is_not_known_to_the_other_side() {
+    let world = |seed| Setup { plant: Some(Plant::StepLost), ..calm(seed, 10, &[]) };
+    fires_in(world, 1, Wrong::ReferralUnknown);
 }
 
 #[test]
@@ -388,9 +389,10 @@ fn c9_what_a_patient_has_not_signed_is_found_out() {
 fn a5_an_audit_that_is_not_the_one_of_the_log_is_found() {
     let world = |seed| Setup {
         plant: Some(Plant::AnchorElsewhere),
-        minutes: 80,
-        rates: Some(Rates::CALM),
-        ..Setup::small(seed)
+        hospitals: 2,
+        patients: 1,
+        more: false,
+        ..calm(seed, 80, &[])
     };
     fires_in(world, 1, Wrong::AuditBroken);
 }
