@@ -130,11 +130,19 @@ pub enum Plant {
     EndsItself,
     /// The registry accepts some words of subjects and says that it refuses them.
     EntryRefused,
+    /// Nodes never come back to inputs that wait for a call.
+    InputKept,
+    /// Nodes never end the fetch of a document that is whole.
+    FetchKept,
+    /// Nodes never come back to requests that wait for the feed.
+    RequestKept,
+    /// Nodes never come back to ranges that wait for a word.
+    RangeKept,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 62] = [
+    pub const ALL: [Self; 66] = [
         Self::AckEarly,
         Self::AckOnly,
         Self::ClockStands,
@@ -197,6 +205,10 @@ impl Plant {
         Self::FeedTorn,
         Self::EndsItself,
         Self::EntryRefused,
+        Self::InputKept,
+        Self::FetchKept,
+        Self::RequestKept,
+        Self::RangeKept,
     ];
 
     /// Its name on the command line.
@@ -264,6 +276,10 @@ impl Plant {
             Self::FeedTorn => "feed-torn",
             Self::EndsItself => "ends-itself",
             Self::EntryRefused => "entry-refused",
+            Self::InputKept => "input-kept",
+            Self::FetchKept => "fetch-kept",
+            Self::RequestKept => "request-kept",
+            Self::RangeKept => "range-kept",
         }
     }
 }

@@ -111,6 +111,7 @@ impl Node {
         | Input::Leased { ticket, .. }
         | Input::Fed { ticket, .. }
         | Input::Failed { ticket, .. } = *waiting.input
+            && !hub.has_plant(Plant::InputKept)
         {
             let awaited = |waiting: &Waiting| match &waiting.to {
                 Reply::Act(act) => hub.awaited.contains(act),

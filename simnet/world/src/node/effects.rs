@@ -352,7 +352,7 @@ impl Node {
             let id = hub.pull(self.who, fetch.holder, &fetch.request, stretch);
             running.calls.insert(id, Pending::Range(document, stretch));
         }
-        if fetch.flying.is_empty() {
+        if fetch.flying.is_empty() && !hub.has_plant(Plant::FetchKept) {
             self.vault.finish(&document);
             self.end_fetch(hub, &document, Ok(()));
         }

@@ -94,6 +94,9 @@ impl Node {
     /// What is not known by now is not waited for any longer.
     pub(super) fn news_came(&mut self, hub: &mut Hub, call: CallId) {
         let Some(running) = &mut self.running else { return };
+        if hub.has_plant(Plant::RequestKept) {
+            return;
+        }
         if let Some(waiting) = running.news.remove(&call) {
             running.again.push(waiting);
             self.call(hub);
@@ -187,7 +190,7 @@ impl Node {
     /// Something has come that ranges may rest on.
     pub(super) fn hand_ranges(&mut self, hub: &mut Hub) {
         let Some(running) = &mut self.running else { return };
-        if !std::mem::take(&mut running.progressed) {
+        if !std::mem::take(&mut running.progressed) || hub.has_plant(Plant::RangeKept) {
             return;
         }
         for (caller, range) in std::mem::take(&mut running.ranges).into_values() {
@@ -197,6 +200,9 @@ impl Node {
 
     pub(super) fn range_over(&mut self, hub: &mut Hub, call: CallId) {
         let Some(running) = &mut self.running else { return };
+        if hub.has_plant(Plant::RangeKept) {
+            return;
+        }
         if let Some((caller, range)) = running.ranges.remove(&call) {
             self.queue(hub, Job::Hand(range_of(caller, range, hub.now)));
         }

@@ -227,6 +227,25 @@ fn a_place_of_a_queue_that_stands_for_good_is_found() {
 }
 
 #[test]
+fn what_is_never_come_back_to_is_found() {
+    let happens = [
+        (3, Happening::PermitAll, 0, 0),
+        (4, Happening::LookAll, 0, 0),
+        (5, Happening::PullAll, 0, 0),
+        (6, Happening::AskAll, 0, 0),
+    ];
+    for (plant, left) in [
+        (Plant::InputKept, "an input waits for a call"),
+        (Plant::FetchKept, "a document is being fetched"),
+        (Plant::RequestKept, "a request waits for the feed"),
+        (Plant::RangeKept, "a range waits for a word"),
+    ] {
+        let world = |seed| Setup { plant: Some(plant), ..calm(seed, 7, &happens) };
+        fires_in(world, 1, (Wrong::Unfinished, left));
+    }
+}
+
+#[test]
 fn z3_a_document_that_is_sealed_twice_is_found() {
     fires(Plant::SealedTwice, 1, 5, Wrong::SealedTwice);
 }
