@@ -180,8 +180,8 @@ pub const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
 pub const CALL_WAIT: Millis = Millis::from_secs(30);
 /// How often the registry is asked for newer member lists at least: a node is told of them by its feed, too.
 pub const LISTS_EVERY: Millis = Millis::from_secs(30);
-/// The same while it does not know this node, or is not there.
-pub const LISTS_RETRY: Millis = Millis::from_secs(1);
+/// The same while it does not know this node, or is not there: a thousand nodes ask a registry that comes back.
+pub const LISTS_RETRY: Millis = Millis::from_secs(5);
 /// How long a request waits for the feed before it is denied, and a range for the word on which it rests.
 pub const NEWS_WAIT: Millis = Millis::from_secs(2);
 /// Ranges of one document that are asked for at once.
