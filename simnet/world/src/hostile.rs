@@ -25,7 +25,7 @@ use yiqiao_registry_core::state::Kept;
 use yiqiao_simnet::chance::Chance;
 use yiqiao_simnet::passkey::Passkey;
 
-use crate::limits::{HEARD_MAX, LONG_BYTES};
+use crate::limits::{HEARD_MAX, HELD_SECONDS_MAX, LONG_BYTES};
 use crate::network::{Carried, Packet, Who};
 use crate::randomness::{Part, stream};
 use crate::region::{For, InUse, ORIGIN, RP_ID, Region, code};
@@ -46,6 +46,17 @@ pub(crate) struct Hostile {
     nonces: Vec<Nonce>,
     /// A passkey that it has stated last, and for whom.
     enrolled: Option<(Passkey, Token)>,
+}
+
+/// What becomes of a packet at the attacker's computer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twist {
+    /// It goes as it is.
+    Nothing,
+    /// It goes otherwise than it was.
+    Otherwise(&'static str),
+    /// It goes after so long.
+    Held(Millis),
 }
 
 /// What the attacker knows when it makes a call.
@@ -93,24 +104,23 @@ impl Hostile {
         Some(Millis::new(200 + self.chance.below(8_000)))
     }
 
-    /// A packet goes out from its computer, or comes to it. What is sent instead; none if it is held back. And how it was changed.
-    pub(crate) fn twists(&mut self, mut packet: Packet) -> (Option<Packet>, Option<&'static str>) {
+    /// A packet goes out from its computer, or comes to it.
+    pub(crate) fn twists(&mut self, packet: &mut Packet) -> Twist {
         let Some(who) = self.who.filter(|who| *who == packet.from || *who == packet.to) else {
-            return (Some(packet), None);
+            return Twist::Nothing;
         };
         if let Some(attack) = self.attack.filter(|attack| *attack != Attack::Packets) {
-            let how = self.pen.signs(attack, &mut packet);
-            return (Some(packet), how);
+            return self.pen.signs(attack, packet).map_or(Twist::Nothing, Twist::Otherwise);
         }
         self.heard.push_back(packet.body.clone());
         if self.heard.len() > HEARD_MAX {
             self.heard.pop_front();
         }
         if who != packet.from || !self.chance.percent(8) {
-            return (Some(packet), None);
+            return Twist::Nothing;
         }
         let how = match self.chance.below(8) {
-            0 => return (None, Some("held back")),
+            0 => return Twist::Held(self.holds_for()),
             1 | 2 => {
                 let at = usize::try_from(self.chance.below(self.heard.len() as u64)).unwrap_or(0);
                 let other = self.heard.iter().cycle().skip(at).take(self.heard.len());
@@ -143,7 +153,13 @@ impl Hostile {
                 "changed"
             }
         };
-        (Some(packet), Some(how))
+        Twist::Otherwise(how)
+    }
+
+    /// For how long a packet is held back: mostly so long that who waits for it still does, or for minutes.
+    fn holds_for(&mut self) -> Millis {
+        let most = *self.chance.pick(&[5, 25, 120, HELD_SECONDS_MAX]);
+        Millis::from_secs(1 + self.chance.below(most))
     }
 
     /// A call of its own: to whom, and what.

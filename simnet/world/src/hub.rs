@@ -11,10 +11,10 @@ use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::authority::{Authority, Deed};
 use crate::faults::Fault;
-use crate::hostile::{Hostile, Known};
+use crate::hostile::{Hostile, Known, Twist};
 use crate::limits::NOBODY;
 use crate::load::{Act, ActId, Told};
-use crate::network::{CallId, Carried, Network, Packet, Who};
+use crate::network::{CallId, Carried, Network, Packet, Passage, Who};
 use crate::oracle::Oracle;
 use crate::plant::Plant;
 use crate::trace::Trace;
@@ -24,6 +24,8 @@ use crate::trace::Trace;
 pub(crate) enum Event {
     /// A packet is there.
     Arrive(Box<Packet>),
+    /// An attacker lets go a packet that it has held back.
+    Held(Box<Packet>),
     /// Who called waits no longer.
     GiveUp(Who, CallId),
     /// A process takes what has come.
@@ -323,20 +325,45 @@ impl Hub {
         call
     }
 
-    fn carry(&mut self, packet: Packet) {
+    fn carry(&mut self, mut packet: Packet) {
         self.oracle.measured.carries(self.now, &packet);
-        let (packet, how) = if self.healed { (Some(packet), None) } else { self.hostile.twists(packet) };
-        let Some(packet) = packet else { return };
-        if let Some(how) = how {
-            self.note(packet.from, format_args!("twists {}: {how}", packet.call));
+        let twist = if self.healed { Twist::Nothing } else { self.hostile.twists(&mut packet) };
+        match twist {
+            Twist::Nothing => self.pass(packet),
+            Twist::Otherwise(how) => {
+                self.note(packet.from, format_args!("twists {}: {how}", packet.call));
+                self.pass(packet);
+            }
+            Twist::Held(length) => {
+                self.note(packet.from, format_args!("holds back {} for {length}", packet.call));
+                self.after(length, Event::Held(Box::new(packet)));
+            }
         }
-        let [first, second] = self.network.arrivals(self.now, (packet.from, packet.to), packet.body.len());
-        let copy = second.map(|arrival| (arrival, Box::new(packet.clone())));
-        if let Some(arrival) = first {
-            self.at(arrival, Event::Arrive(Box::new(packet)));
+    }
+
+    /// A packet that was held back goes on its way after all, after others that were sent later. What is held when all heals
+    /// never does.
+    pub(crate) fn lets_through(&mut self, packet: Packet) {
+        if self.healed {
+            return self.note(packet.from, format_args!("drops {}, held back", packet.call));
         }
-        if let Some((arrival, copy)) = copy {
-            self.at(arrival, Event::Arrive(copy));
+        self.note(packet.from, format_args!("lets through {}, held back", packet.call));
+        self.pass(packet);
+    }
+
+    /// The network takes a packet.
+    fn pass(&mut self, packet: Packet) {
+        let Packet { call, from, to, .. } = packet;
+        match self.network.passes(self.now, (from, to), packet.body.len()) {
+            Passage::Cut => self.note(format_args!("{from}>{to}"), format_args!("cut off {call}")),
+            Passage::Lost => self.note(format_args!("{from}>{to}"), format_args!("lost {call}")),
+            Passage::Once(arrival) => self.at(arrival, Event::Arrive(Box::new(packet))),
+            Passage::Twice(first, second) => {
+                self.note(format_args!("{from}>{to}"), format_args!("twice {call}"));
+                let copy = Box::new(packet.clone());
+                self.at(first, Event::Arrive(Box::new(packet)));
+                self.at(second, Event::Arrive(copy));
+            }
         }
     }
 }

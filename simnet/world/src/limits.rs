@@ -49,6 +49,8 @@ pub(crate) const BYTES_PER_MS: u64 = 4_096;
 /// By how much long documents are longer: most are of two to six chunks, some of several ranges.
 pub(crate) const LONGER: [(u64, u64); 2] = [(300 << 10, 1_400 << 10), (5 << 20, 9 << 20)];
 
+/// For how long an attacker holds a packet back at most, in seconds.
+pub(crate) const HELD_SECONDS_MAX: u64 = 2_400;
 /// Packets that an attacker remembers.
 pub(crate) const HEARD_MAX: usize = 200;
 /// A packet that is drawn out: longer than any call may be.

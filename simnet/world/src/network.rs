@@ -69,6 +69,19 @@ impl Carried {
     }
 }
 
+/// What becomes of a packet on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// Its way is cut.
+    Cut,
+    /// It is lost.
+    Lost,
+    /// It arrives.
+    Once(Timestamp),
+    /// It arrives two times.
+    Twice(Timestamp, Timestamp),
+}
+
 /// All ways between processes.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -92,18 +105,16 @@ impl Network {
         Self { seed, rates, ways: BTreeMap::new(), connections: BTreeMap::new(), slow: BTreeMap::new() }
     }
 
-    /// When so many bytes that are sent now arrive: nothing if they are lost, two times if they come twice.
-    pub(crate) fn arrivals(
-        &mut self,
-        now: Timestamp,
-        (from, to): (Who, Who),
-        bytes: usize,
-    ) -> [Option<Timestamp>; 2] {
+    /// What becomes of so many bytes that are sent now.
+    pub(crate) fn passes(&mut self, now: Timestamp, (from, to): (Who, Who), bytes: usize) -> Passage {
         let rates = self.rates;
         let slow = [from, to].iter().any(|who| self.slow.get(who).is_some_and(|until| *until > now));
         let way = self.way(from, to);
-        if way.cut_until > now || way.chance.below(1_000) < rates.lost {
-            return [None, None];
+        if way.cut_until > now {
+            return Passage::Cut;
+        }
+        if way.chance.below(1_000) < rates.lost {
+            return Passage::Lost;
         }
         let twice = way.chance.below(1_000) < rates.twice;
         let mut arrival = || {
@@ -111,7 +122,8 @@ impl Network {
             let on_the_way = way.latency + way.chance.below(rates.jitter + 1) + sending;
             now + Millis::new(if slow { 500 + 10 * on_the_way } else { on_the_way })
         };
-        [Some(arrival()), twice.then(arrival)]
+        let first = arrival();
+        if twice { Passage::Twice(first, arrival()) } else { Passage::Once(first) }
     }
 
     /// The connection between two processes now.

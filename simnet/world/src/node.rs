@@ -181,7 +181,7 @@ impl Node {
     /// Starts: all is made again from the journal.
     pub(crate) fn start(&mut self, hub: &mut Hub) -> Result<(), String> {
         let mut ledger = Ledger::open(&mut self.volume)?;
-        let mut machine = self.fresh();
+        let (indexed, mut machine) = (ledger.indexed(), self.fresh());
         let (records, broken) = ledger.bring_up(&mut machine)?;
         // The power may have gone when a record was durable and nobody knew it yet.
         broken.iter().for_each(|broken| hub.oracle.breaks(hub.now, self.who, broken));
@@ -192,7 +192,7 @@ impl Node {
             }
         }
         self.sweep(hub, &ledger);
-        hub.note(self.who, format_args!("start records {records}"));
+        hub.note(self.who, format_args!("start records {records} index {indexed}"));
         self.starts += 1;
         self.clock.put_together(hub.now);
         self.running = Some(Running {

@@ -124,11 +124,11 @@ impl Registry {
         };
         let (mut ledger, words) =
             Ledger::open(&mut self.volume, &self.region, self.region.key(Who::REGISTRY, For::Checkpoint))?;
-        let term = ledger.next_term()?;
+        let (term, indexed) = (ledger.next_term()?, ledger.indexed());
         let own = self.region.code_of(Who::REGISTRY).clone();
         let mut machine = Machine::new(own, self.region.directory.clone(), keys, term, 0);
         ledger.bring_up(&mut machine)?;
-        hub.note(self.who, format_args!("start term {term} words {}", words.len()));
+        hub.note(self.who, format_args!("start term {term} words {} index {indexed}", words.len()));
         hub.oracle.log_is(hub.now, &words);
         self.starts += 1;
         let (inbox, feeds) = (VecDeque::new(), BTreeMap::new());

@@ -239,6 +239,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Arrive(packet) => self.arrive(*packet),
+            Event::Held(packet) => self.hub.lets_through(*packet),
             Event::GiveUp(who, call) => {
                 if self.hub.ends(call)
                     && let Some(node) = self.nodes.get_mut(&who)

@@ -55,6 +55,11 @@ impl Ledger {
         Ok((records.len(), broken))
     }
 
+    /// How many records the index holds.
+    pub(super) fn indexed(&self) -> usize {
+        self.index.records
+    }
+
     /// A view of what is kept.
     pub(super) fn view(&self) -> View {
         View::over(code(), self.index.clone())

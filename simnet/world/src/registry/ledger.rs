@@ -79,6 +79,11 @@ impl Ledger {
         }
     }
 
+    /// How many records the index holds.
+    pub(super) const fn indexed(&self) -> usize {
+        self.index.records
+    }
+
     /// Brings the index up to the journal, and with it a machine that has seen nothing yet.
     pub(super) fn bring_up(&mut self, machine: &mut Machine) -> Result<(), String> {
         machine.start_at(self.index.words);

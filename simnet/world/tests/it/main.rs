@@ -7,3 +7,4 @@ mod reduce;
 mod report;
 mod scenarios;
 mod sweep;
+mod trace;
