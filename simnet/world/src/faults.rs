@@ -1,5 +1,6 @@
 //! What breaks, and when: each kind at its own rate and from its own stream.
 
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_proto::time::Millis;
@@ -119,11 +120,14 @@ impl Faults {
                 Blow::None
             }
             Fault::Cut => {
-                cut(hub, chance, who, nodes);
+                let until = hub.now + Millis::from_secs(3 + chance.below(100));
+                let cut = Cut::draw(chance, who, nodes);
+                cut.ways(nodes).for_each(|(from, to)| hub.network.cut(from, to, until));
+                hub.note(who, format_args!("cut {cut} for {}", until.since(hub.now)));
                 Blow::None
             }
             Fault::Reset => {
-                let other = Who(number(chance));
+                let other = another(chance, who, nodes);
                 hub.network.reset(who, other);
                 hub.note(who, format_args!("reset {other}"));
                 Blow::None
@@ -151,20 +155,74 @@ impl Faults {
     }
 }
 
-/// Cuts one way of a process, all from it, all to it, or both.
-fn cut(hub: &mut Hub, chance: &mut Chance, who: Who, nodes: u16) {
-    let until = hub.now + Millis::from_secs(3 + chance.below(100));
-    let (out, back) = (chance.percent(70), chance.percent(70));
-    let only =
-        chance.percent(40).then(|| Who(u16::try_from(chance.below(u64::from(nodes) + 1)).unwrap_or(0)));
-    for other in (0..=nodes).map(Who).filter(|other| only.is_none_or(|only| only == *other)) {
-        if out {
-            hub.network.cut(who, other, until);
-        }
-        if back {
-            hub.network.cut(other, who, until);
+/// Ways of a process that are cut.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    who: Who,
+    /// What goes out, and what comes back: one of them at least.
+    out: bool,
+    back: bool,
+    /// To and from this one alone; otherwise all.
+    only: Option<Who>,
+}
+
+impl Cut {
+    fn draw(chance: &mut Chance, who: Who, nodes: u16) -> Self {
+        let out = chance.percent(70);
+        let back = !out || chance.percent(70);
+        let only = chance.percent(40).then(|| another(chance, who, nodes));
+        Self { who, out, back, only }
+    }
+
+    /// The ways that it cuts: from whom, and to whom.
+    fn ways(self, nodes: u16) -> impl Iterator<Item = (Who, Who)> {
+        let Self { who, out, back, only } = self;
+        let others = (0..=nodes).map(Who).filter(move |other| *other != who);
+        let others = others.filter(move |other| only.is_none_or(|only| only == *other));
+        others.flat_map(move |other| {
+            let (there, here) = (out.then_some((who, other)), back.then_some((other, who)));
+            there.into_iter().chain(here)
+        })
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { out, back, only, .. } = self;
+        write!(f, "out {out} back {back} ")?;
+        match only {
+            None => f.write_str("all"),
+            Some(only) => only.fmt(f),
         }
     }
-    let only = only.map_or_else(|| "all".to_owned(), |only| only.to_string());
-    hub.note(who, format_args!("cut out {out} back {back} {only}"));
+}
+
+/// Some other process than this one.
+fn another(chance: &mut Chance, who: Who, nodes: u16) -> Who {
+    let drawn = u16::try_from(chance.below(u64::from(nodes.max(1)))).unwrap_or(0);
+    Who(if drawn < who.0 { drawn } else { drawn + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cut_that_is_drawn_cuts_a_way() {
+        for number in 0..1_000 {
+            let chance = &mut stream(7, Part::Faults, number);
+            let (who, nodes) = (Who(u16::try_from(number % 4).expect("small")), 3);
+            let cut = Cut::draw(chance, who, nodes);
+            let ways: Vec<_> = cut.ways(nodes).collect();
+            assert!(!ways.is_empty(), "{cut}");
+            assert!(ways.iter().all(|(from, to)| from != to && from.0.max(to.0) <= nodes), "{cut}: {ways:?}");
+        }
+    }
+
+    #[test]
+    fn another_process_is_any_but_the_one() {
+        let chance = &mut stream(7, Part::Faults, 0);
+        let drawn: BTreeSet<Who> = (0..200).map(|_| another(chance, Who(1), 3)).collect();
+        assert_eq!(drawn, [0, 2, 3].map(Who).into());
+    }
 }
