@@ -3,16 +3,36 @@
 use std::collections::BTreeSet;
 
 use yiqiao_proto::access::AccessEvent;
-use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
+use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose, RefusalCode};
 use yiqiao_proto::envelope::Envelope;
 use yiqiao_proto::id::Code;
 use yiqiao_proto::search::SearchQuery;
 use yiqiao_proto::token::Token;
 
-use crate::machine::{Stop, ToTake, Work};
+use crate::machine::{Stop, ToTake, Work, refuse};
 use crate::patient;
 use crate::state::{self, Fault, View};
 use crate::take::{Taken, stands};
+
+/// A member tells of an access; searches, first filings and readings of the log it leaves to the registry.
+pub(crate) const fn check_event(event: &AccessEvent) -> Result<(), Stop> {
+    match event.act {
+        AccessAct::Search | AccessAct::FirstFiling | AccessAct::LogView => {
+            Err(refuse(RefusalCode::NotMember, "A-1"))
+        }
+        AccessAct::Release
+        | AccessAct::Delivery
+        | AccessAct::Opening
+        | AccessAct::Consent
+        | AccessAct::Revocation
+        | AccessAct::ReferralStep
+        | AccessAct::BreakGlass
+        | AccessAct::Erasure
+        | AccessAct::Retention
+        | AccessAct::Withdrawal
+        | AccessAct::Export => Ok(()),
+    }
+}
 
 /// The registry was searched, found or not: unknown and known patients alike.
 pub(crate) fn search(work: &mut Work<'_>, query: &SearchQuery) -> Result<(), Stop> {

@@ -74,7 +74,7 @@ pub(crate) fn submit(work: &mut Work<'_>, submission: &Submission) -> Result<Vec
         Submission::Credential(statement) => {
             one(work, statement, |work| credential::check(work, statement.word()))
         }
-        Submission::Event(event) => one(work, event, |_| Ok(())),
+        Submission::Event(event) => one(work, event, |_| say::check_event(event.word())),
         Submission::Release(release) => {
             one(work, release, |work| patient::check_release(work, release.word()))
         }

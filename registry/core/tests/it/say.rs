@@ -9,7 +9,7 @@ use yiqiao_proto::token::Token;
 use yiqiao_registry_core::take::Submission;
 
 use crate::rig::{Rig, code};
-use crate::words::{Chain, release, token};
+use crate::words::{Chain, event, release, token};
 
 /// First filings in the log, by member and token.
 fn filings(rig: &Rig) -> Vec<(String, Token)> {
@@ -68,4 +68,15 @@ fn a1_a_release_is_no_filing_and_what_is_not_taken_says_nothing() {
     rig.repeated(Submission::Links(vec![word]));
     assert_eq!(filings(&rig).last(), Some(&("b".to_owned(), token(1))));
     assert_eq!(filings(&rig).len(), 2);
+}
+
+#[test]
+fn a1_what_the_registry_says_no_member_says() {
+    let mut rig = Rig::new();
+    for act in [AccessAct::Search, AccessAct::FirstFiling, AccessAct::LogView] {
+        let said = AccessEvent { act, ..event("a", token(1)) };
+        let refused = rig.refused(Submission::Event(rig.word("a", &said)));
+        assert_eq!(refused, (RefusalCode::NotMember, "A-1"), "{act:?}");
+    }
+    rig.take(Submission::Event(rig.word("a", &event("a", token(1)))));
 }
