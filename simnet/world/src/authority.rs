@@ -99,6 +99,11 @@ impl Authority {
         self.newest.list().version
     }
 
+    /// The newest list.
+    pub(crate) const fn newest(&self) -> &Directory {
+        &self.newest
+    }
+
     /// The keys that a process is to use from its next start on.
     pub(crate) fn in_use(&self, who: Who) -> InUse {
         self.in_use.get(&who).copied().unwrap_or_default()

@@ -1,22 +1,31 @@
 //! Somebody hostile: a hospital, or the registry, of whose computer an attacker sends the packets. Its keys are the attacker's too.
-//! What it sends is changed, cut, drawn out, sent in place of another or held back; and as a member it makes calls of its own:
-//! words of others and contradicting ones, passkeys of its own for patients of others, requests for documents that it saw in the
-//! log, ranges of releases to others.
+//! What it sends is changed, cut, drawn out, sent in place of another or held back; and as a member it makes calls of its own
+//! ([`Tried`]): words that are not its to say, that contradict each other or tell of what never happened, to the registry and to other
+//! members.
 //!
 //! The process on that computer stays honest, so that it can be one of the region again once all heals. Whoever has the
 //! registry's keys may sign with them, too: [`pen`], and [`crate::twin`].
 
+mod attempt;
+mod consent;
 mod pen;
+mod probe;
+mod steps;
+mod told;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use prost::Message;
-use yiqiao_proto::calls::{Method, RangeRequest, ReleaseRequest, SubmitRequest};
-use yiqiao_proto::codes::{DocumentClass, LegalBasis, PersonRole, Purpose, Stance};
-use yiqiao_proto::directive::{Directive, Grantee, Notice, What};
+use yiqiao_proto::calls::{
+    Call, Method, ProofAnswer, RangeRequest, ReleaseRequest, StepRequest, SubmitRequest,
+};
+use yiqiao_proto::codes::{DocumentClass, PersonRole, Purpose, ReferralAct, Stance};
+use yiqiao_proto::directive::Directive;
+use yiqiao_proto::directory::Directory;
 use yiqiao_proto::entry::{Entry, IdentityStatement};
 use yiqiao_proto::envelope::{Envelope, Word};
-use yiqiao_proto::id::{Code, Digest, DirectiveId, KeyId, Nonce, PractitionerId};
+use yiqiao_proto::id::{Code, Digest, KeyId, Nonce, PractitionerId};
+use yiqiao_proto::referral::{ReferralStep, StepFacts};
 use yiqiao_proto::release::{Asker, PullRequest};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_proto::token::Token;
@@ -30,6 +39,7 @@ use crate::network::{Carried, Packet, Who};
 use crate::randomness::{Part, stream};
 use crate::region::{For, InUse, ORIGIN, RP_ID, Region, code};
 use crate::setup::{Attack, Setup};
+pub(crate) use attempt::{Attempt, Tried};
 use pen::Pen;
 
 /// The attacker.
@@ -46,6 +56,12 @@ pub(crate) struct Hostile {
     nonces: Vec<Nonce>,
     /// A passkey that it has stated last, and for whom.
     enrolled: Option<(Passkey, Token)>,
+    /// The directive that its desk has said last.
+    said: Option<Directive>,
+    /// Steps that went out or came, the newest last, each with the hash of its payload.
+    stepped: VecDeque<(StepFacts, Digest)>,
+    /// Checkpoints that the registry has shown, the newest last.
+    shown: VecDeque<Vec<u8>>,
 }
 
 /// What becomes of a packet at the attacker's computer.
@@ -66,6 +82,10 @@ pub(crate) struct Known<'a> {
     /// Its own sealing key, as the list has it.
     pub(crate) sealing: Option<KeyId>,
     pub(crate) log: &'a [(Timestamp, Kept)],
+    /// The newest member list.
+    pub(crate) members: &'a Directory,
+    /// The version of a patient's head.
+    pub(crate) version: &'a dyn Fn(&Token) -> u64,
     /// A release that somebody was given: by whom, under which request.
     pub(crate) release: Option<(Who, Digest)>,
 }
@@ -87,6 +107,9 @@ impl Hostile {
             heard: VecDeque::new(),
             nonces: Vec::new(),
             enrolled: None,
+            said: None,
+            stepped: VecDeque::new(),
+            shown: VecDeque::new(),
         }
     }
 
@@ -112,10 +135,8 @@ impl Hostile {
         if let Some(attack) = self.attack.filter(|attack| *attack != Attack::Packets) {
             return self.pen.signs(attack, packet).map_or(Twist::Nothing, Twist::Otherwise);
         }
-        self.heard.push_back(packet.body.clone());
-        if self.heard.len() > HEARD_MAX {
-            self.heard.pop_front();
-        }
+        remember(&mut self.heard, packet.body.clone());
+        self.reads(packet);
         if who != packet.from || !self.chance.percent(8) {
             return Twist::Nothing;
         }
@@ -156,34 +177,72 @@ impl Hostile {
         Twist::Otherwise(how)
     }
 
+    /// What of a packet is of use for words of its own.
+    fn reads(&mut self, packet: &Packet) {
+        match &packet.body {
+            Carried::Call { method, request } if *method == Method::Step as u16 => {
+                let step = StepRequest::from_bytes(request).ok();
+                let envelope = step.and_then(|step| Envelope::decode(&step.envelope).ok());
+                let read = |envelope: Envelope| {
+                    let step = ReferralStep::decode(envelope.payload()).ok()?;
+                    Some((step.facts, envelope.payload_hash()))
+                };
+                if let Some(step) = envelope.and_then(read).filter(|(facts, _)| self.follows(facts)) {
+                    remember(&mut self.stepped, step);
+                }
+            }
+            Carried::Answer(Ok(bytes)) if packet.method == Method::Proof as u16 => {
+                let proof = ProofAnswer::from_bytes(bytes).ok();
+                proof.into_iter().for_each(|proof| remember(&mut self.shown, proof.checkpoint));
+            }
+            Carried::Call { .. } | Carried::Pull { .. } | Carried::Answer(_) => {}
+        }
+    }
+
+    /// Whether a step is the next one of its side, of a referral that was sent.
+    fn follows(&self, step: &StepFacts) -> bool {
+        let of_it = || self.stepped.iter().map(|(facts, _)| facts).filter(|it| it.referral == step.referral);
+        let last = of_it().filter(|facts| facts.from == step.from).map(|facts| facts.number).max();
+        let is_sent = step.act == ReferralAct::Send || of_it().any(|facts| facts.act == ReferralAct::Send);
+        is_sent && step.number == last.unwrap_or(0) + 1
+    }
+
     /// For how long a packet is held back: mostly so long that who waits for it still does, or for minutes.
     fn holds_for(&mut self) -> Millis {
         let most = *self.chance.pick(&[5, 25, 120, HELD_SECONDS_MAX]);
         Millis::from_secs(1 + self.chance.below(most))
     }
 
-    /// A call of its own: to whom, and what.
-    pub(crate) fn calls(&mut self, known: &Known<'_>) -> Option<(Who, Carried)> {
-        match self.chance.below(5) {
-            4 => self.enrols(known),
-            0 => {
-                // What was heard, to anybody.
-                let heard: Vec<Carried> = self.heard.iter().filter(|body| body.is_call()).cloned().collect();
-                if heard.is_empty() {
-                    return None;
-                }
-                let members: Vec<Who> = self.region.all().map(|(who, _)| who).collect();
-                Some((*self.chance.pick(&members), self.chance.pick(&heard).clone()))
-            }
-            1 => self.asks(known),
-            2 => {
+    /// A call of its own, if there is something to make it of.
+    pub(crate) fn calls(&mut self, known: &Known<'_>) -> Option<Attempt> {
+        let what = *self.chance.pick(&Tried::ALL);
+        let (to, body) = match what {
+            Tried::Heard => self.says_again(),
+            Tried::Request => self.asks(known),
+            Tried::Range => {
                 let (holder, request) = known.release?;
                 let request =
                     RangeRequest { request: request.as_bytes().to_vec(), first_chunk: 0, chunks: 1 };
                 Some((holder, Carried::Pull { request: request.encode_to_vec() }))
             }
-            _ => self.submits(known),
+            Tried::Entry => self.submits(known),
+            Tried::Passkey => self.enrols(known),
+            Tried::Consent(said) => self.consents(known, said),
+            Tried::Told(told) => self.tells(known, told),
+            Tried::Step(step) => self.steps(known, step),
+            Tried::Probe(probe) => self.probes(known, probe),
+        }?;
+        Some(Attempt { what, to, body })
+    }
+
+    /// What was heard, to anybody.
+    fn says_again(&mut self) -> Option<(Who, Carried)> {
+        let heard: Vec<Carried> = self.heard.iter().filter(|body| body.is_call()).cloned().collect();
+        if heard.is_empty() {
+            return None;
         }
+        let members: Vec<Who> = self.region.all().map(|(who, _)| who).collect();
+        Some((*self.chance.pick(&members), self.chance.pick(&heard).clone()))
     }
 
     /// Asks for a document that it saw in the log.
@@ -242,16 +301,15 @@ impl Hostile {
             };
             envelope = self.sign(known, &entry).as_bytes().to_vec();
         }
-        let words = vec![Submitted { envelope, link: kept.link.clone() }];
-        let request = SubmitRequest { words }.encode_to_vec();
-        Some((Who::REGISTRY, Carried::Call { method: Method::Submit as u16, request }))
+        Some(hand_in(vec![Submitted { envelope, link: kept.link.clone() }]))
     }
 
     /// States a passkey of its own for a patient of the log; the next time it permits itself with that what the patient has (C-9, C-14).
     fn enrols(&mut self, known: &Known<'_>) -> Option<(Who, Carried)> {
-        let own = self.region.code_of(self.who?).clone();
+        let own = self.own()?;
         let envelope = if let Some((passkey, patient)) = self.enrolled.take() {
-            let permit = self.permit(known, &own, patient)?;
+            let permit = self.directive(known, patient, Stance::Permit)?;
+            let permit = Directive { custodian: None, head_version: 0, ..permit };
             self.sign(known, &passkey.act(&code(), permit))
         } else {
             let tokens = self.tokens(known)?;
@@ -260,50 +318,48 @@ impl Hostile {
             self.enrolled = Some((passkey, *tokens.first()?));
             self.sign(known, &statement)
         };
-        let words = vec![Submitted { envelope: envelope.as_bytes().to_vec(), link: None }];
-        let request = SubmitRequest { words }.encode_to_vec();
-        Some((Who::REGISTRY, Carried::Call { method: Method::Submit as u16, request }))
-    }
-
-    fn permit(&mut self, known: &Known<'_>, own: &Code, patient: Token) -> Option<Directive> {
-        Some(Directive {
-            id: DirectiveId::new(self.bytes())?,
-            patient,
-            stance: Stance::Permit,
-            grantee: Grantee { organisation: Some(own.clone()), ..Grantee::default() },
-            custodian: None,
-            what: What::default(),
-            purposes: BTreeSet::from([Purpose::Treatment]),
-            valid_from: known.now - Millis::from_secs(3_600),
-            valid_until: None,
-            notice: Notice { version: "2026-1".to_owned(), hash: Digest::new([4; 32])? },
-            existence_visible: false,
-            basis: LegalBasis::SeparateConsent,
-            head_version: 0,
-        })
+        Some(hand_in_one(&envelope))
     }
 
     /// What somebody of the log is called there.
     fn tokens(&mut self, known: &Known<'_>) -> Option<Vec<Token>> {
+        let statement = self.some(known, |word: &IdentityStatement, _| !word.tokens.is_empty())?;
+        Some(statement.tokens)
+    }
+
+    /// Some entry of the log.
+    fn entry(&mut self, known: &Known<'_>) -> Option<Entry> {
+        self.some(known, |_, _| true)
+    }
+
+    /// Some word of the log that, with the code of who signed it, fits: from a drawn place on.
+    fn some<W: Word>(&mut self, known: &Known<'_>, fits: impl Fn(&W, &str) -> bool) -> Option<W> {
         let from = usize::try_from(self.chance.below(known.log.len() as u64)).ok()?;
-        known.log.iter().skip(from).find_map(|(_, kept)| {
+        known.log.iter().skip(from).chain(known.log.iter().take(from)).find_map(|(_, kept)| {
             let envelope = Envelope::decode(&kept.opening.as_ref()?.envelope).ok()?;
-            let statement = IdentityStatement::decode(envelope.payload()).ok()?;
-            (!statement.tokens.is_empty()).then_some(statement.tokens)
+            let word = W::decode(envelope.payload()).ok().filter(|_| envelope.kind() == W::KIND)?;
+            fits(&word, &kept.signer).then_some(word)
         })
+    }
+
+    /// Its member's code.
+    fn own(&self) -> Option<Code> {
+        Some(self.region.code_of(self.who?).clone())
+    }
+
+    /// Some other hospital than those.
+    fn another(&mut self, than: &[&Code]) -> Option<(Who, Code)> {
+        let others = self.region.all().filter(|(who, code)| *who != Who::REGISTRY && !than.contains(code));
+        let others: Vec<(Who, Code)> = others.map(|(who, code)| (who, code.clone())).collect();
+        (!others.is_empty()).then(|| self.chance.pick(&others).clone())
     }
 
     fn bytes(&mut self) -> [u8; 32] {
         std::array::from_fn(|_| 1 + u8::try_from(self.chance.below(200)).unwrap_or(0))
     }
 
-    /// Some entry of the log.
-    fn entry(&mut self, known: &Known<'_>) -> Option<Entry> {
-        let from = usize::try_from(self.chance.below(known.log.len() as u64)).ok()?;
-        known.log.iter().skip(from).find_map(|(_, kept)| {
-            let envelope = Envelope::decode(&kept.opening.as_ref()?.envelope).ok()?;
-            Entry::decode(envelope.payload()).ok()
-        })
+    fn digest(&mut self) -> Option<Digest> {
+        Digest::new(self.bytes())
     }
 
     fn sign(&self, known: &Known<'_>, word: &impl Word) -> Envelope {
@@ -312,7 +368,28 @@ impl Hostile {
     }
 }
 
+/// One more of what an attacker remembers, of which the oldest goes.
+fn remember<T>(known: &mut VecDeque<T>, new: T) {
+    known.push_back(new);
+    if known.len() > HEARD_MAX {
+        known.pop_front();
+    }
+}
+
+/// A word for the registry.
+fn hand_in_one(envelope: &Envelope) -> (Who, Carried) {
+    hand_in(vec![Submitted { envelope: envelope.as_bytes().to_vec(), link: None }])
+}
+
+fn hand_in(words: Vec<Submitted>) -> (Who, Carried) {
+    (Who::REGISTRY, Carried::of(Method::Submit, &SubmitRequest { words }))
+}
+
 impl Carried {
+    fn of(method: Method, request: &impl Message) -> Self {
+        Self::Call { method: method as u16, request: request.encode_to_vec() }
+    }
+
     /// The bytes that travel.
     const fn bytes(&mut self) -> &mut Vec<u8> {
         match self {

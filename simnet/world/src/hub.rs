@@ -11,7 +11,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 
 use crate::authority::{Authority, Deed};
 use crate::faults::Fault;
-use crate::hostile::{Hostile, Known, Twist};
+use crate::hostile::{Attempt, Hostile, Known, Twist};
 use crate::limits::NOBODY;
 use crate::load::{Act, ActId, Told};
 use crate::network::{CallId, Carried, Network, Packet, Passage, Who};
@@ -294,16 +294,14 @@ impl Hub {
             keys: self.authority.in_use(who),
             sealing: self.authority.sealing_key(who),
             log: self.oracle.words(),
+            members: self.authority.newest(),
+            version: &|patient| self.oracle.head_version(patient),
             release: self.oracle.a_release(self.now),
         };
-        let Some((to, body)) = self.hostile.calls(&known) else { return };
-        let (kind, bytes) = match &body {
-            Carried::Call { method, request } => (*method, request.len()),
-            Carried::Pull { request } => (0, request.len()),
-            Carried::Answer(_) => return,
-        };
+        let Some(Attempt { what, to, body }) = self.hostile.calls(&known) else { return };
+        let bytes = body.len();
         let call = self.send(who, to, body);
-        self.note(who, format_args!("attacks {to} {call} {kind} {bytes}"));
+        self.note(who, format_args!("attacks {to} {call} {what} {bytes}"));
     }
 
     /// A call is answered, or given up. Whether it was neither before.

@@ -110,6 +110,11 @@ impl Oracle {
         &self.log.words
     }
 
+    /// The version of a patient's head.
+    pub(crate) fn head_version(&self, patient: &Token) -> u64 {
+        self.log.model.version(patient)
+    }
+
     /// Whether a place of the log has this entry, with this sealed file.
     pub(super) fn is_entry(&self, seq: u64, publisher: &Code, id: &EntryId, document: &DocumentId) -> bool {
         let word = self.word_at(seq).filter(|word| word.signer == *publisher);
