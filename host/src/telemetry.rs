@@ -87,12 +87,15 @@ pub fn start(config: &LogConfig) -> Result<(), TelemetryError> {
     Ok(())
 }
 
+/// The client of message brokers, whose lines quote logins and what hospitals tell their systems: it says nothing at any level.
+const SILENT: &str = "lapin";
+
 fn filter(level: &str, origin: &'static str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(level).map_err(|error| TelemetryError::Level {
-        level: level.to_owned(),
-        origin,
-        problem: error.to_string(),
-    })
+    let wrong = |problem: String| TelemetryError::Level { level: level.to_owned(), origin, problem };
+    if level.contains(SILENT) {
+        return Err(wrong(format!("the lines of {SILENT} quote patient data")));
+    }
+    EnvFilter::try_new(format!("{level},{SILENT}=off")).map_err(|error| wrong(error.to_string()))
 }
 
 fn text_lines<W>(filter: EnvFilter, to: W) -> impl Subscriber + Send + Sync
@@ -173,6 +176,21 @@ mod tests {
         std::panic::set_hook(before);
         assert!(text.contains("telemetry.rs:"), "{text}");
         assert!(!text.contains("张三丰") && !text.contains("no bed"), "{text}");
+    }
+
+    #[test]
+    fn what_a_broker_is_told_is_in_no_line_at_any_level() {
+        let lines = Lines::default();
+        let to = lines.clone();
+        let subscriber = json_lines(filter("trace", "test").unwrap(), move || to.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "lapin::returned_messages", message = "00218001");
+            tracing::warn!(target: "lapin", "returned");
+            tracing::trace!("but the rest is there");
+        });
+        let text = lines.text();
+        assert!(text.contains("the rest") && !text.contains("lapin"), "{text}");
+        assert!(filter("info,lapin::returned_messages=warn", "log.level").is_err());
     }
 
     #[test]

@@ -14,6 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use yiqiao_brokers::amqp;
+use yiqiao_brokers::fault::{Blame, Fault};
+use yiqiao_brokers::message::Message;
 use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::outgoing::{self, Event, Handed, How, Next, Position};
@@ -23,6 +26,7 @@ use yiqiao_proto::time::{Millis, Timestamp};
 use crate::api::connections::Wrong;
 use crate::app::App;
 use crate::limits::{OUT_LIFE, OUT_LOOK_EVERY, OUT_PAUSE_MAX, OUT_PAUSE_MIN};
+use crate::names::name_of;
 use crate::outgoing::config::{Destination, Way};
 use crate::outgoing::line::Line;
 use crate::outgoing::message::Prepared;
@@ -41,6 +45,18 @@ pub(crate) enum Told {
     Away(String),
 }
 
+impl Told {
+    fn of(published: Result<(), Fault>) -> Self {
+        let Err(fault) = published else { return Self::Taken };
+        let why = fault.to_string();
+        match fault.blame() {
+            Blame::Message => Self::Refused(why),
+            Blame::Now => Self::NotNow(why),
+            Blame::Broker => Self::Away(why),
+        }
+    }
+}
+
 /// What is shown of a destination beside how far it is told.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -57,7 +73,7 @@ pub(crate) type Standings = Arc<[Arc<Standing>]>;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OutRow {
     pub(crate) name: String,
-    /// `mllp` or `webhook`.
+    /// `mllp`, `webhook` or `amqp`.
     pub(crate) kind: String,
     pub(crate) taken: u64,
     pub(crate) waiting: u64,
@@ -88,6 +104,7 @@ pub(crate) fn begin(app: &App, destinations: Vec<Destination>, tasks: &mut JoinS
         let line = match &to.way {
             Way::Mllp(to) => Open::Mllp(Line::new(to.clone())),
             Way::Webhook(to) => Open::Webhook(Webhook::new(to.clone())),
+            Way::Amqp(to) => Open::Amqp(Box::new(amqp::Broker::new(to.clone()))),
         };
         tasks.spawn(Teller { app, to, line, standing, prepared: None }.run());
     }
@@ -135,6 +152,7 @@ impl Standing {
 enum Open {
     Mllp(Line),
     Webhook(Webhook),
+    Amqp(Box<amqp::Broker>),
 }
 
 /// Tells one destination.
@@ -205,9 +223,13 @@ impl Teller {
                 Prepared::Never(why) => return self.over(number, How::SetAside(why)).await,
             },
         };
+        let (id, kind) = (message::id(event), name_of(&event.kind));
         let told = match &mut self.line {
-            Open::Mllp(line) => line.tell(&message, &message::id(event)).await,
+            Open::Mllp(line) => line.tell(&message, &id).await,
             Open::Webhook(webhook) => webhook.tell(&message, self.app.clock().now()).await,
+            Open::Amqp(broker) => {
+                Told::of(broker.publish(Message { body: &message, id: &id, kind: &kind }).await)
+            }
         };
         match settled(told, self.app.clock().now().since(event.at)) {
             Ok(how) => self.over(number, how).await,

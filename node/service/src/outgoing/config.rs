@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use yiqiao_brokers::amqp::{self, Route};
+use yiqiao_brokers::place::{Login, Place, Tls};
 use yiqiao_host::config::ConfigPath;
 use yiqiao_intake::charset::Charset;
 use yiqiao_node_core::outgoing::Kind;
@@ -15,6 +18,7 @@ use yiqiao_proto::id::Code;
 use crate::limits::{OUT_MAX, SECRET_BYTES_MIN};
 use crate::names::{named, names_of};
 use crate::tls::{Connector, OutTls};
+use crate::views::config::password;
 
 /// An `[[out]]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +61,35 @@ pub(crate) enum OutConfig {
         #[serde(default)]
         tells: Option<Vec<String>>,
     },
+    /// JSON to a broker of AMQP 0-9-1.
+    Amqp {
+        /// The system that is told.
+        name: String,
+        /// Where the broker listens: host and port.
+        address: String,
+        /// The virtual host.
+        #[serde(default = "root")]
+        vhost: String,
+        /// Who this node is there.
+        user: String,
+        /// The file whose first line is the password.
+        password_file: ConfigPath,
+        /// The exchange.
+        #[serde(default)]
+        exchange: Option<String>,
+        /// The routing key; the kind of event if it is left out.
+        #[serde(default)]
+        routing_key: Option<String>,
+        /// The queue, if there is no exchange.
+        #[serde(default)]
+        queue: Option<String>,
+        /// By TLS; in the open, to this machine itself, if it is left out.
+        #[serde(default)]
+        tls: Option<OutTls>,
+        /// Of what it is told; everything if it is left out.
+        #[serde(default)]
+        tells: Option<Vec<String>>,
+    },
 }
 
 /// What signs; it is not printed.
@@ -90,6 +123,7 @@ pub(crate) struct Destination {
 pub(crate) enum Way {
     Mllp(MllpOut),
     Webhook(WebhookOut),
+    Amqp(amqp::To),
 }
 
 /// A system that takes HL7 v2.
@@ -116,13 +150,21 @@ impl Way {
         match self {
             Self::Mllp(_) => "mllp",
             Self::Webhook(_) => "webhook",
+            Self::Amqp(_) => "amqp",
         }
     }
+}
+
+fn root() -> String {
+    "/".to_owned()
 }
 
 fn utf8() -> String {
     "UTF-8".to_owned()
 }
+
+/// Bytes of a name in AMQP 0-9-1: a short string.
+const NAME_BYTES_MAX: usize = 255;
 
 /// Kinds of which HL7 v2 has words.
 const IN_HL7: [Kind; 5] = [
@@ -146,7 +188,7 @@ impl OutConfig {
     fn destination(&self) -> anyhow::Result<Destination> {
         let (name, tells, words) = match self {
             Self::Mllp { name, tells, .. } => (name, tells, IN_HL7.as_slice()),
-            Self::Webhook { name, tells, .. } => (name, tells, Kind::ALL),
+            Self::Webhook { name, tells, .. } | Self::Amqp { name, tells, .. } => (name, tells, Kind::ALL),
         };
         let (name, way) = (code(name)?, self.way());
         let way = way.with_context(|| format!("`[[out]]` of {name} in the configuration"))?;
@@ -177,7 +219,37 @@ impl OutConfig {
                 let authorities = authorities.unwrap_or(RootCerts::WebPki);
                 Way::Webhook(WebhookOut { url: url.clone(), secret: secret.clone(), authorities })
             }
+            Self::Amqp { address, vhost, user, password_file, exchange, routing_key, queue, tls, .. } => {
+                Way::Amqp(amqp::To {
+                    place: place(address, tls.as_ref())?,
+                    login: Login { user: user.clone(), password: password(password_file.as_path())? },
+                    vhost: vhost.clone(),
+                    route: route(exchange.as_deref(), routing_key.as_deref(), queue.as_deref())?,
+                })
+            }
         })
+    }
+}
+
+fn place(address: &str, tls: Option<&OutTls>) -> anyhow::Result<Place> {
+    let (address, host) = (host_and_port(address)?.to_owned(), host_of(address));
+    ensure!(tls.is_some() || is_here(host), "`tls` is missing: in the open only to this machine itself");
+    let tls = tls.map(|tls| tls.connector(host)).transpose()?;
+    let tls = tls.map(|Connector { tls, name }| Tls { config: Arc::clone(tls.config()), name });
+    Ok(Place { address, tls })
+}
+
+fn route(exchange: Option<&str>, key: Option<&str>, queue: Option<&str>) -> anyhow::Result<Route> {
+    let short = |name: &str| (1..=NAME_BYTES_MAX).contains(&name.len());
+    let all = [exchange, key, queue];
+    ensure!(
+        all.into_iter().flatten().all(short),
+        "`exchange`, `routing_key` and `queue` have 1 to {NAME_BYTES_MAX} bytes"
+    );
+    match all.map(|name| name.map(str::to_owned)) {
+        [Some(name), key, None] => Ok(Route::Exchange { name, key }),
+        [None, None, Some(queue)] => Ok(Route::Queue(queue)),
+        _ => bail!("either `exchange`, with a `routing_key` or without, or `queue`"),
     }
 }
 
@@ -208,8 +280,11 @@ fn kinds(written: Option<&[String]>, words: &[Kind]) -> anyhow::Result<BTreeSet<
 fn is_safe(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    is_here(host_of(authority))
+}
+
+fn is_here(host: &str) -> bool {
+    let address: Option<IpAddr> = host.parse().ok();
     host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
@@ -224,7 +299,13 @@ fn read_authorities(path: &ConfigPath) -> anyhow::Result<RootCerts> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::tls::tests::Authority;
 
     #[derive(Deserialize)]
     struct Sections {
@@ -253,6 +334,54 @@ mod tests {
         assert!(wrong.contains("his") && wrong.contains("document-withdrawn"), "{wrong}");
         assert!(read(&format!("{mllp}charset = \"UTF-16\"")).is_err());
         assert!(read(&(mllp.to_owned() + mllp)).unwrap_err().to_string().contains("one name"));
+    }
+
+    /// A folder with a file `password` that only its owner may read, and the path of that.
+    fn with_password() -> (TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "a-password\n").unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let path = file.display().to_string();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_broker_is_reached_by_tls_unless_it_is_on_this_machine_and_its_password_stands_elsewhere() {
+        let (_folder, file) = with_password();
+        let vouching = Authority::new();
+        let [authority, ..] = vouching.issue();
+        let amqp = |address: &str, more: &str| {
+            read(&format!(
+                "[[out]]\nkind = \"amqp\"\nname = \"bus\"\naddress = \"{address}\"\nuser = \"yiqiao\"\n\
+                 password_file = {file:?}\n{more}\n"
+            ))
+        };
+        let known = amqp("127.0.0.1:5672", "exchange = \"hospital\"").unwrap();
+        assert_eq!(known[0].kinds.len(), Kind::ALL.len());
+        assert!(!format!("{known:?}").contains("a-password"));
+        let Way::Amqp(to) = &known[0].way else { panic!() };
+        assert_eq!((to.vhost.as_str(), to.login.password.as_str()), ("/", "a-password"));
+        assert_eq!(to.route, Route::Exchange { name: "hospital".to_owned(), key: None });
+        let sealed = format!("queue = \"his\"\ntls = {{ authorities = {authority:?} }}");
+        assert!(amqp("mq.hospital:5671", &sealed).is_ok());
+        let long = format!("queue = \"{}\"", "q".repeat(256));
+        for (address, more, said) in [
+            ("mq.hospital:5672", "queue = \"his\"", "`tls` is missing"),
+            ("127.0.0.1.example:5672", "queue = \"his\"", "`tls` is missing"),
+            ("mq.hospital", &sealed, "`address`"),
+            ("127.0.0.1:5672", "", "either"),
+            ("127.0.0.1:5672", "exchange = \"a\"\nqueue = \"b\"", "either"),
+            ("127.0.0.1:5672", "queue = \"b\"\nrouting_key = \"c\"", "either"),
+            ("127.0.0.1:5672", "exchange = \"\"", "1 to 255"),
+            ("127.0.0.1:5672", &long, "1 to 255"),
+        ] {
+            let error = format!("{:#}", amqp(address, more).unwrap_err());
+            assert!(error.contains(said), "{said}: {error}");
+        }
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        let error = format!("{:#}", amqp("127.0.0.1:5672", "queue = \"his\"").unwrap_err());
+        assert!(error.contains("chmod 600"), "{error}");
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn framed(part: &str) -> Vec<u8> {
 }
 
 /// The first line of a file that only its owner may read.
-fn password(file: &Path) -> anyhow::Result<String> {
+pub(crate) fn password(file: &Path) -> anyhow::Result<String> {
     let shown = file.display();
     let read = || format!("`password_file`: {shown}");
     let metadata = fs::metadata(file).with_context(read)?;

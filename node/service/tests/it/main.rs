@@ -9,6 +9,7 @@
 
 mod audit;
 mod backfill;
+mod brokers;
 mod catching_up;
 mod commands;
 mod connect;

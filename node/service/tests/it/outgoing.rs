@@ -121,7 +121,7 @@ fn header<'h>(head: &'h str, name: &str) -> &'h str {
     lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).unwrap().1
 }
 
-async fn tells(node: &mut Node, sections: &str) {
+pub(crate) async fn tells(node: &mut Node, sections: &str) {
     let config = std::fs::read_to_string(node.config()).unwrap() + sections;
     std::fs::write(node.config(), config).unwrap();
     node.stop().await;
@@ -130,7 +130,7 @@ async fn tells(node: &mut Node, sections: &str) {
 }
 
 /// The destination of this name, in what the node says of itself.
-async fn out(node: &Node, name: &str) -> Value {
+pub(crate) async fn out(node: &Node, name: &str) -> Value {
     let status = node.status().await;
     status["out"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone()
 }

@@ -1,0 +1,235 @@
+//! The hospital's brokers are told, Debian's own: what is confirmed is kept, and nothing is lost or out of order while a broker is away.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use lapin::options::{BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Connection, ConnectionProperties, ExchangeKind};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::outgoing::{out, tells};
+use crate::pages::{Person, RESIDENT_ID, fed};
+use crate::referral_form::consents;
+use crate::rig::{Node, free_port, until};
+
+/// Of the user `yiqiao` at a broker.
+const PASSWORD: &str = "a-password-of-the-node";
+
+/// Certificates and passwords of brokers, in a folder that goes with the test.
+struct Ground(TempDir);
+
+impl Ground {
+    fn new() -> Self {
+        let ground = Self(tempfile::tempdir().unwrap());
+        let mut of = CertificateParams::new(Vec::new()).unwrap();
+        of.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let authority = of.self_signed(&authority_key).unwrap();
+        let of = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = of.signed_by(&key, &authority, &authority_key).unwrap();
+        ground.write("authority.pem", &authority.pem());
+        ground.write("broker.pem", &certificate.pem());
+        ground.write("broker.key", &key.serialize_pem());
+        ground.write("password", &format!("{PASSWORD}\n"));
+        ground.write("wrong-password", "another-password\n");
+        ground
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A file that only its owner may read.
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// Processes that end with the test.
+#[derive(Default)]
+struct Running(Vec<Child>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+}
+
+impl Running {
+    fn spawn(&mut self, command: &mut Command, package: &str) {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let missing = format!("{package} does not run: run 'apt-get install {package}'");
+        self.0.push(command.spawn().unwrap_or_else(|error| panic!("{missing} ({error})")));
+    }
+}
+
+/// RabbitMQ with nothing of this machine's own: a folder, ports and a register of names of its own.
+struct RabbitMq {
+    ground: Ground,
+    port: u16,
+    port_of_tls: u16,
+    running: Running,
+}
+
+impl RabbitMq {
+    /// One that does not run yet.
+    fn new() -> Self {
+        let (ground, port, port_of_tls) = (Ground::new(), free_port(), free_port());
+        let file = |name: &str| ground.path(name).display().to_string();
+        let config = format!(
+            "listeners.tcp.1 = 127.0.0.1:{port}\nlisteners.ssl.1 = 127.0.0.1:{port_of_tls}\n\
+             ssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false\n\
+             default_user = yiqiao\ndefault_pass = {PASSWORD}\n",
+            file("authority.pem"),
+            file("broker.pem"),
+            file("broker.key"),
+        );
+        ground.write("rabbitmq.conf", &config);
+        ground.write("plugins", "[].\n");
+        Self { ground, port, port_of_tls, running: Running::default() }
+    }
+
+    fn start(&mut self) {
+        let (names, distribution) = (free_port().to_string(), free_port().to_string());
+        let mut register = Command::new("epmd");
+        self.running.spawn(register.args(["-address", "127.0.0.1", "-port", &names]), "rabbitmq-server");
+        let mut server = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+        server.env("RABBITMQ_NODENAME", format!("test{}@localhost", self.port));
+        server.env("RABBITMQ_DIST_PORT", distribution);
+        server.env("ERL_EPMD_PORT", names).env("ERL_EPMD_ADDRESS", "127.0.0.1");
+        server.env("RABBITMQ_CONF_ENV_FILE", self.ground.path("none")).env("HOME", self.ground.0.path());
+        // So the script becomes the server, and does not watch over it from beside.
+        server.env("RUNNING_UNDER_SYSTEMD", "1");
+        // It is there sooner with one scheduler, and leaves the processor to others.
+        server.env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 1:1 +sbwt none");
+        for (name, file) in [
+            ("RABBITMQ_CONFIG_FILE", "rabbitmq.conf"),
+            ("RABBITMQ_MNESIA_BASE", "mnesia"),
+            ("RABBITMQ_LOG_BASE", "log"),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", "plugins"),
+        ] {
+            server.env(name, self.ground.path(file));
+        }
+        self.running.spawn(&mut server, "rabbitmq-server");
+    }
+
+    fn kill(&mut self) {
+        self.running = Running::default();
+    }
+
+    async fn connected(&self) -> Connection {
+        let url = format!("amqp://yiqiao:{PASSWORD}@127.0.0.1:{}/%2f", self.port);
+        until("RabbitMQ", async || Connection::connect(&url, ConnectionProperties::default()).await.ok())
+            .await
+    }
+
+    /// An `[[out]]` section for it.
+    fn section(&self, name: &str, port: u16, password: &str, more: &str) -> String {
+        let password = self.ground.path(password);
+        format!(
+            "\n[[out]]\nkind = \"amqp\"\nname = \"{name}\"\naddress = \"127.0.0.1:{port}\"\nuser = \"yiqiao\"\n\
+             password_file = {password:?}\n{more}\n"
+        )
+    }
+}
+
+/// Everything in a queue, which stays there.
+async fn look_into(connection: &Connection, queue: &str) -> Vec<(Value, lapin::BasicProperties)> {
+    // What is not acknowledged is back in the queue, as it was, once its channel is closed.
+    let channel = connection.create_channel().await.unwrap();
+    let mut all = Vec::new();
+    while let Ok(Some(got)) = channel.basic_get(queue.into(), BasicGetOptions::default()).await {
+        let delivery = got.delivery;
+        all.push((serde_json::from_slice(&delivery.data).unwrap(), delivery.properties));
+    }
+    channel.close(200, "read".into()).await.ok();
+    all
+}
+
+async fn trouble(node: &Node, name: &str, says: &str) {
+    until(says, async || {
+        let row = out(node, name).await;
+        row["trouble"]["what"].as_str().is_some_and(|what| what.contains(says)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o2_rabbitmq_keeps_what_it_confirms_in_order_through_its_own_death_and_what_no_queue_takes_is_set_aside()
+ {
+    let mut broker = RabbitMq::new();
+    broker.start();
+    let mut node = fed().await;
+    let authority: &Path = &broker.ground.path("authority.pem");
+    let sealed = format!("queue = \"his.events\"\ntls = {{ authorities = {authority:?} }}");
+    let sections = [
+        broker.section("his", broker.port_of_tls, "password", &sealed),
+        broker.section("bus", broker.port, "password", "exchange = \"hospital\""),
+        broker.section("stranger", broker.port, "wrong-password", "queue = \"his.events\""),
+    ];
+    tells(&mut node, &sections.concat()).await;
+    let connection = broker.connected().await;
+    let channel = connection.create_channel().await.unwrap();
+    let desk = Person::with_account(&node, "desk", "desk", None).await;
+    consents(&desk, "qzrm", "treatment").await;
+    trouble(&node, "bus", "there is no exchange hospital").await;
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declared =
+        channel.exchange_declare("hospital".into(), ExchangeKind::Direct, durable, FieldTable::default());
+    declared.await.unwrap();
+    let first = until("the event in the queue", async || {
+        (out(&node, "his").await["taken"] == 1).then_some(())?;
+        look_into(&connection, "his.events").await.pop()
+    })
+    .await;
+    let (event, properties) = &first;
+    assert_eq!((&event["kind"], &event["patient"]), (&"consent-changed".into(), &"00218001".into()));
+    assert_eq!(properties.message_id().as_ref().map(ShortString::as_str), event["id"].as_str());
+    assert_eq!(properties.kind().as_ref().map(ShortString::as_str), Some("consent-changed"));
+    assert!(!event.to_string().contains(RESIDENT_ID), "{event}");
+    trouble(&node, "stranger", "does not accept the user or the password").await;
+    let aside = until("what no queue takes to be set aside", async || {
+        Some(out(&node, "bus").await).filter(|row| row["aside"] == 1)
+    })
+    .await;
+    let why = aside["wrong"]["what"].as_str().unwrap();
+    assert!(why.contains("no queue takes") && why.contains("consent-changed"), "{why}");
+    drop((channel, connection));
+
+    broker.kill();
+    consents(&desk, "qzrm", "payment").await;
+    trouble(&node, "his", "the broker cannot be reached").await;
+    broker.start();
+    let connection = broker.connected().await;
+    let channel = connection.create_channel().await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let bound = channel.queue_declare("bus.events".into(), durable, FieldTable::default());
+    bound.await.unwrap();
+    let (key, options) = ("consent-changed".into(), QueueBindOptions::default());
+    channel
+        .queue_bind("bus.events".into(), "hospital".into(), key, options, FieldTable::default())
+        .await
+        .unwrap();
+    until("what came meanwhile", async || (out(&node, "his").await["taken"] == 2).then_some(())).await;
+    let all = look_into(&connection, "his.events").await;
+    assert_eq!((all.len(), &all[0].0), (2, &first.0), "what was confirmed is kept, and each comes once");
+    assert!(number(&all[0].0) < number(&all[1].0));
+    let said = node.stop().await;
+    assert!(!said.contains(PASSWORD) && !said.contains("another-password"), "{said}");
+    assert!(!said.contains("lapin"), "its lines quote what came back: {said}");
+}
+
+/// The number of an event, with which its id begins.
+fn number(event: &Value) -> u64 {
+    event["id"].as_str().unwrap().split_once('-').unwrap().0.parse().unwrap()
+}
