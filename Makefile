@@ -47,7 +47,7 @@ docs:
 unit:
 	@command -v storescu >/dev/null && test -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so || $(MAKE) --no-print-directory debian PACKAGES="dcmtk orthanc orthanc-dicomweb"
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v psql >/dev/null && command -v mariadbd >/dev/null && command -v mariadb >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="postgresql postgresql-client mariadb-server-core mariadb-client-core"
-	@test -e /usr/lib/rabbitmq/bin/rabbitmq-server || $(MAKE) --no-print-directory debian PACKAGES="rabbitmq-server"
+	@test -e /usr/lib/rabbitmq/bin/rabbitmq-server && test -e /usr/sbin/nats-server || $(MAKE) --no-print-directory debian PACKAGES="rabbitmq-server nats-server"
 	@test -e /usr/lib/softhsm/libsofthsm2.so || $(MAKE) --no-print-directory debian PACKAGES="softhsm2"
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked; \

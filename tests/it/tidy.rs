@@ -47,6 +47,7 @@ const CONFIGURED: &[(&str, &str, &str)] = &[
     ("`tls` of `[[out]]`", "node/service/src/tls.rs", "pub(crate) struct OutTls {"),
     ("`[[out]]` for webhooks", "node/service/src/outgoing/config.rs", "    Webhook {"),
     ("`[[out]]` for AMQP", "node/service/src/outgoing/config.rs", "    Amqp {"),
+    ("`[[out]]` for NATS", "node/service/src/outgoing/config.rs", "    Nats {"),
     ("`[coding]`", "node/service/src/config.rs", "pub(crate) struct CodingConfig {"),
     ("`[gateway]`", "node/service/src/config.rs", "pub(crate) struct GatewayConfig {"),
     ("`[emergency]`", "node/service/src/config.rs", "pub(crate) struct EmergencyConfig {"),

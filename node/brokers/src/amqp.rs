@@ -208,3 +208,37 @@ impl To {
 fn code(error: &lapin::Error) -> Option<u16> {
     if let ErrorKind::ProtocolError(error) = error.kind() { Some(error.get_id()) } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_broker_that_says_nothing_is_let_go_with_who_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let login = Login { user: "yiqiao".to_owned(), password: "a-password".to_owned() };
+        let (place, vhost) = (Place { address, tls: None }, "/".to_owned());
+        let mut broker = Broker::new(To { place, login, vhost, route: Route::Queue("his".to_owned()) });
+        let message = Message { body: b"{}", id: "1-1", kind: "consent-changed" };
+        let silent = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut header = [0; 8];
+            stream.read_exact(&mut header).await.unwrap();
+            assert_eq!(&header, b"AMQP\x00\x00\x09\x01");
+            stream
+        };
+        let mut stream = tokio::select! {
+            published = broker.publish(message) => panic!("{published:?}"),
+            stream = silent => stream,
+        };
+        // The thread of the client ends, too: it had the connection.
+        let ended = timeout(Duration::from_secs(20), stream.read_to_end(&mut Vec::new())).await;
+        assert_eq!(ended.unwrap().unwrap(), 0);
+    }
+}

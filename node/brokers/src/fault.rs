@@ -39,6 +39,15 @@ pub enum Fault {
         /// The routing key.
         key: String,
     },
+    /// JetStream has it nowhere.
+    #[error("no stream takes what is published with the subject {subject}")]
+    NoStream {
+        /// The subject.
+        subject: String,
+    },
+    /// There are no streams at all.
+    #[error("nobody answers for streams: JetStream is not enabled for this user, or has nobody who leads")]
+    NoJetStream,
     /// The broker has said that it could not keep it.
     #[error("the broker could not keep it")]
     NotKept,
@@ -65,7 +74,7 @@ impl Fault {
     /// Whose fault it is.
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::NoQueue { .. } => Blame::Message,
+            Self::NoQueue { .. } | Self::NoStream { .. } => Blame::Message,
             Self::NotKept | Self::Other { .. } => Blame::Now,
             Self::Away { .. }
             | Self::Silent
@@ -73,7 +82,8 @@ impl Fault {
             | Self::Login
             | Self::NoVhost { .. }
             | Self::Forbidden
-            | Self::NoExchange { .. } => Blame::Broker,
+            | Self::NoExchange { .. }
+            | Self::NoJetStream => Blame::Broker,
         }
     }
 }

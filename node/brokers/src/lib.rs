@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`amqp`] | RabbitMQ and others of AMQP 0-9-1, with publisher confirms |
+//! | [`nats`] | NATS with JetStream |
 //! | [`place`] | where a broker is, and who this node is there |
 //! | [`message`] | what is published |
 //! | [`fault`], [`limits`] | why it is not taken; the bounds |
@@ -15,4 +16,5 @@ pub mod fault;
 mod kit;
 pub mod limits;
 pub mod message;
+pub mod nats;
 pub mod place;

@@ -60,11 +60,26 @@ impl<W: AsyncRead + AsyncWrite + Unpin + Send + Sync> Wire for W {}
 impl Place {
     /// A connection to the broker.
     pub(crate) async fn connect(&self) -> Result<Box<dyn Wire>, Fault> {
+        let stream = self.dial().await?;
+        match &self.tls {
+            Some(tls) => tls.seal(stream).await,
+            None => Ok(Box::new(stream)),
+        }
+    }
+
+    /// A connection in the open.
+    pub(crate) async fn dial(&self) -> Result<TcpStream, Fault> {
         let stream = TcpStream::connect(&self.address).await.map_err(|error| away(&error))?;
         stream.set_nodelay(true).map_err(|error| away(&error))?;
-        let Some(Tls { config, name }) = &self.tls else { return Ok(Box::new(stream)) };
-        let connector = TlsConnector::from(Arc::clone(config));
-        match connector.connect(name.clone(), stream).await {
+        Ok(stream)
+    }
+}
+
+impl Tls {
+    /// The same connection by TLS.
+    pub(crate) async fn seal(&self, stream: TcpStream) -> Result<Box<dyn Wire>, Fault> {
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        match connector.connect(self.name.clone(), stream).await {
             Ok(sealed) => Ok(Box::new(sealed)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Fault::Tls),
             Err(error) => Err(away(&error)),
@@ -72,6 +87,6 @@ impl Place {
     }
 }
 
-fn away(error: &io::Error) -> Fault {
+pub(crate) fn away(error: &io::Error) -> Fault {
     Fault::Away { why: error.to_string() }
 }

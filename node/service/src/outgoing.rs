@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use yiqiao_brokers::amqp;
 use yiqiao_brokers::fault::{Blame, Fault};
 use yiqiao_brokers::message::Message;
+use yiqiao_brokers::nats;
 use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::machine::Input;
 use yiqiao_node_core::outgoing::{self, Event, Handed, How, Next, Position};
@@ -73,7 +74,7 @@ pub(crate) type Standings = Arc<[Arc<Standing>]>;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OutRow {
     pub(crate) name: String,
-    /// `mllp`, `webhook` or `amqp`.
+    /// `mllp`, `webhook`, `amqp` or `nats`.
     pub(crate) kind: String,
     pub(crate) taken: u64,
     pub(crate) waiting: u64,
@@ -105,6 +106,7 @@ pub(crate) fn begin(app: &App, destinations: Vec<Destination>, tasks: &mut JoinS
             Way::Mllp(to) => Open::Mllp(Line::new(to.clone())),
             Way::Webhook(to) => Open::Webhook(Webhook::new(to.clone())),
             Way::Amqp(to) => Open::Amqp(Box::new(amqp::Broker::new(to.clone()))),
+            Way::Nats(to) => Open::Nats(nats::Server::new(to.clone())),
         };
         tasks.spawn(Teller { app, to, line, standing, prepared: None }.run());
     }
@@ -153,6 +155,7 @@ enum Open {
     Mllp(Line),
     Webhook(Webhook),
     Amqp(Box<amqp::Broker>),
+    Nats(nats::Server),
 }
 
 /// Tells one destination.
@@ -229,6 +232,9 @@ impl Teller {
             Open::Webhook(webhook) => webhook.tell(&message, self.app.clock().now()).await,
             Open::Amqp(broker) => {
                 Told::of(broker.publish(Message { body: &message, id: &id, kind: &kind }).await)
+            }
+            Open::Nats(server) => {
+                Told::of(server.publish(Message { body: &message, id: &id, kind: &kind }).await)
             }
         };
         match settled(told, self.app.clock().now().since(event.at)) {

@@ -556,7 +556,7 @@ interface SystemQuality {
 /** A system that is told what concerns the hospital. */
 export interface OutRow {
   name: string;
-  kind: 'mllp' | 'webhook' | 'amqp';
+  kind: 'mllp' | 'webhook' | 'amqp' | 'nats';
   taken: number;
   waiting: number;
   /** Events that it refused for good. */

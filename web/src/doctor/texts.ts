@@ -148,7 +148,7 @@ export const T = {
       title: '向本院系统通知',
       help: '转诊到达和进展、外院资料到达、打开和撤回、授权变更，按顺序通知各系统；没有收下的会一直重发，一个系统停了不影响其他系统。这里没有患者资料。',
       columns: { name: '系统', kind: '通知方式', taken: '已收下', waiting: '等待', aside: '对方拒收', missed: '超出保留数量', last: '最近收下', trouble: '当前问题', wrong: '最近一次拒收' },
-      kind: { mllp: 'HL7 v2（MLLP）', webhook: 'Webhook（HTTP）', amqp: 'AMQP（RabbitMQ 等）' },
+      kind: { mllp: 'HL7 v2（MLLP）', webhook: 'Webhook（HTTP）', amqp: 'AMQP（RabbitMQ 等）', nats: 'NATS' },
     },
   },
 

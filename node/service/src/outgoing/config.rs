@@ -9,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use yiqiao_brokers::amqp::{self, Route};
+use yiqiao_brokers::nats;
 use yiqiao_brokers::place::{Login, Place, Tls};
 use yiqiao_host::config::ConfigPath;
 use yiqiao_intake::charset::Charset;
@@ -90,6 +91,28 @@ pub(crate) enum OutConfig {
         #[serde(default)]
         tells: Option<Vec<String>>,
     },
+    /// JSON to a server of NATS with JetStream.
+    Nats {
+        /// The system that is told.
+        name: String,
+        /// Where the server listens: host and port.
+        address: String,
+        /// Who this node is there; nobody if it is left out.
+        #[serde(default)]
+        user: Option<String>,
+        /// The file whose first line is the password.
+        #[serde(default)]
+        password_file: Option<ConfigPath>,
+        /// What subjects begin with.
+        #[serde(default = "yiqiao")]
+        subject: String,
+        /// By TLS; in the open, to this machine itself, if it is left out.
+        #[serde(default)]
+        tls: Option<OutTls>,
+        /// Of what it is told; everything if it is left out.
+        #[serde(default)]
+        tells: Option<Vec<String>>,
+    },
 }
 
 /// What signs; it is not printed.
@@ -124,6 +147,7 @@ pub(crate) enum Way {
     Mllp(MllpOut),
     Webhook(WebhookOut),
     Amqp(amqp::To),
+    Nats(nats::To),
 }
 
 /// A system that takes HL7 v2.
@@ -151,6 +175,7 @@ impl Way {
             Self::Mllp(_) => "mllp",
             Self::Webhook(_) => "webhook",
             Self::Amqp(_) => "amqp",
+            Self::Nats(_) => "nats",
         }
     }
 }
@@ -159,11 +184,15 @@ fn root() -> String {
     "/".to_owned()
 }
 
+fn yiqiao() -> String {
+    "yiqiao".to_owned()
+}
+
 fn utf8() -> String {
     "UTF-8".to_owned()
 }
 
-/// Bytes of a name in AMQP 0-9-1: a short string.
+/// Bytes of a name in AMQP 0-9-1, a short string, and of what a subject begins with.
 const NAME_BYTES_MAX: usize = 255;
 
 /// Kinds of which HL7 v2 has words.
@@ -188,7 +217,9 @@ impl OutConfig {
     fn destination(&self) -> anyhow::Result<Destination> {
         let (name, tells, words) = match self {
             Self::Mllp { name, tells, .. } => (name, tells, IN_HL7.as_slice()),
-            Self::Webhook { name, tells, .. } | Self::Amqp { name, tells, .. } => (name, tells, Kind::ALL),
+            Self::Webhook { name, tells, .. }
+            | Self::Amqp { name, tells, .. }
+            | Self::Nats { name, tells, .. } => (name, tells, Kind::ALL),
         };
         let (name, way) = (code(name)?, self.way());
         let way = way.with_context(|| format!("`[[out]]` of {name} in the configuration"))?;
@@ -227,8 +258,31 @@ impl OutConfig {
                     route: route(exchange.as_deref(), routing_key.as_deref(), queue.as_deref())?,
                 })
             }
+            Self::Nats { address, user, password_file, subject, tls, .. } => Way::Nats(nats::To {
+                place: place(address, tls.as_ref())?,
+                login: login(user.as_ref(), password_file.as_ref())?,
+                subject: subject_of(subject)?,
+            }),
         })
     }
+}
+
+/// Who this node is, where somebody is asked for.
+fn login(user: Option<&String>, file: Option<&ConfigPath>) -> anyhow::Result<Option<Login>> {
+    ensure!(user.is_some() == file.is_some(), "`user` and `password_file` come together");
+    let login = |(user, file): (&String, &ConfigPath)| -> anyhow::Result<Login> {
+        Ok(Login { user: user.clone(), password: password(file.as_path())? })
+    };
+    user.zip(file).map(login).transpose()
+}
+
+/// Words of letters, digits, hyphens and underscores, with full stops between them: nothing that a server reads otherwise.
+fn subject_of(written: &str) -> anyhow::Result<String> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(is_letter);
+    let known = written.len() <= NAME_BYTES_MAX && written.split('.').all(is_word);
+    ensure!(known, "`subject` is {written}: words with full stops between them, such as hospital.yiqiao");
+    Ok(written.to_owned())
 }
 
 fn place(address: &str, tls: Option<&OutTls>) -> anyhow::Result<Place> {
@@ -382,6 +436,29 @@ mod tests {
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         let error = format!("{:#}", amqp("127.0.0.1:5672", "queue = \"his\"").unwrap_err());
         assert!(error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_subject_is_of_words_and_a_user_has_a_password() {
+        let (_folder, file) = with_password();
+        let nats = |more: &str| {
+            read(&format!("[[out]]\nkind = \"nats\"\nname = \"bus\"\naddress = \"127.0.0.1:4222\"\n{more}\n"))
+        };
+        let known = nats(&format!("user = \"yiqiao\"\npassword_file = {file:?}")).unwrap();
+        assert!(!format!("{known:?}").contains("a-password"));
+        let Way::Nats(to) = &known[0].way else { panic!() };
+        assert_eq!(to.subject, "yiqiao");
+        assert!(nats("subject = \"hospital.his-1\"").is_ok());
+        for (more, said) in [
+            ("user = \"yiqiao\"", "come together"),
+            ("subject = \"yiqiao.>\"", "`subject`"),
+            ("subject = \"yiqiao..a\"", "`subject`"),
+            ("subject = \"a b\"", "`subject`"),
+            ("subject = \"a\\r\\nPUB\"", "`subject`"),
+        ] {
+            let error = format!("{:#}", nats(more).unwrap_err());
+            assert!(error.contains(said), "{said}: {error}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) fn id(event: &Event) -> String {
 /// The message of an event for a destination.
 pub(crate) async fn prepare(app: &App, to: &Destination, event: &Event) -> Result<Prepared, NotTaken> {
     match (&to.way, &event.of) {
-        (Way::Webhook(_) | Way::Amqp(_), _) => json(app, event).await,
+        (Way::Webhook(_) | Way::Amqp(_) | Way::Nats(_), _) => json(app, event).await,
         (Way::Mllp(way), Of::Referral { referring, id, act }) => {
             referral(app, &to.name, way, event, (referring.clone(), *id, *act)).await
         }

@@ -5,12 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lapin::options::{BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Connection, ConnectionProperties, ExchangeKind};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 use crate::outgoing::{out, tells};
 use crate::pages::{Person, RESIDENT_ID, fed};
@@ -232,4 +236,114 @@ async fn o2_rabbitmq_keeps_what_it_confirms_in_order_through_its_own_death_and_w
 /// The number of an event, with which its id begins.
 fn number(event: &Value) -> u64 {
     event["id"].as_str().unwrap().split_once('-').unwrap().0.parse().unwrap()
+}
+
+/// A server of NATS with JetStream, by TLS for who wants it.
+struct NatsServer {
+    ground: Ground,
+    port: u16,
+    running: Running,
+}
+
+impl NatsServer {
+    /// One that does not run yet.
+    fn new() -> Self {
+        let (ground, port) = (Ground::new(), free_port());
+        let config = format!(
+            "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: {:?} }}\n\
+             authorization {{ user: yiqiao, password: \"{PASSWORD}\" }}\n\
+             tls {{ cert_file: {:?}, key_file: {:?} }}\nallow_non_tls: true\n",
+            ground.path("streams"),
+            ground.path("broker.pem"),
+            ground.path("broker.key"),
+        );
+        ground.write("nats.conf", &config);
+        Self { ground, port, running: Running::default() }
+    }
+
+    fn start(&mut self) {
+        let mut server = Command::new("/usr/sbin/nats-server");
+        self.running.spawn(server.arg("-c").arg(self.ground.path("nats.conf")), "nats-server");
+    }
+
+    /// What JetStream answers to a question, once it runs.
+    async fn answers(&self, subject: &str, asked: &Value) -> Value {
+        until("NATS", async || self.asks(subject, asked).await.ok()).await
+    }
+
+    async fn asks(&self, subject: &str, asked: &Value) -> std::io::Result<Value> {
+        let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await?);
+        let connect = json!({ "user": "yiqiao", "pass": PASSWORD, "verbose": false, "headers": false });
+        let asked = asked.to_string();
+        let publish = format!("SUB answer 1\r\nPUB $JS.API.{subject} answer {}\r\n{asked}\r\n", asked.len());
+        stream.write_all(format!("CONNECT {connect}\r\n{publish}").as_bytes()).await?;
+        let mut line = String::new();
+        while !line.starts_with("MSG ") {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let mut answer = vec![0; line.split_whitespace().last().unwrap().parse().unwrap()];
+        stream.read_exact(&mut answer).await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// What a stream has at a place, from 1: the subject, and the event.
+    async fn kept(&self, place: u64) -> Option<(String, Value)> {
+        let answer = self.answers("STREAM.MSG.GET.HIS", &json!({ "seq": place })).await;
+        let data = STANDARD.decode(answer["message"]["data"].as_str()?).unwrap();
+        Some((answer["message"]["subject"].as_str()?.to_owned(), serde_json::from_slice(&data).unwrap()))
+    }
+
+    /// An `[[out]]` section for it.
+    fn section(&self, name: &str, password: &str, more: &str) -> String {
+        let password = self.ground.path(password);
+        format!(
+            "\n[[out]]\nkind = \"nats\"\nname = \"{name}\"\naddress = \"127.0.0.1:{}\"\nuser = \"yiqiao\"\n\
+             password_file = {password:?}\n{more}\n",
+            self.port
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o2_a_stream_of_nats_has_each_event_once_in_order_though_the_server_was_away() {
+    let (mut server, mut node) = (NatsServer::new(), fed().await);
+    let authority = server.ground.path("authority.pem");
+    let sections = [
+        server.section("his", "password", &format!("tls = {{ authorities = {authority:?} }}")),
+        server.section("bus", "password", "subject = \"elsewhere\""),
+        server.section("stranger", "wrong-password", ""),
+    ];
+    server.start();
+    let stream = json!({ "name": "HIS", "subjects": ["yiqiao.>"], "storage": "file", "retention": "limits",
+        "discard": "old", "num_replicas": 1, "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0 });
+    let made = server.answers("STREAM.CREATE.HIS", &stream).await;
+    assert_eq!(made["did_create"], true, "{made}");
+    tells(&mut node, &sections.concat()).await;
+    let desk = Person::with_account(&node, "desk", "desk", None).await;
+    consents(&desk, "qzrm", "treatment").await;
+    let first = until("the event in the stream", async || server.kept(1).await).await;
+    assert_eq!((first.0.as_str(), &first.1["kind"]), ("yiqiao.consent-changed", &"consent-changed".into()));
+    assert_eq!(first.1["patient"], "00218001");
+    until("the event to be taken", async || (out(&node, "his").await["taken"] == 1).then_some(())).await;
+    trouble(&node, "stranger", "does not accept the user or the password").await;
+    let aside = until("what no stream takes to be set aside", async || {
+        Some(out(&node, "bus").await).filter(|row| row["aside"] == 1)
+    })
+    .await;
+    let why = aside["wrong"]["what"].as_str().unwrap();
+    assert!(why.contains("no stream takes") && why.contains("elsewhere.consent-changed"), "{why}");
+
+    server.running = Running::default();
+    consents(&desk, "qzrm", "payment").await;
+    trouble(&node, "his", "the broker cannot be reached").await;
+    server.start();
+    until("what came meanwhile", async || (out(&node, "his").await["taken"] == 2).then_some(())).await;
+    let (_, second) = server.kept(2).await.unwrap();
+    assert!(number(&first.1) < number(&second));
+    assert_eq!(server.kept(3).await, None, "each once");
+    let said = node.stop().await;
+    assert!(!said.contains(PASSWORD) && !said.contains("another-password"), "{said}");
 }
