@@ -61,6 +61,7 @@ pub(crate) fn apply(record: &Record, view: &mut View) -> Result<(), Fault> {
         Body::Informed(informed) => inform::apply_taken(informed.number, view),
         Body::Destined(destined) => outgoing::apply_destined(destined, view),
         Body::Handed(handed) => outgoing::apply_handed(handed, at, view),
+        Body::ToldAgain(told) => outgoing::apply_told_again(told, view),
         Body::ReadUp(read) => watermark::apply_read_up(read, at, view),
         Body::Broken(broken) => glass::apply_broken(broken, at, view),
         Body::Judged(judged) => glass::apply_judged(judged, at, view),

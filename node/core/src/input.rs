@@ -31,7 +31,7 @@ use crate::feed::ToldAct;
 use crate::glass::{Breaking, Judging};
 use crate::holder::Range;
 use crate::intake::Received;
-use crate::outgoing::Handed;
+use crate::outgoing::{Again, Handed};
 use crate::pairs::Judgement;
 use crate::paper::NewPaper;
 use crate::passkey::{Signed, Vouching};
@@ -191,6 +191,8 @@ pub enum Input {
     Destination(Code),
     /// How telling it ended.
     Handed(Box<Handed>),
+    /// Somebody has mended what kept a system from taking events: those that were set aside are told once more.
+    TellAgain(Again),
     /// A view of a database was read up to a watermark.
     ReadUp(ReadUp),
     /// A patient is about to sign something.
@@ -434,6 +436,7 @@ impl Input {
             | Self::Informed(_)
             | Self::Destination(_)
             | Self::Handed(_)
+            | Self::TellAgain(_)
             | Self::ReadUp(_)
             | Self::Prepare(_)
             | Self::Sign(_)

@@ -82,6 +82,8 @@ pub const INFORMED_MAX: u64 = 10_000;
 pub const OUTGOING_MAX: u64 = 10_000;
 /// Bytes of the watermark of a view: a number or a time.
 pub const WATERMARK_BYTES_MAX: usize = 64;
+/// Events set aside of which a system can be told once more; of more, the oldest are only counted.
+pub const SET_ASIDE_MAX: usize = 64;
 /// Events that are looked at in one go for one that a system is to be told of.
 pub const OUTGOING_LOOKS: u64 = 256;
 /// How long ago another hospital may have begun to vouch for a passkey of which its patient is told: a hospital that has documents of the

@@ -408,6 +408,7 @@ impl<'a> Work<'a> {
             Input::Informed(number) => inform::taken(self, *number),
             Input::Destination(name) => outgoing::destine(self, name),
             Input::Handed(handed) => outgoing::hand(self, handed),
+            Input::TellAgain(again) => outgoing::tell_again(self, again),
             Input::ReadUp(read) => watermark::read_up(self, read),
             Input::Prepare(said) => passkey::prepare(self, &said.0, &said.1),
             Input::Sign(signed) => passkey::sign(self, signed),

@@ -13,12 +13,12 @@ use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
 
 use crate::ended::opened;
-use crate::limits::{OUTGOING_LOOKS, OUTGOING_MAX};
-use crate::machine::{Outcome, Stop, Work};
+use crate::limits::{OUTGOING_LOOKS, OUTGOING_MAX, SET_ASIDE_MAX};
+use crate::machine::{Outcome, Refused, Stop, Work};
 use crate::person;
 use crate::receive::listed_of;
 use crate::register::shown;
-use crate::state::kept::{self, Copy, Outgoing};
+use crate::state::kept::{self, Copy, Outgoing, OutgoingLine};
 use crate::state::{
     self, Body, Fault, View, damaged, read_digest, read_entry_id, read_referral_id, read_subject,
 };
@@ -134,6 +134,26 @@ impl How {
     }
 }
 
+/// Events that were set aside, to be told to a destination once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// The destination.
+    pub destination: Code,
+    /// The event; all that are set aside if it is left out.
+    pub number: Option<u64>,
+}
+
+/// An event that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its number.
+    pub number: u64,
+    /// When that was.
+    pub at: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
 /// How far a destination is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
@@ -143,8 +163,10 @@ pub struct Position {
     pub waiting: u64,
     /// Those that it has taken.
     pub taken: u64,
-    /// Those that were set aside.
+    /// Those that are set aside.
     pub set_aside: u64,
+    /// Those of them of which it can be told once more, the newest last.
+    pub aside: Vec<SetAside>,
     /// Those that were not kept for long enough.
     pub missed: u64,
     /// When it last took one.
@@ -161,6 +183,9 @@ pub fn next(destination: &Code, kinds: &BTreeSet<Kind>, view: &View) -> Result<N
     let (known, line) = (state::destination(destination), state::outgoing_line());
     let Some(known) = view.find(&known)? else { return Ok(Next::Nothing) };
     let line = view.get(&line)?;
+    if let Some(number) = known.again.first().copied() {
+        return once_more(number, &line, kinds, view);
+    }
     let first = known.done.max(line.head) + 1;
     let last = line.tail.min(first + OUTGOING_LOOKS - 1);
     let slots: Vec<_> = (first..=last).map(state::outgoing).collect();
@@ -174,6 +199,15 @@ pub fn next(destination: &Code, kinds: &BTreeSet<Kind>, view: &View) -> Result<N
     Ok(if last < first { Next::Nothing } else { Next::Passed(last) })
 }
 
+/// An event that was set aside, unless it is no longer kept or for this destination.
+fn once_more(number: u64, line: &OutgoingLine, kinds: &BTreeSet<Kind>, view: &View) -> Result<Next, Fault> {
+    if number <= line.head {
+        return Ok(Next::Passed(number));
+    }
+    let event = read(number, &view.get(&state::outgoing(number))?)?;
+    Ok(if kinds.contains(&event.kind) { Next::Event(Box::new(event)) } else { Next::Passed(number) })
+}
+
 /// How far a destination is told; none if the node was never told of it.
 ///
 /// # Errors
@@ -182,15 +216,23 @@ pub fn position(destination: &Code, view: &View) -> Result<Option<Position>, Fau
     let Some(known) = view.find(&state::destination(destination))? else { return Ok(None) };
     let line = view.get(&state::outgoing_line())?;
     let at = |at: Option<i64>| at.and_then(Timestamp::from_unix_ms);
+    let kept = known.aside.iter().filter(|aside| aside.number > line.head);
+    let aside = kept.map(read_aside).collect::<Result<Vec<_>, _>>()?;
     Ok(Some(Position {
         done: known.done,
-        waiting: line.tail.saturating_sub(known.done.max(line.head)),
+        waiting: line.tail.saturating_sub(known.done.max(line.head)) + known.again.len() as u64,
         taken: known.taken,
         set_aside: known.set_aside,
+        aside,
         missed: known.missed + line.head.saturating_sub(known.done),
         last_at: at(known.last_at),
         wrong: at(known.wrong_at).map(|at| (at, known.wrong_number, known.wrong)),
     }))
+}
+
+fn read_aside(kept: &kept::SetAside) -> Result<SetAside, Fault> {
+    let at = Timestamp::from_unix_ms(kept.at).ok_or_else(damaged)?;
+    Ok(SetAside { number: kept.number, at, why: kept.why.clone() })
 }
 
 fn read(number: u64, kept: &Outgoing) -> Result<Event, Fault> {
@@ -231,8 +273,11 @@ pub(crate) fn apply_destined(destined: &kept::Destined, view: &mut View) -> Resu
 /// A destination is done with an event, and with all before it. What is over already changes nothing.
 pub(crate) fn hand(work: &mut Work<'_>, handed: &Handed) -> Result<Outcome, Stop> {
     let line = work.view.get(&state::outgoing_line())?;
-    let known = work.view.find(&state::destination(&handed.destination))?;
-    if known.is_none_or(|known| handed.number <= known.done) || handed.number > line.tail {
+    let Some(known) = work.view.find(&state::destination(&handed.destination))? else {
+        return Ok(Outcome::Done);
+    };
+    let is_next = handed.number > known.done && handed.number <= line.tail;
+    if !is_next && !known.again.contains(&handed.number) {
         return Ok(Outcome::Done);
     }
     let why = if let How::SetAside(why) = &handed.how { shown(why) } else { String::new() };
@@ -246,8 +291,13 @@ pub(crate) fn apply_handed(handed: &kept::Handed, at: i64, view: &mut View) -> R
     let slot = state::destination(&read_name(&handed.destination)?);
     let mut known = view.get(&slot)?;
     let line = view.get(&state::outgoing_line())?;
-    known.missed += line.head.min(handed.number).saturating_sub(known.done);
-    known.done = handed.number;
+    if known.again.contains(&handed.number) {
+        known.again.retain(|number| *number != handed.number);
+        known.missed += u64::from(handed.number <= line.head);
+    } else {
+        known.missed += line.head.min(handed.number).saturating_sub(known.done);
+        known.done = handed.number;
+    }
     if handed.outcome == How::Taken.number() {
         known.taken += 1;
         known.last_at = Some(at);
@@ -255,7 +305,37 @@ pub(crate) fn apply_handed(handed: &kept::Handed, at: i64, view: &mut View) -> R
         known.set_aside += 1;
         (known.wrong_at, known.wrong_number) = (Some(at), handed.number);
         known.wrong.clone_from(&handed.why);
+        known.aside.push(kept::SetAside { number: handed.number, at, why: handed.why.clone() });
+        if known.aside.len() > SET_ASIDE_MAX {
+            known.aside.remove(0);
+        }
     }
+    view.put(&slot, &known);
+    Ok(())
+}
+
+/// Events that were set aside wait once more, before all others: somebody has mended what was wrong.
+pub(crate) fn tell_again(work: &mut Work<'_>, again: &Again) -> Result<Outcome, Stop> {
+    let head = work.view.get(&state::outgoing_line())?.head;
+    let known = work.view.find(&state::destination(&again.destination))?.unwrap_or_default();
+    let aside = known.aside.iter().map(|aside| aside.number).filter(|number| *number > head);
+    let numbers: Vec<u64> = aside.filter(|number| again.number.is_none_or(|one| one == *number)).collect();
+    match again.number {
+        Some(number) if numbers.is_empty() => return Err(Refused::NotOpen(number).into()),
+        None if numbers.is_empty() => return Ok(Outcome::Done),
+        Some(_) | None => {}
+    }
+    work.keep(Body::ToldAgain(kept::ToldAgain { destination: again.destination.to_string(), numbers }))?;
+    Ok(Outcome::Done)
+}
+
+/// What follows from events' waiting once more.
+pub(crate) fn apply_told_again(told: &kept::ToldAgain, view: &mut View) -> Result<(), Fault> {
+    let slot = state::destination(&read_name(&told.destination)?);
+    let mut known = view.get(&slot)?;
+    known.aside.retain(|aside| !told.numbers.contains(&aside.number));
+    known.set_aside = known.set_aside.saturating_sub(told.numbers.len() as u64);
+    known.again.extend(&told.numbers);
     view.put(&slot, &known);
     Ok(())
 }

@@ -88,6 +88,11 @@ pub(crate) enum Request {
     ReviewDone {
         number: u64,
     },
+    /// A system is told once more of what it refused.
+    TellAgain {
+        name: String,
+        number: Option<u64>,
+    },
     Problems {
         after: u64,
     },
@@ -391,6 +396,7 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
         Request::Original { number, chunk } => original(&app, number, chunk).await,
         Request::Replay { number, holder } => replay(&app, number, holder).await,
         Request::ReviewDone { number } => hand(&app, Input::ReviewDone(number)).await,
+        Request::TellAgain { name, number } => tell_again(&app, &name, number).await,
         Request::Problems { after } => problems(&app, after).await,
         Request::Explain(wondering) => {
             explain::explain(&app, wondering).await.map(|explained| Reply::Explained { explained })
@@ -425,6 +431,11 @@ pub(crate) async fn answer(app: App, request: Request) -> Result<Reply, String> 
 async fn hand(app: &App, input: Input) -> Result<Reply, String> {
     app.inbox.hand(input).await.map_err(sentence)?;
     Ok(Reply::Done { done: true })
+}
+
+async fn tell_again(app: &App, name: &str, number: Option<u64>) -> Result<Reply, String> {
+    let is_known = outgoing::tell_again(app, name, number).await.map_err(sentence)?;
+    if is_known { Ok(Reply::Done { done: true }) } else { Err(format!("no system {name} is told")) }
 }
 
 async fn verify_audit(app: &App, walked: Walked) -> Result<Reply, String> {

@@ -23,8 +23,22 @@ use crate::api::intake::SCOPE;
 use crate::audit::Walked;
 use crate::config::Config;
 use crate::explain::{Line, Wondering};
-use crate::outgoing::OutRow;
+use crate::outgoing::{OutRow, RefusedRow};
 use crate::views::ViewRow;
+
+/// What can be done with events of which the hospital's systems are told.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutCommand {
+    /// Lists the systems, and which events they have refused.
+    List,
+    /// Tells a system once more of what it refused, after the fault is mended.
+    Again {
+        /// The system.
+        name: String,
+        /// Which event; all that it refused if it is left out.
+        number: Option<u64>,
+    },
+}
 
 /// What can be done with messages that are kept for a person.
 #[derive(Debug, Subcommand)]
@@ -199,6 +213,24 @@ impl Console {
                 say(&outcomes.join("\n"))
             }
             ReviewCommand::Done { number } => self.done(&Request::ReviewDone { number: *number }),
+        }
+    }
+
+    pub(crate) fn out(&self, command: &OutCommand) -> anyhow::Result<()> {
+        match command {
+            OutCommand::List => {
+                let Reply::Status(status) = self.ask(&Request::Status)? else { return other() };
+                let lines = status.out.iter().flat_map(|row| {
+                    let refused = |one: &RefusedRow| {
+                        format!("refused       {} event {} {}: {}", row.name, one.number, one.at, one.why)
+                    };
+                    std::iter::once(out_text(row)).chain(row.refused.iter().map(refused))
+                });
+                say(&lines.collect::<Vec<_>>().join("\n"))
+            }
+            OutCommand::Again { name, number } => {
+                self.done(&Request::TellAgain { name: name.clone(), number: *number })
+            }
         }
     }
 
@@ -378,7 +410,7 @@ fn view_text(row: &ViewRow) -> String {
 }
 
 fn out_text(row: &OutRow) -> String {
-    let OutRow { name, kind, taken, waiting, aside, missed, last, trouble, wrong } = row;
+    let OutRow { name, kind, taken, waiting, aside, refused: _, missed, last, trouble, wrong } = row;
     let last = last.as_deref().unwrap_or("-");
     let trouble =
         trouble.as_ref().map(|trouble| format!("; not taken since {}: {}", trouble.at, trouble.what));

@@ -62,7 +62,7 @@ use yiqiao_host::folder::keep_private;
 use yiqiao_host::keys;
 use yiqiao_node_core::answers;
 
-use crate::cli::{AuditCommand, ClientCommand, Console, ProblemCommand, ReviewCommand};
+use crate::cli::{AuditCommand, ClientCommand, Console, OutCommand, ProblemCommand, ReviewCommand};
 use crate::dictionary::DictionaryCommand;
 use crate::evidence::EvidenceCommand;
 
@@ -118,6 +118,13 @@ enum Command {
         node: Node,
         #[command(subcommand)]
         command: ReviewCommand,
+    },
+    /// What the hospital's systems are told, and what they refused.
+    Out {
+        #[command(flatten)]
+        node: Node,
+        #[command(subcommand)]
+        command: OutCommand,
     },
     /// Patients whose publishing stopped.
     Problems {
@@ -205,6 +212,7 @@ fn run() -> anyhow::Result<()> {
         Command::Serve { node } => serve::run(&node.config),
         Command::Status { node, json } => Console::new(&node.config)?.status(json),
         Command::Review { node, command } => Console::new(&node.config)?.review(&command),
+        Command::Out { node, command } => Console::new(&node.config)?.out(&command),
         Command::Problems { node, command } => Console::new(&node.config)?.problem(&command),
         Command::Backfill { node, backfill } => backfill::run(&Console::new(&node.config)?, &backfill),
         Command::Audit { node, command } => Console::new(&node.config)?.audit(&command),

@@ -20,7 +20,7 @@ use yiqiao_brokers::message::Message;
 use yiqiao_brokers::nats;
 use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::machine::Input;
-use yiqiao_node_core::outgoing::{self, Event, Handed, How, Next, Position};
+use yiqiao_node_core::outgoing::{self, Again, Event, Handed, How, Next, Position, SetAside};
 use yiqiao_proto::id::Code;
 use yiqiao_proto::time::{Millis, Timestamp};
 
@@ -80,6 +80,9 @@ pub(crate) struct OutRow {
     pub(crate) waiting: u64,
     /// Events that it refused for good.
     pub(crate) aside: u64,
+    /// Those of them of which it can be told once more, the newest last.
+    #[serde(default)]
+    pub(crate) refused: Vec<RefusedRow>,
     /// Events that went before it could be told of them: there were too many.
     pub(crate) missed: u64,
     /// When it last took one.
@@ -88,6 +91,14 @@ pub(crate) struct OutRow {
     pub(crate) trouble: Option<Wrong>,
     /// What was last set aside.
     pub(crate) wrong: Option<Wrong>,
+}
+
+/// An event that was set aside.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefusedRow {
+    pub(crate) number: u64,
+    pub(crate) at: String,
+    pub(crate) why: String,
 }
 
 /// What is to be shown of these destinations, before any is told of anything.
@@ -123,6 +134,15 @@ pub(crate) async fn rows(app: &App) -> Result<Vec<OutRow>, NotTaken> {
     Ok(app.outgoing.iter().zip(positions).map(|(standing, position)| standing.row(position, zone)).collect())
 }
 
+/// A system of this name is told once more of an event that was set aside, or of all of them (O-2). `false`: none has this name.
+pub(crate) async fn tell_again(app: &App, name: &str, number: Option<u64>) -> Result<bool, NotTaken> {
+    let standing = app.outgoing.iter().find(|standing| standing.name.as_str() == name);
+    let Some(destination) = standing.map(|standing| standing.name.clone()) else { return Ok(false) };
+    tracing::info!(%destination, number, "events that were set aside are told once more");
+    app.inbox.hand(Input::TellAgain(Again { destination, number })).await?;
+    Ok(true)
+}
+
 impl Standing {
     fn row(&self, position: Position, zone: &Zone) -> OutRow {
         let wrong = |at: Timestamp, what: String| Wrong { at: zone.show(at), what };
@@ -133,6 +153,7 @@ impl Standing {
             taken: position.taken,
             waiting: position.waiting,
             aside: position.set_aside,
+            refused: position.aside.into_iter().map(|aside| refused(aside, zone)).collect(),
             missed: position.missed,
             last: position.last_at.map(|at| zone.show(at)),
             trouble: trouble.map(|(at, what)| wrong(at, what)),
@@ -148,6 +169,10 @@ impl Standing {
             (since, what)
         });
     }
+}
+
+fn refused(aside: SetAside, zone: &Zone) -> RefusedRow {
+    RefusedRow { number: aside.number, at: zone.show(aside.at), why: aside.why }
 }
 
 /// How one destination is reached.

@@ -129,6 +129,8 @@ export const ownAudit = (after: string | null, signal?: AbortSignal) =>
 
 /** What came through which door, for the hospital's IT. */
 export const connections = (signal?: AbortSignal) => call<{ items: Api.ConnectionRow[]; out: Api.OutRow[]; views: Api.ViewRow[] }>('GET', '/api/connections', undefined, signal);
+/** Tells a system once more of an event that it refused, or of all of them. */
+export const tellAgain = (name: string, number?: number) => call<void>('POST', `/api/connections/out/${encodeURIComponent(name)}/again`, number === undefined ? {} : { number });
 
 /** How good what came is, for the hospital's IT. */
 export const quality = {

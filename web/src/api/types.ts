@@ -561,6 +561,8 @@ export interface OutRow {
   waiting: number;
   /** Events that it refused for good. */
   aside: number;
+  /** Those of them of which it can be told once more, the newest last. */
+  refused: RefusedEvent[];
   /** Events that went before it could be told of them: there were too many. */
   missed: number;
   last: string | null;
@@ -568,6 +570,13 @@ export interface OutRow {
   trouble: { at: string; what: string } | null;
   /** What was last set aside. */
   wrong: { at: string; what: string } | null;
+}
+
+/** An event that a system refused, and why. */
+export interface RefusedEvent {
+  number: number;
+  at: string;
+  why: string;
 }
 
 /** A view of a database that is read. */

@@ -1,10 +1,11 @@
 /** What the systems of this hospital send, how it ended, which of them are told, and what was last wrong: for the hospital's IT. */
 
-import { Button, Table, Tag, type TableColumnsType } from 'antd';
-import { connections } from '../api/calls';
-import type { ConnectionRow, OutRow, ViewRow } from '../api/types';
+import { Alert, App, Button, Table, Tag, type TableColumnsType } from 'antd';
+import { connections, tellAgain } from '../api/calls';
+import type { ConnectionRow, OutRow, RefusedEvent, ViewRow } from '../api/types';
 import { count, dateTime } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
+import { useSubmit } from '../shared/session';
 import { Nothing, Shown } from '../shared/states';
 import { T as S } from '../shared/texts';
 import { T } from './texts';
@@ -25,7 +26,7 @@ export function Connections() {
             {items.length === 0 ? <Nothing title={words.empty} help={words.emptyHelp} /> : <Rows items={items} />}
             <p className="quiet">{words.review}</p>
             {views.length > 0 && <Views rows={views} />}
-            {out.length > 0 && <Out rows={out} />}
+            {out.length > 0 && <Out rows={out} changed={list.reload} />}
           </>
         )}
       </Shown>
@@ -63,12 +64,37 @@ function Views({ rows }: { rows: ViewRow[] }) {
   );
 }
 
-function Out({ rows }: { rows: OutRow[] }) {
+function Out({ rows, changed }: { rows: OutRow[]; changed: () => void }) {
   return (
     <>
       <h2>{words.out.title}</h2>
       <p className="quiet">{words.out.help}</p>
-      <Table<OutRow> size="small" rowKey="name" columns={OUT_COLUMNS} dataSource={rows} pagination={false} scroll={{ x: 'max-content' }} />
+      <Table<OutRow> size="small" rowKey="name" columns={OUT_COLUMNS} dataSource={rows} pagination={false} scroll={{ x: 'max-content' }}
+        expandable={{ rowExpandable: ({ refused }) => refused.length > 0, expandedRowRender: (row) => <Refused of={row} changed={changed} /> }} />
+    </>
+  );
+}
+
+/** What a system refused, to be told once more. */
+function Refused({ of, changed }: { of: OutRow; changed: () => void }) {
+  const { message } = App.useApp();
+  const [error, busy, run] = useSubmit();
+  const again = (number?: number) => run(async () => {
+    await tellAgain(of.name, number);
+    message.success(words.out.told);
+    changed();
+  });
+  const columns: TableColumnsType<RefusedEvent> = [
+    { title: words.out.refused.number, dataIndex: 'number' },
+    { title: words.out.refused.at, render: (_, { at }) => dateTime(at) },
+    { title: words.out.refused.why, dataIndex: 'why' },
+    { key: 'again', render: (_, { number }) => <Button size="small" disabled={busy} aria-label={words.out.againOf(number)} onClick={() => again(number)}>{words.out.again}</Button> },
+  ];
+  return (
+    <>
+      <p className="quiet">{words.out.mended} <Button size="small" disabled={busy} onClick={() => again()}>{words.out.againAll}</Button></p>
+      {error && <Alert role="alert" type="error" showIcon title={error} />}
+      <Table<RefusedEvent> size="small" rowKey="number" columns={columns} dataSource={of.refused} pagination={false} />
     </>
   );
 }

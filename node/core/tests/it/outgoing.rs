@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use yiqiao_node_core::limits::OUTGOING_MAX;
-use yiqiao_node_core::machine::{Input, Outcome};
-use yiqiao_node_core::outgoing::{self, Event, Handed, How, Kind, Next, Of, Position};
+use yiqiao_node_core::machine::{Input, Outcome, Refused};
+use yiqiao_node_core::outgoing::{self, Again, Event, Handed, How, Kind, Next, Of, Position};
 use yiqiao_node_core::state::kept::{Outgoing, OutgoingLine};
 use yiqiao_node_core::state::{Slot, Table};
 use yiqiao_proto::codes::{ReferralAct, WithdrawalReason};
@@ -180,6 +180,78 @@ fn o2_what_is_set_aside_is_counted_with_its_reason_and_the_rest_goes_on_after_a_
     trio.node("clinic").rebuild();
     assert_eq!(position(&trio.nodes["clinic"], &his).unwrap(), standing);
     assert!(take(&mut trio, &his, &[Kind::DocumentArrived]).unwrap().number > first.number);
+}
+
+fn tell_again(trio: &mut Trio, name: &Code, number: Option<u64>) -> Result<Outcome, Refused> {
+    trio.act("clinic", &Input::TellAgain(Again { destination: name.clone(), number }))
+}
+
+/// Two documents of which the HIS is told, and which it refuses.
+fn refused(trio: &mut Trio, his: &Code) -> [Event; 2] {
+    [(); 2].map(|()| {
+        let next = next(&trio.nodes["clinic"], his, &[Kind::DocumentArrived]);
+        let event = if let Next::Event(event) = next { Some(*event) } else { None };
+        let event = event.unwrap();
+        hand(trio, his, event.number, How::SetAside("no queue takes it".to_owned()));
+        event
+    })
+}
+
+#[test]
+fn o2_what_was_set_aside_is_told_once_more_before_the_rest_when_somebody_says_so() {
+    let (mut trio, his) = told();
+    trio.permit();
+    walk_in(&mut trio);
+    let [first, second] = refused(&mut trio, &his);
+    let standing = position(&trio.nodes["clinic"], &his).unwrap();
+    let aside: Vec<_> = standing.aside.iter().map(|aside| (aside.number, aside.why.as_str())).collect();
+    assert_eq!(aside, [(first.number, "no queue takes it"), (second.number, "no queue takes it")]);
+    trio.open(&zhao(), 0);
+    let of = [Kind::DocumentArrived, Kind::DocumentOpened];
+
+    // The second, as it was, before what came since; what it is refused again for stands there again.
+    assert_eq!(tell_again(&mut trio, &his, Some(second.number)), Ok(Outcome::Done));
+    trio.node("clinic").rebuild();
+    let waiting = position(&trio.nodes["clinic"], &his).unwrap();
+    assert_eq!((waiting.set_aside, waiting.waiting), (1, standing.waiting + 2), "it, and what was opened");
+    assert_eq!(next(&trio.nodes["clinic"], &his, &of), Next::Event(Box::new(second.clone())));
+    hand(&mut trio, &his, second.number, How::SetAside("still none".to_owned()));
+    let standing = position(&trio.nodes["clinic"], &his).unwrap();
+    assert_eq!((standing.set_aside, standing.done), (2, second.number), "what is over stays over");
+    assert_eq!(standing.aside[1].why, "still none");
+
+    // All at once, in their order.
+    assert_eq!(tell_again(&mut trio, &his, None), Ok(Outcome::Done));
+    let told: Vec<u64> =
+        std::iter::from_fn(|| take(&mut trio, &his, &of)).map(|event| event.number).collect();
+    assert_eq!((told.len(), &told[..2]), (3, &[first.number, second.number][..]), "and then what came since");
+    let standing = position(&trio.nodes["clinic"], &his).unwrap();
+    assert_eq!((standing.set_aside, standing.taken, standing.waiting), (0, 3, 0));
+    for nothing in [first.number, 1_000] {
+        assert_eq!(tell_again(&mut trio, &his, Some(nothing)), Err(Refused::NotOpen(nothing)));
+    }
+    assert_eq!(tell_again(&mut trio, &his, None), Ok(Outcome::Done));
+    assert_eq!(tell_again(&mut trio, &code("nobody"), Some(1)), Err(Refused::NotOpen(1)));
+}
+
+#[test]
+fn o2_what_is_no_longer_kept_is_not_told_once_more() {
+    let (mut trio, his) = told();
+    trio.permit();
+    walk_in(&mut trio);
+    let [first, second] = refused(&mut trio, &his);
+    assert_eq!(tell_again(&mut trio, &his, Some(second.number)), Ok(Outcome::Done));
+    let before = position(&trio.nodes["clinic"], &his).unwrap();
+    // As if so many had come since.
+    let line = OutgoingLine { head: second.number, tail: second.number };
+    trio.node("clinic").put(&Slot::new(Table::OutgoingLine as u8, &[]), &line);
+    assert_eq!(tell_again(&mut trio, &his, Some(first.number)), Err(Refused::NotOpen(first.number)));
+    assert_eq!(position(&trio.nodes["clinic"], &his).unwrap().aside, []);
+    assert_eq!(next(&trio.nodes["clinic"], &his, Kind::ALL), Next::Passed(second.number));
+    hand(&mut trio, &his, second.number, How::Passed);
+    let after = position(&trio.nodes["clinic"], &his).unwrap();
+    assert_eq!((after.missed, after.done, after.waiting), (before.missed + 1, before.done, 0));
+    assert_eq!(next(&trio.nodes["clinic"], &his, Kind::ALL), Next::Nothing);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! `GET /api/connections`, for the hospital's IT: through which doors its systems send, how all that came has ended, which of them are
-//! told what concerns the hospital, and what was last wrong. Nothing in it is of a patient. Not here: the messages that wait for a person: `yiqiao-node review`.
+//! told what concerns the hospital, and what was last wrong; `POST /api/connections/out/{name}/again`: what a system refused is told once
+//! more. Nothing in it is of a patient. Not here: the messages that wait for a person: `yiqiao-node review`.
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use yiqiao_host::http::{Json, Problem, method_not_allowed};
+use yiqiao_host::http::{Json, Problem, kind, method_not_allowed};
 use yiqiao_host::sessions::SignedIn;
 use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::connection::{self, Connection};
@@ -16,7 +18,17 @@ use crate::outgoing::{self, OutRow};
 use crate::views::{self, ViewRow};
 
 pub(super) fn router() -> Router<Front> {
-    Router::new().route("/api/connections", get(connections).fallback(method_not_allowed))
+    Router::new()
+        .route("/api/connections", get(connections).fallback(method_not_allowed))
+        .route("/api/connections/out/{name}/again", post(again).fallback(method_not_allowed))
+}
+
+/// Which event that was set aside is told once more; all of them if it is left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    #[serde(default)]
+    number: Option<u64>,
 }
 
 /// A connection: `came` is the sum of the five ways to end and of `repeated`.
@@ -66,6 +78,19 @@ async fn connections(State(front): State<Front>, who: SignedIn) -> Result<Json<C
     let items = all.into_iter().map(|one| ConnectionRow::of(one, zone)).collect();
     let (out, views) = (outgoing::rows(&front.app).await?, views::rows(&front.app).await?);
     Ok(Json(Connections { items, out, views }))
+}
+
+async fn again(
+    State(front): State<Front>,
+    who: SignedIn,
+    Path(name): Path<String>,
+    Json(asked): Json<Again>,
+) -> Result<StatusCode, Problem> {
+    who.must_be(&["it"])?;
+    if !outgoing::tell_again(&front.app, &name, asked.number).await? {
+        return Err(Problem::new(&kind::NOT_FOUND).detail("no system of this name is told"));
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl ConnectionRow {

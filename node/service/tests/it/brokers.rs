@@ -228,9 +228,37 @@ async fn o2_rabbitmq_keeps_what_it_confirms_in_order_through_its_own_death_and_w
     let all = look_into(&connection, "his.events").await;
     assert_eq!((all.len(), &all[0].0), (2, &first.0), "what was confirmed is kept, and each comes once");
     assert!(number(&all[0].0) < number(&all[1].0));
+    is_told_again(&node, &connection, &first.0).await;
     let said = node.stop().await;
     assert!(!said.contains(PASSWORD) && !said.contains("another-password"), "{said}");
     assert!(!said.contains("lapin"), "its lines quote what came back: {said}");
+}
+
+/// Somebody has bound a queue, and says so on the page: what was set aside is there, as it was.
+async fn is_told_again(node: &Node, connection: &Connection, event: &Value) {
+    let again = "/api/connections/out/bus/again";
+    let doctor = Person::with_account(node, "10215", "doctor", Some("0203")).await;
+    let asks =
+        async |person: &Person, path: &str, asked: Value| person.send("POST", path, &asked).await.status;
+    assert_eq!(asks(&doctor, again, json!({})).await, 403);
+    let it = Person::with_account(node, "it", "it", None).await;
+    assert_eq!(asks(&it, "/api/connections/out/none/again", json!({})).await, 404);
+    assert_eq!(asks(&it, again, json!({ "number": 1_000 })).await, 409);
+    let settled = until("the end of both events", async || {
+        let row = out(node, "bus").await;
+        (row["taken"].as_u64()? + row["aside"].as_u64()? == 2).then_some(row)
+    })
+    .await;
+    let (refused, before) = (settled["refused"].as_array().unwrap(), settled["aside"].as_u64().unwrap());
+    assert!(refused.iter().any(|one| one["number"] == number(event)), "{settled}");
+    assert_eq!(asks(&it, again, json!({ "number": number(event) })).await, 204);
+    let told = until("the event that was set aside", async || {
+        let all = look_into(connection, "bus.events").await;
+        all.into_iter().find(|(told, _)| told == event)
+    })
+    .await;
+    assert_eq!(told.1.kind().as_ref().map(ShortString::as_str), Some("consent-changed"));
+    until("that it is taken", async || (out(node, "bus").await["aside"] == before - 1).then_some(())).await;
 }
 
 /// The number of an event, with which its id begins.
@@ -344,6 +372,25 @@ async fn o2_a_stream_of_nats_has_each_event_once_in_order_though_the_server_was_
     let (_, second) = server.kept(2).await.unwrap();
     assert!(number(&first.1) < number(&second));
     assert_eq!(server.kept(3).await, None, "each once");
+    is_told_again_by_a_command(&node, &server).await;
     let said = node.stop().await;
     assert!(!said.contains(PASSWORD) && !said.contains("another-password"), "{said}");
+}
+
+/// The same by a command, and all at once.
+async fn is_told_again_by_a_command(node: &Node, server: &NatsServer) {
+    until("both to be set aside", async || (out(node, "bus").await["aside"] == 2).then_some(())).await;
+    let listed = node.does(&["out", "list"]).await;
+    assert!(listed.contains("refused       bus event 1 ") && listed.contains("no stream takes"), "{listed}");
+    let stream = json!({ "name": "HIS", "subjects": ["yiqiao.>", "elsewhere.>"], "storage": "file", "retention": "limits",
+        "discard": "old", "num_replicas": 1, "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0 });
+    let changed = server.answers("STREAM.UPDATE.HIS", &stream).await;
+    assert!(changed["error"].is_null(), "{changed}");
+    node.does(&["out", "again", "bus"]).await;
+    until("both to be taken", async || (out(node, "bus").await["taken"] == 2).then_some(())).await;
+    // Under ids that the stream has had from the other system: it drops them.
+    assert_eq!(server.kept(3).await, None);
+    assert_eq!(out(node, "bus").await["aside"], 0);
+    let none = node.command(&["out", "again", "none"]).await;
+    assert!(!none.status.success());
 }
