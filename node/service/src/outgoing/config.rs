@@ -438,6 +438,31 @@ mod tests {
         assert!(error.contains("chmod 600"), "{error}");
     }
 
+    /// An example with files that are there in the place of those that it names.
+    fn with_files(example: &str, password: &str, authority: &str) -> String {
+        let parts = example.split('"').map(|part| match part {
+            part if part.ends_with(".password") => password,
+            part if part.ends_with(".pem") => authority,
+            part => part,
+        });
+        parts.collect::<Vec<_>>().join("\"")
+    }
+
+    #[test]
+    fn every_example_of_the_documentation_is_taken() {
+        let text = include_str!("../../../../docs/connect.md");
+        let blocks = text.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+        let ((_folder, password), vouching) = (with_password(), Authority::new());
+        let [authority, ..] = vouching.issue();
+        let mut kinds = BTreeSet::new();
+        for example in blocks.filter(|block| block.starts_with("[[out]]")) {
+            let all = read(&with_files(example, &password, &authority));
+            let all = all.unwrap_or_else(|error| panic!("{example}\n{error:#}"));
+            kinds.extend(all.iter().map(|to| to.way.kind()));
+        }
+        assert_eq!(kinds, BTreeSet::from(["amqp", "mllp", "nats", "webhook"]));
+    }
+
     #[test]
     fn a_subject_is_of_words_and_a_user_has_a_password() {
         let (_folder, file) = with_password();
