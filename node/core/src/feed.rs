@@ -24,6 +24,7 @@ use crate::compare;
 use crate::credential;
 use crate::ended;
 use crate::errand;
+use crate::holder;
 use crate::inform;
 use crate::landing::{Tree, landed, stands_to};
 use crate::limits::{FEED_EVERY, FEED_WAIT, NOTICE_LIFE, NOTICES_MAX, SOON_MAX};
@@ -462,7 +463,7 @@ impl ToldAct {
 }
 
 /// A member tells a forbid or a revocation before the feed does: it counts at once, for denying only (F-9).
-pub(crate) fn noticed(work: &mut Work<'_>, act: &ToldAct) -> Result<Outcome, Stop> {
+pub(crate) fn noticed(work: &mut Work<'_>, member: &Code, act: &ToldAct) -> Result<Outcome, Stop> {
     let token = match act {
         ToldAct::Forbid(act) if act.word().said.stance == Stance::Permit => {
             return Err(Refused::Widens.into());
@@ -475,16 +476,17 @@ pub(crate) fn noticed(work: &mut Work<'_>, act: &ToldAct) -> Result<Outcome, Sto
     if live.iter().any(|notice| notice.envelope == act.envelope().as_bytes()) {
         return Ok(Outcome::Done);
     }
-    if live.len() >= NOTICES_MAX {
+    if live.len() >= NOTICES_MAX || holder::asks_too_much(work, member)? {
         return Err(Refused::TooManyNotices.into());
     }
-    notice(work, act.envelope())?;
+    let (envelope, member) = (act.envelope().as_bytes().to_vec(), member.to_string());
+    work.keep(Body::Noticed(kept::Noticed { envelope, member }))?;
     Ok(Outcome::Done)
 }
 
-/// An act that narrows counts here from now on, before the feed tells it.
+/// An act that narrows was said here: it counts from now on, before the feed tells it.
 pub(crate) fn notice(work: &mut Work<'_>, act: &Envelope) -> Result<(), Fault> {
-    work.keep(Body::Noticed(kept::Noticed { envelope: act.as_bytes().to_vec() }))
+    work.keep(Body::Noticed(kept::Noticed { envelope: act.as_bytes().to_vec(), member: String::new() }))
 }
 
 /// Notices that can still count: a lease asked for after their life ends them, and the longest lease is far shorter than it.
@@ -606,6 +608,9 @@ pub(crate) fn apply_noticed(noticed: &kept::Noticed, at: i64, view: &mut View) -
     } else {
         Act::<Revocation>::decode(envelope.payload()).map_err(|_| damaged())?.said.patient
     };
+    if let Ok(member) = Code::new(&noticed.member) {
+        holder::count_request(&member, at, view)?;
+    }
     let slot = state::notices(&token);
     let known = view.get(&slot)?;
     let mut notices = living(&known, at);

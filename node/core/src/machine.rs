@@ -390,7 +390,7 @@ impl<'a> Work<'a> {
             Input::Leased { ticket, lease, checkpoint } => feed::leased(self, *ticket, lease, checkpoint),
             Input::CatchUp { after } => feed::catch_up(self, *after),
             Input::ClockJumped => Ok(feed::clock_jumped(self)),
-            Input::Notice { act, .. } => feed::noticed(self, act),
+            Input::Notice { member, act } => feed::noticed(self, member, act),
             Input::Permit(said) => desk::say(self, &said.0, &[Wish::Permit(said.1.clone())]),
             Input::Forbid(said) => desk::say(self, &said.0, &[Wish::Forbid(said.1.clone())]),
             Input::Several(said) => desk::say(self, &said.0, &said.1),

@@ -411,8 +411,8 @@ pub enum Refused {
     /// A member told something that does not narrow.
     #[error("only forbids and revocations are told directly (F-9)")]
     Widens,
-    /// Members tell too much of one patient.
-    #[error("too many acts of this patient were told within ten minutes: the feed has them")]
+    /// Members tell too much of one patient, or one member too much on one day.
+    #[error("too many acts were told before the feed: it has them")]
     TooManyNotices,
     /// No such document is here.
     #[error("no document has this entry id")]

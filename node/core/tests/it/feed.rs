@@ -6,7 +6,9 @@ use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::ask::{self, WordState};
 use yiqiao_node_core::consent::Known;
 use yiqiao_node_core::feed::ToldAct;
+use yiqiao_node_core::limits::REQUESTS_PER_DAY_MAX;
 use yiqiao_node_core::machine::{Effect, Input, Outcome, Refused};
+use yiqiao_node_core::state::{self, Asker};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{RefusalCode, RevocationReason, Stance};
 use yiqiao_proto::directive::{Act, Directive, Revocation};
@@ -93,6 +95,22 @@ fn f9_what_a_member_tells_denies_at_once_until_a_newer_feed_does_not_hold_it() {
     story.live(60_000);
     let request = story.request();
     assert!(matches!(story.ask(&request), Outcome::Released { .. }));
+}
+
+#[test]
+fn f9_of_one_member_so_many_acts_are_taken_on_a_day() {
+    let mut story = Story::with_document();
+    let directive = story.permit();
+    let told = notice(revocation(&story, directive));
+    assert_eq!(story.act(&told), Outcome::Done);
+    assert_eq!(story.act(&told), Outcome::Done, "told again it is not counted again");
+    let slot = state::asker(&code("clinic"));
+    let asked = story.node.ask(|_, view| view.get(&slot));
+    assert_eq!(asked.requests, 1);
+    story.node.put(&slot, &Asker { requests: REQUESTS_PER_DAY_MAX, ..asked });
+    story.node.now = story.node.now + Millis::from_secs(1);
+    let other = notice(revocation(&story, directive));
+    assert_eq!(story.node.handle(&other).unwrap().unwrap_err(), Refused::TooManyNotices);
 }
 
 #[test]
