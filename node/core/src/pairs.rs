@@ -52,8 +52,14 @@ pub struct Pair {
     pub merged: bool,
 }
 
-/// The patients with whom one is to be compared by a person: not those of whom that was asked before.
-pub(crate) fn found(work: &Work<'_>, known: &Known, tags: &[Digest]) -> Result<Vec<Subject>, Fault> {
+/// The patients with whom one is to be compared by a person, those who are `numbered` alike among them: not those of whom that was
+/// asked before.
+pub(crate) fn found(
+    work: &Work<'_>,
+    known: &Known,
+    tags: &[Digest],
+    numbered: BTreeSet<Subject>,
+) -> Result<Vec<Subject>, Fault> {
     let slots: Vec<_> = tags.iter().map(state::alike).collect();
     work.view.need(&slots)?;
     let mut others = BTreeSet::new();
@@ -64,7 +70,7 @@ pub(crate) fn found(work: &Work<'_>, known: &Known, tags: &[Digest]) -> Result<V
     others.remove(&known.subject);
     let others: Vec<Subject> = others.into_iter().take(ALIKE_MAX).collect();
     work.view.need(&others.iter().map(state::patient).collect::<Vec<_>>())?;
-    let (mut doubtful, mut told) = (BTreeSet::new(), BTreeSet::new());
+    let (mut doubtful, mut told) = (numbered, BTreeSet::new());
     for other in others {
         let other = person::load(work.machine, work.view, person::root(work.view, other)?)?;
         // Two who are told under one identifier are one to the region: one question is enough.

@@ -258,8 +258,9 @@ pub(crate) fn unite(work: &mut Work<'_>, one: &Subject, other: &Subject) -> Resu
     let (one, other) = (load(work.machine, work.view, *one)?, load(work.machine, work.view, *other)?);
     let follows =
         |gone: &Known, known: &Known| gone.state.apart && gone.state.survivor == known.subject.as_bytes();
-    // The register's word, else who is told to the region, else who came first.
-    let rank = |known: &Known| (known.state.identifiers.is_empty(), known.state.ordinal);
+    // The register's word, else who is told to the region, else who has a name, else who came first.
+    let rank =
+        |known: &Known| (known.state.identifiers.is_empty(), known.data.name.is_empty(), known.state.ordinal);
     let first = follows(&other, &one) || (!follows(&one, &other) && rank(&one) <= rank(&other));
     let (mut known, gone) = if first { (one, other) } else { (other, one) };
     if known.state.retired.len() + gone.state.retired.len() >= RETIRED_MAX {
@@ -379,7 +380,8 @@ fn put(
     let held = newly_held(work, known, numbers)?;
     let (identifiers, judged) = undisputed(work, known)?;
     let alike = newly_alike(work, known);
-    let pairs = pairs::found(work, known, &alike)?;
+    let numbered = known_by_number(work, known, &held)?;
+    let pairs = pairs::found(work, known, &alike, numbered)?;
     let tags: Vec<Digest> =
         identifiers.iter().map(|id| identifier_tag(&work.machine.keys.at_rest, id)).collect();
     let mut remarks = remark::read(&known.state.remarks);
@@ -440,6 +442,30 @@ fn is_of_another(work: &Work<'_>, known: &Known, holders: &[Vec<u8>]) -> Result<
     Ok(false)
 }
 
+/// Those who are known by a number alone, which this patient, who has a name, turns out to have too, perhaps in another register: what came
+/// for the number before may be the patient's, as only a person can say (I-7).
+fn known_by_number(work: &Work<'_>, known: &Known, held: &[Digest]) -> Result<BTreeSet<Subject>, Fault> {
+    if known.data.name.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut holders = BTreeSet::new();
+    for tag in held {
+        let subjects = work.view.get(&state::held(tag))?.subjects;
+        holders.extend(subjects.iter().map(|holder| read_subject(holder)).collect::<Result<Vec<_>, _>>()?);
+    }
+    work.view.need(&holders.iter().map(state::patient).collect::<Vec<_>>())?;
+    let mut numbered = BTreeSet::new();
+    for holder in holders {
+        let other = load(work.machine, work.view, root(work.view, holder)?)?;
+        let is_number = other.data.name.is_empty() && tokenable(&other.data).0.is_empty();
+        let may_be = likeness::births(&known.data, &other.data) != Agreement::Other;
+        if other.subject != known.subject && is_number && may_be {
+            numbered.insert(other.subject);
+        }
+    }
+    Ok(numbered)
+}
+
 /// The tags under which those who may be the same person do not find a patient yet.
 fn newly_alike(work: &Work<'_>, known: &Known) -> Vec<Digest> {
     let at_rest = &work.machine.keys.at_rest;
@@ -474,7 +500,7 @@ fn newly_held(
 }
 
 /// The patient of a message whose number is not known: one who is here under other names, else a new one. A document that no one can
-/// be told from is for a person to look at.
+/// be told from is for a person to look at: who is in the hospital under a number of the hospital's that nobody else has, is told by that (I-7).
 fn unfiled(work: &mut Work<'_>, said: &patient::Patient, source: Source) -> Result<Known, Stop> {
     if let Some(known) = as_written(work, said)? {
         return Ok(known);
@@ -488,12 +514,21 @@ fn unfiled(work: &mut Work<'_>, said: &patient::Patient, source: Source) -> Resu
             return Ok(known);
         }
     }
-    let is_told = said.name.is_some() || !tokenable(&stated).0.is_empty();
     let is_one = found.len() < 2 || is_registered(&stated);
-    if source == Source::Document && !(is_told && is_one) {
+    if source == Source::Document && !(is_one && is_told(work, said, &stated)?) {
         return Err(Refused::NoPatient.into());
     }
     Ok(new_patient(work)?)
+}
+
+/// Whether a document says who its patient is: by name, by an identifier of the person, or by a number that the hospital gave and that nobody has,
+/// in whichever register. What somebody has may be meant by a number that names no register.
+fn is_told(work: &Work<'_>, said: &patient::Patient, stated: &PersonData) -> Result<bool, Stop> {
+    if said.name.is_some() || !tokenable(stated).0.is_empty() {
+        return Ok(true);
+    }
+    let own = said.primary().filter(|id| register::is_the_hospitals(id.kind));
+    Ok(own.map(|id| register::is_free(work.machine, id, work.view)).transpose()?.unwrap_or(false))
 }
 
 /// The patient who was filed under this number before the configuration gave its register another name.

@@ -120,13 +120,23 @@ pub(crate) fn known_as<'a>(machine: &'a Machine, assigner: &'a str) -> &'a str {
 /// What may be a sample's number is nobody's.
 pub(crate) fn tags(machine: &Machine, kind: IdKind, assigner: &str, value: &str) -> Vec<Digest> {
     let mut tags = vec![of(machine, name(machine, kind, assigner), value)];
-    match kind {
-        IdKind::Local | IdKind::OutpatientNo | IdKind::InpatientNo | IdKind::HealthRecord => {
-            tags.push(any(machine, value));
-        }
-        IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport | IdKind::Other => {}
+    if is_the_hospitals(kind) {
+        tags.push(any(machine, value));
     }
     tags
+}
+
+/// Whether a number of this kind is one that a hospital gives: not an authority's of the person, and not one that may be a sample's.
+pub(crate) const fn is_the_hospitals(kind: IdKind) -> bool {
+    match kind {
+        IdKind::Local | IdKind::OutpatientNo | IdKind::InpatientNo | IdKind::HealthRecord => true,
+        IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport | IdKind::Other => false,
+    }
+}
+
+/// Whether nobody has a number, whichever register gave it.
+pub(crate) fn is_free(machine: &Machine, id: &patient::Identifier, view: &View) -> Result<bool, Fault> {
+    Ok(holders(&any(machine, id.value.expose()), view)?.is_empty())
 }
 
 /// The patients who have an identifier of a message as its register's.
@@ -165,8 +175,7 @@ pub(crate) fn require_free(
     patient: &patient::Patient,
 ) -> Result<(), Stop> {
     let Some(id) = patient.primary().filter(|_| received.system.as_str() == DESK) else { return Ok(()) };
-    let taken = !holders(&any(work.machine, id.value.expose()), work.view)?.is_empty();
-    if taken { Err(Refused::NumberTaken.into()) } else { Ok(()) }
+    if is_free(work.machine, id, work.view)? { Ok(()) } else { Err(Refused::NumberTaken.into()) }
 }
 
 /// The registers whose numbers the patients of a message have.

@@ -6,7 +6,7 @@ import dayjs, { type Dayjs } from 'dayjs';
 import { useState } from 'react';
 import { consents, notice as noticeCall, patients } from '../api/calls';
 import type { NewConsent, Notice, Patient, Recorded } from '../api/types';
-import { beijing, dateTime, today } from '../shared/format';
+import { beijing, dateTime, named, today } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
@@ -56,7 +56,7 @@ function Recording({ patient, organisation, referral }: { patient: Patient; orga
   if (recorded) return <Result status="success" title={words.recorded} subTitle={words.recordedHelp(dateTime(recorded.acceptedAt))} extra={<Button type="primary" href={back}>{S.back}</Button>} />;
   return (
     <section className="view narrow-view">
-      <header className="view-head"><h1>{words.title}</h1><span>{patient.name}　{S.sex[patient.sex]}</span><span className="push" /><Button href={back}>{S.cancel}</Button></header>
+      <header className="view-head"><h1>{words.title}</h1><span>{named(patient.name)}　{S.sex[patient.sex]}</span><span className="push" /><Button href={back}>{S.cancel}</Button></header>
       <Steps size="small" current={step} items={steps} />
       {step === 0 && <Choose choice={choice} done={(chosen, shown) => { setChoice(chosen); setNotice(shown); setStep(1); }} />}
       {step === 1 && notice && <Tell patient={patient} choice={choice} notice={notice} back={() => setStep(0)} signed={() => setStep(2)} />}

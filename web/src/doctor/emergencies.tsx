@@ -5,7 +5,7 @@ import { Alert, App, Button, Descriptions, Form, Input, Radio, Segmented, Tag } 
 import { useState } from 'react';
 import { emergencies } from '../api/calls';
 import type { EmergencyRow, StaffNamed, Verdict } from '../api/types';
-import { age, dateTime, nameOf } from '../shared/format';
+import { age, dateTime, named, nameOf } from '../shared/format';
 import { usePages } from '../shared/load';
 import { useSubmit } from '../shared/session';
 import { Nothing, ShownPages } from '../shared/states';
@@ -38,7 +38,7 @@ function Case({ row, judged }: { row: EmergencyRow; judged: () => void }) {
   const settled = row.verdict !== null && row.verdict.verdict !== 'talk';
   const { patient, verdict } = row;
   const items = [
-    { key: 'patient', label: words.patient, children: patient === null ? words.gone : `${patient.name}　${S.sex[patient.sex]}　${age(patient.birthDate)}　${patient.number}` },
+    { key: 'patient', label: words.patient, children: patient === null ? words.gone : `${named(patient.name)}　${S.sex[patient.sex]}　${age(patient.birthDate)}　${patient.number}` },
     { key: 'by', label: words.by, children: person(row.by) },
     { key: 'reason', label: words.reason, children: <>{S.emergencyReason[row.reason]}：{row.text}</> },
     { key: 'span', label: words.span, children: `${dateTime(row.at)} — ${dateTime(row.until)}` },

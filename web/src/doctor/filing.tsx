@@ -5,7 +5,7 @@ import { Alert, App, Button, Checkbox, Descriptions, Form, Input, Modal, Radio }
 import { useState } from 'react';
 import { referrals } from '../api/calls';
 import type { Candidate, Referral, Revealed } from '../api/types';
-import { age, date, nameOf } from '../shared/format';
+import { age, date, named, nameOf } from '../shared/format';
 import { useSession, useSubmit } from '../shared/session';
 import { T as S } from '../shared/texts';
 import { Department } from './region';
@@ -100,7 +100,7 @@ function Stated({ referral: { member, id, patientName, sex, birthDate, patient }
 function Named({ row }: { row: Candidate }) {
   return (
     <>
-      <b>{row.name}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　<Department of={row.department} />
+      <b>{named(row.name)}</b>　{S.sex[row.sex]}　{date(row.birthDate)}（{age(row.birthDate)}）　<span className="code">{row.number}</span>　<Department of={row.department} />
       <br /><small className="quiet">{words.identity[row.identity]}</small>
     </>
   );

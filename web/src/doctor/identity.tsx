@@ -4,7 +4,7 @@ import { Alert, App, Button, Popconfirm, Segmented, Table, Tag, type TableColumn
 import { useState } from 'react';
 import { identity } from '../api/calls';
 import type { Agreement, IdentityPair, Patient } from '../api/types';
-import { age, date, dateTime } from '../shared/format';
+import { age, date, dateTime, named } from '../shared/format';
 import { usePages } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
@@ -81,7 +81,7 @@ function rows({ patients: [one, other], agreement }: IdentityPair): Compared[] {
     ({ what, agreement: agrees, of: [of(one), of(other)] });
   const numbers = (patient: Patient) => patient.identifiers.map((id) => <div key={`${id.kind} ${id.masked}`}>{S.identifier[id.kind]} <span className="code">{id.masked}</span></div>);
   return [
-    row(words.rows.name, (patient) => <a className="name" href={to(['patients', patient.subject])}>{patient.name || words.noName}</a>, agreement.name),
+    row(words.rows.name, (patient) => <a className="name" href={to(['patients', patient.subject])}>{named(patient.name)}</a>, agreement.name),
     row(words.rows.birth, (patient) => (patient.birthDate ? `${date(patient.birthDate)}（${age(patient.birthDate)}）` : words.unsaid), agreement.birthDate),
     row(words.rows.sex, (patient) => S.sex[patient.sex], agreement.sex),
     row(words.rows.numbers, numbers, agreement.number),

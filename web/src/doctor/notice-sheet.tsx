@@ -2,7 +2,7 @@
 
 import { createPortal } from 'react-dom';
 import type { Notice, Patient } from '../api/types';
-import { date } from '../shared/format';
+import { date, named } from '../shared/format';
 import { T as S } from '../shared/texts';
 import { useRegion } from './region';
 import { T } from './texts';
@@ -30,7 +30,7 @@ function Sheet({ title, patient, notice }: Props) {
     <>
       <p className="notice-member">{me.name}</p>
       <h2>{title}</h2>
-      <p>{words.patientLine(patient.name, S.sex[patient.sex], date(patient.birthDate))}</p>
+      <p>{words.patientLine(named(patient.name), S.sex[patient.sex], date(patient.birthDate))}</p>
       {notice.paragraphs.map((paragraph, at) => <p key={at}>{paragraph}</p>)}
       <div className="sign-lines">{words.signLines.map((line) => <span key={line}>{line}</span>)}</div>
       <p className="quiet">{words.noticeOf(notice.version, notice.hash)}</p>

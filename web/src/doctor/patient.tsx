@@ -5,7 +5,7 @@ import { Alert, App, Button, Popover, Table, Tabs, type TableColumnsType } from 
 import { lazy, Suspense, useState } from 'react';
 import { patients } from '../api/calls';
 import type { Patient, Revealed } from '../api/types';
-import { age, date, dateTime, nameOf } from '../shared/format';
+import { age, date, dateTime, named, nameOf } from '../shared/format';
 import { useLoad } from '../shared/load';
 import { go, to } from '../shared/route';
 import { useSession, useSubmit } from '../shared/session';
@@ -73,7 +73,7 @@ function PatientHeader({ patient, ended, reload }: { patient: Patient; ended: ()
   return (
     <header className="patient-head">
       <div className="patient-line">
-        <h1>{patient.name}</h1>
+        <h1>{named(patient.name)}</h1>
         <span>{S.sex[patient.sex]}</span>
         <span title={`${words.birth} ${date(patient.birthDate)}`}>{age(patient.birthDate)}</span>
         <Visits patient={patient} />
@@ -82,7 +82,7 @@ function PatientHeader({ patient, ended, reload }: { patient: Patient; ended: ()
         {has('desk', 'referral-office') && <EndingButton patient={patient} done={ended} />}
         {treats && patient.emergencyUntil === null && patient.findable && <EmergencyButton label={T.emergency.openElsewhere} begin={(why) => patients.breakGlass(patient.subject, why)} begun={reload} />}
         {patient.ground === 'medical-affairs' && <SealButton patient={patient} done={reload} />}
-        {patient.documents && patient.ground !== 'emergency' && patient.ground !== 'reviewer' && has('doctor', 'head') && <Button type="primary" href={to(['patients', patient.subject, 'refer'])}>{words.refer}</Button>}
+        {patient.documents && patient.ground !== 'emergency' && patient.ground !== 'reviewer' && patient.name !== '' && has('doctor', 'head') && <Button type="primary" href={to(['patients', patient.subject, 'refer'])}>{words.refer}</Button>}
       </div>
       <Identifiers patient={patient} />
       {patient.remarks.map((remark) => <p key={remark} className="remark"><ExclamationCircleOutlined aria-hidden /> {words.remarks}：{remark}</p>)}

@@ -4,7 +4,7 @@ import { Button, Input, Table, Tag, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { patients } from '../api/calls';
 import type { PatientRow } from '../api/types';
-import { age, date, nameOf } from '../shared/format';
+import { age, date, named, nameOf } from '../shared/format';
 import { usePages } from '../shared/load';
 import { go, to } from '../shared/route';
 import { Nothing, ShownPages } from '../shared/states';
@@ -17,7 +17,7 @@ const words = T.patients;
 export function Patients() {
   const list = usePages('patients', patients.mine);
   const [filter, setFilter] = useState('');
-  const fits = (row: PatientRow) => row.name.includes(filter) || (row.department ?? '').includes(filter);
+  const fits = (row: PatientRow) => named(row.name).includes(filter) || (row.department ?? '').includes(filter);
   return (
     <section className="view">
       <header className="view-head">
@@ -44,7 +44,7 @@ export function PatientTable({ rows, none }: { rows: PatientRow[]; none: string 
 }
 
 const COLUMNS: TableColumnsType<PatientRow> = [
-  { title: words.columns.name, render: (_, row) => <a className="name" href={to(['patients', row.subject])}>{row.name}</a> },
+  { title: words.columns.name, render: (_, row) => <a className="name" href={to(['patients', row.subject])}>{named(row.name)}</a> },
   { title: words.columns.sex, render: (_, row) => S.sex[row.sex] },
   { title: words.columns.age, render: (_, row) => age(row.birthDate) },
   { title: words.columns.number, dataIndex: 'number', className: 'code' },

@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react';
 import { patients, referrals } from '../api/calls';
 import { Failure } from '../api/client';
 import type { DocumentRow, History, Patient, Referral, ReferralForm } from '../api/types';
-import { age, dateTime, nameOf } from '../shared/format';
+import { age, dateTime, named, nameOf } from '../shared/format';
 import { useEvery, useLoad } from '../shared/load';
 import { go, rename, to } from '../shared/route';
 import { useSession, useSubmit } from '../shared/session';
@@ -101,7 +101,7 @@ function Editor({ sources }: { sources: Sources }) {
   return (
     <section className="view">
       <header className="view-head">
-        <h1>{words.of(patient.name)}</h1><span>{S.sex[patient.sex]}　{age(patient.birthDate)}　<span className="code">{patient.number}</span></span>
+        <h1>{words.of(named(patient.name))}</h1><span>{S.sex[patient.sex]}　{age(patient.birthDate)}　<span className="code">{patient.number}</span></span>
         <span className="push" />
         <Button href={to(['patients', patient.subject])}>{S.back}</Button>
         {!isSent && <>

@@ -5,7 +5,7 @@ import { Alert, App, Button, Descriptions, Form, Input, Modal, Radio, Select } f
 import { useState } from 'react';
 import { seals } from '../api/calls';
 import type { Patient, Seal, SealRow } from '../api/types';
-import { age, dateTime, nameOf } from '../shared/format';
+import { age, dateTime, named, nameOf } from '../shared/format';
 import { usePages } from '../shared/load';
 import { to } from '../shared/route';
 import { useSubmit } from '../shared/session';
@@ -34,7 +34,7 @@ export function Seals() {
 function Sealed({ row }: { row: SealRow }) {
   const { patient, by, attempts } = row;
   const items = [
-    { key: 'patient', label: words.patient, children: patient === null ? words.gone : <a href={to(['patients', row.subject])}>{`${patient.name}　${S.sex[patient.sex]}　${age(patient.birthDate)}　${patient.number}`}</a> },
+    { key: 'patient', label: words.patient, children: patient === null ? words.gone : <a href={to(['patients', row.subject])}>{`${named(patient.name)}　${S.sex[patient.sex]}　${age(patient.birthDate)}　${patient.number}`}</a> },
     { key: 'reason', label: words.reason, children: `${S.sealReason[row.reason]}：${row.text}` },
     { key: 'by', label: words.by, children: `${by.name}（${by.login}）` },
     { key: 'at', label: words.at, children: dateTime(row.at) },

@@ -79,7 +79,6 @@ export const T = {
     columns: { what: '项目', one: '登记一', other: '登记二', agreement: '比对' },
     rows: { name: '姓名', birth: '出生日期', sex: '性别', numbers: '号码', phone: '电话', address: '住址', visit: '最近就诊' },
     agreement: { same: '一致', near: '相近', other: '不同', unknown: '缺项' },
-    noName: '无姓名',
     unsaid: '—',
     say: { one: '是同一人', two: '不是同一人', open: '撤销决定' },
     sure: {

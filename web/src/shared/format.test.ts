@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, ago, beijing, childhood, date, dateTime, lastDay, longDate, namesOf, size } from './format';
+import { age, ago, beijing, childhood, date, dateTime, lastDay, longDate, named, namesOf, size } from './format';
 
 const NOON = Date.parse('2026-11-22T12:00:00+08:00');
 
@@ -11,6 +11,10 @@ test('times are Beijing time whatever the offset they come with', () => {
   expect(dateTime(null)).toBe('—');
   expect(longDate('2026-11-02')).toBe('2026年11月2日');
   expect(Date.parse(beijing('2026-11-22T12:00'))).toBe(NOON);
+});
+
+test('who is known by a number alone is shown as nobody with an empty name', () => {
+  expect([named('陈志远'), named('')]).toEqual(['陈志远', '姓名未知']);
 });
 
 test('what ends at midnight is good until the day before', () => {

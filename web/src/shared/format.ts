@@ -11,6 +11,9 @@ const dateTimeFormat = new Intl.DateTimeFormat('sv-SE', {
 });
 const dateFormat = new Intl.DateTimeFormat('sv-SE', { timeZone: ZONE, year: 'numeric', month: '2-digit', day: '2-digit' });
 
+/** The name of a patient; of one who is known by a number alone, that it is not known. */
+export const named = (name: string) => name || T.nameUnknown;
+
 /** `2026-11-02 14:05`, Beijing time. */
 export function dateTime(iso: string | null): string {
   return iso === null ? T.none : dateTimeFormat.format(new Date(iso));

@@ -12,6 +12,7 @@ export const T = {
   months: (n: number) => `${n} 个月`,
   years: (n: number) => `${n} 岁`,
   ageUnknown: '年龄不详',
+  nameUnknown: '姓名未知',
   loading: '正在加载',
   retry: '重试',
   more: '加载更多',

@@ -139,6 +139,54 @@ fn i6_two_stay_two_once_a_person_has_said_so() {
 }
 
 #[test]
+fn i7_whose_number_it_was_that_documents_had_alone_a_person_says() {
+    let visit = |mut of: Patient, register: &str| {
+        of.identify(Identifier::new(IdKind::OutpatientNo, "MZ1", register));
+        of
+    };
+    // The number is known of somebody who was here, of somebody who comes with it, or of somebody to whom another register gave it.
+    for (is_here, register) in [(true, ""), (false, ""), (false, "HIS")] {
+        let mut node = Node::new(&list(100));
+        if is_here {
+            node.receive(&report("1", somebody("p", "李娜", None), "r1"));
+        }
+        node.receive(&report("2", visit(Patient::default(), ""), "r2"));
+        let numbered = node.typed("MZ1");
+        let registered = |control: &str| {
+            let event = event(Trigger::Updated, visit(somebody("p", "李娜", None), register), 0);
+            Msg::new(control, Says::Events(vec![event]))
+        };
+        node.receive(&registered("3"));
+        let known = node.patient("p").unwrap();
+        assert_eq!(node.typed("MZ1"), [numbered[0], known.subject], "two, and nobody guesses");
+        let found = pairs(&node, false);
+        assert_eq!(found.len(), 1, "asked once");
+        node.receive(&registered("4"));
+        assert_eq!(pairs(&node, false).len(), 1);
+
+        judge(&mut node, found[0].number, Judgement::One).unwrap();
+        node.rebuild();
+        let now = node.patient("p").unwrap();
+        assert_eq!((now.subject, now.data.expose().name.as_str()), (known.subject, "李娜"), "a name stays");
+        assert_eq!(node.typed("MZ1"), [now.subject]);
+        let of = |subject| node.ask(|machine, view| machine.documents_of(&subject, 0, view)).0.len();
+        assert_eq!(now.retired, numbered);
+        assert_eq!((of(now.subject), of(numbered[0])), (usize::from(is_here), 1), "each in its own chain");
+    }
+}
+
+#[test]
+fn i7_two_of_whom_nothing_but_a_number_is_known_are_not_compared() {
+    let mut node = Node::new(&list(100));
+    for register in ["HIS", "LIS"] {
+        let mut nobody = Patient::default();
+        nobody.identify(Identifier::new(IdKind::Local, "C7", register));
+        node.receive(&Msg::new(register, Says::Events(vec![event(Trigger::Updated, nobody, 0)])));
+    }
+    assert!(node.typed("C7").len() == 2 && pairs(&node, false).is_empty());
+}
+
+#[test]
 fn i6_a_number_that_two_show_who_are_not_one_is_the_first_ones_until_a_person_has_decided() {
     let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
     node.receive(&report("1", somebody("p", "李娜", Some(1)), "r1"));

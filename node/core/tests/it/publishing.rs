@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use yiqiao_intake::facts::Status;
-use yiqiao_intake::patient::{IdKind, Identifier};
+use yiqiao_intake::patient::{IdKind, Identifier, Patient};
 use yiqiao_node_core::ask::{self, Allowance, Depth, Problem};
 use yiqiao_node_core::lost;
 use yiqiao_node_core::machine::{Checkpoint, Effect, Input, KnownLog, Outcome, Receipt, Refused};
+use yiqiao_node_core::remark::Remark;
 use yiqiao_node_core::state::{Body, Record};
 use yiqiao_proto::calls::Refusal;
 use yiqiao_proto::codes::{DocumentClass, RefusalCode, WithdrawalReason};
@@ -78,6 +79,21 @@ fn t2_what_stays_here_for_want_of_an_identifier_is_counted_apart_and_leaves_once
     assert_eq!(counted(&node), (4, 1, 0, 0));
     node.publish(&mut registry);
     assert_eq!(depth(&node), Depth::default());
+}
+
+#[test]
+fn i7_the_registry_hears_nothing_of_who_is_known_by_a_number_alone() {
+    let mut node = Node::new(&list(1_000));
+    let mut registry = Registry::new(&list(1_000));
+    let mut numbered = Patient::default();
+    numbered.identify(Identifier::new(IdKind::Local, "C7", ""));
+    node.receive(&report("1", numbered, "r"));
+    node.publish(&mut registry);
+    assert_eq!((registry.words, registry.evaluated, depth(&node).held), (0, 0, 1));
+    assert!(node.patient("C7").unwrap().remarks.contains(&Remark::NoToken));
+    node.receive(&report("2", patient("C7", Some(1)), "s"));
+    node.publish(&mut registry);
+    assert_eq!((registry.entries().len(), registry.evaluated, depth(&node).held), (2, 1, 0));
 }
 
 #[test]

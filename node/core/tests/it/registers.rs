@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use yiqiao_intake::facts::{ReviewReason, Status, Trigger};
+use yiqiao_intake::facts::{ReviewReason, Trigger};
 use yiqiao_intake::patient::{IdKind, Identifier, PartialDate, Patient};
 use yiqiao_node_core::ask::{self, ReviewState};
 use yiqiao_node_core::intake::{Holder, Verdict};
@@ -13,7 +13,7 @@ use yiqiao_proto::id::Subject;
 use yiqiao_proto::phi::Phi;
 
 use crate::region::list;
-use crate::rig::{Msg, Node, Says, document, event, merge, patient, report, resident_id};
+use crate::rig::{Msg, Node, Says, event, merge, patient, report, resident_id};
 
 /// A patient with a number of a register.
 fn of(register: &str, number: &str, order: Option<u32>) -> Patient {
@@ -178,20 +178,20 @@ fn registers_are_counted_by_name_up_to_a_bound() {
     assert_eq!(names(&node).len(), REGISTERS_MAX);
 }
 
+/// A document that names its patient by a number alone.
+fn nameless(kind: IdKind, number: &str, assigner: &str) -> Msg {
+    let mut said = Patient::default();
+    said.identify(Identifier::new(kind, number, assigner));
+    report(number, said, number)
+}
+
 #[test]
 fn a_document_of_nobody_who_can_be_told_is_for_a_person_to_look_at() {
     let mut node = Node::new(&list(100));
-    let nameless = |kind, number: &str, assigner: &str| {
-        let mut said = Patient::default();
-        said.identify(Identifier::new(kind, number, assigner));
-        Msg::new(number, Says::Documents(vec![document(said, number, Status::Final)]))
-    };
-    let unknown = nameless(IdKind::OutpatientNo, "MZ1", "2.16.156.10011.1.11");
-    assert_eq!(node.refuses(&unknown), Some(Refused::NoPatient));
     let mut known = patient("p", Some(1));
     known.identify(Identifier::new(IdKind::OutpatientNo, "MZ1", ""));
     node.receive(&told("1", known));
-    node.receive(&unknown);
+    node.receive(&nameless(IdKind::OutpatientNo, "MZ1", "2.16.156.10011.1.11"));
     assert_eq!(node.typed("MZ1").len(), 1, "whom the number is known of, it names");
     // Two patients with one identity number: only a number of theirs tells which is meant.
     node.receive(&told("2", patient("q", Some(1))));
@@ -203,6 +203,54 @@ fn a_document_of_nobody_who_can_be_told_is_for_a_person_to_look_at() {
     });
     node.receive(&both);
     assert_eq!(node.typed("q").len(), 1);
+}
+
+#[test]
+fn i7_who_is_known_by_a_number_alone_has_its_documents_and_gets_the_name_that_comes_for_it() {
+    for kind in [IdKind::Local, IdKind::OutpatientNo, IdKind::InpatientNo, IdKind::HealthRecord] {
+        let mut node = Node::new(&list(100));
+        assert_eq!(node.receive(&nameless(kind, "C7", "QZDX")).verdict, Verdict::Indexed);
+        let of = |node: &Node| {
+            let id = Identifier::new(kind, "C7", "QZDX").unwrap();
+            node.ask(|machine, view| machine.patient_by_number(&id, view)).unwrap()
+        };
+        let before = of(&node);
+        assert_eq!((node.typed("c7"), before.data.expose().name.as_str()), (vec![before.subject], ""));
+        let mut said = person("C7", "陈志远", 1, 1);
+        if kind != IdKind::Local {
+            // An identity number says more of whom it is than a visit's.
+            said.identifiers = vec![Identifier::new(kind, "C7", "QZDX").unwrap()];
+        }
+        node.receive(&told("named", said));
+        node.rebuild();
+        let now = of(&node);
+        assert_eq!((now.subject, now.data.expose().name.as_str()), (before.subject, "陈志远"));
+        assert!(kind != IdKind::Local || is_one(&node, 1, now.subject));
+        assert_eq!(node.ask(|machine, view| machine.documents_of(&now.subject, 0, view)).0.len(), 1);
+        let (reviews, (pairs, _)) = (
+            node.ask(|_, view| ask::reviews(0, view)),
+            node.ask(|machine, view| machine.pairs(false, None, view)),
+        );
+        assert!(reviews.is_empty() && pairs.is_empty(), "nothing is asked: {kind:?}");
+    }
+}
+
+#[test]
+fn i7_what_the_hospital_did_not_give_or_somebody_has_is_nobodys_own_without_a_name() {
+    let mut node = Node::new(&list(100));
+    for kind in [IdKind::Passport, IdKind::Other, IdKind::ResidentId] {
+        assert_eq!(node.refuses(&nameless(kind, "E1", "QZDX")), Some(Refused::NoPatient), "{kind:?}");
+    }
+    node.receive(&told("1", person("C7", "陈志远", 1, 1)));
+    let subject = holder(&node, "C7").0;
+    for register in ["", "LIS"] {
+        let unclear = nameless(IdKind::Local, "C7", register);
+        assert_eq!(node.refuses(&unclear), Some(Refused::NoPatient), "it may be the other register's");
+    }
+    // Staff have said what the laboratory's register is.
+    node.configure(&[("LIS", "QZDX")], None);
+    node.receive(&nameless(IdKind::Local, "C7", "LIS"));
+    assert_eq!(node.ask(|machine, view| machine.documents_of(&subject, 0, view)).0.len(), 1);
 }
 
 /// Who has a number, by name and identity number.

@@ -39,6 +39,10 @@ kinds! {
     NO_TOKEN UNPROCESSABLE_ENTITY "no-token" "The patient has no identifier that the region knows."
         "患者没有有效的身份证号或电子健康卡号，不能在区域内登记或检索。请先在 HIS 补录证件号码。"
         "The patient has no valid resident ID or health card. Please complete it in the HIS first."
+    /// The patient is known by a number alone.
+    NO_NAME UNPROCESSABLE_ENTITY "no-name" "The patient's name is not known."
+        "本院只知道这位患者的号码，还不知道姓名，不能转诊。请先在 HIS 补录姓名等登记信息。"
+        "Only a number of this patient is known, and no name. Please complete it in the HIS first."
     /// The day's token evaluations are used up.
     TOKENS_LATER SERVICE_UNAVAILABLE "tokens-later" "The region gives this hospital no more tokens today."
         "本院今天向区域查询新患者的次数已用完，这位患者要到明天才能登记或检索。如经常发生，请联系信息科。"

@@ -16,7 +16,7 @@ use yiqiao_proto::person::{Identifier, IdentifierKind};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::{Millis, Timestamp};
 
-use crate::api::faults::unfit;
+use crate::api::faults::{NO_NAME, unfit};
 use crate::api::parse;
 use crate::names::name_of;
 
@@ -53,13 +53,16 @@ pub(super) struct Reply {
 }
 
 impl Form {
-    /// The form without documents and tokens.
+    /// The form without documents and tokens. The other side has to find out whom it is about: a patient needs a name (I-7).
     pub(super) fn write(
         &self,
         actor: &Actor,
         patient: &Patient,
         now: Timestamp,
     ) -> Result<form::ReferralForm, Problem> {
+        if patient.data.expose().name.is_empty() {
+            return Err(Problem::new(&NO_NAME));
+        }
         let urgency = parse::code("form.urgency", Urgency::ALL, &self.urgency)?;
         Ok(form::ReferralForm {
             person: person(patient),

@@ -28,9 +28,9 @@ pub(crate) fn is_message(feed: &Feed) -> bool {
 pub(crate) const NAMELESS: &str = "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261120080000||ADT^A01|nameless-1|P|2.4\r\
      EVN|A01|20261120080000\rPV1|1|I|内科\r";
 
-/// A laboratory report that says nothing of its patient but a number.
+/// A laboratory report that says nothing of its patient but a number that no hospital gives.
 pub(crate) const OF_NOBODY: &str = "MSH|^~\\&|LIS|QZRM|YQ|QZRM|20261120080000||ORU^R01|nobody-1|P|2.4\r\
-     PID|1||MZ7^^^^OP\r\
+     PID|1||E7654321^^^^PPN\r\
      OBR|1||L7|PANEL^电解质|||20261119080000|||||||||||||||20261119090000||LAB|F\r\
      OBX|1|NM|2823-3^钾^LN||4.1|mmol/L|3.5-5.3|N|||F\r";
 

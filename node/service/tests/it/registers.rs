@@ -243,17 +243,20 @@ async fn a_document_whose_patient_cannot_be_told_is_refused_or_waits_for_a_perso
         assert_eq!(refused.status, status, "{}", refused.text());
         assert_eq!(refused.json()["resourceType"], "OperationOutcome");
     }
-    let unknown = json!({ "identifier": { "system": "urn:oid:2.16.156.10011.1.11", "value": "MZ2" } });
+    let passport = json!({ "type": { "coding": [{ "code": "PPN" }] }, "value": "G7654321" });
+    let unknown = json!({ "identifier": passport });
     let sent = bundle(3, &unknown, "检查报告").to_string();
     assert_eq!(system.post("/fhir", FHIR, &sent).await.status, 202);
-    assert!(system.all("Patient", "identifier=MZ2").await.is_empty());
+    assert!(system.all("Patient", "identifier=G7654321").await.is_empty());
     assert_eq!(node.does(&["review", "list"]).await.lines().count(), 1);
     // The register tells who that is; then it is the same document.
-    let number =
-        MANY[0].replace("MZ1", "MZ2").replace("|m1|", "|m3|").replace("20261120080000", "20261120090000");
+    let number = MANY[0]
+        .replace("G12345678", "G7654321")
+        .replace("|m1|", "|m3|")
+        .replace("20261120080000", "20261120090000");
     tell(&node, &number).await;
     node.does(&["review", "replay", "1"]).await;
-    let found = system.all("DocumentReference", "patient.identifier=MZ2").await;
+    let found = system.all("DocumentReference", "patient.identifier=G7654321").await;
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
@@ -278,4 +281,47 @@ async fn status_names_the_registers_that_nobody_has_configured() {
     assert_eq!(named(&node.status().await), [json!("检验科 LIS")], "the name under which they were counted");
     tell(&node, &MANY[1].replace("|m2|", "|m4|")).await;
     assert_eq!(named(&node.status().await), [json!("检验科 LIS")]);
+}
+
+/// The laboratory and the HIS know only the number of somebody whom `10215` treats in `0203`.
+const NUMBERED: [&str; 2] = [
+    "MSH|^~\\&|LIS|QZRM|YQ|QZRM|20261120090000||ORU^R01|n1|P|2.4\rPID|1||C0001009001^^^HIS^MR\r\
+     OBR|1||L9|PANEL^电解质|||20261120080000|||||||||||||||20261120090000||LAB|F\r\
+     OBX|1|NM|2823-3^钾^LN||5.9|mmol/L|3.5-5.3|H|||F\r",
+    "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261120080000||ADT^A01|n2|P|2.4\rEVN|A01|20261120080000\r\
+     PID|1||C0001009001^^^HIS^MR\rPV1|1|I|0203^^12||||10215^王建平||||||||||||I26001|||||||||||||||||||||||||20261120080000\r",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i7_who_is_known_by_a_number_alone_is_shown_without_a_name_and_referred_once_there_is_one() {
+    let node = Node::started().await;
+    for message in NUMBERED {
+        tell(&node, message).await;
+    }
+    let doctor = Person::with_account(&node, "10215", "doctor", Some("0203")).await;
+    let number = json!({ "number": "c0001009001" });
+    let found = rows(&doctor, &number).await;
+    assert_eq!((found.len(), &found[0]["name"], &found[0]["number"]), (1, &json!(""), &json!("C00****9001")));
+    let subject = found[0]["subject"].as_str().unwrap();
+    let history = doctor.get(&format!("/api/patients/{subject}/documents")).await;
+    assert_eq!(history["items"].as_array().unwrap().len(), 1, "{history}");
+    assert_eq!(doctor.get(&format!("/api/patients/{subject}")).await["findable"], json!(false));
+    let form = json!({
+        "toDepartment": "", "urgency": "urgent", "direction": "up", "impression": "低钾血症", "presentIllness": "乏力。",
+        "pastHistory": "", "course": "", "reason": "", "plan": "", "physicianPhone": "",
+    });
+    let draft = json!({ "subject": subject, "to": "qzdx", "form": form, "entries": [] });
+    let refused = doctor.send("POST", "/api/referrals/drafts", &draft).await;
+    assert!(refused.status == 422 && refused.text().contains("no-name"), "{}", refused.text());
+
+    let system = System { node: &node, token: node.token_for("emr", EVERYTHING).await };
+    let patients = system.all("Patient", "identifier=C0001009001").await;
+    assert!(patients.len() == 1 && patients[0].get("name").is_none(), "{patients:?}");
+    let reports = system.all("DocumentReference", &format!("patient={subject}")).await;
+    assert!(reports.len() == 1 && reports[0]["subject"].get("display").is_none(), "{reports:?}");
+
+    tell(&node, &event("n3", "C0001009001^^^HIS^MR||陈^志远||19580304|M")).await;
+    let named = rows(&doctor, &number).await;
+    assert_eq!((&named[0]["subject"], &named[0]["name"]), (&found[0]["subject"], &json!("陈志远")));
+    assert_eq!(doctor.post("/api/referrals/drafts", &draft).await["patientName"], json!("陈志远"));
 }

@@ -33,7 +33,7 @@ async fn a_document_that_waits_for_its_patient_is_indexed_once_the_patient_is_kn
     assert!(node.does(&["review", "list"]).await.trim_start().starts_with("1 "));
     assert!(node.does(&["review", "replay", "1"]).await.starts_with("review"), "nobody has the number yet");
     let known = "MSH|^~\\&|HIS|QZRM|YQ|QZRM|20261120090000||ADT^A04|known-1|P|2.4\rEVN|A04|20261120090000\r\
-         PID|1||00000007^^^HIS^MR~MZ7^^^^OP||测试^患者||19900101|M\r";
+         PID|1||00000007^^^HIS^MR~E7654321^^^^PPN||测试^患者||19900101|M\r";
     assert!(his.send(known.as_bytes()).await.unwrap().starts_with("MSA|AA"));
     let indexed = node.does(&["review", "replay", "1"]).await;
     assert!(indexed.starts_with("indexed"), "{indexed}");
