@@ -33,6 +33,7 @@ use crate::randomness::{Part, stream};
 use crate::setup::{Kept, Setup};
 use borrowed::Borrowed;
 use day::Day;
+pub(crate) use forms::listed;
 use mistakes::Mistake;
 use people::Errand;
 use people::Given;

@@ -6,15 +6,14 @@ use yiqiao_proto::access::AccessEvent;
 use yiqiao_proto::calls::{Method, StepRequest};
 use yiqiao_proto::codes::{AccessAct, ReferralAct, Sex, Urgency, Way};
 use yiqiao_proto::entropy::Entropy;
-use yiqiao_proto::form::{
-    BirthDate, Body, Clinical, FormPerson, ListedDocument, ReferralForm, ReferralReply, Route,
-};
+use yiqiao_proto::form::{BirthDate, Body, Clinical, FormPerson, ReferralForm, ReferralReply, Route};
 use yiqiao_proto::id::{Code, Digest, ReferralId};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::referral::{ReferralStep, Side, StepFacts, side_of};
 
 use super::attempt::Step;
 use super::{Hostile, Known};
+use crate::load::listed;
 use crate::network::{Carried, Who};
 
 /// Steps that the receiving side takes.
@@ -163,20 +162,7 @@ impl Hostile {
             treatment: String::new(),
             plan: String::new(),
         };
-        let document = ListedDocument {
-            holder: entry.publisher,
-            entry_id: entry.entry_id,
-            document: entry.document,
-            size: entry.size,
-            class: entry.class,
-            document_type: entry.document_type,
-            format: entry.format,
-            sensitivity: entry.sensitivity,
-            service_start: entry.service_start,
-            service_end: entry.service_end,
-            created_at: entry.created_at,
-            title: Phi::new(String::new()),
-        };
+        let document = listed(&entry);
         Some(ReferralForm {
             person: FormPerson {
                 identifiers: Vec::new(),

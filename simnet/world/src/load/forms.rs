@@ -112,7 +112,7 @@ pub(super) fn question(resident: &Resident, subject: Subject, from_seq: u64) -> 
 }
 
 /// What the index says of a document; it has no title there (N-8).
-pub(super) fn listed(entry: &Entry) -> ListedDocument {
+pub(crate) fn listed(entry: &Entry) -> ListedDocument {
     ListedDocument {
         holder: entry.publisher.clone(),
         entry_id: entry.entry_id,
