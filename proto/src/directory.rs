@@ -18,12 +18,11 @@ pub struct Directory(Arc<Known>);
 struct Known {
     list: MemberList,
     payload_hash: Digest,
-    /// Marks of codes, ascending, with the places of the members: every call asks for one, and the codes lie far apart in memory.
-    by_mark: Vec<(u64, usize)>,
+    by_code: Marks,
     /// Key id to the places of its member and of the key.
     signing: BTreeMap<KeyId, (usize, usize)>,
-    /// Peer id to the place of its member, of those that are not suspended.
-    peers: BTreeMap<Vec<u8>, usize>,
+    /// Peer ids of members that are not suspended.
+    by_peer: Marks,
     /// The registry's keys that sign checkpoints now: every lease asks for them, and a region has many members.
     checkpoint_keys: Vec<PublicKey>,
 }
@@ -97,16 +96,15 @@ impl Directory {
 
     /// The member with this code.
     pub fn member(&self, code: &Code) -> Option<&Member> {
-        let Known { list, by_mark, .. } = &*self.0;
-        let mark = mark_of(code);
-        let from = by_mark.partition_point(|(of, _)| *of < mark);
-        let same = by_mark.get(from..)?.iter().take_while(|(of, _)| *of == mark);
-        same.filter_map(|(_, at)| list.members.get(*at)).find(|member| member.code == *code)
+        let Known { list, by_code, .. } = &*self.0;
+        by_code.find(code.as_str().as_bytes(), &list.members, |member| member.code == *code)
     }
 
     /// The member to which a libp2p identity belongs, unless it is suspended.
     pub fn member_at(&self, peer_id: &[u8]) -> Option<&Member> {
-        self.0.list.members.get(*self.0.peers.get(peer_id)?)
+        let Known { list, by_peer, .. } = &*self.0;
+        let has_it = |member: &Member| member.transports.iter().any(|transport| transport.peer_id == peer_id);
+        by_peer.find(peer_id, &list.members, has_it)
     }
 
     /// The registry's keys that sign checkpoints now.
@@ -157,20 +155,19 @@ impl Directory {
     }
 
     fn index(list: MemberList, payload_hash: Digest) -> Self {
-        let (mut signing, mut peers) = (BTreeMap::new(), BTreeMap::new());
+        let mut signing = BTreeMap::new();
         for (at, member) in list.members.iter().enumerate() {
             for (key_at, key) in member.signing_keys.iter().enumerate() {
                 signing.insert(key.id(), (at, key_at));
             }
-            for transport in member.transports.iter().filter(|_| !member.suspended) {
-                peers.entry(transport.peer_id.clone()).or_insert(at);
-            }
         }
-        let marks = list.members.iter().map(|member| mark_of(&member.code)).zip(0..);
-        let mut by_mark: Vec<(u64, usize)> = marks.collect();
-        by_mark.sort_unstable();
+        let members = || list.members.iter().zip(0..);
+        let by_code = Marks::of(members().map(|(member, at)| (member.code.as_str().as_bytes(), at)));
+        let connected = members().filter(|(member, _)| !member.suspended);
+        let peers = connected.flat_map(|(member, at)| member.transports.iter().map(move |one| (one, at)));
+        let by_peer = Marks::of(peers.map(|(transport, at)| (transport.peer_id.as_slice(), at)));
         let checkpoint_keys = checkpoint_keys(&list);
-        Self(Arc::new(Known { list, payload_hash, by_mark, signing, peers, checkpoint_keys }))
+        Self(Arc::new(Known { list, payload_hash, by_code, by_peer, signing, checkpoint_keys }))
     }
 }
 
@@ -262,10 +259,35 @@ impl From<DecodeError> for ListError {
     }
 }
 
-/// A number by which a code is found (FNV-1a); others may have the same.
-fn mark_of(code: &Code) -> u64 {
-    let step = |mark: u64, byte: u8| (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    code.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, step)
+/// Marks of names, ascending, with the places of their members: every call asks for one, and the names lie far apart in memory.
+#[derive(Debug)]
+struct Marks(Vec<(u64, usize)>);
+
+impl Marks {
+    fn of<'n>(names: impl Iterator<Item = (&'n [u8], usize)>) -> Self {
+        let mut marks: Vec<_> = names.map(|(name, at)| (mark_of(name), at)).collect();
+        marks.sort_unstable();
+        Self(marks)
+    }
+
+    /// The first member with this name.
+    fn find<'m>(
+        &self,
+        name: &[u8],
+        members: &'m [Member],
+        has_it: impl Fn(&Member) -> bool,
+    ) -> Option<&'m Member> {
+        let mark = mark_of(name);
+        let from = self.0.partition_point(|(of, _)| *of < mark);
+        let same = self.0.get(from..)?.iter().take_while(|(of, _)| *of == mark);
+        same.filter_map(|(_, at)| members.get(*at)).find(|member| has_it(member))
+    }
+}
+
+/// A number by which a name is found (FNV-1a); others may have the same.
+fn mark_of(name: &[u8]) -> u64 {
+    let step = |mark: u64, byte: &u8| (mark ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    name.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 fn checkpoint_keys(list: &MemberList) -> Vec<PublicKey> {
