@@ -24,10 +24,9 @@ impl Who {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::REGISTRY => f.pad("r"),
-            Self::TWIN => f.pad("r'"),
-            Self(number) if f.width().is_none() => write!(f, "n{number}"),
-            Self(number) => f.pad(&format!("n{number}")),
+            Self::REGISTRY => f.write_str("r"),
+            Self::TWIN => f.write_str("r'"),
+            Self(number) => write!(f, "n{number}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!     61204 n2   batch 3 kept 2
-//!     61204 n2>r call 118 submit 1422
+//!     61204 n2>r  call 118 1 1422
 //! ```
 //! Milliseconds since the world began, who, what.
 
@@ -14,6 +14,8 @@ use yiqiao_proto::time::Timestamp;
 
 /// How many bytes of lines are digested together.
 const BUFFER_BYTES: usize = 1 << 16;
+/// How wide names are at least.
+const NAME_WIDTH: usize = 5;
 
 /// What is written while a run goes on.
 pub struct Trace {
@@ -32,14 +34,23 @@ impl Trace {
 
     /// Writes a line.
     pub(crate) fn line(&mut self, now: Timestamp, who: impl fmt::Display, what: fmt::Arguments<'_>) {
-        let ms = now.since(self.began).get();
         let whole = self.buffer.len();
-        if writeln!(self.buffer, "{ms:>9} {who:<5} {what}").is_err() {
+        if self.write(now.since(self.began).get(), who, what).is_err() {
             return self.buffer.truncate(whole);
         }
         if self.buffer.len() >= BUFFER_BYTES || self.sink.is_some() {
             self.flush();
         }
+    }
+
+    fn write(&mut self, ms: u64, who: impl fmt::Display, what: fmt::Arguments<'_>) -> fmt::Result {
+        write!(self.buffer, "{ms:>9} ")?;
+        let name = self.buffer.len();
+        write!(self.buffer, "{who}")?;
+        while self.buffer.len() < name + NAME_WIDTH {
+            self.buffer.push(' ');
+        }
+        writeln!(self.buffer, " {what}")
     }
 
     /// Digests and hands on the lines since the last time: many together, which is cheaper, if nobody reads them.

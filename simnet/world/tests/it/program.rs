@@ -88,7 +88,7 @@ fn a_violation_ends_with_one_and_the_command_that_repeats_it() {
     let scenario = text.split_once("for --scenario:\n").unwrap().1;
     let (scenario, history) = scenario.split_once("its history").unwrap();
     let lines = history.lines().count();
-    assert!((10..=500).contains(&lines) && history.contains(">r call "), "{history}");
+    assert!((10..=500).contains(&lines) && history.contains(">r  call "), "{history}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("reduced.toml");
     fs::write(&file, scenario).unwrap();
