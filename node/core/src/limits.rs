@@ -180,8 +180,9 @@ pub const WAITERS_MAX: usize = 1_024;
 pub const CLOCKS_APART_MAX: Millis = Millis::from_secs(1);
 /// How long a call to a member may take, the registry among them.
 pub const CALL_WAIT: Millis = Millis::from_secs(30);
-/// How often the registry is asked for newer member lists at least: a node is told of them by its feed, too.
-pub const LISTS_EVERY: Millis = Millis::from_secs(30);
+/// How often the registry is asked for newer member lists at least: the feed and each lease name a newer one, and an answer of
+/// the registry that is not believed has it asked at once.
+pub const LISTS_EVERY: Millis = Millis::from_secs(120);
 /// The same while it does not know this node, or is not there: a thousand nodes ask a registry that comes back.
 pub const LISTS_RETRY: Millis = Millis::from_secs(5);
 /// How long a request waits for the feed before it is denied, and a range for the word on which it rests.

@@ -3,9 +3,10 @@
 //! Not here: what goes out, and what an answer must prove: [`yiqiao_node_core::call`].
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::block_in_place;
 use yiqiao_host::keys;
 use yiqiao_node_core::call::{self, Begun, Outgoing, To};
@@ -34,6 +35,8 @@ pub(crate) struct Doing {
     pub(crate) fetcher: Fetcher,
     /// This node's code.
     pub(crate) own: Code,
+    /// Told when the registry says what this member list does not bear out: a newer one may.
+    pub(crate) newer_list: Arc<Notify>,
     /// Closed when the process stops: nothing is waited for then that may come at any time.
     pub(crate) running: watch::Receiver<()>,
 }
@@ -66,7 +69,7 @@ impl Doing {
         match block_in_place(begin) {
             Begun::Call(call) => self.call(call).await,
             Begun::Over(answer) => {
-                answer.unbelieved.iter().for_each(|why| disbelieve(&To::Registry, why));
+                answer.unbelieved.iter().for_each(|why| self.disbelieve(&To::Registry, why));
                 answer.input
             }
             Begun::Files => None,
@@ -83,7 +86,7 @@ impl Doing {
         let (directory, bytes) = (self.members.directory(), came.as_deref().map_err(CallFailed::lost));
         let answer = block_in_place(|| call.answered(&directory, &self.own, bytes));
         match (&answer.unbelieved, &came) {
-            (Some(why), _) => disbelieve(&to, why),
+            (Some(why), _) => self.disbelieve(&to, why),
             (None, Err(why)) => fail(&to, why),
             (None, Ok(_)) => {}
         }
@@ -94,6 +97,14 @@ impl Doing {
             return ticket.map(|ticket| fetch::ended(ticket, Err(Broken::Lost)));
         }
         answer.input
+    }
+
+    /// What somebody answered does not prove what it must.
+    fn disbelieve(&self, to: &To, why: &impl Display) {
+        if matches!(to, To::Registry) {
+            self.newer_list.notify_one();
+        }
+        disbelieve(to, why);
     }
 }
 

@@ -111,10 +111,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let runtime = Handle::current();
     let (waits, running) = watch::channel(());
-    let doing = Doing { members, fetcher: app.fetcher.clone(), own: code, running };
-    let effects = Effects { runtime: runtime.clone(), inbox: app.inbox.clone(), doing };
     let (clock, newer_list) = (MachineClock::system(), Arc::new(Notify::new()));
     let list_named = Arc::clone(&newer_list);
+    let doing = Doing {
+        members,
+        fetcher: app.fetcher.clone(),
+        own: code,
+        newer_list: Arc::clone(&newer_list),
+        running,
+    };
+    let effects = Effects { runtime: runtime.clone(), inbox: app.inbox.clone(), doing };
     let sequencer = Sequencer {
         fresh,
         machine,
@@ -378,7 +384,8 @@ fn close(result: Result<(), LedgerError>, data: &Path) -> anyhow::Result<()> {
     Err(error.into())
 }
 
-/// Asks the registry for newer member lists, at once if one was named, and hands them in one after the other (M-2).
+/// Asks the registry for newer member lists, at once if one was named or seems to be missing, and hands them in one after
+/// the other (M-2).
 async fn follow_lists(app: App, directories: watch::Receiver<Directory>, newer: Arc<Notify>) {
     loop {
         let version = directories.borrow().list().version;

@@ -40,7 +40,7 @@ pub(super) enum Pending {
     },
     /// A stretch of a document.
     Range(DocumentId, Stretch),
-    /// Member lists: those that are asked for in time, and those that the feed has named.
+    /// Member lists: those that are asked for in time, and those that were named or seem to be missing.
     Lists,
     NamedLists,
     /// What somebody at a screen asked the registry.
@@ -268,6 +268,9 @@ impl Node {
         if let Some(why) = answer.unbelieved {
             hub.note(self.who, format_args!("does not believe: {why}"));
             hub.oracle.disbelieved(hub.now, (self.who, of.unwrap_or(self.who)), &why.to_string());
+            if of == Some(Who::REGISTRY) {
+                self.ask_lists_now(hub);
+            }
         }
         if let Some((document, map)) = answer.map {
             self.vault.begin_copy(document, map);
