@@ -299,7 +299,12 @@ impl Running {
         Ok(stop)
     }
 
-    /// The time of a batch, and what goes before everything else in it: that the clocks have parted, then what is due (F-6).
+    /// Whether the machine is to be woken now.
+    fn is_due(&self) -> bool {
+        self.due().is_some_and(|due| due <= self.now)
+    }
+
+    /// The time of a batch, and what goes before everything else in it: that the clocks have parted (F-6).
     fn begin(&mut self) -> Vec<Waiting> {
         let reading = self.with.clock.read();
         self.now = reading.now;
@@ -310,9 +315,6 @@ impl Running {
             );
             self.rests_until = self.rests_until.min(self.now + REST);
             batch.push(Waiting::nobody(Input::ClockJumped));
-        }
-        if self.due().is_some_and(|due| due <= self.now) {
-            batch.push(Waiting::nobody(Input::Wakeup));
         }
         batch
     }
@@ -331,10 +333,10 @@ impl Running {
 
     /// One batch: handled, durable, answered, and its effects carried out, in this order.
     fn handle(&mut self, mut batch: Vec<Waiting>) -> Result<(), LedgerError> {
-        if batch.is_empty() {
+        if batch.is_empty() && !self.is_due() {
             return Ok(());
         }
-        match self.keep(&batch) {
+        match self.keep(&mut batch) {
             Ok((outcomes, effects)) => {
                 self.tell_lists();
                 for (waiting, outcome) in batch.into_iter().zip(outcomes) {
@@ -347,13 +349,14 @@ impl Running {
             }
             Err(error) if error.leaves_state_whole() => {
                 self.start_over()?;
+                // What is due would make each part as long again.
+                self.rests_until = self.now + REST;
                 if error.is_too_long() && batch.len() > 1 {
                     // One of them is too long: the others are not to suffer for it.
                     forget_answers(&mut batch);
                     return batch.drain(..).try_for_each(|waiting| self.handle(vec![waiting]));
                 }
                 tracing::error!(%error, "a batch could not be kept; nothing of it was");
-                self.rests_until = self.now + REST;
                 let why = if error.is_too_long() { NotTaken::TooLong } else { NotTaken::Busy };
                 batch.into_iter().for_each(|waiting| waiting.tell(Err(why.clone())));
                 Ok(())
@@ -362,17 +365,23 @@ impl Running {
         }
     }
 
-    /// Handles a batch and makes it durable: all of it or nothing.
+    /// Handles a batch and makes it durable: all of it or nothing. What is due by its end is the last of it: an answer often
+    /// makes the next call due, and that needs no batch of its own.
     #[expect(clippy::type_complexity, reason = "what became of each input, and what is to be done")]
     fn keep(
         &mut self,
-        batch: &[Waiting],
+        batch: &mut Vec<Waiting>,
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), LedgerError> {
         let now = self.now;
         let mut view = self.with.ledger.view()?;
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
-        for waiting in batch {
+        let given = batch.len();
+        for at in 0.. {
+            if at == given && self.is_due() {
+                batch.push(Waiting::nobody(Input::Wakeup));
+            }
+            let Some(waiting) = batch.get(at) else { break };
             outcomes.push(match self.handle_one(now, &waiting.input, &mut view)? {
                 Ok(handled) => {
                     records.extend(handled.records);

@@ -405,7 +405,7 @@ impl Node {
                 Job::Answer { .. } => {}
             }
         }
-        if !batch.is_empty() {
+        if !batch.is_empty() || self.running.as_ref().is_some_and(Running::is_due) {
             let wait = Millis::new(self.chance.between(1, SYNC_MS_MAX).unsigned_abs());
             self.busy_until = hub.now + self.volume.sync_takes(hub.now, wait);
         }
@@ -451,9 +451,6 @@ impl Node {
         if reading.jumped && stands.is_none() {
             running.rests_until = running.rests_until.min(running.now + REST);
             batch.push(Waiting::nobody(Input::ClockJumped));
-        }
-        if running.due().is_some_and(|due| due <= running.now) {
-            batch.push(Waiting::nobody(Input::Wakeup));
         }
         if hub.has_plant(Plant::StrangersMet) {
             let name = Code::new(format!("stranger-{}", running.now.unix_ms()));
@@ -562,12 +559,19 @@ impl Node {
             hub.took_list(own, directory, self.region.all().filter(|(other, _)| *other != own));
         }
         let wanted = running.machine.list_wanted();
-        if wanted > running.list_wanted {
-            let request = answers::lists_after(running.list);
-            let id = hub.call(self.who, Who::REGISTRY, Method::Members, request);
-            running.calls.insert(id, Pending::NamedLists);
-        }
+        let is_named = wanted > running.list_wanted;
         running.list_wanted = wanted;
+        if is_named {
+            self.ask_lists_now(hub);
+        }
+    }
+
+    /// A newer list was named, or seems to be missing.
+    fn ask_lists_now(&mut self, hub: &mut Hub) {
+        let Some(running) = &mut self.running else { return };
+        let request = answers::lists_after(running.machine.directory().list().version);
+        let id = hub.call(self.who, Who::REGISTRY, Method::Members, request);
+        running.calls.insert(id, Pending::NamedLists);
     }
 
     /// The version of the member list in force; none if the process does not run.
@@ -608,6 +612,11 @@ impl Running {
     /// When the machine has to be woken; never while it rests.
     fn due(&self) -> Option<Timestamp> {
         self.machine.next_wakeup().map(|due| due.max(self.rests_until))
+    }
+
+    /// Whether the machine is to be woken now.
+    fn is_due(&self) -> bool {
+        self.due().is_some_and(|due| due <= self.now)
     }
 }
 

@@ -14,10 +14,10 @@ use crate::randomness::Fountain;
 impl Node {
     /// One batch: handled, durable, answered, and its effects carried out, in this order.
     pub(super) fn handle(&mut self, hub: &mut Hub, mut batch: Vec<Waiting>) -> Result<(), Stopped> {
-        if batch.is_empty() {
+        if batch.is_empty() && !self.running.as_ref().is_some_and(Running::is_due) {
             return Ok(());
         }
-        match self.keep(hub, &batch) {
+        match self.keep(hub, &mut batch) {
             Ok((outcomes, effects)) => {
                 for (waiting, outcome) in batch.into_iter().zip(outcomes) {
                     hub.step(self.who)?;
@@ -35,32 +35,38 @@ impl Node {
             Err(NotKept::Stopped(stopped)) => Err(stopped),
             Err(why) => {
                 self.start_over()?;
+                // What is due would make each part as long again.
+                if let Some(running) = &mut self.running {
+                    running.rests_until = running.now + REST;
+                }
                 if matches!(why, NotKept::TooLong) && batch.len() > 1 {
                     return batch.drain(..).try_for_each(|waiting| self.handle(hub, vec![waiting]));
                 }
                 hub.note(self.who, format_args!("batch {} not kept", batch.len()));
-                if let Some(running) = &mut self.running {
-                    running.rests_until = running.now + REST;
-                }
                 batch.into_iter().for_each(|waiting| self.tell(hub, waiting, Err(NotTaken::Busy)));
                 Ok(())
             }
         }
     }
 
-    /// Handles a batch and makes it durable: all of it or nothing.
+    /// Handles a batch, and last what is due by then, and makes it durable: all of it or nothing.
     #[expect(clippy::type_complexity, reason = "what became of each input, and what is to be done")]
     fn keep(
         &mut self,
         hub: &mut Hub,
-        batch: &[Waiting],
+        batch: &mut Vec<Waiting>,
     ) -> Result<(Vec<Result<Outcome, NotTaken>>, Vec<Effect>), NotKept> {
         let Some(running) = &mut self.running else { return Ok((Vec::new(), Vec::new())) };
         let mut view = running.ledger.view();
         let (mut records, mut effects) = (Vec::<Record>::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut taken = Vec::new();
-        for waiting in batch {
+        let given = batch.len();
+        for at in 0.. {
+            if at == given && running.is_due() {
+                batch.push(Waiting::nobody(Input::Wakeup));
+            }
+            let Some(waiting) = batch.get(at) else { break };
             let fed_to = running.machine.feed_number();
             outcomes.push(match running.handle_one(&waiting.input, &mut view, &mut self.fountain)? {
                 Ok(handled) => {
