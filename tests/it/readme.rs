@@ -8,6 +8,7 @@ pub(crate) mod ground;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,7 @@ fn what_the_readme_tells_to_type_does_what_it_says() {
     make_has_these_targets(&make);
     let mut demo = Demo::started();
     nobody_else_may_look(&demo.ground.region());
+    every_door_is_printed_and_open(&demo);
     a_system_gets_a_token_and_searches(&demo, &token, &content);
     a_message_is_taken_twice(&demo, &message);
     a_fourth_hospital_joins(&demo, &join);
@@ -81,6 +83,17 @@ fn the_demo_is_started_where_cargo_builds_it_and_needs_no_tools_of_developers() 
     let started = format!("{}/release/yiqiao-demo", folder.path().display());
     assert!(printed.contains(&started), "{printed}");
     assert!(!printed.contains("fmt") && !printed.contains("clippy"), "{printed}");
+}
+
+fn every_door_is_printed_and_open(demo: &Demo) {
+    for hospital in demo.facts().hospitals {
+        let doors: Vec<String> = hospital.mllp.into_iter().map(|(_, address)| address).collect();
+        assert!(hospital.dicom.is_some(), "{} has a PACS", hospital.letter);
+        for door in doors.into_iter().chain(hospital.dicom) {
+            assert!(demo.has_said(&door), "{door} is not printed");
+            TcpStream::connect(&door).unwrap_or_else(|error| panic!("{door}: {error}"));
+        }
+    }
 }
 
 fn a_system_gets_a_token_and_searches(demo: &Demo, token: &str, content: &str) {

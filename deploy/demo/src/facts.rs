@@ -61,6 +61,9 @@ pub struct HospitalFacts {
     pub node: Running,
     /// MLLP doors: system and address.
     pub mllp: Vec<(String, String)>,
+    /// The DICOM door of its PACS; regions that were made before have none.
+    #[serde(default)]
+    pub dicom: Option<String>,
     /// The FHIR door.
     pub fhir: String,
     /// Where systems get tokens.
@@ -112,10 +115,11 @@ impl Facts {
     /// # Errors
     /// The file names an address without a port.
     pub fn ports(&self) -> anyhow::Result<Vec<u16>> {
-        let doors = self.hospitals.iter().flat_map(|hospital| &hospital.mllp).map(|(_, address)| address);
+        let mllp = self.hospitals.iter().flat_map(|hospital| &hospital.mllp).map(|(_, address)| address);
+        let dicom = self.hospitals.iter().filter_map(|hospital| hospital.dicom.as_ref());
         let nodes = self.hospitals.iter().map(|hospital| &hospital.node);
         let own = nodes.chain([&self.registry]).flat_map(|running| [&running.url, &running.link]);
-        own.chain(doors).map(|address| port_of(address)).collect()
+        own.chain(mllp).chain(dicom).map(|address| port_of(address)).collect()
     }
 
     /// A hospital, by its letter.

@@ -126,6 +126,9 @@ fn greet(facts: &Facts, took: Duration) {
     say(&format!("  卫健局  {}   {} / {}", facts.registry.url, cast::bureau().login, cast::PASSWORD));
     for hospital in &facts.hospitals {
         say(&format!("  {}  {}  {}", hospital.letter, hospital.node.url, hospital.node.name));
+        let mllp = hospital.mllp.iter().map(|(system, address)| format!("HL7 v2 {system} {address}"));
+        let dicom = hospital.dicom.iter().map(|address| format!("DICOM {address}"));
+        say(&format!("       {}", mllp.chain(dicom).collect::<Vec<_>>().join(", ")));
         for account in &hospital.node.accounts {
             let department = account.department.as_deref().unwrap_or("");
             say(&format!("       {:<10} {} {} {department}", account.login, account.name, account.role));

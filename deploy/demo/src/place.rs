@@ -29,6 +29,8 @@ pub struct Ports {
     pub http: u16,
     /// HL7 v2; the registry has none.
     pub mllp: Option<u16>,
+    /// DICOM; the registry has none.
+    pub dicom: Option<u16>,
     /// libp2p.
     pub link: u16,
 }
@@ -36,7 +38,7 @@ pub struct Ports {
 /// How ports are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Those of the tour: 8100, 8201, 8400 and on.
+    /// Those of the tour: 8100, 8201, 8301, 8400 and on.
     Tour,
     /// Any that are free: for tests.
     Free,
@@ -56,11 +58,13 @@ impl Choice {
             Self::Tour => Ok(Ports {
                 http: 8100 + number,
                 mllp: (number > 0).then_some(8200 + number),
+                dicom: (number > 0).then_some(8300 + number),
                 link: 8400 + number,
             }),
             Self::Free => Ok(Ports {
                 http: free(taken)?,
                 mllp: if number > 0 { Some(free(taken)?) } else { None },
+                dicom: if number > 0 { Some(free(taken)?) } else { None },
                 link: free(taken)?,
             }),
         }
@@ -105,7 +109,7 @@ impl Ports {
     /// # Errors
     /// A sentence that names the port and what to do.
     pub fn check(&self) -> anyhow::Result<()> {
-        check([Some(self.http), self.mllp, Some(self.link)].into_iter().flatten())
+        check([Some(self.http), self.mllp, self.dicom, Some(self.link)].into_iter().flatten())
     }
 
     /// The address of pages and doors.

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How often they are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Seconds without an image after which a study is whole.
+const STUDY_QUIET: i64 = 5;
+
 /// After how many messages progress is told.
 const TELL_EVERY: usize = 250;
 
@@ -166,7 +169,8 @@ impl Region {
         let mllp = self.mllp(hospital, ports)?;
         let folder = self.place.node(hospital.member);
         self.node_joins(hospital, ports, &mllp)?;
-        self.configure(hospital)?;
+        let dicom = dicom(ports);
+        self.configure(hospital, dicom.as_deref())?;
         self.passkeys(ports)?;
         if number == 1 {
             self.emergencies()?;
@@ -191,6 +195,7 @@ impl Region {
             token_url: format!("{url}/oauth2/token"),
             node: running,
             mllp,
+            dicom,
             systems: Vec::new(),
         });
         self.spawn_node(hospital.letter)?;
@@ -594,9 +599,9 @@ impl Region {
         Ok(())
     }
 
-    /// What an administrator writes into the configuration: how the hospital's departments are coded, what others call theirs, and the
-    /// register of the patient numbers that its people type.
-    fn configure(&self, hospital: &Hospital) -> anyhow::Result<()> {
+    /// What an administrator writes into the configuration: how the hospital's departments are coded, what others call theirs, the
+    /// register of the patient numbers that its people type, and the door of its PACS.
+    fn configure(&self, hospital: &Hospital, dicom: Option<&str>) -> anyhow::Result<()> {
         let file = self.place.node_config(hospital.member);
         let mut config: toml::Table = std::fs::read_to_string(&file)?.parse()?;
         let coding = config.get_mut("coding").and_then(toml::Value::as_table_mut);
@@ -611,6 +616,14 @@ impl Region {
         let others = cast::other_departments(hospital).into_iter();
         let others = others.map(|(member, names)| (member.to_owned(), toml::Value::from(names))).collect();
         config.insert("member_departments".to_owned(), toml::Value::Table(others));
+        if let Some(address) = dicom {
+            let mut door = toml::Table::new();
+            door.extend([("kind", "dicom"), ("system", "pacs"), ("listen", address)].map(entry));
+            // Who looks at a demo waits for no minute.
+            door.extend([entry(("study_quiet", STUDY_QUIET))]);
+            let doors = config.entry("door").or_insert_with(|| toml::Value::Array(Vec::new()));
+            doors.as_array_mut().context("doors are an array of tables")?.push(door.into());
+        }
         Ok(std::fs::write(&file, toml::to_string(&config)?)?)
     }
 }
@@ -657,6 +670,14 @@ fn patients(town: &Town) -> Vec<PatientFacts> {
         })
     };
     Role::ALL.into_iter().filter_map(facts).collect()
+}
+
+fn entry<V: Into<toml::Value>>((key, value): (&str, V)) -> (String, toml::Value) {
+    (key.to_owned(), value.into())
+}
+
+fn dicom(ports: Ports) -> Option<String> {
+    ports.dicom.map(|port| format!("127.0.0.1:{port}"))
 }
 
 fn link(ports: Ports) -> String {
