@@ -10,6 +10,7 @@
 //! | starting again what ended | [`watch`] |
 //! | what the hospitals' systems send | [`feed`] |
 //! | many messages, and how each of them has to end | [`soak`] |
+//! | many measurements of one thing | [`spread`] |
 //! | the file for scripts | [`facts`] |
 //! | talking to a door as a client does | [`client`] |
 //!
@@ -23,4 +24,5 @@ pub mod place;
 pub mod process;
 pub mod region;
 pub mod soak;
+pub mod spread;
 pub mod watch;

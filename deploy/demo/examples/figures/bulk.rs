@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use yiqiao_demo::spread::Spread;
 
 use crate::scene::{Person, Row, Scene};
-use crate::spread::Spread;
 use crate::{floor, say};
 
 /// A study: its bytes come in as a Binary, straight to the disk.

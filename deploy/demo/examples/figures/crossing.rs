@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use anyhow::ensure;
+use yiqiao_demo::spread::Spread;
 
 use crate::say;
 use crate::scene::Scene;
-use crate::spread::Spread;
 use crate::{floor, scene};
 
 /// Reports.

@@ -19,7 +19,6 @@ mod floor;
 mod memory;
 mod revocation;
 mod scene;
-mod spread;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use yiqiao_demo::spread::Spread;
 
 use crate::say;
 use crate::scene::{Lab, Person, Row, Scene};
-use crate::spread::Spread;
 
 /// Revocations of which A tells C directly: C takes 16 such notices of a patient in twenty minutes, and one came before these.
 const TOLD: usize = 15;

@@ -4,17 +4,24 @@ use std::fmt;
 use std::time::Duration;
 
 /// Measurements in order of their size.
-pub(crate) struct Spread(Vec<f64>);
+#[derive(Debug)]
+pub struct Spread(Vec<f64>);
 
 impl Spread {
-    pub(crate) fn of(mut figures: Vec<f64>) -> Self {
+    /// Of figures in any order.
+    pub fn of(mut figures: Vec<f64>) -> Self {
         figures.sort_by(f64::total_cmp);
         Self(figures)
     }
 
     /// In milliseconds.
-    pub(crate) fn of_times(times: &[Duration]) -> Self {
+    pub fn of_times(times: &[Duration]) -> Self {
         Self::of(times.iter().map(|time| time.as_secs_f64() * 1e3).collect())
+    }
+
+    /// The figure in the middle; no number if there is none.
+    pub fn median(&self) -> f64 {
+        self.at(50)
     }
 
     /// The smallest figure that so many percent do not exceed.
@@ -24,7 +31,7 @@ impl Spread {
     }
 
     /// Of figures that are better the larger they are.
-    pub(crate) fn rates(&self) -> String {
+    pub fn rates(&self) -> String {
         format!(
             "p50 {:>8.0}   min {:>8.0}   max {:>8.0}   n {}",
             self.at(50),
