@@ -126,10 +126,12 @@ soak: tools ## COUNT messages (a million) through a running node that is killed 
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-demo --bins --examples
 	"$(TARGET)/release/examples/soak" --count $(COUNT)
 
-bench: ## figures, each beside its limit in the same run
+bench: $(VENV)/ready ## figures, each beside its limit in the same run
+	@command -v storescu >/dev/null || $(MAKE) --no-print-directory debian PACKAGES="dcmtk"
 	$(CARGO) run --locked --release -p yiqiao-journal --example append
 	$(CARGO) build --locked --release -p yiqiao-registry -p yiqiao-node -p yiqiao-host -p yiqiao-demo --bins --examples
 	"$(TARGET)/release/examples/publish_bench"
 	"$(TARGET)/release/examples/figures"
 	"$(TARGET)/release/examples/revocations"
+	"$(TARGET)/release/examples/feeds" --python $(VENV)/bin/python
 	$(CARGO) run --locked --release --manifest-path host/upgrade-bench/Cargo.toml
