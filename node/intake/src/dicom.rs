@@ -4,6 +4,7 @@
 //! |---|---|
 //! | elements one after the other, in every transfer syntax | [`element`] |
 //! | which of them are kept, and what they say | [`instance`] |
+//! | all of it as DICOM JSON | [`json`] |
 //! | specific character sets | `text` |
 //!
 //! What stands before the pixel data is read as it comes, in bounded memory; sequences and long values are passed over. Not here:
@@ -11,6 +12,7 @@
 
 pub mod element;
 pub mod instance;
+pub mod json;
 mod text;
 
 use core::ops::Range;

@@ -66,6 +66,9 @@ pub const DICOM_HEADER_BYTES_MAX: usize = 16 << 20;
 /// Bytes of one element of DICOM that are kept; longer ones are passed over.
 pub const DICOM_VALUE_BYTES_MAX: usize = 16 << 10;
 
+/// Bytes of JSON in which an instance is said, but for its pixels.
+pub const DICOM_JSON_BYTES_MAX: usize = 8 << 20;
+
 /// Depth of nested sequences of DICOM.
 pub const DICOM_DEPTH_MAX: usize = 128;
 

@@ -165,3 +165,6 @@ pub(crate) const EXTRACTED_DOCUMENTS_MAX: usize = 512;
 pub(crate) const EXTRACTED_AT_ONCE: usize = 32;
 /// The longest of them that is read.
 pub(crate) const EXTRACTED_BYTES_MAX: u64 = 4 << 20;
+
+/// Studies of a patient that are opened for one list of them, the newest.
+pub(crate) const STUDIES_MAX: usize = 64;

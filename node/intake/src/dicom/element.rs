@@ -24,11 +24,11 @@ const DEFLATED: [&str; 3] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95",
 /// The groups with which a data set without file meta information may begin.
 const FIRST_GROUPS: core::ops::RangeInclusive<u16> = 0x0002..=0x0020;
 /// The group of items and delimiters.
-const ITEMS: u16 = 0xFFFE;
+pub(super) const ITEMS: u16 = 0xFFFE;
 /// Ends an item of unknown length.
-const ITEM_END: Tag = 0xFFFE_E00D;
+pub(super) const ITEM_END: Tag = 0xFFFE_E00D;
 /// Ends a sequence of unknown length.
-const SEQUENCE_END: Tag = 0xFFFE_E0DD;
+pub(super) const SEQUENCE_END: Tag = 0xFFFE_E0DD;
 /// Value representations with a length of four bytes (PS3.5 table 7.1-1).
 const LONG: [&[u8; 2]; 13] =
     [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
@@ -74,11 +74,12 @@ pub struct Element {
 }
 
 /// The head of an element.
-struct Head {
-    tag: Tag,
-    unknown: bool,
+pub(super) struct Head {
+    pub(super) tag: Tag,
+    /// Its value representation, if it says one.
+    pub(super) vr: Option<[u8; 2]>,
     /// None if the value ends at a delimiter.
-    length: Option<usize>,
+    pub(super) length: Option<usize>,
 }
 
 const META: Encoding = Encoding { explicit: true, big: false };
@@ -87,7 +88,7 @@ const OF_UNKNOWN: Encoding = Encoding { explicit: false, big: false };
 
 /// A file that is read from its beginning.
 pub struct Elements<'a> {
-    source: Source<'a>,
+    pub(super) source: Source<'a>,
     encoding: Encoding,
     /// What file meta information there is.
     meta: Vec<Element>,
@@ -150,7 +151,7 @@ impl<'a> Elements<'a> {
             } else if let Some(value) = self.source.value(&head)? {
                 return Ok(Some(Element { tag: head.tag, value }));
             } else if head.length.is_none() {
-                self.pass_nested(&head)?;
+                self.source.pass_nested(&head, self.encoding)?;
             }
         }
         Ok(None)
@@ -160,27 +161,8 @@ impl<'a> Elements<'a> {
         match head.length {
             Some(length) => self.source.skip(length),
             None if head.group() == ITEMS => Ok(()),
-            None => self.pass_nested(head),
+            None => self.source.pass_nested(head, self.encoding),
         }
-    }
-
-    /// Passes over a value that ends at a delimiter, and over what is nested in it.
-    fn pass_nested(&mut self, head: &Head) -> Result<(), Unreadable> {
-        let within = |head: &Head, around| if head.unknown { OF_UNKNOWN } else { around };
-        let mut open = vec![within(head, self.encoding)];
-        while let Some(encoding) = open.last().copied() {
-            let head = self.source.head(encoding)?;
-            match head.length {
-                _ if matches!(head.tag, ITEM_END | SEQUENCE_END) => _ = open.pop(),
-                Some(length) => self.source.skip(length)?,
-                None if open.len() >= DICOM_DEPTH_MAX => {
-                    let limit = DICOM_DEPTH_MAX;
-                    return Err(Unreadable::TooLarge { what: "the nesting of sequences", limit });
-                }
-                None => open.push(within(&head, encoding)),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -224,17 +206,22 @@ pub fn uid(value: &[u8]) -> String {
 }
 
 impl Head {
-    const fn group(&self) -> u16 {
+    /// How what is nested in it is encoded.
+    fn within(&self, around: Encoding) -> Encoding {
+        if self.vr == Some(*b"UN") { OF_UNKNOWN } else { around }
+    }
+
+    pub(super) const fn group(&self) -> u16 {
         let [high, low, _, _] = self.tag.to_be_bytes();
         u16::from_be_bytes([high, low])
     }
 }
 
 /// Bytes, a few of which may have been looked at, up to a bound.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     back: Vec<u8>,
     from: Box<dyn Read + 'a>,
-    left: usize,
+    pub(super) left: usize,
 }
 
 impl Source<'_> {
@@ -258,7 +245,7 @@ impl Source<'_> {
     }
 
     /// The next bytes, which stay; fewer at the end, none if there are none.
-    fn peek(&mut self, count: usize) -> Result<Option<Vec<u8>>, Unreadable> {
+    pub(super) fn peek(&mut self, count: usize) -> Result<Option<Vec<u8>>, Unreadable> {
         let found = self.up_to(count)?;
         self.left = self.left.saturating_add(found.len());
         self.back.splice(0..0, found.iter().copied());
@@ -285,7 +272,7 @@ impl Source<'_> {
         self.exactly(N)?.try_into().map_err(|_| Unreadable::Cut)
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), Unreadable> {
+    pub(super) fn skip(&mut self, count: usize) -> Result<(), Unreadable> {
         self.spend(count)?;
         let taken = count.min(self.back.len());
         self.back.drain(..taken);
@@ -301,7 +288,7 @@ impl Source<'_> {
         Ok(())
     }
 
-    fn head(&mut self, encoding: Encoding) -> Result<Head, Unreadable> {
+    pub(super) fn head(&mut self, encoding: Encoding) -> Result<Head, Unreadable> {
         let [a, b, c, d] = self.array()?;
         let (group, element) = (encoding.short([a, b]), encoding.short([c, d]));
         let tag = u32::from(group) << 16 | u32::from(element);
@@ -316,18 +303,36 @@ impl Source<'_> {
         } else {
             u32::from(encoding.short([x, y]))
         };
-        let unknown = !implicit && [v, r] == *b"UN";
+        let vr = Some([v, r]).filter(|vr| !implicit && is_representation(*vr));
         let length = (length != u32::MAX).then(|| usize::try_from(length).unwrap_or(usize::MAX));
-        Ok(Head { tag, unknown, length })
+        Ok(Head { tag, vr, length })
     }
 
     /// A value of known length, unless it is too long to be kept: then it is passed over.
-    fn value(&mut self, head: &Head) -> Result<Option<Vec<u8>>, Unreadable> {
+    pub(super) fn value(&mut self, head: &Head) -> Result<Option<Vec<u8>>, Unreadable> {
         match head.length {
             Some(length) if length <= DICOM_VALUE_BYTES_MAX => self.exactly(length).map(Some),
             Some(length) => self.skip(length).map(|()| None),
             None => Ok(None),
         }
+    }
+
+    /// Passes over a value that ends at a delimiter, and over what is nested in it.
+    pub(super) fn pass_nested(&mut self, head: &Head, around: Encoding) -> Result<(), Unreadable> {
+        let mut open = vec![head.within(around)];
+        while let Some(encoding) = open.last().copied() {
+            let head = self.head(encoding)?;
+            match head.length {
+                _ if matches!(head.tag, ITEM_END | SEQUENCE_END) => _ = open.pop(),
+                Some(length) => self.skip(length)?,
+                None if open.len() >= DICOM_DEPTH_MAX => {
+                    let limit = DICOM_DEPTH_MAX;
+                    return Err(Unreadable::TooLarge { what: "the nesting of sequences", limit });
+                }
+                None => open.push(head.within(encoding)),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -155,6 +155,85 @@ fn an_image_is_read_in_every_encoding_with_and_without_preamble() {
 }
 
 #[test]
+fn an_image_is_the_same_json_in_every_encoding_without_its_pixels() {
+    let expected = serde_json::json!({
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        "00080016": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.2"]},
+        "00080018": {"vr": "UI", "Value": ["1.2.3.4.5"]},
+        "00080020": {"vr": "DA", "Value": ["20260302"]},
+        "00080030": {"vr": "TM", "Value": ["083015.250"]},
+        "00080050": {"vr": "SH", "Value": ["A77"]},
+        "00080060": {"vr": "CS", "Value": ["CT"]},
+        "00081030": {"vr": "LO", "Value": ["胸部CT"]},
+        "00081111": {"vr": "SQ", "Value": [{"00100020": {"vr": "LO", "Value": ["WRONG"]}}]},
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "ZHANG^SAN", "Ideographic": "张^三"}]},
+        "00100020": {"vr": "LO", "Value": ["0088123"]},
+        "00100021": {"vr": "LO", "Value": ["HIS"]},
+        "00100030": {"vr": "DA", "Value": ["19900506"]},
+        "00100040": {"vr": "CS", "Value": ["M"]},
+        "0020000D": {"vr": "UI", "Value": ["1.2.3"]},
+        "0020000E": {"vr": "UI", "Value": ["1.2.3.4"]},
+    });
+    for encoding in [EXPLICIT, IMPLICIT, BIG] {
+        let said = json::write(&mut file("1.2.840.10008.1.2", &image(encoding)).as_slice()).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&said).unwrap(), expected, "{encoding:?}");
+    }
+}
+
+#[test]
+fn numbers_tags_bytes_and_empty_values_are_said_as_the_json_model_has_them() {
+    let written = Writer::new(EXPLICIT)
+        .put(0x0008_0000, "UL", &[9, 0, 0, 0])
+        .put(0x0008_0050, "SH", b"")
+        .put(0x0008_0060, "CS", b"CT\\\\MR")
+        .put(0x0009_0010, "LO", b"MAKER")
+        .put(0x0009_1001, "OB", &[0, 255])
+        .put(0x0009_1002, "ZZ", &[1, 2])
+        .put(0x0018_0050, "DS", b"2.5\\thin")
+        .put(0x0018_9073, "FD", &1.5_f64.to_le_bytes())
+        .put(0x0018_9074, "DT", b"20260302 ")
+        .put(0x0020_4000, "LT", b"  a\\b ")
+        .put(0x0028_0009, "AT", &[0x18, 0, 0x63, 0x10])
+        .put(0x0028_0103, "US", &[1, 0])
+        .put(0x0028_0106, "  ", &[0xFF, 0xFF])
+        .put(0x0028_0106, "SS", &[1, 0])
+        .put(0x0028_0030, "OW", &vec![0; crate::limits::DICOM_VALUE_BYTES_MAX + 2])
+        .head(0x0040_0275, "SQ", 0);
+    let said: serde_json::Value =
+        serde_json::from_str(&json::write(&mut written.bytes.as_slice()).unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "00080050": {"vr": "SH"},
+        "00080060": {"vr": "CS", "Value": ["CT", null, "MR"]},
+        "00090010": {"vr": "LO", "Value": ["MAKER"]},
+        "00091001": {"vr": "OB", "InlineBinary": "AP8="},
+        "00091002": {"vr": "UN", "InlineBinary": "AQI="},
+        "00180050": {"vr": "DS", "Value": [2.5, "thin"]},
+        "00189073": {"vr": "FD", "Value": [1.5]},
+        "00189074": {"vr": "DT", "Value": ["20260302"]},
+        "00204000": {"vr": "LT", "Value": ["  a\\b"]},
+        "00280009": {"vr": "AT", "Value": ["00181063"]},
+        "00280103": {"vr": "US", "Value": [1]},
+        "00280106": {"vr": "SS", "Value": [-1]},
+        "00400275": {"vr": "SQ"},
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_would_be_too_much_json_is_refused() {
+    let mut written = Writer::new(EXPLICIT);
+    for tag in 0..600 {
+        written = written.put(0x0009_1000 + tag, "LO", &[b'"'; crate::limits::DICOM_VALUE_BYTES_MAX]);
+    }
+    let said = json::write(&mut file("1.2.840.10008.1.2.1", &written.bytes).as_slice());
+    assert!(matches!(said, Err(Unreadable::TooLarge { .. })));
+    let deep = (0..200).fold(Writer::new(EXPLICIT), |deep, _| {
+        deep.head(0x0008_1111, "SQ", u32::MAX).head(0xFFFE_E000, "", u32::MAX)
+    });
+    assert!(matches!(json::write(&mut deep.bytes.as_slice()), Err(Unreadable::TooLarge { .. })));
+}
+
+#[test]
 fn study_and_series_are_told_apart_from_what_is_nested() {
     let instance = Instance::read(&mut image(EXPLICIT).as_slice()).unwrap();
     assert_eq!((instance.study(), instance.series()), ("1.2.3".to_owned(), "1.2.3.4".to_owned()));
@@ -273,6 +352,7 @@ proptest! {
     #[test]
     fn whatever_comes_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let _ = Instance::read(&mut bytes.as_slice());
+        let _ = json::write(&mut [b"DICM".as_slice(), &bytes].concat().as_slice());
     }
 
     #[test]
@@ -288,6 +368,9 @@ proptest! {
         }
         bytes.truncate(bytes.len().saturating_sub(cut));
         let _ = only_or_nothing(&bytes);
+        if let Ok(said) = json::write(&mut bytes.as_slice()) {
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&said).is_ok(), "{said}");
+        }
     }
 }
 

@@ -51,6 +51,15 @@ impl Refusal {
         *self.0
     }
 
+    /// Whether it is of one thing, so that others may still be answered.
+    pub(super) fn is_of_this_one(&self) -> bool {
+        let Self(of) = self;
+        matches!(
+            of.0,
+            Problem::NotFound { .. } | Problem::Gone { .. } | Problem::Forbidden | Problem::Consent { .. }
+        )
+    }
+
     /// The token is good, but not for this (RFC 6750 3.1).
     pub(super) fn scope(scope: String) -> Self {
         let challenge = HeaderValue::from_static("Bearer realm=\"yiqiao\", error=\"insufficient_scope\"");

@@ -320,6 +320,18 @@ fn multipart(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.iter().flat_map(part).collect::<Vec<_>>(), b"\r\n--b1--\r\n".to_vec()].concat()
 }
 
+/// What dcmtk makes of an image in the DICOM JSON model, but for its pixels, which it does not take compressed.
+fn dcm2json(image: Image) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image");
+    std::fs::write(&path, Image { syntax: EXPLICIT, ..image }.file()).unwrap();
+    let said = Command::new("dcm2json").arg(path).output().unwrap();
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    let mut said: Value = serde_json::from_slice(&said.stdout).unwrap();
+    said.as_object_mut().unwrap().remove("7FE00010").unwrap();
+    said
+}
+
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
@@ -369,6 +381,21 @@ async fn dicomweb_takes_instances_and_gives_a_study_a_series_or_one_instance() {
     assert_eq!(instances.as_array().map(Vec::len), Some(1));
     assert_eq!(instances[0]["00280010"]["Value"][0], 16);
 
+    let all = reader.get(&format!("{root}/1.2.3.1/metadata")).await;
+    assert_eq!(all.header("content-type"), Some("application/dicom+json"));
+    assert_eq!(all.json(), json!(images.map(dcm2json)), "as dcmtk has it");
+    let series = reader.get(&format!("{root}/1.2.3.1/series/1.2.3.1.2/metadata")).await.json();
+    assert_eq!(series, json!([dcm2json(images[1])]));
+    let one = format!("{root}/1.2.3.1/series/1.2.3.1.1/instances/{}/metadata", IMAGE.uid());
+    assert_eq!(reader.get(&one).await.json(), json!([dcm2json(IMAGE)]));
+
+    assert_eq!(reader.get("/dicomweb/studies?PatientID=0088123&Modality=CT").await.status, 400);
+    let of_patient = reader.get("/dicomweb/studies?PatientID=0088123&ModalitiesInStudy=CT").await;
+    assert_eq!(of_patient.json(), listed);
+    assert_eq!(reader.get("/dicomweb/studies?PatientID=0088124").await.json(), json!([]));
+    let of_all = reader.get("/dicomweb/studies").await;
+    assert_eq!(of_all.status, 403, "without a bound: {}", of_all.text());
+
     let whole = reader.get(&format!("{root}/1.2.3.1")).await;
     assert!(
         whole.header("content-type").unwrap().starts_with("multipart/related; type=\"application/dicom\"")
@@ -379,9 +406,27 @@ async fn dicomweb_takes_instances_and_gives_a_study_a_series_or_one_instance() {
     let one = format!("{root}/1.2.3.1/series/1.2.3.1.1/instances/{}", IMAGE.uid());
     let one = reader.ask("GET", &one, "Accept: application/dicom\r\n", b"").await;
     assert_eq!(one.body, IMAGE.file(), "byte by byte");
-    for missing in ["/1.2.3.9", "/1.2.3.1/series/1.9", "/1.2.3.1/series/1.2.3.1.1/instances/1.2.3.1.2.1"] {
+    for missing in [
+        "/1.2.3.9",
+        "/1.2.3.1/series/1.9/metadata",
+        "/1.2.3.1/series/1.9",
+        "/1.2.3.1/series/1.2.3.1.1/instances/1.2.3.1.2.1",
+    ] {
         assert_eq!(reader.get(&format!("{root}{missing}")).await.status, 404, "{missing}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_patient_with_many_studies_the_newest_are_listed_and_it_is_said_that_there_are_more() {
+    let door = Door::opened("").await;
+    let images: Vec<Image> = (1..=65).map(|study| Image { study, ..IMAGE }).collect();
+    assert!(door.store(&images).await);
+    door.counted("documents", 65).await;
+    let reader = System { node: &door.node, token: door.node.signed_in("viewer", &door.secret).await };
+    let listed = reader.get("/dicomweb/studies?PatientID=0088123").await;
+    assert_eq!(listed.json().as_array().map(Vec::len), Some(64));
+    let warned = listed.header("warning");
+    assert_eq!(warned, Some("299 yiqiao \"1 older documents of the patient were not looked at\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -428,7 +473,10 @@ async fn a_study_that_another_hospital_has_let_go_is_found_and_read_like_an_own_
         (&listed[0]["0020000D"]["Value"][0], &listed[0]["00201208"]["Value"][0]),
         (&json!("1.2.3.1"), &json!(2))
     );
+    assert_eq!(reader.get("/dicomweb/studies?PatientID=77001").await.json(), listed, "by the own number");
     let one = format!("{root}/1.2.3.1/series/1.2.3.1.1/instances/{}", IMAGE.uid());
+    let said = reader.get(&format!("{one}/metadata")).await.json();
+    assert_eq!(said, json!([dcm2json(IMAGE)]));
     let one = reader.ask("GET", &one, "Accept: application/dicom\r\n", b"").await;
     assert!(one.body.ends_with(&IMAGE.data_set()), "the data set as it came");
 }

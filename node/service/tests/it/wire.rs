@@ -96,7 +96,24 @@ pub(crate) async fn try_request(
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-    Ok(Answer { status, head, body: answer[end + 4..].to_vec() })
+    let body = answer[end + 4..].to_vec();
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Ok(Answer { status, head, body: if chunked { unchunked(&body) } else { body } })
+}
+
+/// What stands in the chunks of a body of unknown length (RFC 9112 section 7.1).
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|bytes| bytes == b"\r\n").unwrap();
+        let length = usize::from_str_radix(str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        rest = &rest[line + 2..];
+        if length == 0 {
+            return body;
+        }
+        body.extend(&rest[..length]);
+        rest = &rest[length + 2..];
+    }
 }
 
 /// What `/healthz` says; nothing if nobody answers.

@@ -2,9 +2,10 @@
 //!
 //! An attribute that is not answered would narrow the answer: it is refused by name. The bytes of instances are not searched.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use yiqiao_fhir::outcome::{Name, Problem};
 use yiqiao_intake::dicom::instance::{self, Instance};
+use yiqiao_intake::dicom::json::person;
 use yiqiao_intake::flag::Flags;
 
 /// Attributes that are answered: keyword and tag.
@@ -19,7 +20,7 @@ const ATTRIBUTES: [(&str, &str); 17] = [
     ("StudyDescription", "00081030"),
     ("SeriesDescription", "0008103E"),
     ("PatientName", "00100010"),
-    ("PatientID", "00100020"),
+    PATIENT_ID,
     ("PatientBirthDate", "00100030"),
     ("PatientSex", "00100040"),
     ("StudyInstanceUID", "0020000D"),
@@ -28,6 +29,12 @@ const ATTRIBUTES: [(&str, &str); 17] = [
     ("InstanceNumber", "00200013"),
 ];
 const STUDY_DATE: &str = "StudyDate";
+const PATIENT_ID: (&str, &str) = ("PatientID", "00100020");
+
+/// Whether a parameter is the number of a patient.
+pub(super) fn is_number_of_patient(name: &str) -> bool {
+    [PATIENT_ID.0, PATIENT_ID.1].contains(&name)
+}
 
 /// What an instance says of its study and of whose it is, in the DICOM JSON model.
 pub(super) fn of_instance(instance: &Instance) -> Map<String, Value> {
@@ -49,13 +56,6 @@ pub(super) fn of_instance(instance: &Instance) -> Map<String, Value> {
     let name = instance.text(instance::PATIENT_NAME, flags).map(|name| person(&name));
     super::put(&mut found, "00100010", "PN", &name.into_iter().collect::<Vec<_>>());
     found
-}
-
-/// A person's name by its component groups.
-fn person(name: &str) -> Value {
-    let groups = ["Alphabetic", "Ideographic", "Phonetic"].into_iter().zip(name.split('='));
-    let said = groups.filter(|(_, group)| !group.is_empty());
-    Value::Object(said.map(|(name, group)| (name.to_owned(), json!(group))).collect())
 }
 
 /// Those of the rows that a query asks for.
@@ -139,6 +139,7 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn rows() -> Vec<Value> {
         let row = |uid: &str, date: &str, name: Value| {
