@@ -435,6 +435,21 @@ mod tests {
     }
 
     #[test]
+    fn who_has_no_name_is_told_by_number_with_an_empty_name() {
+        let zone = Zone::china();
+        let nameless = Person { name: phi(""), birth: phi(""), phone: phi(""), sex: None, ..person() };
+        let told = document(&header(&zone, Charset::Gb18030), &nameless, &of_document(Told::Here));
+        let text = charset_of(&told);
+        let start = "PID|1||00218001^^^HIS^MR~999000195803040015^^^^NNCHN|||||U\r";
+        assert!(text.contains(start), "nothing stands for what is not known: {text}");
+        let read = one(read_back(&told).1);
+        assert_eq!((read.patient.name, read.patient.birth_date), (None, None));
+        assert_eq!(read.patient.identifiers.len(), 2);
+        let told = referral(&header(&zone, Charset::Utf8), &nameless, &of_referral(Turn::Arrived));
+        assert_eq!(one(read_back(&told).1).patient.name, None);
+    }
+
+    #[test]
     fn an_answer_is_read_in_both_modes_and_words_of_it_are_not() {
         let read =
             |rest: &str| answer(format!("MSH|^~\\&|HIS||YIQIAO||20260101||ACK|1|P|2.4\r{rest}").as_bytes());
