@@ -3,20 +3,32 @@
 use serde_json::{Value, json};
 use yiqiao_proto::phi::Phi;
 
+use crate::everything;
 use crate::outcome;
 use crate::resource::{Resource, Site};
 use crate::search::{Filter, PageToken, Search};
 
+/// What stands on a page.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What was asked for.
+    pub found: Vec<Resource>,
+    /// What belongs to it.
+    pub included: Vec<Resource>,
+    /// What is to be said of it.
+    pub outcome: Option<Resource>,
+}
+
 /// One page of a search. `total` is left out: who wants it asks for it alone.
 pub fn searchset<F: Filter>(
     search: &Search<F>,
-    found: &[Resource],
+    page: &Page,
     next: Option<&PageToken>,
     site: &Site,
 ) -> Resource {
     let own = format!("{}/{}{}", site.base, F::KIND, query(&search.used));
-    let outcome = (!search.ignored.is_empty()).then(|| outcome::ignored(&search.ignored));
-    page(F::KIND, &own, found, outcome.as_ref(), next, site)
+    let ignored = (!search.ignored.is_empty()).then(|| outcome::ignored(&search.ignored));
+    write(F::KIND, &own, page, ignored.as_ref(), next, site)
 }
 
 /// How many a search finds.
@@ -29,30 +41,30 @@ pub fn total<F: Filter>(search: &Search<F>, total: usize, site: &Site) -> Resour
 /// A later page, which its token asked for.
 pub fn next_page<F: Filter>(
     token: &PageToken,
-    found: &[Resource],
+    page: &Page,
     next: Option<&PageToken>,
     site: &Site,
 ) -> Resource {
-    page(F::KIND, &token_url(F::KIND, token, site), found, None, next, site)
+    write(F::KIND, &token_url(F::KIND, token, site), page, None, next, site)
 }
 
-fn page(
+fn write(
     kind: &str,
     own: &str,
-    found: &[Resource],
-    outcome: Option<&Resource>,
+    page: &Page,
+    ignored: Option<&Resource>,
     next: Option<&PageToken>,
     site: &Site,
 ) -> Resource {
     let mut links = vec![json!({"relation": "self", "url": own})];
     links.extend(next.map(|token| json!({"relation": "next", "url": token_url(kind, token, site)})));
-    let matches = found.iter().map(|resource| {
-        let url = resource.id().map(|id| site.url(resource.kind(), id));
-        json!({"fullUrl": url, "resource": resource.json().expose(), "search": {"mode": "match"}})
-    });
-    let outcome =
-        outcome.map(|outcome| json!({"resource": outcome.json().expose(), "search": {"mode": "outcome"}}));
-    let entries: Vec<Value> = matches.chain(outcome).collect();
+    let found = page.found.iter().map(|resource| everything::entry(resource, "match", site));
+    let included = page.included.iter().map(|resource| everything::entry(resource, "include", site));
+    let outcomes = ignored
+        .into_iter()
+        .chain(&page.outcome)
+        .map(|outcome| json!({"resource": outcome.json().expose(), "search": {"mode": "outcome"}}));
+    let entries: Vec<Value> = found.chain(included).chain(outcomes).collect();
     Resource::new("Bundle", None, json!({"type": "searchset", "link": links, "entry": entries}))
 }
 

@@ -8,7 +8,8 @@ use crate::date;
 use crate::everything::TYPES;
 use crate::resource::{Resource, Site};
 use crate::search::{
-    ConsentFilter, DocumentFilter, Filter, Parameter, PatientFilter, ServiceRequestFilter, TaskFilter,
+    ConsentFilter, DocumentFilter, Filter, Parameter, PatientFilter, ServiceRequestFilter, StatedFilter,
+    TaskFilter,
 };
 
 /// What the program knows of itself.
@@ -54,6 +55,8 @@ const BINARY: &str = "read: the bytes of a document, in its own media type, by r
 const EVERYTHING: &str = "What the documents of the patient say, read out of the originals for each answer, the same thing once, with a \
     Provenance for each place that says it; _type narrows it. What was not read is counted in an OperationOutcome. The types, each as far as a \
     scope lets it be read:";
+
+const STATED: &str = "What the documents of the patient say, as $everything has it; it is made for each answer and has no address. _sort is by date.";
 
 const CONSENT: &str = "create: recipients, each an Organization by identifier urn:yiqiao:member|code, or a contained PractitionerRole with \
     urn:yiqiao:department, urn:yiqiao:practitioner and urn:yiqiao:person-role; sourceAttachment needs title, the version of the notice, and the \
@@ -115,7 +118,19 @@ fn resources() -> Vec<Value> {
             STEP.into(),
             resource::<TaskFilter>(&["read", "search-type", "update"], "versioned-update"),
         ),
+        stated::<0>(),
+        stated::<1>(),
+        stated::<2>(),
+        stated::<3>(),
+        stated::<4>(),
+        stated::<5>(),
+        stated::<6>(),
     ]
+}
+
+fn stated<const PLACE: usize>() -> Value {
+    let searched = resource::<StatedFilter<PLACE>>(&["search-type"], "no-version");
+    with("searchRevInclude", json!(["Provenance:target"]), with("documentation", STATED.into(), searched))
 }
 
 fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
@@ -123,7 +138,8 @@ fn resource<F: Filter>(interactions: &[&str], versioning: &str) -> Value {
     // One that goes with and without a modifier is listed once.
     let is_listed = |one: &&Parameter| {
         let plain = one.name.split_once(':').map(|(name, _)| name);
-        plain.is_none_or(|plain| F::PARAMETERS.iter().all(|other| other.name != plain))
+        let is_include = one.kind == "special";
+        !is_include && plain.is_none_or(|plain| F::PARAMETERS.iter().all(|other| other.name != plain))
     };
     let mut parameters: Vec<Value> = F::PARAMETERS.iter().filter(is_listed).map(parameter).collect();
     parameters.push(json!({"name": "_count", "type": "number", "documentation": "resources on a page"}));

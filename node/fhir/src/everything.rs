@@ -19,6 +19,7 @@ use crate::outcome::{self, Name, Problem};
 use crate::patient;
 use crate::query::{Parameters, Request, alternatives};
 use crate::resource::{Resource, Site, member};
+use crate::search::STATED;
 
 /// The extension of a Provenance's source: where in it.
 const PLACE: &str = "urn:yiqiao:place";
@@ -91,13 +92,17 @@ impl Everything<'_> {
         let wants = |kind: &str| types.contains(&kind);
         let mut entries: Vec<Value> = Vec::new();
         if wants("Patient") {
-            entries.push(addressed(&patient::write(self.patient, site), site));
+            entries.push(entry(&patient::write(self.patient, site), "match", site));
         }
-        for record in self.gathered.records().iter().filter(|record| wants(kind(&record.fact))) {
-            self.record(record, wants("Provenance"), &mut entries);
+        for (resource, provenances) in self.stated(wants) {
+            entries.push(entry(&resource, "match", site));
+            if wants("Provenance") {
+                entries.extend(provenances.iter().map(|provenance| entry(provenance, "include", site)));
+            }
         }
         if wants("DocumentReference") {
-            entries.extend(self.listings.iter().map(|listing| addressed(&listing.write(self.patient), site)));
+            let documents = self.listings.iter().map(|listing| listing.write(self.patient));
+            entries.extend(documents.map(|document| entry(&document, "match", site)));
         }
         if let Some(outcome) = self.incomplete() {
             entries.push(json!({"resource": outcome.json().expose(), "search": {"mode": "outcome"}}));
@@ -105,19 +110,27 @@ impl Everything<'_> {
         Resource::new("Bundle", None, json!({"type": "searchset", "entry": entries}))
     }
 
-    fn record(&self, record: &Record, with_provenance: bool, entries: &mut Vec<Value>) {
+    /// What documents say of these types, each with a Provenance for each place that says it.
+    pub fn stated<'s>(
+        &'s self,
+        wants: impl Fn(&str) -> bool + 's,
+    ) -> impl Iterator<Item = (Resource, Vec<Resource>)> + 's {
+        let records = self.gathered.records().iter();
+        records.filter(move |record| wants(kind(&record.fact))).filter_map(|record| self.record(record))
+    }
+
+    fn record(&self, record: &Record) -> Option<(Resource, Vec<Resource>)> {
         let said: Vec<_> =
             record.said.iter().filter_map(|said| Some((said, self.listing(said.0)?))).collect();
-        let Some((first, custodian)) = said.first() else { return };
+        let (first, custodian) = said.first()?;
         let id = self.id(first, "");
         let made = resources::Made { patient: self.patient, custodian, terms: Terms::of_this_version() };
         let resource = Resource::new(kind(&record.fact), Some(id.clone()), made.body(record));
-        entries.push(made_here(&resource, "match"));
-        if with_provenance {
-            entries.extend(said.iter().map(|(said, listing)| {
-                made_here(&provenance(&id, self.id(said, "provenance"), &said.1, listing), "include")
-            }));
-        }
+        let provenances = said
+            .iter()
+            .map(|(said, listing)| provenance(&id, self.id(said, "provenance"), &said.1, listing))
+            .collect();
+        Some((resource, provenances))
     }
 
     /// The document of a source.
@@ -149,7 +162,7 @@ impl Everything<'_> {
     }
 
     /// Says what is not in it.
-    fn incomplete(&self) -> Option<Resource> {
+    pub fn incomplete(&self) -> Option<Resource> {
         let Unread { unopened, beyond, not_understood } = self.unread;
         let cut = usize::from(self.gathered.is_cut());
         if unopened + beyond + not_understood + cut == 0 {
@@ -186,15 +199,12 @@ const fn kind(fact: &Fact) -> &'static str {
     }
 }
 
-/// An entry of a resource that can be read at its address.
-fn addressed(resource: &Resource, site: &Site) -> Value {
-    let url = resource.id().map(|id| site.url(resource.kind(), id));
-    json!({"fullUrl": url, "resource": resource.json().expose(), "search": {"mode": "match"}})
-}
-
-/// An entry of a resource that is made for this answer.
-fn made_here(resource: &Resource, mode: &str) -> Value {
-    let url = resource.id().map(|id| format!("urn:uuid:{id}"));
+/// An entry of a bundle. What is made for this answer has no address.
+pub(crate) fn entry(resource: &Resource, mode: &str, site: &Site) -> Value {
+    let is_made = resource.kind() == "Provenance" || STATED.iter().any(|one| one.kind == resource.kind());
+    let url = resource
+        .id()
+        .map(|id| if is_made { format!("urn:uuid:{id}") } else { site.url(resource.kind(), id) });
     json!({"fullUrl": url, "resource": resource.json().expose(), "search": {"mode": mode}})
 }
 

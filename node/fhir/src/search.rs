@@ -16,7 +16,10 @@ use crate::outcome::{Name, Problem};
 use crate::query::{self, Parameters, Request};
 use crate::terms::MEMBER;
 
-pub use filters::{ConsentFilter, DocumentFilter, PatientFilter, ServiceRequestFilter, TaskFilter};
+pub(crate) use filters::STATED;
+pub use filters::{
+    ConsentFilter, DocumentFilter, PatientFilter, ServiceRequestFilter, StatedFilter, TaskFilter,
+};
 
 /// What is asked for: a search, or the next page of one.
 #[derive(Clone, Debug, PartialEq)]

@@ -40,7 +40,9 @@ use axum::routing::{MethodRouter, get, post, put};
 use yiqiao_fhir::capability::{self, Software};
 use yiqiao_fhir::limits::{PROVIDE_BYTES_MAX, QUERY_BYTES_MAX};
 use yiqiao_fhir::outcome::Problem;
-use yiqiao_fhir::search::{ConsentFilter, DocumentFilter, PatientFilter, ServiceRequestFilter, TaskFilter};
+use yiqiao_fhir::search::{
+    ConsentFilter, DocumentFilter, PatientFilter, ServiceRequestFilter, StatedFilter, TaskFilter,
+};
 use yiqiao_host::clients::Systems;
 use yiqiao_host::keys;
 use yiqiao_node_core::at_rest::AtRest;
@@ -86,6 +88,13 @@ pub(crate) fn router(app: App) -> Router {
             get(consents::read).merge(put(consents::update)),
         ))
         .merge(kind::<ServiceRequestFilter>(None, get(referrals::read::<ServiceRequestFilter>)))
+        .merge(searches::<StatedFilter<0>>(None))
+        .merge(searches::<StatedFilter<1>>(None))
+        .merge(searches::<StatedFilter<2>>(None))
+        .merge(searches::<StatedFilter<3>>(None))
+        .merge(searches::<StatedFilter<4>>(None))
+        .merge(searches::<StatedFilter<5>>(None))
+        .merge(searches::<StatedFilter<6>>(None))
         .merge(kind::<TaskFilter>(None, get(referrals::read::<TaskFilter>).merge(put(referrals::update))))
         .fallback(unknown);
     // Clients write the base with and without a slash at its end.
@@ -99,6 +108,10 @@ pub(crate) fn router(app: App) -> Router {
 
 /// The routes of a type: its searches, and what one of it takes.
 fn kind<F: Searched>(all: Option<MethodRouter<Door>>, one: MethodRouter<Door>) -> Router<Door> {
+    searches::<F>(all).route(&format!("/{}/{{id}}", F::KIND), one.fallback(method))
+}
+
+fn searches<F: Searched>(all: Option<MethodRouter<Door>>) -> Router<Door> {
     let by_query = get(by_query::<F>);
     let by_query = match all {
         Some(more) => by_query.merge(more),
@@ -108,7 +121,6 @@ fn kind<F: Searched>(all: Option<MethodRouter<Door>>, one: MethodRouter<Door>) -
     Router::new()
         .route(&path(""), by_query.fallback(method))
         .route(&path("/_search"), post(by_form::<F>).fallback(method))
-        .route(&path("/{id}"), one.fallback(method))
 }
 
 async fn by_query<F: Searched>(call: Call, RawQuery(query): RawQuery) -> Result<Response, Refusal> {

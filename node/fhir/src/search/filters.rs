@@ -1,10 +1,16 @@
 //! The filters of each type of resource: parameters, and what they admit.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use yiqiao_proto::time::Timestamp;
+
 use crate::consent::Consent;
 use crate::date::{Comparison, Stretch};
 use crate::document::{Listing, Standing};
 use crate::outcome::Problem;
 use crate::referral::{self, Referral};
+use crate::resource::Resource;
 use crate::search::{Filter, Parameter, Token, Wanted, Who, bounded, take_patient};
 use crate::terms::{self, Term};
 
@@ -345,4 +351,187 @@ fn admits_some<T: Term>(wanted: &Wanted<Token>, term: Option<T>) -> bool {
 
 fn admits<T: Term>(wanted: &Wanted<Token>, term: T) -> bool {
     wanted.admits_one_of(T::SYSTEM, term.code())
+}
+
+/// A type of resources that are made of what documents say.
+#[derive(Clone, Copy)]
+pub(crate) struct Stated {
+    pub(crate) kind: &'static str,
+    parameters: &'static [Parameter],
+    /// By parameter the element that it compares: a code, a concept, or some.
+    tokens: &'static [(&'static str, &'static str)],
+    /// The parameter and the element of when it was.
+    date: (&'static str, &'static str),
+}
+
+const CODE: Parameter = parameter("code", "token", "a code, system|code");
+const STATUS: Parameter = parameter("status", "token", "the status");
+const CATEGORY: Parameter = parameter("category", "token", "the category, system|code");
+const DATE: Parameter = parameter("date", "date", "when it was");
+const PROVENANCE: Parameter =
+    parameter("_revinclude", "special", "Provenance:target: with each place that says it");
+
+/// All of them; a [`StatedFilter`] names one by its place.
+pub(crate) const STATED: [Stated; 7] = [
+    Stated {
+        kind: "Encounter",
+        parameters: &[
+            PATIENT,
+            PATIENT_IDENTIFIER,
+            parameter("class", "token", "the class, system|code"),
+            STATUS,
+            DATE,
+            PROVENANCE,
+        ],
+        tokens: &[("class", "class"), ("status", "status")],
+        date: ("date", "period"),
+    },
+    Stated {
+        kind: "Condition",
+        parameters: &[
+            PATIENT,
+            PATIENT_IDENTIFIER,
+            CODE,
+            CATEGORY,
+            parameter("recorded-date", "date", "when it was said"),
+            PROVENANCE,
+        ],
+        tokens: &[("code", "code"), ("category", "category")],
+        date: ("recorded-date", "recordedDate"),
+    },
+    Stated {
+        kind: "AllergyIntolerance",
+        parameters: &[PATIENT, PATIENT_IDENTIFIER, CODE, DATE, PROVENANCE],
+        tokens: &[("code", "code")],
+        date: ("date", "recordedDate"),
+    },
+    Stated {
+        kind: "MedicationStatement",
+        parameters: &[
+            PATIENT,
+            PATIENT_IDENTIFIER,
+            CODE,
+            STATUS,
+            parameter("effective", "date", "when it was"),
+            PROVENANCE,
+        ],
+        tokens: &[("code", "medicationCodeableConcept"), ("status", "status")],
+        date: ("effective", "effectiveDateTime"),
+    },
+    Stated {
+        kind: "Observation",
+        parameters: &[PATIENT, PATIENT_IDENTIFIER, CODE, CATEGORY, STATUS, DATE, PROVENANCE],
+        tokens: &[("code", "code"), ("category", "category"), ("status", "status")],
+        date: ("date", "effectiveDateTime"),
+    },
+    Stated {
+        kind: "Procedure",
+        parameters: &[PATIENT, PATIENT_IDENTIFIER, CODE, STATUS, DATE, PROVENANCE],
+        tokens: &[("code", "code"), ("status", "status")],
+        date: ("date", "performedDateTime"),
+    },
+    Stated {
+        kind: "Immunization",
+        parameters: &[
+            PATIENT,
+            PATIENT_IDENTIFIER,
+            parameter("vaccine-code", "token", "a code, system|code"),
+            STATUS,
+            DATE,
+            PROVENANCE,
+        ],
+        tokens: &[("vaccine-code", "vaccineCode"), ("status", "status")],
+        date: ("date", "occurrenceDateTime"),
+    },
+];
+
+/// Which resources of one type, by its place among those that are made of what documents say: Encounter, Condition, AllergyIntolerance,
+/// MedicationStatement, Observation, Procedure, Immunization.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StatedFilter<const PLACE: usize> {
+    /// Whose.
+    pub patient: Option<Who>,
+    /// Whether each place that says it is asked for, too.
+    pub with_provenance: bool,
+    tokens: BTreeMap<&'static str, Wanted<Token>>,
+    date: Wanted<Comparison>,
+}
+
+impl<const PLACE: usize> StatedFilter<PLACE> {
+    #[expect(clippy::indexing_slicing, reason = "a place that is none does not compile")]
+    const STATED: Stated = STATED[PLACE];
+
+    /// Whether a resource is one of those.
+    pub fn admits(&self, resource: &Resource) -> bool {
+        let body = resource.json().expose();
+        self.date.admits_stretch(when(body, Self::STATED.date.1))
+            && self.tokens.iter().all(|(element, wanted)| {
+                let said = codes(body.get(element));
+                wanted.admits(|token| said.iter().any(|(system, code)| token.is(system, code)))
+            })
+    }
+
+    /// What resources are sorted by: when it was, what does not say so first; then their ids.
+    pub fn key(&self, resource: &Resource) -> String {
+        let at = when(resource.json().expose(), Self::STATED.date.1).map(|stretch| stretch.from);
+        // Milliseconds before 1970 are negative.
+        let place = at.map_or(0, |at| at.unix_ms().wrapping_sub(i64::MIN).cast_unsigned());
+        format!("{place:016x}{}", resource.id().unwrap_or_default())
+    }
+}
+
+impl<const PLACE: usize> Filter for StatedFilter<PLACE> {
+    const KIND: &'static str = Self::STATED.kind;
+    const PARAMETERS: &'static [Parameter] = Self::STATED.parameters;
+    const SORTS: bool = true;
+
+    fn take(&mut self, name: &'static str, value: &str) -> Result<(), Problem> {
+        if name == PROVENANCE.name {
+            let expected = "Provenance:target";
+            self.with_provenance = true;
+            return if value == expected {
+                Ok(())
+            } else {
+                Err(Problem::ParameterInvalid { name, expected })
+            };
+        }
+        if name == Self::STATED.date.0 {
+            return self.date.dates(name, value);
+        }
+        match Self::STATED.tokens.iter().find(|(parameter, _)| *parameter == name) {
+            Some((_, element)) => self.tokens.entry(element).or_default().tokens(name, value),
+            None => take_patient(&mut self.patient, name, value),
+        }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        bounded(self.patient.is_some(), "patient, patient.identifier")
+    }
+}
+
+/// When something was: a date, or a period.
+fn when(body: &Value, element: &str) -> Option<Stretch> {
+    let date = |of: &Value| of.as_str().and_then(Stretch::parse);
+    let said = body.get(element)?;
+    let [start, end] = ["start", "end"].map(|name| said.get(name).and_then(date));
+    let period = || {
+        let from = start.map_or(Timestamp::MIN, |start| start.from);
+        let until = end.map_or(Timestamp::MAX, |end| end.until);
+        start.or(end).map(|_| Stretch { from, until })
+    };
+    date(said).or_else(period)
+}
+
+/// System and code of all codings of an element.
+fn codes(element: Option<&Value>) -> Vec<(&str, &str)> {
+    match element {
+        Some(Value::String(code)) => vec![("", code)],
+        Some(Value::Array(several)) => several.iter().flat_map(|one| codes(Some(one))).collect(),
+        Some(Value::Object(of)) if of.contains_key("coding") => codes(of.get("coding")),
+        Some(Value::Object(coding)) => {
+            let [system, code] = ["system", "code"].map(|name| coding.get(name).and_then(Value::as_str));
+            code.map(|code| (system.unwrap_or_default(), code)).into_iter().collect()
+        }
+        Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => Vec::new(),
+    }
 }

@@ -2,10 +2,12 @@
 
 use serde_json::json;
 use yiqiao_fhir::capability::{self, Software};
+use yiqiao_fhir::everything::TYPES;
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::query::Request;
 use yiqiao_fhir::search::{
-    ConsentFilter, DocumentFilter, Filter, PatientFilter, ServiceRequestFilter, TaskFilter, read,
+    ConsentFilter, DocumentFilter, Filter, PatientFilter, ServiceRequestFilter, StatedFilter, TaskFilter,
+    read,
 };
 
 use crate::{rules, scenes};
@@ -25,7 +27,10 @@ fn the_door_says_what_it_does() {
     assert_eq!(rest["security"]["extension"][0]["extension"][0]["valueUri"], "https://a.example/oauth/token");
     let kinds: Vec<_> =
         rest["resource"].as_array().unwrap().iter().map(|resource| &resource["type"]).collect();
-    assert_eq!(kinds, ["Patient", "DocumentReference", "Binary", "Consent", "ServiceRequest", "Task"]);
+    let (kept, stated) = kinds.split_at(6);
+    assert_eq!(kept, ["Patient", "DocumentReference", "Binary", "Consent", "ServiceRequest", "Task"]);
+    // Patient, DocumentReference and Provenance are read otherwise.
+    assert_eq!(stated, &TYPES[1..8]);
     let says = |kind: &str, name: &str| {
         let resource = rest["resource"].as_array().unwrap().iter().find(|one| one["type"] == kind).unwrap();
         assert!(resource["documentation"].as_str().unwrap_or_default().contains(name), "{kind} {name}");
@@ -57,4 +62,11 @@ fn what_is_listed_is_what_is_read() {
     each_is_read::<ConsentFilter>();
     each_is_read::<ServiceRequestFilter>();
     each_is_read::<TaskFilter>();
+    each_is_read::<StatedFilter<0>>();
+    each_is_read::<StatedFilter<1>>();
+    each_is_read::<StatedFilter<2>>();
+    each_is_read::<StatedFilter<3>>();
+    each_is_read::<StatedFilter<4>>();
+    each_is_read::<StatedFilter<5>>();
+    each_is_read::<StatedFilter<6>>();
 }

@@ -1,6 +1,6 @@
 //! What documents say as resources. The frozen bundle is read by another program in another language, too: `testdata/check.py`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use yiqiao_extract::read::read;
 use yiqiao_fhir::document::Listing;
 use yiqiao_fhir::everything::{self, Everything, TYPES, Unread};
 use yiqiao_fhir::outcome::Problem;
+use yiqiao_fhir::query::Request;
+use yiqiao_fhir::search::{Asked, Filter, StatedFilter, read as read_search};
 use yiqiao_intake::dates::Zone;
 use yiqiao_proto::codes::DocumentFormat;
 use yiqiao_terms::dictionary::Local;
@@ -43,6 +45,10 @@ fn listings() -> Vec<Listing> {
 }
 
 fn bundle(types: &[&str], unread: Unread) -> Value {
+    made(unread, |everything| everything.write(types, &scenes::site()).json().expose().clone())
+}
+
+fn made<T>(unread: Unread, make: impl FnOnce(&Everything<'_>) -> T) -> T {
     let mut gathered = Gathered::new(Terms::of_this_version(), Zone::china());
     let listings = listings();
     for (listing, (text, format)) in
@@ -53,8 +59,61 @@ fn bundle(types: &[&str], unread: Unread) -> Value {
         gathered.add(source, read(text.as_bytes(), format, &Zone::china()).unwrap(), &Meanings::new());
     }
     let patient = scenes::patient();
-    let everything = Everything { patient: &patient, listings: &listings, gathered: &gathered, unread };
-    everything.write(types, &scenes::site()).json().expose().clone()
+    make(&Everything { patient: &patient, listings: &listings, gathered: &gathered, unread })
+}
+
+/// The codes of the resources of one type that a search finds, in its order.
+fn searched<const PLACE: usize>(query: &str) -> Vec<String> {
+    let query = format!("patient={}&{query}", "01".repeat(32));
+    let Asked::First(search) = read_search(&Request { query: &query, ..Request::default() }).unwrap() else {
+        panic!("a search")
+    };
+    let filter: StatedFilter<PLACE> = search.filter;
+    let mut found: Vec<(String, String)> = made(Unread::default(), |everything| {
+        let stated = everything.stated(|kind| kind == StatedFilter::<PLACE>::KIND);
+        let admitted = stated.filter(|(resource, said)| {
+            assert!(!said.is_empty(), "each has its Provenances");
+            filter.admits(resource)
+        });
+        let code = |body: &Value| {
+            let concept = ["code", "vaccineCode", "medicationCodeableConcept", "class"];
+            let concept = concept.iter().find_map(|name| body.get(name)).unwrap();
+            concept["text"].as_str().or(concept["code"].as_str()).unwrap().to_owned()
+        };
+        admitted.map(|(resource, _)| (filter.key(&resource), code(resource.json().expose()))).collect()
+    });
+    found.sort();
+    found.into_iter().map(|(_, code)| code).collect()
+}
+
+#[test]
+fn u9_what_documents_say_is_searched_by_code_category_status_and_date() {
+    assert_eq!(searched::<4>("code=http://loinc.org|2823-3"), ["钾"]);
+    assert_eq!(searched::<4>("code=2823-3,CRP&status=final").len(), 2);
+    assert_eq!(searched::<4>("code=urn:other|2823-3"), Vec::<String>::new());
+    assert_eq!(searched::<4>("category=vital-signs"), ["体温"]);
+    assert_eq!(searched::<4>("category=laboratory&status=preliminary"), ["尿蛋白"]);
+    let all = searched::<4>("date=ge2026-01-02");
+    assert!(all.len() >= 3 && searched::<4>("date=lt2026-01-02T08:30:00%2B08:00").len() + all.len() == 4);
+    assert_eq!(searched::<1>("code=I20.0&recorded-date=2026-01-01"), ["不稳定型心绞痛"]);
+    assert_eq!(searched::<0>("class=IMP&date=ge2026-01-01"), ["IMP"]);
+    assert_eq!(searched::<0>("date=lt2026-01-01"), Vec::<String>::new(), "it has not ended");
+    assert_eq!(searched::<2>("code=PEN").len(), 1);
+    assert_eq!(searched::<3>("code=B&status=unknown").len(), 1);
+    assert_eq!(searched::<5>("date=2026").len(), 1);
+    assert_eq!(searched::<6>("_revinclude=Provenance:target").len(), 1);
+    assert_eq!(searched::<6>("date=2026"), Vec::<String>::new(), "what does not say when is at no time");
+}
+
+#[test]
+fn a_search_of_what_documents_say_needs_its_patient_and_includes_provenances_only() {
+    let refused =
+        |query: &str| read_search::<StatedFilter<4>>(&Request { query, ..Request::default() }).unwrap_err();
+    assert!(matches!(refused("code=x"), Problem::Unbounded { .. }));
+    let patient = format!("patient={}", "01".repeat(32));
+    let included = refused(&format!("{patient}&_revinclude=Observation:subject"));
+    assert!(matches!(included, Problem::ParameterInvalid { name: "_revinclude", .. }));
+    assert!(matches!(refused(&format!("{patient}&subject=x")), Problem::ParameterUnknown { .. }));
 }
 
 fn resources<'b>(bundle: &'b Value, kind: &str) -> Vec<&'b Value> {

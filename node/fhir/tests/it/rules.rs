@@ -103,7 +103,7 @@ const TYPES: &[(&str, &str)] = &[
         "RestResource",
         "type:code! documentation:string interaction:TypeInteraction* \
          versioning:code(no-version|versioned|versioned-update) conditionalCreate:boolean conditionalUpdate:boolean \
-         searchParam:SearchParam* operation:Operation*",
+         searchRevInclude:string* searchParam:SearchParam* operation:Operation*",
     ),
     ("Operation", "name:string! definition:uri! documentation:string"),
     (

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use serde_json::json;
-use yiqiao_fhir::bundle;
+use yiqiao_fhir::bundle::{self, Page};
 use yiqiao_fhir::consent::Standing;
 use yiqiao_fhir::limits::{COUNT_DEFAULT, COUNT_MAX, PAGE_TOKEN_BYTES_MAX};
 use yiqiao_fhir::outcome::{Name, Problem};
@@ -130,7 +130,8 @@ fn lenient_handling_passes_over_and_says_so() {
     let request = Request { query: &query, prefer: "handling=lenient", ..Request::default() };
     let Ok(Asked::First(search)) = read::<DocumentFilter>(&request) else { panic!("a search") };
     assert_eq!(search.ignored, [Name::new("_include")]);
-    let found = [scenes::listing().write(&scenes::patient())];
+    let found = vec![scenes::listing().write(&scenes::patient())];
+    let found = Page { found, ..Page::default() };
     let resource = bundle::searchset(&search, &found, None, &scenes::site());
     rules::check(&resource);
     let json = resource.json().expose();
@@ -180,7 +181,7 @@ fn a_next_page_is_a_token_and_nothing_else() {
     for bad in ["", "a b", "a%", "医", &"a".repeat(PAGE_TOKEN_BYTES_MAX + 1)] {
         assert_eq!(PageToken::new(bad), None);
     }
-    let page = bundle::next_page::<DocumentFilter>(&token, &[], None, &scenes::site());
+    let page = bundle::next_page::<DocumentFilter>(&token, &Page::default(), None, &scenes::site());
     rules::check(&page);
     let own = "https://a.example/fhir/DocumentReference?_page=abc.DEF_1-~";
     assert_eq!(page.json().expose()["link"], json!([{"relation": "self", "url": own}]));
@@ -189,7 +190,8 @@ fn a_next_page_is_a_token_and_nothing_else() {
 #[test]
 fn a_searchset_links_to_itself_and_to_what_follows() {
     let asked = search::<DocumentFilter>(&format!("{PATIENT}&status=current"));
-    let found = [scenes::listing().write(&scenes::patient())];
+    let found = vec![scenes::listing().write(&scenes::patient())];
+    let found = Page { found, ..Page::default() };
     let next = PageToken::new("next").unwrap();
     let resource = bundle::searchset(&asked, &found, Some(&next), &scenes::site());
     rules::check(&resource);
@@ -201,7 +203,8 @@ fn a_searchset_links_to_itself_and_to_what_follows() {
     let full_url = format!("https://a.example/fhir/DocumentReference/{}", "01".repeat(32));
     assert_eq!(json["entry"][0]["fullUrl"], full_url);
     assert!(json.get("total").is_none());
-    let empty = bundle::searchset(&search::<DocumentFilter>(PATIENT), &[], None, &scenes::site());
+    let empty =
+        bundle::searchset(&search::<DocumentFilter>(PATIENT), &Page::default(), None, &scenes::site());
     rules::check(&empty);
 }
 

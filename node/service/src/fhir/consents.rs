@@ -91,7 +91,7 @@ impl Searched for ConsentFilter {
         call.audited(&subjects, Act::LookUp).await?;
         let (shown, next) = cut(found, page.cursor.as_deref(), page.search.count, false);
         let write = |(consent, patient): &(Consent, &Patient)| consent.write(patient, &call.site);
-        Ok(Found { resources: shown.iter().map(write).collect(), next })
+        Ok(Found::of(shown.iter().map(write).collect(), next))
     }
 }
 

@@ -51,7 +51,7 @@ impl Searched for DocumentFilter {
         subjects.sort_unstable();
         subjects.dedup();
         call.audited(&subjects, Act::View).await?;
-        Ok(Found { resources: shown.iter().map(|(listing, patient)| listing.write(patient)).collect(), next })
+        Ok(Found::of(shown.iter().map(|(listing, patient)| listing.write(patient)).collect(), next))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `Patient/{id}/$everything`: what the documents of a patient say, read out of the originals for each answer.
+//! What the documents of a patient say, read out of the originals for each answer: `Patient/{id}/$everything`, and searches by type.
 //!
 //! Own documents and copies that were opened here before, as for trends: nothing is opened for it, so that no answer is an opening
 //! that the patient would see. What is left out is counted in the answer.
@@ -11,10 +11,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use yiqiao_extract::gather::{Gathered, Meanings, Source};
 use yiqiao_extract::read::{self, Unread as NotRead};
+use yiqiao_fhir::bundle;
 use yiqiao_fhir::document::{Listing, Standing};
 use yiqiao_fhir::everything::{self, Everything, TYPES, Unread};
 use yiqiao_fhir::outcome::Problem;
-use yiqiao_fhir::resource::{Resource, Site};
+use yiqiao_fhir::resource::Resource;
+use yiqiao_fhir::search::{Filter, Sort, StatedFilter};
 use yiqiao_intake::dates::Zone;
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::ask::Patient;
@@ -28,6 +30,7 @@ use yiqiao_terms::harmonise::Terms;
 
 use super::answer::{self, Refusal};
 use super::caller::{Call, Right};
+use super::page::{Found, Page, Searched, cut};
 use super::{documents, patients};
 use crate::limits::{EXTRACTED_AT_ONCE, EXTRACTED_BYTES_MAX, EXTRACTED_DOCUMENTS_MAX};
 use crate::vault::Vault;
@@ -52,8 +55,41 @@ pub(super) async fn read(
     let types = types(&call, query.as_deref().unwrap_or_default())?;
     let patient = patients::one(&call, Subject::from_hex(&id)).await?;
     call.audited(&[patient.subject], Act::View).await?;
-    let bundle = made(&call, patient, types).await?;
+    let site = call.site.clone();
+    let bundle = made(&call, patient, move |everything| everything.write(&types, &site)).await?;
     Ok(answer::resource(StatusCode::OK, &bundle))
+}
+
+impl<const PLACE: usize> Searched for StatedFilter<PLACE> {
+    async fn find(call: &Call, page: &Page<Self>) -> Result<Found, Refusal> {
+        let filter = &page.search.filter;
+        if filter.with_provenance {
+            call.may("Provenance", Right::Search)?;
+        }
+        let patients = match &filter.patient {
+            Some(who) => patients::of(call, who).await?,
+            None => Vec::new(),
+        };
+        let (mut found, mut outcome) = (Vec::new(), None);
+        for patient in patients {
+            call.audited(&[patient.subject], Act::View).await?;
+            let wanted = filter.clone();
+            let of_patient = made(call, patient, move |everything| {
+                let stated = everything.stated(|kind| kind == Self::KIND);
+                let admitted = stated.filter(|(resource, _)| wanted.admits(resource));
+                let keyed = admitted.map(|one| (wanted.key(&one.0), one)).collect::<Vec<_>>();
+                (keyed, everything.incomplete())
+            });
+            let (of_patient, incomplete) = of_patient.await?;
+            found.extend(of_patient);
+            outcome = outcome.or(incomplete);
+        }
+        let newest_first = page.search.sort == Some(Sort::NewestFirst);
+        let (shown, next) = cut(found, page.cursor.as_deref(), page.search.count, newest_first);
+        let (found, provenances): (Vec<Resource>, Vec<Vec<Resource>>) = shown.into_iter().unzip();
+        let included = if filter.with_provenance { provenances.concat() } else { Vec::new() };
+        Ok(Found { page: bundle::Page { found, included, outcome }, next })
+    }
 }
 
 /// Each type that is asked for by name needs its scope; else all count for which there is one.
@@ -69,7 +105,12 @@ fn types(call: &Call, query: &str) -> Result<Vec<&'static str>, Refusal> {
     Ok(named)
 }
 
-async fn made(call: &Call, patient: Patient, types: Vec<&'static str>) -> Result<Resource, Refusal> {
+/// What is made of all that documents say of a patient.
+async fn made<T: Send + 'static>(
+    call: &Call,
+    patient: Patient,
+    make: impl FnOnce(&Everything<'_>) -> T + Send + 'static,
+) -> Result<T, Refusal> {
     let listings = documents::of_patients(call, std::slice::from_ref(&patient)).await?;
     let mut listings: Vec<Listing> = listings.into_iter().map(|(listing, _)| listing).collect();
     listings.retain(|listing| listing.standing == Standing::Current);
@@ -83,8 +124,7 @@ async fn made(call: &Call, patient: Patient, types: Vec<&'static str>) -> Result
     let meanings = meanings(call, &said).await?;
     let app = &call.door.app;
     let reading = Reading { vault: Arc::clone(&app.vault), zone: app.reception.zone().clone(), meanings };
-    let site = call.site.clone();
-    let work = move || reading.write(&patient, &listings, said, unread, &types, &site);
+    let work = move || reading.make(&patient, &listings, said, unread, make);
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)?)
 }
 
@@ -147,15 +187,14 @@ struct Reading {
 }
 
 impl Reading {
-    fn write(
+    fn make<T>(
         &self,
         patient: &Patient,
         listings: &[Listing],
         said: Vec<Said>,
         mut unread: Unread,
-        types: &[&str],
-        site: &Site,
-    ) -> Resource {
+        make: impl FnOnce(&Everything<'_>) -> T,
+    ) -> T {
         let mut gathered = Gathered::new(Terms::of_this_version(), self.zone.clone());
         for one in said {
             let Some(listing) = listings.get(one.listing) else { continue };
@@ -167,7 +206,7 @@ impl Reading {
                 Some(_) => {}
             }
         }
-        Everything { patient, listings, gathered: &gathered, unread }.write(types, site)
+        make(&Everything { patient, listings, gathered: &gathered, unread })
     }
 
     /// Reads one document; `None` if that is not possible: opening it says why.

@@ -41,9 +41,16 @@ pub(super) struct Page<F> {
 
 /// One page.
 pub(super) struct Found {
-    pub(super) resources: Vec<Resource>,
+    pub(super) page: bundle::Page,
     /// Where the next begins, if there is one.
     pub(super) next: Option<String>,
+}
+
+impl Found {
+    /// Resources with nothing beside them.
+    pub(super) fn of(found: Vec<Resource>, next: Option<String>) -> Self {
+        Self { page: bundle::Page { found, ..bundle::Page::default() }, next }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,13 +68,10 @@ pub(super) async fn search<F: Searched>(call: &Call, query: &str, form: &str) ->
         return counted(call, page).await;
     }
     // 0 asks for nothing but whether the search is good.
-    let found = if page.search.count == 0 {
-        Found { resources: Vec::new(), next: None }
-    } else {
-        F::find(call, &page).await?
-    };
+    let found =
+        if page.search.count == 0 { Found::of(Vec::new(), None) } else { F::find(call, &page).await? };
     let next = found.next.map(|cursor| seal(call, F::KIND, &page, cursor)).transpose()?;
-    let found = found.resources;
+    let found = found.page;
     let bundle = match &page.token {
         None => bundle::searchset(&page.search, &found, next.as_ref(), &call.site),
         Some(token) => bundle::next_page::<F>(token, &found, next.as_ref(), &call.site),
@@ -81,7 +85,7 @@ async fn counted<F: Searched>(call: &Call, mut page: Page<F>) -> Result<Response
     let mut total = 0;
     for _page in 0..COUNTED_PAGES_MAX {
         let found = F::find(call, &page).await?;
-        total += found.resources.len();
+        total += found.page.found.len();
         if found.next.is_none() {
             return Ok(answer::resource(StatusCode::OK, &bundle::total(&page.search, total, &call.site)));
         }

@@ -53,7 +53,7 @@ impl Searched for PatientFilter {
         }
         call.audited(&subjects, Act::Find).await?;
         let resources = patients.iter().map(|patient| patient::write(patient, &call.site)).collect();
-        Ok(Found { resources, next })
+        Ok(Found::of(resources, next))
     }
 }
 

@@ -145,7 +145,7 @@ async fn find<F: Face>(call: &Call, page: &Page<F>) -> Result<Found, Refusal> {
     };
     audited(call, &shown).await?;
     let write = |shown: &Shown| F::write(&shown.referral, shown.patient.as_ref());
-    Ok(Found { resources: shown.iter().map(write).collect(), next })
+    Ok(Found::of(shown.iter().map(write).collect(), next))
 }
 
 async fn audited(call: &Call, shown: &[Shown]) -> Result<(), Refusal> {

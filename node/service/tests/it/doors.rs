@@ -120,9 +120,13 @@ async fn searches(node: &Node) -> BTreeSet<String> {
     let statement = wire::try_request(node.http, "GET", "/fhir/metadata", "", b"").await.unwrap().json();
     let types = statement["rest"][0]["resource"].as_array().unwrap().iter();
     let searched = |one: &&Value| one["interaction"].to_string().contains("search-type");
-    let types: Vec<&str> = types.filter(searched).map(|one| one["type"].as_str().unwrap()).collect();
-    assert_eq!(types.len(), text.matches("kind::<").count(), "every type that is served is in the statement");
-    types.iter().flat_map(|one| ["", "/_search", "/{id}"].map(|end| format!("/fhir/{one}{end}"))).collect()
+    let read = |one: &Value| one["interaction"].to_string().contains("read");
+    let types: Vec<(&str, bool)> =
+        types.filter(searched).map(|one| (one["type"].as_str().unwrap(), read(one))).collect();
+    let served = text.matches("kind::<").count() + text.matches("searches::<Stated").count();
+    assert_eq!(types.len(), served, "every type that is served is in the statement");
+    let ends = |read: bool| ["", "/_search"].into_iter().chain(read.then_some("/{id}"));
+    types.into_iter().flat_map(|(one, read)| ends(read).map(move |end| format!("/fhir/{one}{end}"))).collect()
 }
 
 // ---- Strangers ----

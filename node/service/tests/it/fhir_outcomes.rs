@@ -262,7 +262,9 @@ async fn what_is_not_at_an_address_is_answered_with_what_is() {
     let elsewhere = (404, "not-supported", "CapabilityStatement");
     let method = (405, "not-supported", "CapabilityStatement");
     let mut cases = vec![
-        Case::get("/fhir/Observation", elsewhere),
+        Case::get("/fhir/DiagnosticReport", elsewhere),
+        // What documents say is searched, and has no address.
+        Case::get(format!("/fhir/Observation/{number}"), elsewhere),
         Case::get(format!("/fhir/Patient/{number}/_history/1"), elsewhere),
         Case::get("/fhir/Patient/", elsewhere),
         Case::get(format!("/fhir/{number}/{number}"), elsewhere),
