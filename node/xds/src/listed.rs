@@ -11,8 +11,8 @@ use yiqiao_proto::time::Timestamp;
 use crate::name::uuid_within;
 use crate::query::{Field, Moment};
 use crate::rim::{
-    AUTHOR, CLASS, CONFIDENTIALITY, Coded, FACILITY, FORMAT, OBJECT, PATIENT_ID, PRACTICE, STABLE, STATUS,
-    TYPE, UNIQUE_ID,
+    AUTHOR, CLASS, CONFIDENTIALITY, Coded, FACILITY, FORMAT, OBJECT, PATIENT_ID, PRACTICE, REPLACES, STABLE,
+    STATUS, TYPE, UNIQUE_ID,
 };
 use crate::soap::{QUERY, RIM, RS};
 use crate::time;
@@ -220,9 +220,46 @@ fn write_name(xml: &mut Xml, text: &str) {
     xml.element("rim:Name", &[], |xml| xml.element("rim:LocalizedString", &attributes, |_| {}));
 }
 
-/// The answer to a question: the documents, whole or by their ids.
-pub fn query_response(documents: &[Listed<'_>], leaves: bool) -> String {
+/// That one document has replaced another, by their ids in the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The newer.
+    pub by: String,
+    /// The older.
+    pub what: String,
+}
+
+impl Replaced {
+    /// The same each time it is shown.
+    fn id(&self) -> String {
+        uuid_within(&self.by, &self.what)
+    }
+
+    fn write(&self, xml: &mut Xml) {
+        let (id, kind) = (self.id(), format!("{OBJECT}Association"));
+        let attributes = [
+            ("id", id.as_str()),
+            ("lid", &id),
+            ("objectType", &kind),
+            ("status", &format!("{STATUS}Approved")),
+            ("associationType", REPLACES),
+            ("sourceObject", &self.by),
+            ("targetObject", &self.what),
+        ];
+        xml.element("rim:Association", &attributes, |_| {});
+    }
+}
+
+/// The answer to a question: the documents and what has replaced what, whole or by their ids.
+pub fn query_response(documents: &[Listed<'_>], replaced: &[Replaced], leaves: bool) -> String {
     response(Ended::Success, &[], |xml| {
+        for one in replaced {
+            if leaves {
+                one.write(xml);
+            } else {
+                xml.element("rim:ObjectRef", &[("id", &one.id())], |_| {});
+            }
+        }
         for document in documents {
             if leaves {
                 document.write(xml);

@@ -1,4 +1,4 @@
-//! ITI-18 Registry Stored Query: FindDocuments and GetDocuments.
+//! ITI-18 Registry Stored Query: FindDocuments, GetDocuments, GetDocumentsAndAssociations and GetAssociations.
 //!
 //! A parameter that is not known is refused by name, but for those that only shape the answer: passing over what narrows a question would answer
 //! another one.
@@ -17,6 +17,8 @@ use crate::wrong::{Code, Wrong};
 
 const FIND_DOCUMENTS: &str = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d";
 const GET_DOCUMENTS: &str = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4";
+const GET_BOTH: &str = "urn:uuid:bab9529a-4a10-40b3-a01f-f68a615d247a";
+const GET_ASSOCIATIONS: &str = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155";
 
 /// A question.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,19 @@ pub struct Query {
     pub wanted: Wanted,
     /// Whether all that is known of a document is answered, or its id only.
     pub leaves: bool,
+    /// What of them is answered.
+    pub given: Given,
+}
+
+/// What is answered of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Themselves.
+    Documents,
+    /// Themselves, and which of them replaces which.
+    Both,
+    /// Which of them replaces which.
+    Associations,
 }
 
 /// What is asked for.
@@ -111,6 +126,8 @@ const AUTHOR: &str = "$XDSDocumentEntryAuthorPerson";
 const OBJECT_TYPE: &str = "$XDSDocumentEntryType";
 const ENTRY_ID: &str = "$XDSDocumentEntryEntryUUID";
 const UNIQUE_ID: &str = "$XDSDocumentEntryUniqueId";
+/// Of GetAssociations.
+const ASSOCIATED: &str = "$uuid";
 /// They shape the answer only, or name this community.
 const PASSED_OVER: [&str; 2] = ["$MetadataLevel", "$homeCommunityId"];
 
@@ -127,15 +144,17 @@ pub fn read(request: Node<'_, '_>) -> Result<Query, Wrong> {
     };
     let query = xml::child(request, "AdhocQuery").ok_or_else(|| rim::missing("AdhocQuery"))?;
     let parameters = Parameters(query);
-    let wanted = match need(query, "id")? {
-        FIND_DOCUMENTS => Wanted::Find(Box::new(find(&parameters)?)),
-        GET_DOCUMENTS => get(&parameters)?,
+    let (wanted, given) = match need(query, "id")? {
+        FIND_DOCUMENTS => (Wanted::Find(Box::new(find(&parameters)?)), Given::Documents),
+        GET_DOCUMENTS => (get(&parameters)?, Given::Documents),
+        GET_BOTH => (get(&parameters)?, Given::Both),
+        GET_ASSOCIATIONS => (associated(&parameters)?, Given::Associations),
         _ => {
-            let what = "the stored queries FindDocuments and GetDocuments are served here";
+            let what = "of the stored queries FindDocuments, GetDocuments, GetAssociations and GetDocumentsAndAssociations are served here";
             return Err(Wrong::new(Code::UnknownStoredQuery, what));
         }
     };
-    Ok(Query { wanted, leaves })
+    Ok(Query { wanted, leaves, given })
 }
 
 fn find(parameters: &Parameters<'_, '_>) -> Result<Find, Wrong> {
@@ -209,13 +228,20 @@ fn get(parameters: &Parameters<'_, '_>) -> Result<Wanted, Wrong> {
         (None, None) => return Err(missing(ENTRY_ID)),
     };
     let (Wanted::Entries(ids) | Wanted::Uniques(ids)) = &wanted else { return Ok(wanted) };
-    if ids.len() > DOCUMENTS_MAX {
-        return Err(Wrong::new(
-            Code::TooManyResults,
-            format!("at most {DOCUMENTS_MAX} are asked for at once"),
-        ));
-    }
+    bounded(ids)?;
     Ok(wanted)
+}
+
+fn associated(parameters: &Parameters<'_, '_>) -> Result<Wanted, Wrong> {
+    parameters.check(&[ASSOCIATED])?;
+    let ids = parameters.all(ASSOCIATED)?.ok_or_else(|| missing(ASSOCIATED))?;
+    bounded(&ids)?;
+    Ok(Wanted::Entries(ids))
+}
+
+fn bounded(ids: &[String]) -> Result<(), Wrong> {
+    let many = || format!("at most {DOCUMENTS_MAX} are asked for at once");
+    if ids.len() > DOCUMENTS_MAX { Err(Wrong::new(Code::TooManyResults, many())) } else { Ok(()) }
 }
 
 fn missing(name: &str) -> Wrong {

@@ -134,6 +134,22 @@ async fn replaces(system: &System<'_>, patient: &str, entry: &str) {
     let end = "</rim:Value></rim:ValueList></rim:Slot></rim:AdhocQuery></query:AdhocQueryRequest></env:Body></env:Envelope>";
     let got = sent(system, &format!("{head}{get}('{entry}'){end}")).await.text();
     assert!(got.contains("value=\"1.2.3\"") && got.contains(patient), "{got}");
+    let newest = attribute(&current, "ExtrinsicObject id=\"");
+    for (query, name, of, documents) in [
+        ("bab9529a-4a10-40b3-a01f-f68a615d247a", "$XDSDocumentEntryEntryUUID", entry, 1),
+        ("a7ae438b-4bc2-4642-93e9-be891f7bb155", "$uuid", entry, 0),
+        ("a7ae438b-4bc2-4642-93e9-be891f7bb155", "$uuid", newest, 0),
+    ] {
+        let asked = format!("{head}{get}('{of}'){end}").replace("$XDSDocumentEntryEntryUUID", name);
+        let asked = asked.replace("5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", query);
+        let text = sent(system, &asked).await.text();
+        assert_eq!(text.matches("<rim:ExtrinsicObject").count(), documents, "{text}");
+        assert_eq!(text.matches("<rim:Association").count(), 1, "{text}");
+        assert_eq!(
+            (attribute(&text, "sourceObject=\""), attribute(&text, "targetObject=\"")),
+            (newest, entry)
+        );
+    }
     let twice = newer.replace("1.2.4", "1.2.5");
     assert!(sent(system, &twice).await.text().contains("XDSReplaceFailed"), "it stands no longer");
 }

@@ -12,7 +12,7 @@ use yiqiao_proto::codes::{
 use yiqiao_proto::id::{Code as MemberCode, DocumentId, EntryId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
-use yiqiao_xds::listed::{Listed, Names, Shown, query_failure, query_response};
+use yiqiao_xds::listed::{Listed, Names, Replaced, Shown, query_failure, query_response};
 use yiqiao_xds::name::uuid_of;
 use yiqiao_xds::query::{Find, Query, Wanted, read};
 use yiqiao_xds::soap;
@@ -170,11 +170,49 @@ fn documents_are_asked_for_by_either_id() {
 }
 
 #[test]
+fn associations_are_asked_for_with_their_documents_or_without() {
+    let (find, given) = ("urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d", ["Both", "Associations"]);
+    let ids =
+        ["urn:uuid:bab9529a-4a10-40b3-a01f-f68a615d247a", "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155"];
+    let (head, rest) = EXAMPLE.split_once("<rim:Slot").unwrap();
+    let end = rest.split_once("</rim:AdhocQuery>").unwrap().1;
+    for ((id, given), name) in ids.into_iter().zip(given).zip(["$XDSDocumentEntryEntryUUID", "$uuid"]) {
+        let asked_by = |name: &str, value: &str| {
+            let slot = format!(
+                "<rim:Slot name=\"{name}\"><rim:ValueList><rim:Value>{value}</rim:Value></rim:ValueList></rim:Slot>"
+            );
+            asked(&format!("{head}{slot}</rim:AdhocQuery>{end}").replace(find, id))
+        };
+        let query = asked_by(name, "('a','b')").unwrap();
+        assert_eq!(
+            (query.wanted, format!("{:?}", query.given)),
+            (Wanted::Entries(vec!["a".into(), "b".into()]), given.into())
+        );
+        assert_eq!(asked_by("$MetadataLevel", "1").unwrap_err().code, Code::StoredQueryMissingParam);
+        let many = (0..200).map(|number| format!("'{number}'")).collect::<Vec<_>>().join(",");
+        assert!(asked_by(name, &format!("({many})")).is_err());
+    }
+}
+
+#[test]
+fn that_a_document_has_replaced_another_is_an_association() {
+    let replaced = Replaced { by: "urn:uuid:1".to_owned(), what: "urn:uuid:2".to_owned() };
+    let text = query_response(&[], std::slice::from_ref(&replaced), true);
+    let read = soap::parse(&text).unwrap();
+    let association = read.descendants().find(|node| node.tag_name().name() == "Association").unwrap();
+    let of = |name: &str| association.attribute(name).unwrap();
+    assert_eq!((of("sourceObject"), of("targetObject")), ("urn:uuid:1", "urn:uuid:2"));
+    assert_eq!(of("associationType"), "urn:ihe:iti:2007:AssociationType:RPLC");
+    let short = query_response(&[], &[replaced], false);
+    assert!(short.contains(&format!("<rim:ObjectRef id=\"{}\">", of("id"))), "{short}");
+}
+
+#[test]
 fn a_document_is_listed_with_all_that_the_fhir_door_shows_or_by_its_id() {
     let listing_of = listing(Standing::Superseded);
     let (shown_of, names_of) = (shown(&listing_of), names(&listing_of));
     let document = Listed::new(Shown::new(&listing_of, &shown_of).unwrap(), &names_of);
-    let text = query_response(std::slice::from_ref(&document), true);
+    let text = query_response(std::slice::from_ref(&document), &[], true);
     let read = soap::parse(&text).unwrap();
     let object = read.descendants().find(|node| node.tag_name().name() == "ExtrinsicObject").unwrap();
     assert_eq!(object.attribute("id"), Some(names_of.entry.as_str()));
@@ -203,7 +241,7 @@ fn a_document_is_listed_with_all_that_the_fhir_door_shows_or_by_its_id() {
         .collect();
     assert_eq!(codes, ["", "laboratory", "N", "cda-wst", "general-hospital", "laboratory", "C0007"]);
     assert!(text.contains("value=\"血常规 &lt;急&gt;\"") && text.contains("d7^王芳"), "{text}");
-    let short = query_response(&[document], false);
+    let short = query_response(&[document], &[], false);
     assert!(short.contains(&format!("<rim:ObjectRef id=\"{}\">", names_of.entry)), "{short}");
     assert!(!short.contains("ExtrinsicObject"));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yiqiao_fhir::document::Listing;
+use yiqiao_fhir::document::{Listing, Standing};
 use yiqiao_fhir::patient;
 use yiqiao_fhir::resource::Resource;
 use yiqiao_fhir::search::{Token, Who};
@@ -15,9 +15,9 @@ use yiqiao_node_core::state::{self, Fault, View};
 use yiqiao_proto::id::{EntryId, Subject};
 use yiqiao_proto::phi::Phi;
 use yiqiao_xds::limits::LEAVES_MAX;
-use yiqiao_xds::listed::{self, Listed, Names, Shown};
+use yiqiao_xds::listed::{self, Listed, Names, Replaced, Shown};
 use yiqiao_xds::name::{self, Named, PatientId};
-use yiqiao_xds::query::{Find, Query, Wanted};
+use yiqiao_xds::query::{Find, Given, Query, Wanted};
 use yiqiao_xds::wrong::{Code, Wrong};
 
 use super::super::answer::Refusal;
@@ -74,9 +74,40 @@ async fn answer(call: &Call, query: &Query) -> Result<Result<String, Wrong>, Ref
     subjects.dedup();
     call.audited(&subjects, Act::View).await?;
     let names = named(call, &found, find).await?;
-    let listed: Vec<Listed<'_>> =
+    let mut listed: Vec<Listed<'_>> =
         shown.into_iter().zip(&names).map(|(shown, names)| Listed::new(shown, names)).collect();
-    Ok(Ok(listed::query_response(&listed, query.leaves)))
+    let replaced = match query.given {
+        Given::Documents => Vec::new(),
+        Given::Both | Given::Associations => replaced(call, &found).await?,
+    };
+    if query.given == Given::Associations {
+        listed.clear();
+    }
+    Ok(Ok(listed::query_response(&listed, &replaced, query.leaves)))
+}
+
+/// What these documents have replaced, and by what they were.
+async fn replaced(call: &Call, found: &[&Found]) -> Result<Vec<Replaced>, Refusal> {
+    let patients: BTreeMap<Subject, Patient> =
+        found.iter().map(|one| (one.patient.subject, one.patient.clone())).collect();
+    let patients: Vec<Patient> = patients.into_values().collect();
+    let mut all = of_patients(call, &patients).await?;
+    all.retain(|one| one.listing.standing != Standing::EnteredInError);
+    let is_asked = |one: &Found| found.iter().any(|asked| asked.listing.entry == one.listing.entry);
+    let mut pairs = Vec::new();
+    for newer in &all {
+        let Some(entry) = newer.listing.replaces else { continue };
+        let older = all
+            .iter()
+            .find(|one| one.listing.entry == entry && one.listing.custodian == newer.listing.custodian);
+        pairs.extend(older.filter(|older| is_asked(newer) || is_asked(older)).map(|older| [newer, older]));
+    }
+    let names = named(call, pairs.as_flattened(), None).await?;
+    let (pairs, _) = names.as_chunks::<2>();
+    Ok(pairs
+        .iter()
+        .map(|[newer, older]| Replaced { by: newer.entry.clone(), what: older.entry.clone() })
+        .collect())
 }
 
 /// A patient as this door is asked for one.
