@@ -166,7 +166,7 @@ fn require_room(of: u8, deciding: &Deciding, view: &View) -> Result<(), Stop> {
         let added = new.iter().filter(|(added, _)| *added == kind).count();
         added == 0 || count_of(&kept, kind) + added <= DICTIONARY_PART_MAX
     };
-    if Kind::ALL.into_iter().all(has_room) { Ok(()) } else { Err(Refused::DictionaryFull.into()) }
+    if Kind::all().all(has_room) { Ok(()) } else { Err(Refused::DictionaryFull.into()) }
 }
 
 fn stands(decided: &Decided, system: &Code, view: &View) -> Result<bool, Fault> {
@@ -221,7 +221,8 @@ pub(crate) fn unknown(received: &Received, view: &View) -> Result<Vec<kept::Loca
     let rows = documents.iter().flat_map(|(document, _)| &document.lab);
     let terms = Terms::of_this_version();
     let items: BTreeSet<Local> = rows.filter_map(item_of).filter(|local| !terms.knows(local)).collect();
-    let named: BTreeMap<String, &Local> = received.named.iter().map(|local| (local.key(), local)).collect();
+    let named: BTreeMap<String, &Local> =
+        received.named.unknown.iter().map(|local| (local.key(), local)).collect();
     let asked = items.iter().take(ITEMS_OF_MESSAGE_MAX);
     let asked: Vec<&Local> = asked.chain(named.into_values().take(ITEMS_OF_MESSAGE_MAX)).collect();
     let parts: BTreeSet<u8> = asked.iter().map(|local| part(local)).collect();
@@ -265,7 +266,7 @@ fn local(kept: &kept::LocalItem) -> Result<Local, Fault> {
 
 fn kept_item(local: &Local) -> kept::LocalItem {
     let Local { kind, code, name, specimen, unit } = local.clone();
-    kept::LocalItem { code, name, specimen, unit, kind: kind as u32 }
+    kept::LocalItem { code, name, specimen, unit, kind: kind.number() }
 }
 
 /// All parts of a system's items.
@@ -288,7 +289,7 @@ fn place(kept: &kept::Dictionary, of: &Local) -> Option<usize> {
 /// How many of a kind a part has.
 fn count_of(kept: &kept::Dictionary, kind: Kind) -> usize {
     let of_kind =
-        |known: &&kept::DictionaryItem| known.item.as_ref().is_some_and(|item| item.kind == kind as u32);
+        |known: &&kept::DictionaryItem| known.item.as_ref().is_some_and(|item| item.kind == kind.number());
     kept.items.iter().filter(of_kind).count()
 }
 

@@ -11,7 +11,7 @@ use yiqiao_proto::entry;
 use yiqiao_proto::id::{Code, Digest, DocumentId, EntryId, Subject};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::wire::words;
-use yiqiao_terms::dictionary::Local;
+use yiqiao_terms::dictionary::Names;
 
 use crate::apply::tag_bytes;
 use crate::ask;
@@ -46,8 +46,8 @@ pub struct Received {
     pub holder: Option<Holder>,
     /// How it came.
     pub origin: Origin,
-    /// What it names by codes of its system's own that no standard has: never an item of a result, of which its documents tell.
-    pub named: Vec<Local>,
+    /// What it names: never an item of a result, of which its documents tell.
+    pub named: Names,
     /// What it says.
     pub content: Content,
 }

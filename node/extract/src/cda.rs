@@ -1,5 +1,5 @@
-//! CDA: the encounter of the header, and the entries of sections by LOINC: diagnoses, allergies, medicines, procedures, immunisations;
-//! vital signs are those of the reader of results.
+//! CDA: patient and encounter of the header, and the entries of sections by LOINC: diagnoses, allergies, medicines, procedures,
+//! immunisations; vital signs are those of the reader of results.
 //!
 //! WS/T 500 says a diagnosis by data elements, its name and its code beside each other; other documents by one coded observation.
 
@@ -12,8 +12,9 @@ use yiqiao_intake::kind::Class;
 use yiqiao_intake::lab::{RowStatus, Sort};
 use yiqiao_intake::patient::IdKind;
 use yiqiao_intake::xml::{self, Paths, at, attribute, child, children, text};
+use yiqiao_terms::value_set::ValueSet;
 
-use crate::fact::{Fact, Found, Item, denies};
+use crate::fact::{Coded, Fact, Found, Item, denies};
 use crate::limits::DOCUMENT_FACTS_MAX;
 
 /// Sections by LOINC, with what the diagnoses of each are.
@@ -36,6 +37,11 @@ const ALLERGY: [&str; 2] = ["DE02.10.022.00", "DE05.01.022.00"];
 const OPERATION: &str = "DE06.00.094.00";
 const FREQUENCY: &str = "DE06.00.133.00";
 const SPECIFICATION: &str = "DE08.50.043.00";
+/// Data elements whose value is a code of a value set: of the patient, then of the visit.
+const TRAITS: [(&str, ValueSet); 2] =
+    [("DE04.50.001.00", ValueSet::BloodGroup), ("DE04.50.010.00", ValueSet::RhGroup)];
+const OF_VISIT: [(&str, ValueSet); 2] =
+    [("DE07.00.007.00", ValueSet::Payment), ("DE06.00.223.00", ValueSet::DischargeDisposition)];
 /// Stem of all of them.
 const ELEMENT: &str = "DE";
 
@@ -45,15 +51,15 @@ pub fn read(bytes: &[u8], document: &Document, zone: &Zone) -> Option<Vec<Found>
     let parsed = xml::parse(&source).ok()?;
     let root = parsed.root_element();
     let mut reading = Reading { zone, paths: Paths::of(&parsed), found: Vec::new() };
+    reading.patient(root);
     reading.encounter(root, document);
     for section in root.descendants().filter(|node| node.tag_name().name() == "section") {
         reading.section(section);
     }
     let signs = results::rows(root, document.kind.class, zone).into_iter();
     let signs = signs.filter(|(sort, row)| *sort == Sort::VitalSign && row.status != RowStatus::Void);
-    reading
-        .found
-        .extend(signs.map(|(_, row)| Found { place: row.place.clone(), fact: Fact::VitalSign(row) }));
+    let signs = signs.map(|(_, row)| Found::new(Fact::VitalSign(row.clone()), row.place));
+    reading.found.extend(signs);
     Some(reading.found)
 }
 
@@ -64,6 +70,39 @@ struct Reading<'z, 'a, 'i> {
 }
 
 impl Reading<'_, '_, '_> {
+    /// What the header says of the patient by codes. WS/T 500 puts the occupation below an element of its own.
+    fn patient(&mut self, root: Node<'_, '_>) {
+        let Some(patient) = at(root, &["recordTarget", "patientRole", "patient"]) else { return };
+        let paths: [(ValueSet, &[&str]); 4] = [
+            (ValueSet::Sex, &["administrativeGenderCode"]),
+            (ValueSet::MaritalStatus, &["maritalStatusCode"]),
+            (ValueSet::EthnicGroup, &["ethnicGroupCode"]),
+            (ValueSet::Occupation, &["occupation", "occupationCode"]),
+        ];
+        for (set, path) in paths {
+            let Some(element) = at(patient, path) else { continue };
+            let item = coded(element, None);
+            self.add(element, item.map(|item| Fact::Trait(Coded { set, item })));
+        }
+    }
+
+    /// What the document says of the visit by codes: in the header, and in data elements of any section.
+    fn of_visit(&self, root: Node<'_, '_>, encounter: Node<'_, '_>) -> Vec<Coded> {
+        let class = at(root, &["recordTarget", "patientRole", "patientType", "patienttypeCode"]);
+        let source = child(encounter, "code")
+            .filter(|code| attribute(*code, "codeSystem") == Some(ValueSet::AdmitSource.oid()));
+        let header = [(ValueSet::PatientClass, class), (ValueSet::AdmitSource, source)];
+        let header = header.into_iter().filter_map(|(set, element)| Some((set, element?)));
+        let elements = OF_VISIT.into_iter().filter_map(|(code, set)| {
+            let said = descendants(root).find(|node| element(*node) == code)?;
+            Some((set, child(said, "value")?))
+        });
+        header
+            .chain(elements)
+            .filter_map(|(set, value)| Some(Coded { set, item: coded(value, None)? }))
+            .collect()
+    }
+
     /// The encounter of the header, if it says when it was or has a number of its own.
     fn encounter(&mut self, root: Node<'_, '_>, document: &Document) {
         let Some(element) = at(root, &["componentOf", "encompassingEncounter"]) else { return };
@@ -78,6 +117,8 @@ impl Reading<'_, '_, '_> {
         };
         if visit.admitted.is_some() || visit.number.is_some() {
             self.add(element, Some(Fact::Encounter(visit)));
+            let codes = self.of_visit(root, element);
+            self.code(codes);
         }
     }
 
@@ -95,15 +136,27 @@ impl Reading<'_, '_, '_> {
                 }
                 "substanceAdministration" => self.medicine(node).map(Fact::Medicine),
                 "procedure" => self.procedure(node).map(Fact::Procedure),
+                "observation" => trait_of(node),
                 _ => None,
             };
+            let before = self.found.len();
             self.add(node, fact);
+            let route = child(node, "routeCode").filter(|_| self.found.len() > before);
+            let route = route.and_then(|route| coded(route, None));
+            self.code(route.map(|item| Coded { set: ValueSet::Route, item }));
+        }
+    }
+
+    /// Says more of what was found last.
+    fn code(&mut self, codes: impl IntoIterator<Item = Coded>) {
+        if let Some(last) = self.found.last_mut() {
+            last.codes.extend(codes);
         }
     }
 
     fn add(&mut self, node: Node<'_, '_>, fact: Option<Fact>) {
         let fact = fact.filter(|_| self.found.len() < DOCUMENT_FACTS_MAX);
-        self.found.extend(fact.map(|fact| Found { fact, place: self.paths.path(node) }));
+        self.found.extend(fact.map(|fact| Found::new(fact, self.paths.path(node))));
     }
 
     /// Diagnoses of a section: by data elements a name and its code, whichever comes first; else coded observations.
@@ -197,6 +250,12 @@ impl Reading<'_, '_, '_> {
         };
         written(element?).or_else(|| child(element?, "low").and_then(written))
     }
+}
+
+/// What a data element says of the patient by a code.
+fn trait_of(observation: Node<'_, '_>) -> Option<Fact> {
+    let (_, set) = *TRAITS.iter().find(|(code, _)| *code == element(observation))?;
+    Some(Fact::Trait(Coded { set, item: coded(child(observation, "value")?, None)? }))
 }
 
 /// By the code of the encounter (v3 ActCode), else by what the document is.

@@ -4,6 +4,7 @@ use yiqiao_intake::dates::When;
 use yiqiao_intake::facts::Visit;
 use yiqiao_intake::lab::LabRow;
 use yiqiao_proto::phi::Phi;
+use yiqiao_terms::value_set::ValueSet;
 
 use crate::limits::TEXT_CHARS_MAX;
 
@@ -14,6 +15,24 @@ pub struct Found {
     pub fact: Fact,
     /// The segment or element: `OBX[3]`, an XPath of CDA, a path of FHIR.
     pub place: String,
+    /// What else it says of the fact by codes of value sets: how a stay ended, how a medicine is given.
+    pub codes: Vec<Coded>,
+}
+
+impl Found {
+    /// A fact of which no value set says more.
+    pub const fn new(fact: Fact, place: String) -> Self {
+        Self { fact, place, codes: Vec::new() }
+    }
+}
+
+/// A code of a value set, or of the sender's own in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coded {
+    /// Which one.
+    pub set: ValueSet,
+    /// The code and what it is called.
+    pub item: Item,
 }
 
 /// One thing that a document says of its patient.
@@ -35,6 +54,8 @@ pub enum Fact {
     Procedure(Item),
     /// A vaccination.
     Immunisation(Item),
+    /// What somebody is by a value set: sex, marital status, ethnic group, occupation, blood group.
+    Trait(Coded),
 }
 
 /// A thing with a name and perhaps a code.

@@ -1,4 +1,5 @@
-//! FHIR R4: Encounter, Condition, AllergyIntolerance, medicines, Procedure, Immunization; vital signs are those of the reader of results.
+//! FHIR R4: Patient, Encounter, Condition, AllergyIntolerance, medicines, Procedure, Immunization; vital signs are those of the reader of
+//! results.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,9 @@ use yiqiao_intake::fhir::results::{self, Placed, concept, list, text};
 use yiqiao_intake::flag::Flags;
 use yiqiao_intake::lab::{RowStatus, Sort};
 use yiqiao_proto::phi::Phi;
+use yiqiao_terms::value_set::ValueSet;
 
-use crate::fact::{Fact, Found, Item, denies};
+use crate::fact::{Coded, Fact, Found, Item, denies};
 use crate::limits::DOCUMENT_FACTS_MAX;
 
 /// Statuses of what is not so, or never was.
@@ -33,14 +35,48 @@ fn read(root: &Value, zone: &Zone) -> Vec<Found> {
     let reading = Reading { zone, medications: medications(root, &resources) };
     let mut found = Vec::new();
     for Placed { resource, path } in &resources {
-        let fact = if is_void(resource) { None } else { reading.fact(resource) };
-        found.extend(fact.map(|fact| Found { fact, place: path.clone() }));
+        if is_void(resource) {
+            continue;
+        }
+        let place = path.clone();
+        let codes = codes(resource);
+        found.extend(reading.fact(resource).map(|fact| Found { fact, place, codes }));
+        found.extend(traits(resource, path));
     }
     let signs = results::rows(root, zone).into_iter();
     let signs = signs.filter(|(sort, row)| *sort == Sort::VitalSign && row.status != RowStatus::Void);
-    found.extend(signs.map(|(_, row)| Found { place: row.place.clone(), fact: Fact::VitalSign(row) }));
+    found.extend(signs.map(|(_, row)| Found::new(Fact::VitalSign(row.clone()), row.place)));
     found.truncate(DOCUMENT_FACTS_MAX);
     found
+}
+
+/// What a patient is by codes. The sex has a code of FHIR.
+fn traits(resource: &Value, path: &str) -> Vec<Found> {
+    if text(resource, "resourceType") != "Patient" {
+        return Vec::new();
+    }
+    let sex = Item::new(&text(resource, "gender"), "", "").map(|item| (ValueSet::Sex, item, "gender"));
+    let married = resource.get("maritalStatus").and_then(item);
+    let married = married.map(|item| (ValueSet::MaritalStatus, item, "maritalStatus"));
+    let found =
+        |(set, item, element)| Found::new(Fact::Trait(Coded { set, item }), format!("{path}.{element}"));
+    [sex, married].into_iter().flatten().map(found).collect()
+}
+
+/// What is said by codes of a visit, or of how a medicine is given.
+fn codes(resource: &Value) -> Vec<Coded> {
+    let stay = resource.get("hospitalization");
+    let dosages = ["dosageInstruction", "dosage"].iter().filter_map(|name| resource.get(*name));
+    let dosage = dosages.map(|dosage| list(Some(dosage)).first().unwrap_or(dosage)).next();
+    let said = match text(resource, "resourceType").as_str() {
+        "Encounter" => [
+            (ValueSet::AdmitSource, stay.and_then(|stay| stay.get("admitSource"))),
+            (ValueSet::DischargeDisposition, stay.and_then(|stay| stay.get("dischargeDisposition"))),
+        ],
+        "Immunization" => [(ValueSet::Route, resource.get("route")), (ValueSet::Route, None)],
+        _ => [(ValueSet::Route, dosage.and_then(|dosage| dosage.get("route"))), (ValueSet::Route, None)],
+    };
+    said.into_iter().filter_map(|(set, value)| Some(Coded { set, item: item(value?)? })).collect()
 }
 
 struct Reading<'v> {

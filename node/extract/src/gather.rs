@@ -16,7 +16,7 @@ use yiqiao_terms::harmonise::{Compared, Said, Terms};
 use yiqiao_terms::item::{Comparable, Named};
 use yiqiao_terms::kind::Kind;
 
-use crate::fact::{Fact, Found, Item};
+use crate::fact::{Coded, Fact, Found, Item};
 use crate::limits::FACTS_MAX;
 use crate::named;
 
@@ -42,8 +42,19 @@ pub struct Record {
     /// What a result is in LOINC, by itself or by what people have accepted; of other things, and of the department of a visit, what people
     /// have accepted in the standard of their kind.
     pub standard: Option<String>,
+    /// What else is said of it by codes of value sets, each set once.
+    pub codes: Vec<Meant>,
     /// Where it is said: the place of a source, and the place there. Never empty.
     pub said: Vec<(usize, String)>,
+}
+
+/// A code in the place of one of a value set, and what it means there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meant {
+    /// As it was sent.
+    pub said: Coded,
+    /// The code of the value set; none if nobody knows it.
+    pub standard: Option<String>,
 }
 
 /// What is said of a patient.
@@ -65,17 +76,20 @@ impl<'t> Gathered<'t> {
     /// Takes what one document says, read by what is accepted of its system now.
     pub fn add(&mut self, source: Source, found: Vec<Found>, meanings: &Meanings) {
         let place = self.sources.len();
-        for Found { fact, place: within } in found {
+        for Found { fact, place: within, codes } in found {
             let standard = meant(&fact, meanings);
+            let code = |said: Coded| Meant { standard: in_set(&said, meanings), said };
+            let codes: Vec<Meant> = codes.into_iter().map(code).collect();
             let key = self.key(&fact, standard.as_deref(), &source);
             let said = (place, within);
             let records = &mut self.records;
             let count = records.len();
             if let Some(record) = self.known.get(&key).and_then(|at| records.get_mut(*at)) {
                 join(record, &fact, standard, said);
+                add_codes(record, codes);
             } else if count < FACTS_MAX {
                 self.known.insert(key, count);
-                records.push(Record { fact, standard, said: vec![said] });
+                records.push(Record { fact, standard, codes, said: vec![said] });
             } else {
                 self.is_cut = true;
             }
@@ -110,6 +124,8 @@ impl<'t> Gathered<'t> {
             Fact::Medicine(item) => ("medicine", self.of_item(item, standard, source)),
             Fact::Procedure(item) => ("procedure", self.of_item(item, standard, source)),
             Fact::Immunisation(item) => ("immunisation", self.of_item(item, None, source)),
+            // What somebody is, is said with everything.
+            Fact::Trait(said) => ("trait", vec![said.set.name().to_owned(), named(&said.item, standard)]),
         };
         // A line's end is in no part: texts come with their blanks folded.
         let parts: Vec<String> = parts.iter().map(|part| folded(part)).collect();
@@ -177,6 +193,7 @@ fn meant(fact: &Fact, meanings: &Meanings) -> Option<String> {
             let sampled = row.specimen.as_ref().map_or("", |specimen| specimen.expose());
             Local::new(code, row.name.expose(), sampled, &row.unit)
         }
+        Fact::Trait(said) => return in_set(said, meanings),
         Fact::Encounter(_)
         | Fact::Diagnosis(_)
         | Fact::Allergy(_)
@@ -185,6 +202,16 @@ fn meant(fact: &Fact, meanings: &Meanings) -> Option<String> {
         | Fact::Immunisation(_) => named::local(fact).map(|(local, _)| local),
     };
     meanings.get(&local?.key()).cloned()
+}
+
+/// The code of a value set that is meant (U-11): its own, what people have accepted for it, or what the name says.
+fn in_set(said: &Coded, meanings: &Meanings) -> Option<String> {
+    let (set, code) = (said.set, said.item.code.expose());
+    if set.oid() == said.item.system.trim_start_matches("urn:oid:") && set.table().name(code).is_some() {
+        return Some(code.clone());
+    }
+    let accepted = named::coded(said).and_then(|(local, _)| meanings.get(&local.key()).cloned());
+    accepted.or_else(|| set.means(code, said.item.name.expose()).map(str::to_owned))
 }
 
 /// The code of the standard, else the sender's, else the name.
@@ -198,6 +225,15 @@ fn named(item: &Item, standard: Option<&str>) -> String {
 
 fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Adds what was not said yet, by value set.
+fn add_codes(record: &mut Record, codes: Vec<Meant>) {
+    for meant in codes {
+        if record.codes.iter().all(|known| known.said.set != meant.said.set) {
+            record.codes.push(meant);
+        }
+    }
 }
 
 /// Says it once more. What was not known of a visit is added.

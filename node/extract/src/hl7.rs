@@ -1,4 +1,4 @@
-//! HL7 v2: PV1, DG1, AL1 and IAM, RXO, RXE, RXD and RXA, PR1. Results are those of the reader of reports (OBX).
+//! HL7 v2: PID, PV1, DG1, AL1 and IAM, RXO, RXE, RXD and RXA with RXR, PR1. Results are those of the reader of reports (OBX).
 //!
 //! Only the visit, and what is said of the patient, not of an order, is read of a message whose order was cancelled.
 
@@ -10,8 +10,9 @@ use yiqiao_intake::facts::Document;
 use yiqiao_intake::flag::Flags;
 use yiqiao_intake::hl7;
 use yiqiao_intake::hl7::message::{Message, Part, Segment};
+use yiqiao_terms::value_set::ValueSet;
 
-use crate::fact::{Fact, Found, Item, denies};
+use crate::fact::{Coded, Fact, Found, Item, denies};
 
 /// Reads a document, but for its results.
 pub fn read(bytes: &[u8], _document: &Document, zone: &Zone) -> Option<Vec<Found>> {
@@ -27,6 +28,7 @@ pub fn segments(bytes: &[u8], zone: &Zone) -> Option<Vec<Found>> {
         vaccinates: message.field("MSH", 9).component(1).value() == "VXU",
         is_encoded: message.first("RXE").is_some(),
         is_cancelled: false,
+        given: None,
     };
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut found = Vec::new();
@@ -34,11 +36,28 @@ pub fn segments(bytes: &[u8], zone: &Zone) -> Option<Vec<Found>> {
         let name = segment.name().to_ascii_uppercase();
         let place = places.entry(name.clone()).or_default();
         *place += 1;
-        let fact = match name.as_str() {
-            "PV1" => hl7::visit_of(&message, *segment, zone).map(Fact::Encounter),
-            _ => reading.fact(&name, *segment),
-        };
-        found.extend(fact.map(|fact| Found { fact, place: format!("{name}[{place}]") }));
+        let place = format!("{name}[{place}]");
+        match name.as_str() {
+            "PID" => found.extend(traits(*segment, &place)),
+            "PV1" => {
+                let visit = hl7::visit_of(&message, *segment, zone).map(Fact::Encounter);
+                found.extend(visit.map(|fact| Found { fact, place, codes: of_visit(*segment) }));
+            }
+            "RXR" => {
+                let medicine = reading.given.and_then(|at| found.get_mut(at));
+                let route = named(segment.field(1), None).map(|item| Coded { set: ValueSet::Route, item });
+                if let Some(medicine) = medicine.filter(|medicine| medicine.codes.is_empty()) {
+                    medicine.codes.extend(route);
+                }
+            }
+            _ => {
+                let fact = reading.fact(&name, *segment);
+                if matches!(name.as_str(), "ORC" | "RXO" | "RXE" | "RXD" | "RXA") {
+                    reading.given = fact.as_ref().map(|_| found.len());
+                }
+                found.extend(fact.map(|fact| Found::new(fact, place)));
+            }
+        }
     }
     Some(found)
 }
@@ -51,6 +70,33 @@ struct Reading<'z> {
     is_encoded: bool,
     /// The order of these segments was cancelled.
     is_cancelled: bool,
+    /// The place of the medicine or vaccine whose route follows.
+    given: Option<usize>,
+}
+
+/// What PID says by codes: each has the place of its field. The ethnic group stands in PID-22, and often in PID-10.
+fn traits(pid: Segment<'_>, place: &str) -> Vec<Found> {
+    let ethnic = if pid.field(22).is_empty() { 10 } else { 22 };
+    let fields = [(ValueSet::Sex, 8), (ValueSet::MaritalStatus, 16), (ValueSet::EthnicGroup, ethnic)];
+    let found = |(set, number)| {
+        let item = named(pid.field(number), None)?;
+        Some(Found::new(Fact::Trait(Coded { set, item }), format!("{place}-{number}")))
+    };
+    fields.into_iter().filter_map(found).collect()
+}
+
+/// What PV1 says of a visit by codes. PV1-20 has a time behind its code, not a name.
+fn of_visit(pv1: Segment<'_>) -> Vec<Coded> {
+    let fields = [
+        (ValueSet::PatientClass, 2),
+        (ValueSet::AdmissionCondition, 4),
+        (ValueSet::AdmitSource, 14),
+        (ValueSet::DischargeDisposition, 36),
+    ];
+    let coded = |(set, number)| Some(Coded { set, item: named(pv1.field(number), None)? });
+    let payment = Item::new(&pv1.field(20).once().component(1).value(), "", "");
+    let payment = payment.map(|item| Coded { set: ValueSet::Payment, item });
+    fields.into_iter().filter_map(coded).chain(payment).collect()
 }
 
 impl Reading<'_> {

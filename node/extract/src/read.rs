@@ -54,7 +54,7 @@ pub fn read(bytes: &[u8], format: DocumentFormat, zone: &Zone) -> Result<Vec<Fou
     }
     let mut found = read(bytes, &document, zone).ok_or(Unread::NotUnderstood)?;
     let rows = document.lab.into_iter().filter(|row| row.status != RowStatus::Void);
-    found.extend(rows.map(|row| Found { place: row.place.clone(), fact: Fact::Result(row) }));
+    found.extend(rows.map(|row| Found::new(Fact::Result(row.clone()), row.place)));
     found.truncate(DOCUMENT_FACTS_MAX);
     Ok(found)
 }

@@ -190,7 +190,7 @@ impl Everything<'_> {
 const fn kind(fact: &Fact) -> &'static str {
     match fact {
         Fact::Encounter(_) => "Encounter",
-        Fact::Result(_) | Fact::VitalSign(_) => "Observation",
+        Fact::Result(_) | Fact::VitalSign(_) | Fact::Trait(_) => "Observation",
         Fact::Diagnosis(_) => "Condition",
         Fact::Allergy(_) => "AllergyIntolerance",
         Fact::Medicine(_) => "MedicationStatement",

@@ -21,7 +21,7 @@ use yiqiao_node_core::remark::Remark;
 use yiqiao_proto::hash;
 use yiqiao_proto::id::{Code, Subject};
 use yiqiao_terms::codes::CodeTables;
-use yiqiao_terms::dictionary::Local;
+use yiqiao_terms::dictionary::Names;
 
 use crate::backfill::Live;
 use crate::limits::{READERS_MAX, SLICE_MAX};
@@ -238,7 +238,7 @@ impl Reception {
             let wrong = if let Content::Review(reason, _) = &content { review_reason(*reason) } else { "" };
             let origin = Origin { wrong: wrong.to_owned(), ..Origin::through(connection::Door::Dicom) };
             let (system, subject) = (system.clone(), None);
-            let (control_id, holder, named) = (None, None, Vec::new());
+            let (control_id, holder, named) = (None, None, Names::default());
             Box::new(Received { system, control_id, digest, subject, holder, origin, named, content })
         };
         let mut outcome = self.inbox.hand(Input::Received(input(content))).await;
@@ -322,7 +322,7 @@ impl Reception {
             let content = Content::Review(reason, whole.sealed.clone());
             let said = said.kept_for(reason);
             let origin = Origin { wrong: said.reason.clone().unwrap_or_default(), ..origin };
-            let (subject, holder, named) = (None, None, Vec::new());
+            let (subject, holder, named) = (None, None, Names::default());
             let review = Received { system, control_id, digest, subject, holder, origin, named, content };
             let outcome = self.inbox.hand(Input::Received(Box::new(review))).await;
             self.settle(outcome, &[whole], said, refusal)
@@ -406,29 +406,31 @@ fn ready(
         subject: None,
         holder: None,
         origin,
-        named: Vec::new(),
+        named: Names::default(),
         content,
     };
     Ok(Ready { system: system.clone(), said, input: Box::new(input), placed, refusal })
 }
 
-/// What a message names by codes that no standard has; content that came before it is not read for it.
-fn named_in(input: &[u8], item: &Item, zone: &Zone, codes: &CodeTables) -> Vec<Local> {
+/// What a message names; content that came before it is not read for it.
+fn named_in(input: &[u8], item: &Item, zone: &Zone, codes: &CodeTables) -> Names {
     match &item.outcome {
         Ok(Understood::Documents(documents)) => {
             let of = |document: &Document| match &document.payload {
                 Payload::Message(range) => input
                     .get(range.clone())
-                    .map_or_else(Vec::new, |bytes| named::in_document(bytes, document, zone, codes)),
+                    .map_or_else(Names::default, |bytes| named::in_document(bytes, document, zone, codes)),
                 Payload::Embedded(bytes) => named::in_document(bytes, document, zone, codes),
-                Payload::Deposited(_) => Vec::new(),
+                Payload::Deposited(_) => Names::default(),
             };
-            documents.iter().flat_map(of).collect()
+            documents.iter().map(of).fold(Names::default(), Names::and)
         }
         Ok(Understood::Events(_)) if item.format == Some(Format::Hl7V2) => {
             named::in_message(input.get(item.span.clone()).unwrap_or_default(), zone, codes)
         }
-        Ok(Understood::Events(_) | Understood::Answer(_) | Understood::Review(_)) | Err(_) => Vec::new(),
+        Ok(Understood::Events(_) | Understood::Answer(_) | Understood::Review(_)) | Err(_) => {
+            Names::default()
+        }
     }
 }
 

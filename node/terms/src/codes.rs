@@ -1,4 +1,5 @@
-//! Tables of codes that a hospital has a licence for, such as all of LOINC or ICD-10: read at run time, never shipped.
+//! Tables of codes that a hospital has a licence for, such as all of LOINC or ICD-10: read at run time, never shipped. Beside them
+//! stand the value sets, which are.
 //!
 //! It says which codes there are, what they are called, and which of them a local name may be. Not here: what follows from a code;
 //! the shipped items have their units and conversions.
@@ -88,7 +89,7 @@ impl CodeTable {
     }
 
     /// Whether the code was new.
-    fn add(&mut self, code: &str, name: &str) -> bool {
+    pub(crate) fn add(&mut self, code: &str, name: &str) -> bool {
         let at = self.rows.len();
         if self.by_code.insert(code.to_owned(), at).is_some() {
             return false;
@@ -101,6 +102,11 @@ impl CodeTable {
         }
         self.rows.push(Row { code: code.to_owned(), name: name.to_owned() });
         true
+    }
+
+    /// The codes with their names, in the order of the table.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
     /// Whether there is no row: no table was named.
@@ -144,13 +150,20 @@ impl CodeTables {
         self.by_kind.insert(kind, table);
     }
 
-    /// The table of a kind; an empty one if the hospital has none.
+    /// The table of a kind: the hospital's own, else the shipped one of a value set, else an empty one.
     pub fn of(&self, kind: Kind) -> &CodeTable {
-        self.by_kind.get(&kind).unwrap_or(&self.none)
+        let shipped = if let Kind::Coded(set) = kind { set.table() } else { &self.none };
+        self.by_kind.get(&kind).unwrap_or(shipped)
     }
 
-    /// Whether what a system sends is a code of the standard itself: it says so, and the hospital's table, if there is one, has it.
+    /// Whether what a system sends is a code of the standard itself: it says so, and the hospital's table, if there is one, has it. A value
+    /// set knows its names, too.
     pub fn knows(&self, local: &Local, system: &str) -> bool {
+        if let Kind::Coded(set) = local.kind
+            && set.means(&local.code, &local.name).is_some()
+        {
+            return true;
+        }
         let table = self.of(local.kind);
         let is_listed = table.is_empty() || table.name(&local.code).is_some();
         local.kind.is_said_by(system) && is_listed

@@ -44,6 +44,15 @@ pub struct Local {
     pub unit: String,
 }
 
+/// What a document or message names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// What no standard has, each once.
+    pub unknown: Vec<Local>,
+    /// Whether all that has a value set is said by a code, or by words that the value set knows; none if nothing has one.
+    pub is_coded: Option<bool>,
+}
+
 /// How far it is decided what an item is. Numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
@@ -83,7 +92,7 @@ pub enum DictionaryError {
     #[error("row {0}: the status is not proposed, accepted, refused or retired")]
     Status(usize),
     /// A kind that there is not.
-    #[error("row {0}: the kind is not item, diagnosis, procedure, medicine or department")]
+    #[error("row {0}: there is no such kind")]
     Kind(usize),
     /// What is decided has not the form of a code of its standard.
     #[error("row {0}: `standard` is not {form}", form = .1.form())]
@@ -124,6 +133,17 @@ impl Local {
 
     fn named(&self) -> Named<'_> {
         Named { loinc: None, code: &self.code, name: &self.name, specimen: &self.specimen }
+    }
+}
+
+impl Names {
+    /// What both name.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.unknown.extend(other.unknown);
+        let is_coded =
+            [self.is_coded, other.is_coded].into_iter().flatten().reduce(|one, other| one && other);
+        Self { is_coded, ..self }
     }
 }
 

@@ -1,21 +1,26 @@
 //! Kinds of things that systems of a hospital name by codes of their own, and the standard that each is said in.
 //!
-//! Not here: which codes a standard has. LOINC has check digits; of the others a table that the hospital has a licence for says it.
+//! Not here: which codes a standard has. LOINC has check digits, value sets are shipped (`value_set.rs`); of the others a table that the
+//! hospital has a licence for says it.
 
-/// A kind of things that are named. Numbers are never reused.
+use crate::value_set::ValueSet;
+
+/// A kind of things that are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// What a laboratory measures, in LOINC.
     #[default]
-    Item = 0,
+    Item,
     /// Diagnoses, in ICD-10 as the national clinical version has it (国家临床版).
-    Diagnosis = 1,
+    Diagnosis,
     /// Operations and treatments, in ICD-9-CM-3 as the national clinical version has it.
-    Procedure = 2,
+    Procedure,
     /// Medicines, in ATC or by the national drug code (本位码).
-    Medicine = 3,
+    Medicine,
     /// Departments, in the list of clinical specialties (诊疗科目).
-    Department = 4,
+    Department,
+    /// What has few values, in a value set.
+    Coded(ValueSet),
 }
 
 /// A standard that codes are of.
@@ -33,12 +38,28 @@ pub enum Standard {
     DrugCode,
     /// The list of clinical specialties.
     Specialty,
+    /// A value set.
+    ValueSet(ValueSet),
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Item, Self::Diagnosis, Self::Procedure, Self::Medicine, Self::Department];
+    pub fn all() -> impl Iterator<Item = Self> {
+        let plain = [Self::Item, Self::Diagnosis, Self::Procedure, Self::Medicine, Self::Department];
+        plain.into_iter().chain(ValueSet::ALL.into_iter().map(Self::Coded))
+    }
+
+    /// Its number in what is stored: never used again for another kind.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Item => 0,
+            Self::Diagnosis => 1,
+            Self::Procedure => 2,
+            Self::Medicine => 3,
+            Self::Department => 4,
+            Self::Coded(set) => set as u32,
+        }
+    }
 
     /// As tables write it.
     pub const fn name(self) -> &'static str {
@@ -48,17 +69,18 @@ impl Kind {
             Self::Procedure => "procedure",
             Self::Medicine => "medicine",
             Self::Department => "department",
+            Self::Coded(set) => set.name(),
         }
     }
 
     /// The kind of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::all().find(|kind| kind.name() == name)
     }
 
     /// The kind of a number.
     pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+        Self::all().find(|kind| kind.number() == number)
     }
 
     /// What a code of its standard looks like, for people.
@@ -71,6 +93,7 @@ impl Kind {
                 "an ATC code of seven characters, or a national drug code: 14 digits from 86 on"
             }
             Self::Department => "a clinical specialty: pairs of digits with points between them",
+            Self::Coded(_) => "a code of its value set: up to three digits",
         }
     }
 
@@ -83,6 +106,7 @@ impl Kind {
             Self::Medicine if is_atc(code) => Some(Standard::Atc),
             Self::Medicine => is_drug_code(code).then_some(Standard::DrugCode),
             Self::Department => is_specialty(code).then_some(Standard::Specialty),
+            Self::Coded(set) => (code.len() <= 3 && is_number(code)).then_some(Standard::ValueSet(set)),
         }
     }
 
@@ -113,6 +137,7 @@ impl Kind {
                 matches!(system, "ATC" | "2.16.840.1.113883.6.73" | "http://www.whocc.no/atc")
             }
             Self::Department => false,
+            Self::Coded(set) => system == set.oid(),
         }
     }
 }
@@ -192,6 +217,7 @@ mod tests {
             (Kind::Medicine, "A10BA02", Standard::Atc),
             (Kind::Medicine, "86901234567890", Standard::DrugCode),
             (Kind::Department, "03.04", Standard::Specialty),
+            (Kind::Coded(ValueSet::Route), "404", Standard::ValueSet(ValueSet::Route)),
         ] {
             assert_eq!(kind.standard(code), Some(standard), "{code}");
         }
@@ -208,6 +234,8 @@ mod tests {
             (Kind::Department, "3.4"),
             (Kind::Department, "内科"),
             (Kind::Item, "I10"),
+            (Kind::Coded(ValueSet::Sex), "M"),
+            (Kind::Coded(ValueSet::Route), "4040"),
         ] {
             assert_eq!(kind.standard(code), None, "{code}");
         }
@@ -225,11 +253,11 @@ mod tests {
 
     #[test]
     fn a_kind_is_found_by_its_name_and_number() {
-        for kind in Kind::ALL {
+        for kind in Kind::all() {
             assert_eq!(Kind::from_name(kind.name()), Some(kind));
-            assert_eq!(Kind::from_number(kind as u32), Some(kind));
+            assert_eq!(Kind::from_number(kind.number()), Some(kind));
         }
-        assert_eq!((Kind::from_name("drug"), Kind::from_number(9)), (None, None));
+        assert_eq!((Kind::from_name("drug"), Kind::from_number(99)), (None, None));
     }
 
     #[test]

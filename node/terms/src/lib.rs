@@ -12,6 +12,7 @@
 //! | [`kind`] | what else systems name by codes of their own, and the standard of each |
 //! | [`dictionary`], [`csv`] | what is meant by what systems name, as people decide, and suggestions |
 //! | [`codes`] | tables of codes that a hospital has a licence for |
+//! | [`value_set`] | the short lists of codes that are shipped (WS/T 364) |
 //! | [`mark`] | marks of mutual recognition, and the tables of what is recognised |
 //! | [`decimal`] | numbers that keep their digits |
 //! | [`table`], [`limits`] | the tables that travel in the binary, and the bounds |
@@ -32,3 +33,4 @@ mod sound;
 pub mod table;
 pub mod unit;
 pub mod value;
+pub mod value_set;

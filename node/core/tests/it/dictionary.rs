@@ -13,7 +13,7 @@ use yiqiao_node_core::limits::{
 use yiqiao_node_core::machine::{Input, Refused};
 use yiqiao_proto::hash::blake3;
 use yiqiao_proto::phi::Phi;
-use yiqiao_terms::dictionary::{Decided, Local, Status};
+use yiqiao_terms::dictionary::{Decided, Local, Names, Status};
 use yiqiao_terms::kind::Kind;
 
 use crate::region::{code, list};
@@ -104,7 +104,7 @@ fn diagnosis(code: &str) -> Local {
 /// What names a diagnosis, in an event of the register.
 fn naming(control: &str, named: Vec<Local>) -> Msg {
     let mut message = report(control, Vec::new());
-    message.named = named;
+    message.named = Names { unknown: named, is_coded: None };
     message
 }
 

@@ -32,7 +32,7 @@ use yiqiao_proto::member::MemberList;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::sealed::{ChunkHash, DocumentKey, Header, Map, document_id};
 use yiqiao_proto::time::{Millis, Timestamp};
-use yiqiao_terms::dictionary::Local;
+use yiqiao_terms::dictionary::Names;
 use zeroize::Zeroizing;
 
 use crate::region::{HOSPITAL, Registry, at, code, directory, key, sealing_secret};
@@ -363,7 +363,7 @@ pub(crate) struct Msg {
     pub(crate) says: Says,
     pub(crate) holder: Option<Holder>,
     pub(crate) origin: Origin,
-    pub(crate) named: Vec<Local>,
+    pub(crate) named: Names,
 }
 
 #[derive(Clone, Debug)]
@@ -384,7 +384,7 @@ impl Msg {
             says,
             holder: None,
             origin: Origin::default(),
-            named: Vec::new(),
+            named: Names::default(),
         }
     }
 
@@ -402,7 +402,7 @@ impl Msg {
             Err(_) => Says::Refused,
         };
         let control = item.envelope.map(|envelope| envelope.control_id);
-        let (origin, named) = (Origin::default(), Vec::new());
+        let (origin, named) = (Origin::default(), Names::default());
         Self { system, control, bytes: input[item.span].to_vec(), says, holder: None, origin, named }
     }
 

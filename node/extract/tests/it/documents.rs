@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use proptest::prelude::*;
-use yiqiao_extract::fact::{Fact, Found, Item};
+use yiqiao_extract::fact::{Coded, Fact, Found, Item};
 use yiqiao_extract::read::{Unread, read};
 use yiqiao_intake::dates::Zone;
 use yiqiao_proto::codes::DocumentFormat;
@@ -59,12 +59,13 @@ fn said(fact: &Fact) -> (&'static str, [&str; 3]) {
         Fact::Medicine(item) => ("medicine", words(item)),
         Fact::Procedure(item) => ("procedure", words(item)),
         Fact::Immunisation(item) => ("immunisation", words(item)),
+        Fact::Trait(said) => (said.set.name(), words(&said.item)),
     }
 }
 
 /// What it is, its place and its words, of each.
 fn told(found: &[Found]) -> Vec<(&'static str, &str, [&str; 3])> {
-    let told = found.iter().map(|Found { fact, place }| {
+    let told = found.iter().map(|Found { fact, place, .. }| {
         let (kind, words) = said(fact);
         (kind, place.as_str(), words)
     });
@@ -76,12 +77,140 @@ fn u9_a_message_says_facts_by_segment_and_nothing_that_was_cancelled_or_denied()
     assert_eq!(
         told(&hl7(MESSAGE)),
         [
+            ("sex", "PID[1]-8", ["M", "", ""]),
             ("encounter", "PV1[1]", ["V9", "", ""]),
             ("allergy", "AL1[1]", ["PEN", "青霉素", "皮疹"]),
             ("diagnosis", "DG1[1]", ["I20.0", "不稳定型心绞痛", "入院诊断"]),
             ("medicine", "RXO[2]", ["B", "阿托伐他汀", "20mg"]),
             ("procedure", "PR1[1]", ["36.06", "冠脉支架植入", ""]),
             ("result", "OBX[1]", ["K", "钾", "5.9"]),
+        ]
+    );
+}
+
+/// What value sets say of each fact: the set, the code and the name.
+fn coded(found: &[Found]) -> Vec<(&str, Vec<[&str; 3]>)> {
+    fn code(said: &Coded) -> [&str; 3] {
+        let [code, name, _] = words(&said.item);
+        [said.set.name(), code, name]
+    }
+    fn all(found: &Found) -> Vec<[&str; 3]> {
+        let own = if let Fact::Trait(said) = &found.fact { Some(said) } else { None };
+        own.into_iter().chain(&found.codes).map(code).collect()
+    }
+    let told = found.iter().map(|found| (found.place.as_str(), all(found)));
+    told.filter(|(_, codes)| !codes.is_empty()).collect()
+}
+
+#[test]
+fn u11_a_message_says_by_codes_what_somebody_is_how_a_visit_went_and_how_a_medicine_is_given() {
+    let text = "MSH|^~\\&|HIS|A|||20260102||RDE^O11|1|P|2.5\rPID|1||77^^^HIS^MR||陈志远||19580304|1||R9^回族||||||2^已婚\r\
+        PV1|1|I||2||||||||||3^门诊|||||V9|A1^20260101||||||||||||||||1^遵医嘱||||||||20260101\r\
+        ORC|CA|6\rRXO|A^阿司匹林\rRXR|PO^口服\rORC|NW|8\rRXO|B^阿托伐他汀|20||mg\rRXR|5^口服\rRXR|6^外用\r";
+    assert_eq!(
+        coded(&hl7(text)),
+        [
+            ("PID[1]-8", vec![["sex", "1", ""]]),
+            ("PID[1]-16", vec![["marital-status", "2", "已婚"]]),
+            ("PID[1]-10", vec![["ethnic-group", "R9", "回族"]]),
+            (
+                "PV1[1]",
+                vec![
+                    ["patient-class", "I", ""],
+                    ["admission-condition", "2", ""],
+                    ["admit-source", "3", "门诊"],
+                    ["discharge-disposition", "1", "遵医嘱"],
+                    ["payment", "A1", ""]
+                ]
+            ),
+            ("RXO[2]", vec![["route", "5", "口服"]]),
+        ]
+    );
+    let both = text.replace("||||||2^已婚", "||||||2^已婚||||||MZ^满族");
+    assert_eq!(
+        coded(&hl7(&both))[2],
+        ("PID[1]-22", vec![["ethnic-group", "MZ", "满族"]]),
+        "PID-22 before PID-10"
+    );
+}
+
+#[test]
+fn u11_a_clinical_document_says_by_codes_what_its_header_and_data_elements_have() {
+    let code = |element: &str, system: &str, code: &str, name: &str| {
+        format!("<{element} code='{code}' codeSystem='2.16.156.10011.2.3.{system}' displayName='{name}'/>")
+    };
+    let header = code("administrativeGenderCode", "3.4", "2", "女性")
+        + &code("maritalStatusCode", "3.5", "", "未婚")
+        + &code("ethnicGroupCode", "3.3", "01", "汉族")
+        + "<occupation>"
+        + &code("occupationCode", "3.13", "27", "农民")
+        + "</occupation>";
+    let class = code("patienttypeCode", "1.271", "3", "住院");
+    let medicine = "<entry><substanceAdministration>".to_owned()
+        + &code("routeCode", "1.158", "1", "口服")
+        + "<consumable><manufacturedProduct><manufacturedLabeledDrug><code code='XC1'/></manufacturedLabeledDrug>\
+           </manufacturedProduct></consumable></substanceAdministration></entry>";
+    let blood = element("DE04.50.001.00", &code("value", "1.85", "3", "O型"))
+        + &element("DE04.50.010.00", &code("value", "1.250", "2", "阳性"));
+    let stay = element("DE07.00.007.00", &code("value", "1.269", "07", "全自费"))
+        + &element("DE06.00.223.00", &code("value", "1.265", "1", "医嘱离院"));
+    let text = document(&[("10160-0", &medicine), ("30954-2", &blood), ("48768-6", &stay)])
+        .replace(
+            "<name>陈志远</name></patient>",
+            &format!("<name>陈志远</name>{header}</patient><patientType>{class}</patientType>"),
+        )
+        .replace(
+            "<encompassingEncounter>",
+            &format!("<encompassingEncounter>{}", code("code", "1.270", "2", "门诊")),
+        );
+    let codes: Vec<_> =
+        coded(&cda(&text)).into_iter().flat_map(|(_, codes)| codes).map(|code| code.join(" ")).collect();
+    assert_eq!(
+        codes,
+        [
+            "sex 2 女性",
+            "marital-status  未婚",
+            "ethnic-group 01 汉族",
+            "occupation 27 农民",
+            "patient-class 3 住院",
+            "admit-source 2 门诊",
+            "payment 07 全自费",
+            "discharge-disposition 1 医嘱离院",
+            "route 1 口服",
+            "blood-group 3 O型",
+            "rh-group 2 阳性",
+        ]
+    );
+}
+
+#[test]
+fn u11_resources_say_by_codes_what_their_elements_have() {
+    let concept = |code: &str, text: &str| {
+        format!(r#"{{"coding":[{{"system":"urn:h","code":"{code}"}}],"text":"{text}"}}"#)
+    };
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"document","entry":[
+        {{"resource":{{"resourceType":"Composition","id":"c","type":{{"text":"x"}},"date":"2026-01-02","subject":{{"reference":"Patient/p"}}}}}},
+        {{"resource":{{"resourceType":"Patient","id":"p","identifier":[{{"system":"urn:h","value":"77"}}],"gender":"female","maritalStatus":{}}}}},
+        {{"resource":{{"resourceType":"Encounter","id":"e","class":{{"code":"IMP"}},"hospitalization":{{"admitSource":{},"dischargeDisposition":{}}}}}}},
+        {{"resource":{{"resourceType":"MedicationRequest","id":"m","medicationCodeableConcept":{{"text":"阿托伐他汀"}},
+        "dosageInstruction":[{{"route":{}}}]}}}}]}}"#,
+        concept("7", "离异"),
+        concept("1", "急诊"),
+        concept("5", "死亡"),
+        concept("KF", "口服")
+    );
+    let found = read(bundle.as_bytes(), DocumentFormat::FhirJson, &Zone::china()).unwrap();
+    assert_eq!(
+        coded(&found),
+        [
+            ("Bundle.entry[1].resource.gender", vec![["sex", "female", ""]]),
+            ("Bundle.entry[1].resource.maritalStatus", vec![["marital-status", "7", "离异"]]),
+            (
+                "Bundle.entry[2].resource",
+                vec![["admit-source", "1", "急诊"], ["discharge-disposition", "5", "死亡"]]
+            ),
+            ("Bundle.entry[3].resource", vec![["route", "KF", "口服"]]),
         ]
     );
 }

@@ -12,6 +12,7 @@ use yiqiao_terms::codes::{CodeTable, CodeTables};
 use yiqiao_terms::dictionary::Local;
 use yiqiao_terms::harmonise::Terms;
 use yiqiao_terms::kind::Kind;
+use yiqiao_terms::value_set::ValueSet;
 
 use crate::documents::{MESSAGE, cda, document, element, hl7};
 
@@ -94,7 +95,7 @@ fn u9_what_is_accepted_of_an_item_is_its_code_the_next_time_it_is_read() {
 
 /// What nothing of the standards says in a message, by kind and code or name.
 fn named(text: &str, tables: &CodeTables) -> Vec<(Kind, String)> {
-    let named = named::in_message(text.as_bytes(), &Zone::china(), tables).into_iter();
+    let named = named::in_message(text.as_bytes(), &Zone::china(), tables).unknown.into_iter();
     named.map(|local| (local.kind, local.code + &local.name)).collect()
 }
 
@@ -151,11 +152,76 @@ fn u9_what_is_accepted_of_a_diagnosis_or_medicine_is_its_code_whatever_is_writte
         .filter_map(|record| Some((record.said[0].1.as_str(), record.standard.as_deref()?)));
     assert_eq!(
         found.collect::<Vec<_>>(),
-        [("PV1[1]", "03.04"), ("DG1[1]", "I10.x00x002"), ("RXO[2]", "C10AA05")]
+        [("PID[1]-8", "1"), ("PV1[1]", "03.04"), ("DG1[1]", "I10.x00x002"), ("RXO[2]", "C10AA05")]
     );
     gathered.add(source("a", 2), hl7(&ours.replace("D01^高血压病?", "I10.x00x002^高血压病^I10")), &meanings);
     let diagnoses = gathered.records().iter().filter(|record| matches!(record.fact, Fact::Diagnosis(_)));
     assert_eq!(diagnoses.map(|record| record.said.len()).collect::<Vec<_>>(), [2], "one code, one diagnosis");
+}
+
+/// A message with these codes of a marital status, an ethnic group and a route.
+fn codes(married: &str, ethnic: &str, route: &str) -> String {
+    format!(
+        "MSH|^~\\&|HIS|A|||20260102||RDE^O11|1|P|2.5\rPID|1||77^^^HIS^MR||陈志远|||||||||||{married}||||||{ethnic}\r\
+         PV1|1|I|||||||||||||||||V9\rORC|NW|8\rRXO|C10AA05^阿托伐他汀^ATC|20||mg\rRXR|{route}\r"
+    )
+}
+
+#[test]
+fn u11_what_is_no_code_or_name_of_a_value_set_is_asked_of_people_and_words_are_not() {
+    let none = CodeTables::default();
+    let in_message = |text: &str| named::in_message(text.as_bytes(), &Zone::china(), &none);
+    let of = |set, code: &str, name: &str| Local::of(Kind::Coded(set), code, name).unwrap();
+    let (married, ethnic, route) = (ValueSet::MaritalStatus, ValueSet::EthnicGroup, ValueSet::Route);
+    for (text, unknown, is_coded) in [
+        (codes("M", "01^汉族", "KF^口服"), vec![], true),
+        (
+            codes("2", "X1^回民", "KF"),
+            vec![of(ethnic, "X1", "回民"), of(married, "2", ""), of(route, "KF", "")],
+            true,
+        ),
+        (codes("20^^2.16.156.10011.2.3.3.5", "", ""), vec![], true),
+        (codes("77^^2.16.156.10011.2.3.3.5", "", ""), vec![of(married, "77", "")], true),
+        (codes("", "回民", ""), vec![], false),
+        (codes("13900000000", "", ""), vec![], false),
+    ] {
+        let names = in_message(&text);
+        assert_eq!((names.unknown, names.is_coded), (unknown, Some(is_coded)), "{text}");
+    }
+}
+
+#[test]
+fn u11_what_a_code_means_is_what_it_says_itself_what_was_accepted_or_what_its_name_says() {
+    let meaning = |set, code: &str, standard: &str| {
+        (Local::of(Kind::Coded(set), code, "").unwrap().key(), standard.to_owned())
+    };
+    let meanings = Meanings::from([
+        meaning(ValueSet::MaritalStatus, "2", "40"),
+        meaning(ValueSet::EthnicGroup, "01", "11"),
+        meaning(ValueSet::Route, "KF", "1"),
+    ]);
+    let mut gathered = nothing();
+    gathered.add(
+        source("a", 1),
+        hl7(&codes("2^已婚", "01^汉族^2.16.156.10011.2.3.3.3", "KF^外用")),
+        &meanings,
+    );
+    gathered.add(source("a", 2), hl7(&codes("40^^2.16.156.10011.2.3.3.5", "汉", "")), &meanings);
+    gathered.add(source("b", 3), hl7(&codes("5", "ZZ", "口服")), &Meanings::new());
+    let traits: Vec<_> = gathered
+        .records()
+        .iter()
+        .filter(|record| matches!(record.fact, Fact::Trait(_)))
+        .map(|record| (record.standard.as_deref(), record.said.len()))
+        .collect();
+    assert_eq!(
+        traits,
+        [(Some("40"), 2), (Some("01"), 2), (None, 1), (None, 1)],
+        "accepted, said itself, unknown"
+    );
+    let medicine = gathered.records().iter().find(|record| matches!(record.fact, Fact::Medicine(_))).unwrap();
+    assert_eq!(medicine.codes[0].standard.as_deref(), Some("1"), "accepted before what the name says");
+    assert_eq!((medicine.codes.len(), medicine.said.len()), (1, 3), "the first that says it");
 }
 
 #[test]

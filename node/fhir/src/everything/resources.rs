@@ -1,7 +1,7 @@
 //! One record as one resource. What was sent stands as it was sent; a code of UCUM or LOINC stands beside it.
 
 use serde_json::{Value, json};
-use yiqiao_extract::fact::{Fact, Item};
+use yiqiao_extract::fact::{Coded, Fact, Item};
 use yiqiao_extract::gather::Record;
 use yiqiao_intake::dates::{Precision, When};
 use yiqiao_intake::facts::{Visit, VisitClass};
@@ -11,6 +11,7 @@ use yiqiao_terms::decimal::Decimal;
 use yiqiao_terms::harmonise::Terms;
 use yiqiao_terms::kind::{Kind, Standard};
 use yiqiao_terms::value::{self, Range};
+use yiqiao_terms::value_set::ValueSet;
 
 use crate::date;
 use crate::document::{Listing, patient_reference};
@@ -23,6 +24,8 @@ const INTERPRETATION: &str = "http://terminology.hl7.org/CodeSystem/v3-Observati
 /// National drug codes, and the list of clinical specialties: code systems without a published address.
 const DRUG_CODE: &str = "urn:yiqiao:national-drug-code";
 const SPECIALTY: &str = "urn:yiqiao:clinical-specialty";
+/// The extension of an encounter: who pays.
+const PAYMENT: &str = "urn:yiqiao:payment";
 /// The extension of a number whose digits JSON does not keep.
 const AS_SENT: &str = "urn:yiqiao:as-sent";
 
@@ -52,7 +55,7 @@ impl Made<'_> {
     pub(super) fn body(&self, record: &Record) -> Value {
         let subject = patient_reference(self.patient);
         match &record.fact {
-            Fact::Encounter(visit) => self.encounter(visit, standard(Kind::Department, record).as_ref()),
+            Fact::Encounter(visit) => self.encounter(visit, record),
             Fact::Result(row) => {
                 self.observation(row, record.standard.as_deref(), ("laboratory", "Laboratory"))
             }
@@ -79,7 +82,7 @@ impl Made<'_> {
                 "medicationCodeableConcept": concept(item, standard(Kind::Medicine, record).as_ref()),
                 "subject": subject,
                 "effectiveDateTime": self.time(item),
-                "dosage": [{"text": item.note.expose()}],
+                "dosage": [{"text": item.note.expose(), "route": in_set(record, ValueSet::Route)}],
             }),
             Fact::Procedure(item) => json!({
                 "status": "completed",
@@ -94,12 +97,21 @@ impl Made<'_> {
                 "patient": subject,
                 "occurrenceDateTime": item.at.map(written),
                 "occurrenceString": if item.at.is_none() { "unknown" } else { "" },
+                "route": in_set(record, ValueSet::Route),
                 "note": note(item),
+            }),
+            Fact::Trait(said) => json!({
+                "status": "final",
+                "category": [category(said.set)],
+                "code": meaning(said.set),
+                "subject": subject,
+                "effectiveDateTime": self.said_at(),
+                "valueCodeableConcept": value_concept(said, record.standard.as_deref()),
             }),
         }
     }
 
-    fn encounter(&self, visit: &Visit, specialty: Option<&Value>) -> Value {
+    fn encounter(&self, visit: &Visit, record: &Record) -> Value {
         let class = match visit.class {
             Some(VisitClass::Inpatient) => ("IMP", "inpatient encounter"),
             Some(VisitClass::Outpatient) => ("AMB", "ambulatory"),
@@ -115,14 +127,23 @@ impl Made<'_> {
             .as_ref()
             .map(|number| json!({"system": VISIT, "value": number.expose(), "assigner": custodian}));
         let attending = visit.attending.as_ref().map(|staff| json!({"individual": {"display": staff.name}}));
+        let payment = in_set(record, ValueSet::Payment);
+        let payment = payment.map(|payment| json!({"url": PAYMENT, "valueCodeableConcept": payment}));
         json!({
+            "extension": [payment],
             "identifier": [identifier],
             "status": if visit.discharged.is_some() { "finished" } else { "unknown" },
             "class": {"system": system, "code": class.0, "display": class.1},
-            "serviceType": {"coding": [specialty], "text": visit.department},
+            "type": [in_set(record, ValueSet::PatientClass)],
+            "serviceType": {"coding": [standard(Kind::Department, record)], "text": visit.department},
+            "priority": in_set(record, ValueSet::AdmissionCondition),
             "subject": patient_reference(self.patient),
             "participant": [attending],
             "period": {"start": visit.admitted.map(written), "end": visit.discharged.map(written)},
+            "hospitalization": {
+                "admitSource": in_set(record, ValueSet::AdmitSource),
+                "dischargeDisposition": in_set(record, ValueSet::DischargeDisposition),
+            },
             "serviceProvider": custodian,
         })
     }
@@ -221,8 +242,56 @@ fn standard(kind: Kind, record: &Record) -> Option<Value> {
         Standard::Atc => "http://www.whocc.no/atc",
         Standard::DrugCode => DRUG_CODE,
         Standard::Specialty => SPECIALTY,
+        Standard::ValueSet(set) => return Some(of_set(set, code)),
     };
     Some(json!({"system": system, "code": code}))
+}
+
+/// What a record says by a code of a value set.
+fn in_set(record: &Record, set: ValueSet) -> Option<Value> {
+    let meant = record.codes.iter().find(|meant| meant.said.set == set)?;
+    Some(value_concept(&meant.said, meant.standard.as_deref()))
+}
+
+/// The code of the value set before the sender's, unless the sender's is that one.
+fn value_concept(said: &Coded, standard: Option<&str>) -> Value {
+    let code = standard.map(|code| of_set(said.set, code));
+    if standard == Some(said.item.code.expose()) && Kind::Coded(said.set).is_said_by(&said.item.system) {
+        return json!({"coding": [code], "text": words(&said.item)});
+    }
+    concept(&said.item, code.as_ref())
+}
+
+fn of_set(set: ValueSet, code: &str) -> Value {
+    let system = format!("urn:oid:{}", set.oid());
+    json!({"system": system, "version": set.edition(), "code": code, "display": set.table().name(code)})
+}
+
+/// What is observed of a person of whom a value set says something.
+fn meaning(set: ValueSet) -> Value {
+    let (code, display) = match set {
+        ValueSet::MaritalStatus => ("45404-1", "Marital status"),
+        ValueSet::EthnicGroup => ("42784-9", "Ethnic background Stated"),
+        ValueSet::Occupation => ("11341-5", "History of Occupation"),
+        ValueSet::BloodGroup => ("883-9", "ABO group [Type] in Blood"),
+        ValueSet::RhGroup => ("10331-7", "Rh [Type] in Blood"),
+        ValueSet::Sex => ("46098-0", "Sex"),
+        ValueSet::PatientClass
+        | ValueSet::AdmitSource
+        | ValueSet::AdmissionCondition
+        | ValueSet::DischargeDisposition
+        | ValueSet::Payment
+        | ValueSet::Route => return json!({"text": set.name()}),
+    };
+    coded(LOINC, code, display)
+}
+
+fn category(set: ValueSet) -> Value {
+    if matches!(set, ValueSet::BloodGroup | ValueSet::RhGroup) {
+        coded(CATEGORY, "laboratory", "Laboratory")
+    } else {
+        coded(CATEGORY, "social-history", "Social History")
+    }
 }
 
 /// The name, else the code.

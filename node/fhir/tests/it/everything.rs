@@ -17,6 +17,7 @@ use yiqiao_proto::codes::DocumentFormat;
 use yiqiao_terms::dictionary::Local;
 use yiqiao_terms::harmonise::Terms;
 use yiqiao_terms::kind::Kind;
+use yiqiao_terms::value_set::ValueSet;
 
 use crate::scenes;
 
@@ -164,6 +165,7 @@ fn u9_a_result_has_what_was_sent_with_its_digits_and_codes_beside_it() {
     let bundle = bundle(&["Observation"], Unread::default());
     let found = resources(&bundle, "Observation");
     assert_eq!(bundle["entry"].as_array().unwrap().len(), found.len(), "no other type is asked for");
+    let found = &found[1..];
     let quantity = &found[0]["valueQuantity"];
     assert_eq!(
         (&quantity["value"], &quantity["unit"], &quantity["code"]),
@@ -213,6 +215,50 @@ fn types_are_asked_for_by_name_and_nothing_else_is_passed_over() {
     );
     assert!(matches!(everything::types("_type=Observation,Claim"), Err(Problem::ParameterInvalid { .. })));
     assert!(matches!(everything::types("_since=2026"), Err(Problem::ParameterUnknown { .. })));
+}
+
+#[test]
+fn u11_codes_of_value_sets_stand_with_their_edition_and_words_before_the_senders() {
+    let report = REPORT
+        .replace("||19580304|M", "||19580304|M||||||||2^已婚")
+        .replace(
+            "PV1|1|I|0203^^12||||10215^王建平||||||||||||V9||",
+            "PV1|1|I|0203^^12|急|||10215^王建平|||||||3|||||V9|A1|",
+        )
+        .replace("RXO|B^阿托伐他汀|20||mg", "RXO|B^阿托伐他汀|20||mg\rRXR|404^^2.16.156.10011.2.3.1.158");
+    let accepted = (Local::of(Kind::Coded(ValueSet::Payment), "A1", "").unwrap().key(), "01".to_owned());
+    let listings = listings();
+    let mut gathered = Gathered::new(Terms::of_this_version(), Zone::china());
+    let (holder, entry) = (listings[0].custodian.clone(), listings[0].entry);
+    let source = Source { holder, entry, at: listings[0].service_start.unwrap() };
+    let found = read(report.as_bytes(), DocumentFormat::Hl7V2, &Zone::china()).unwrap();
+    gathered.add(source, found, &Meanings::from([accepted]));
+    let (patient, unread) = (scenes::patient(), Unread::default());
+    let everything = Everything { patient: &patient, listings: &listings, gathered: &gathered, unread };
+    let written = everything.write(&TYPES, &scenes::site()).json().expose().clone();
+    let encounter = resources(&written, "Encounter")[0];
+    assert_eq!(encounter["type"][0]["coding"][0]["display"], "住院");
+    assert_eq!(encounter["priority"]["coding"][0]["code"], "2", "急 is 急症");
+    assert_eq!(
+        encounter["hospitalization"]["admitSource"],
+        json!({"coding": [{"code": "3"}], "text": "3"}),
+        "nobody knows"
+    );
+    let payment = &encounter["extension"][0]["valueCodeableConcept"];
+    let standard = json!({"system": "urn:oid:2.16.156.10011.2.3.1.269", "version": "WS 364-2011", "code": "01", "display": "城镇职工基本医疗保险"});
+    assert_eq!((&payment["coding"][0], &payment["coding"][1]["code"]), (&standard, &json!("A1")));
+    let route = &resources(&written, "MedicationStatement")[0]["dosage"][0]["route"];
+    assert_eq!(route["coding"].as_array().unwrap().len(), 1, "the sender's own code is the standard's");
+    let married = resources(&written, "Observation")
+        .into_iter()
+        .find(|one| one["code"]["coding"][0]["code"] == "45404-1")
+        .unwrap();
+    assert_eq!(married["valueCodeableConcept"]["coding"][0]["code"], "20");
+    let target = format!("urn:uuid:{}", married["id"].as_str().unwrap());
+    let provenance = resources(&written, "Provenance")
+        .into_iter()
+        .find(|one| one["target"][0]["reference"] == target.as_str());
+    assert_eq!(provenance.unwrap()["entity"][0]["extension"][0]["valueString"], "PID[1]-16");
 }
 
 #[test]

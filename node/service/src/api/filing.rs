@@ -24,6 +24,7 @@ use yiqiao_proto::id::{Code, ReferralId, Subject};
 use yiqiao_proto::person::IdentifierKind;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::referral::Side;
+use yiqiao_terms::dictionary::Names;
 
 use crate::api::asking::unexpected;
 use crate::api::faults::{DOUBTFUL, FILED_BEFORE, NOT_SEEN, NUMBER_TAKEN, STATE, unfit};
@@ -197,7 +198,7 @@ fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Inpu
         subject: None,
         holder: None,
         origin: Origin::through(Door::Desk),
-        named: Vec::new(),
+        named: Names::default(),
         content: Content::Events(vec![event]),
     }))
 }

@@ -51,7 +51,7 @@ fn kind_of(RawQuery(query): RawQuery) -> Result<Kind, Problem> {
     let query = query.unwrap_or_default();
     let named = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
     Kind::from_name(named.unwrap_or(Kind::Item.name()))
-        .ok_or_else(|| unfit("kind", "item, diagnosis, procedure, medicine or department"))
+        .ok_or_else(|| unfit("kind", "a kind of the data dictionary, such as item or route"))
 }
 
 async fn open(State(front): State<Front>, who: SignedIn, query: RawQuery) -> Result<Json<Items>, Problem> {

@@ -226,7 +226,7 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     let own = report(
         "d2",
         "20261119",
-        "DG1|1||D01^高血压病\rOBX|1|NM|3021^血糖测定(GOD法)||108|mg/dL|70-110|N|||F\r",
+        "DG1|1||D01^高血压病\rRXE|1|B^阿托伐他汀\rRXR|KF^饭后\rOBX|1|NM|3021^血糖测定(GOD法)||108|mg/dL|70-110|N|||F\r",
     );
     for message in [FEED[0], &known, &own] {
         assert!(line.send(message.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
@@ -278,6 +278,37 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     assert_eq!(it.send("POST", &to, &line).await.status, 204);
     assert_eq!(glucose().await, (2, vec!["5.50".to_owned()]), "the report stands as it came");
     codes_of_other_kinds_stand_beside_the_senders(&node, &it, &subject).await;
+    codes_of_value_sets_are_decided_by_people(&node, &it, &subject).await;
+}
+
+/// A route that no value set knows is mapped by a person, and what documents say has it.
+async fn codes_of_value_sets_are_decided_by_people(node: &Node, it: &Person, subject: &str) {
+    let token = node.token_for("wards", &["system/Patient.r", "system/MedicationStatement.r"]).await;
+    let system = System { node, token };
+    let route = async || {
+        let path = format!("/fhir/Patient/{subject}/$everything?_type=MedicationStatement");
+        let bundle = system.get(&path).await.json();
+        bundle["entry"][0]["resource"]["dosage"][0]["route"]["coding"].clone()
+    };
+    assert_eq!(route().await, json!([{ "code": "KF", "display": "饭后" }]));
+    let row = it.get("/api/dictionary?kind=route").await["items"][0].clone();
+    assert_eq!((&row["code"], &row["name"], &row["results"]), (&"KF".into(), &"饭后".into(), &1.into()));
+    let to = format!("/api/dictionary/{}", row["system"].as_str().unwrap());
+    let mut line = json!({ "status": "accepted", "standard": "77" });
+    for part in ["kind", "code", "name", "specimen", "unit"] {
+        line[part] = row[part].clone();
+    }
+    assert_eq!(it.send("POST", &to, &line).await.status, 422, "the value set has no such code");
+    line["standard"] = "1".into();
+    assert_eq!(it.send("POST", &to, &line).await.status, 204);
+    assert_eq!(it.get("/api/dictionary/decided?kind=route").await["items"][0]["called"], "口服");
+    let coding = route().await;
+    assert_eq!(
+        (&coding[0]["code"], &coding[0]["display"], &coding[1]["code"]),
+        (&"1".into(), &"口服".into(), &"KF".into())
+    );
+    let table = node.does(&["dictionary", "export"]).await;
+    assert!(table.lines().any(|line| line.contains(",route,KF,饭后,,,1,accepted,1,")), "{table}");
 }
 
 /// What was accepted of a diagnosis is its code in what documents say, and what is taken back is none.

@@ -91,7 +91,7 @@ impl Node {
                 subject: None,
                 holder: None,
                 origin: Origin::default(),
-                named: Vec::new(),
+                named: Default::default(),
                 content,
             };
             self.queue(hub, Job::Hand(Waiting::nobody(Input::Received(Box::new(received)))));
@@ -113,7 +113,7 @@ impl Node {
         let (system, control_id, digest) = (slip.system.clone(), slip.control_id.clone(), slip.digest);
         let subject = control_id.clone().and_then(|id| self.first_filed.get(&(system.clone(), id))).copied();
         let holder = hub.has_plant(Plant::NumberBelieved).then_some(Holder::Same);
-        let (origin, named) = (Origin::default(), Vec::new());
+        let (origin, named) = (Origin::default(), Default::default());
         let received = Received { system, control_id, digest, subject, holder, origin, named, content };
         let input = Box::new(Input::Received(Box::new(received)));
         self.queue(hub, Job::Hand(Waiting { input, to: Reply::Sender(Box::new(slip)) }));
