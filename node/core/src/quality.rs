@@ -14,6 +14,7 @@ use yiqiao_proto::id::Code;
 use yiqiao_proto::limits::QUALITY_SYSTEMS_MAX;
 use yiqiao_proto::quality::{Aspect, Checked, Figures};
 use yiqiao_proto::time::Timestamp;
+use yiqiao_terms::kind::Kind;
 
 use crate::connection::{self, Connection, Door};
 use crate::death;
@@ -191,7 +192,13 @@ fn look(work: &Work<'_>, received: &Received, unmapped: &BTreeSet<String>) -> Re
     };
     let is_live = !matches!(received.origin.door, Door::Backfill | Door::Review | Door::Desk);
     let said = said(received);
-    let mut message = Message { said, received: work.now, is_live, died: None, is_known: &is_known };
+    let mut coded = received.named.unknown.iter().filter(|local| matches!(local.kind, Kind::Coded(_)));
+    let is_in_sets = received
+        .named
+        .is_coded
+        .map(|coded_or_known| coded_or_known && coded.all(|local| !unmapped.contains(&local.key())));
+    let mut message =
+        Message { said, received: work.now, is_live, died: None, is_known: &is_known, is_in_sets };
     if message.begins_visit() {
         message.died = died(work, &message)?;
     }

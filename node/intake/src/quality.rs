@@ -70,6 +70,8 @@ pub struct Message<'a> {
     pub died: Option<Timestamp>,
     /// Whether the dictionary knows what a result is of; none if it need not.
     pub is_known: &'a dyn Fn(&LabRow) -> Option<bool>,
+    /// Whether the value sets or the dictionary know all that it says in the place of a code of a value set; none if it says nothing there.
+    pub is_in_sets: Option<bool>,
 }
 
 /// What a message says.
@@ -149,6 +151,10 @@ pub const RULES: &[Rule] = &[
         .says("the unit of a result is known", "结果的单位应可识别"),
     rule(17, "item-known", Aspect::Validity, Check::Result(is_item))
         .says("a table or the dictionary knows the item of a result", "检验项目应在对照表中"),
+    rule(18, "code-in-value-set", Aspect::Validity, Check::Message(|message| message.is_in_sets)).says(
+        "what has a value set is a code or name of it, or a code that is accepted in the dictionary",
+        "有标准值域的内容应使用值域代码或名称，或已对照",
+    ),
     rule(20, "document-in-time", Aspect::Timeliness, Check::Document(document_is_in_time))
         .says("a document comes within 24 hours after it was written", "文档应在书写后 24 小时内送达"),
     rule(21, "event-in-time", Aspect::Timeliness, Check::Event(event_is_in_time))

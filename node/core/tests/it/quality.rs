@@ -17,7 +17,9 @@ use yiqiao_proto::codes::RefusalCode;
 use yiqiao_proto::phi::Phi;
 use yiqiao_proto::quality::{Aspect, Checked, Figures};
 use yiqiao_proto::time::Millis;
-use yiqiao_terms::dictionary::{Decided, Local, Status};
+use yiqiao_terms::dictionary::{Decided, Local, Names, Status};
+use yiqiao_terms::kind::Kind;
+use yiqiao_terms::value_set::ValueSet;
 
 use crate::region::{code, list};
 use crate::rig::{Msg, Node, Says, document, event, merge, patient, report, when};
@@ -71,6 +73,36 @@ fn y2_each_message_is_judged_once_for_its_connection_and_the_journal_has_it() {
     node.rebuild();
     assert_eq!(all(&node), before);
     assert_eq!(names(&node, "document-author"), ["1", "2"]);
+}
+
+#[test]
+fn y1_a_code_is_in_its_value_set_or_accepted_and_words_of_none_are_not() {
+    let mut node = Node::new(&list(100));
+    let married = Local::of(Kind::Coded(ValueSet::MaritalStatus), "7", "").unwrap();
+    let mut count = 0;
+    let mut broken = |node: &mut Node, named: Names| {
+        count += 1;
+        let name = format!("{count}");
+        let message = Msg { named, ..report(&name, patient("p", Some(1)), &name) };
+        let before = all(node).last().map_or((0, 0), |feed| found(feed, "code-in-value-set"));
+        node.receive(&through(message, Door::Mllp, "HIS"));
+        let after = found(&all(node)[0], "code-in-value-set");
+        (after.0 - before.0, after.1 - before.1)
+    };
+    let unknown = || Names { unknown: vec![married.clone()], is_coded: Some(true) };
+    assert_eq!(broken(&mut node, Names::default()), (0, 0), "nothing that has a value set");
+    assert_eq!(broken(&mut node, Names { is_coded: Some(true), ..Names::default() }), (1, 0));
+    assert_eq!(broken(&mut node, Names { is_coded: Some(false), ..Names::default() }), (1, 1));
+    assert_eq!(broken(&mut node, unknown()), (1, 1));
+    let decided = Decided {
+        system: String::new(),
+        local: married.clone(),
+        status: Status::Accepted,
+        standard: "20".to_owned(),
+    };
+    let deciding = Deciding { actor: wang(), system: code("his"), decided: vec![decided] };
+    node.decide(&Input::Decide(Box::new(deciding))).unwrap();
+    assert_eq!(broken(&mut node, unknown()), (1, 0), "accepted since");
 }
 
 #[test]

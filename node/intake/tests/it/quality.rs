@@ -20,7 +20,14 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn message(said: Said<'_>) -> Message<'_> {
-    Message { said, received: at("202603031020"), is_live: true, died: None, is_known: &|_| None }
+    Message {
+        said,
+        received: at("202603031020"),
+        is_live: true,
+        died: None,
+        is_known: &|_| None,
+        is_in_sets: None,
+    }
 }
 
 fn names(rules: Rules) -> Vec<&'static str> {
