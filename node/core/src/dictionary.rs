@@ -308,5 +308,11 @@ fn entry<'a>(
         }
         None => return Ok(None),
     };
+    if let Some(shown) = kept.items.get_mut(at).and_then(|known| known.item.as_mut())
+        && shown.name.is_empty()
+    {
+        // A name may come after its code.
+        shown.name.clone_from(&item.name);
+    }
     Ok(kept.items.get_mut(at))
 }

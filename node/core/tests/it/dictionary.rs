@@ -15,6 +15,7 @@ use yiqiao_proto::hash::blake3;
 use yiqiao_proto::phi::Phi;
 use yiqiao_terms::dictionary::{Decided, Local, Names, Status};
 use yiqiao_terms::kind::Kind;
+use yiqiao_terms::value_set::ValueSet;
 
 use crate::region::{code, list};
 use crate::rig::{Msg, Node, Says, document, patient};
@@ -128,6 +129,19 @@ fn u7_codes_of_other_kinds_are_counted_once_a_message_decided_and_survive_a_rebu
     let meanings = node.ask(|machine, view| machine.meanings(&code("his"), view));
     assert_eq!(meanings[&diagnosis("d01").key()], "I10.x00x002");
     assert_eq!(items(&node).0.len(), 1, "the decision is about what was counted");
+}
+
+#[test]
+fn u7_a_name_that_comes_after_its_code_is_shown_from_then_on() {
+    let mut node = Node::new(&list(100));
+    let coded = |name| Local::of(Kind::Coded(ValueSet::Route), "KF", name).unwrap();
+    node.receive(&naming("1", vec![coded("")]));
+    node.receive(&naming("2", vec![coded("口服(餐后)")]));
+    node.receive(&naming("3", vec![coded("另一名称")]));
+    let [known] = &items(&node).0[..] else { panic!("one code") };
+    assert_eq!((known.local.name.as_str(), known.results), ("口服(餐后)", 3), "the first name");
+    node.rebuild();
+    assert_eq!(items(&node).0[0].local, coded("口服(餐后)"));
 }
 
 #[test]
