@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 
 const ITEM = '血糖测定(GOD)';
 const LOINC = '14749-6';
+const MARRIED = '已婚有子女';
 const DIAGNOSIS = '高血压病（院内码）';
 
 export async function understanding(stage) {
@@ -54,7 +55,7 @@ export async function understanding(stage) {
   });
   const diagnosis = () => it.page.getByRole('row').filter({ hasText: DIAGNOSIS });
   await stage.station('dictionary-diagnosis', it, async () => {
-    await it.page.getByText('诊断', { exact: true }).click();
+    await it.choose('类别', '诊断');
     await it.page.getByText('待对照', { exact: true }).click();
     await it.sees(diagnosis());
     await diagnosis().getByRole('combobox').fill('I10.x00x002');
@@ -64,6 +65,33 @@ export async function understanding(stage) {
     await it.page.getByText('已对照', { exact: true }).click();
     await it.sees(diagnosis().getByText('I10.x00x002').first());
   });
+  const married = () => it.page.getByRole('row').filter({ hasText: MARRIED });
+  await stage.station('dictionary-value-set', it, async () => {
+    await it.choose('类别', '婚姻状况');
+    await it.page.getByText('待对照', { exact: true }).click();
+    await it.sees(married());
+    assert.equal(await stated(stage.region), null, 'nobody knows yet what it means');
+    await married().getByRole('combobox').fill('20');
+    await it.page.keyboard.press('Escape');
+    await it.press('采用', married());
+    await it.sees('已记录');
+    await it.page.getByText('已对照', { exact: true }).click();
+    await it.sees(married().getByText('20 已婚').first());
+    assert.equal(await stated(stage.region), '20', 'the report of before says it now');
+  });
+}
+
+/** What the patient is said to be by the FHIR door, as a code of GB/T 2261.2; null if nobody knows it. */
+async function stated(region) {
+  const { url, systems: [{ client, secret }] } = region.hospital('A');
+  const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: client, client_secret: secret });
+  const { access_token: token } = await (await fetch(`${url}/oauth2/token`, { method: 'POST', body })).json();
+  const get = async (path) => (await fetch(`${url}/fhir/${path}`, { headers: { authorization: `Bearer ${token}` } })).json();
+  const found = await get('Patient?identifier=770009');
+  const said = await get(`Patient/${found.entry[0].resource.id}/$everything?_type=Observation`);
+  const married = said.entry.map((entry) => entry.resource).find((resource) => resource.code?.coding?.[0].code === '45404-1');
+  const coding = married.valueCodeableConcept.coding.find(({ system }) => system === 'urn:oid:2.16.156.10011.2.3.3.5');
+  return coding?.code ?? null;
 }
 
 /** The laboratory reports something under a name that no table has. */
@@ -74,7 +102,7 @@ async function reports(region) {
   await once(line, 'connect');
   const message = [
     'MSH|^~\\&|LIS2|QZRM|YIQIAO|QZRM|20261101080000||ORU^R01|UNKNOWN-1|P|2.4||||||UNICODE UTF-8',
-    'PID|1||770009^^^^51||司马青||19700101|M',
+    `PID|1||770009^^^^51||司马青||19700101|M||||||||Y2^${MARRIED}`,
     `DG1|1||BNM01^${DIAGNOSIS}`,
     'OBR|1||UNKNOWN-1|SH^生化|||20261101073000||||||||03&血浆|||||||20261101075500||LAB|F',
     `OBX|1|NM|3021^${ITEM}||5.6|mmol/L|3.9-6.1|N|||F`,

@@ -327,7 +327,10 @@ export interface LabPoint {
 export type DictionaryStatus = 'proposed' | 'accepted' | 'refused' | 'retired';
 
 /** Kinds of things that systems name by codes of their own. */
-export type DictionaryKind = 'item' | 'diagnosis' | 'procedure' | 'medicine' | 'department';
+export type DictionaryKind =
+  | 'item' | 'diagnosis' | 'procedure' | 'medicine' | 'department'
+  | 'sex' | 'marital-status' | 'ethnic-group' | 'occupation' | 'blood-group' | 'rh-group'
+  | 'patient-class' | 'admit-source' | 'admission-condition' | 'discharge-disposition' | 'payment' | 'route';
 
 /** What a system of the hospital sends to name something, and what people decided that it is. */
 export interface DictionaryItem {

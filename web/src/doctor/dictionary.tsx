@@ -1,6 +1,6 @@
 /** What the hospital's systems name and no standard has: hospital IT says what each is. */
 
-import { Alert, App, AutoComplete, Button, Segmented, Space, Table, Tag, type TableColumnsType } from 'antd';
+import { Alert, App, AutoComplete, Button, Segmented, Select, Space, Table, Tag, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { dictionary } from '../api/calls';
 import type { DictionaryItem, DictionaryKind, DictionaryStatus } from '../api/types';
@@ -25,7 +25,7 @@ export function Dictionary() {
     <section className="view">
       <header className="view-head">
         <h1>{words.title}</h1>
-        <Segmented options={KINDS} value={kind} onChange={setKind} />
+        <Select aria-label={words.kind} options={KINDS} value={kind} onChange={setKind} style={{ minWidth: 140 }} />
         <Segmented options={WHICH} value={which} onChange={setWhich} />
         <Button onClick={loaded.reload}>{S.refresh}</Button>
       </header>
