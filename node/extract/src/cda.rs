@@ -52,6 +52,7 @@ pub fn read(bytes: &[u8], document: &Document, zone: &Zone) -> Option<Vec<Found>
     let root = parsed.root_element();
     let mut reading = Reading { zone, paths: Paths::of(&parsed), found: Vec::new() };
     reading.patient(root);
+    reading.people(root);
     reading.encounter(root, document);
     for section in root.descendants().filter(|node| node.tag_name().name() == "section") {
         reading.section(section);
@@ -83,6 +84,29 @@ impl Reading<'_, '_, '_> {
             let Some(element) = at(patient, path) else { continue };
             let item = coded(element, None);
             self.add(element, item.map(|item| Fact::Trait(Coded { set, item })));
+        }
+    }
+
+    /// Who wrote it, who vouches for it, and for whom; who keeps it.
+    fn people(&mut self, root: Node<'_, '_>) {
+        let roles = [
+            ("author", "assignedAuthor"),
+            ("legalAuthenticator", "assignedEntity"),
+            ("authenticator", "assignedEntity"),
+        ];
+        for (role, assigned) in roles {
+            for assigned in children(root, role).filter_map(|role| child(role, assigned)) {
+                let name = at(assigned, &["assignedPerson", "name"]);
+                self.add(assigned, party(assigned, name).map(Fact::Staff));
+                if let Some(represented) = child(assigned, "representedOrganization") {
+                    let item = party(represented, child(represented, "name"));
+                    self.add(represented, item.map(Fact::Organisation));
+                }
+            }
+        }
+        let custodian = ["custodian", "assignedCustodian", "representedCustodianOrganization"];
+        if let Some(custodian) = at(root, &custodian) {
+            self.add(custodian, party(custodian, child(custodian, "name")).map(Fact::Organisation));
         }
     }
 
@@ -250,6 +274,12 @@ impl Reading<'_, '_, '_> {
         };
         written(element?).or_else(|| child(element?, "low").and_then(written))
     }
+}
+
+/// Somebody by the number of the first identifier, and the name.
+fn party(element: Node<'_, '_>, name: Option<Node<'_, '_>>) -> Option<Item> {
+    let number = child(element, "id").and_then(|id| attribute(id, "extension")).unwrap_or_default();
+    Item::new(number, "", &name.and_then(text).unwrap_or_default())
 }
 
 /// What a data element says of the patient by a code.

@@ -54,6 +54,10 @@ pub enum Fact {
     Procedure(Item),
     /// A vaccination.
     Immunisation(Item),
+    /// A member of staff whom the document names.
+    Staff(Item),
+    /// An organisation that it names.
+    Organisation(Item),
     /// What somebody is by a value set: sex, marital status, ethnic group, occupation, blood group.
     Trait(Coded),
 }

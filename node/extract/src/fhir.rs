@@ -1,4 +1,4 @@
-//! FHIR R4: Patient, Encounter, Condition, AllergyIntolerance, medicines, Procedure, Immunization; vital signs are those of the reader of
+//! FHIR R4: Patient, Practitioner, Organization, Encounter, Condition, AllergyIntolerance, medicines, Procedure, Immunization; vital signs are those of the reader of
 //! results.
 
 use std::collections::BTreeMap;
@@ -48,6 +48,25 @@ fn read(root: &Value, zone: &Zone) -> Vec<Found> {
     found.extend(signs.map(|(_, row)| Found::new(Fact::VitalSign(row.clone()), row.place)));
     found.truncate(DOCUMENT_FACTS_MAX);
     found
+}
+
+/// The number in the hospital (type `EI`), else the first identifier.
+fn number(resource: &Value) -> String {
+    let identifiers = list(resource.get("identifier"));
+    let is_own = |identifier: &&Value| identifier.get("type").map(code_of).as_deref() == Some("EI");
+    let own = identifiers.iter().find(is_own).or_else(|| identifiers.first());
+    own.map(|identifier| text(identifier, "value")).unwrap_or_default()
+}
+
+/// The first name of a person, in one piece.
+fn person(resource: &Value) -> String {
+    let Some(name) = list(resource.get("name")).first() else { return String::new() };
+    let whole = text(name, "text");
+    if !whole.is_empty() {
+        return whole;
+    }
+    let given = list(name.get("given")).iter().map(results::scalar).collect::<String>();
+    text(name, "family") + &given
 }
 
 /// What a patient is by codes. The sex has a code of FHIR.
@@ -133,6 +152,10 @@ impl Reading<'_> {
                 let lot = text(resource, "lotNumber");
                 let lot = if lot.is_empty() { lot } else { format!("批号{lot}") };
                 Some(Fact::Immunisation(item(resource.get("vaccineCode")?)?.at(at).noted(&[lot])))
+            }
+            "Practitioner" => Item::new(&number(resource), "", &person(resource)).map(Fact::Staff),
+            "Organization" => {
+                Item::new(&number(resource), "", &text(resource, "name")).map(Fact::Organisation)
             }
             _ => None,
         }

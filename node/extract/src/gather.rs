@@ -124,6 +124,11 @@ impl<'t> Gathered<'t> {
             Fact::Medicine(item) => ("medicine", self.of_item(item, standard, source)),
             Fact::Procedure(item) => ("procedure", self.of_item(item, standard, source)),
             Fact::Immunisation(item) => ("immunisation", self.of_item(item, None, source)),
+            // Numbers of staff and organisations are the hospital's own.
+            Fact::Staff(item) => ("staff", vec![source.holder.to_string(), named(item, standard)]),
+            Fact::Organisation(item) => {
+                ("organisation", vec![source.holder.to_string(), named(item, standard)])
+            }
             // What somebody is, is said with everything.
             Fact::Trait(said) => ("trait", vec![said.set.name().to_owned(), named(&said.item, standard)]),
         };
@@ -199,7 +204,9 @@ fn meant(fact: &Fact, meanings: &Meanings) -> Option<String> {
         | Fact::Allergy(_)
         | Fact::Medicine(_)
         | Fact::Procedure(_)
-        | Fact::Immunisation(_) => named::local(fact).map(|(local, _)| local),
+        | Fact::Immunisation(_)
+        | Fact::Staff(_)
+        | Fact::Organisation(_) => named::local(fact).map(|(local, _)| local),
     };
     meanings.get(&local?.key()).cloned()
 }

@@ -1,8 +1,9 @@
-//! HL7 v2: PID, PV1, DG1, AL1 and IAM, RXO, RXE, RXD and RXA with RXR, PR1. Results are those of the reader of reports (OBX).
+//! HL7 v2: PID, PV1, DG1, AL1 and IAM, RXO, RXE, RXD and RXA with RXR, PR1; staff and organisations of PV1, ORC, OBR and STF. Results are
+//! those of the reader of reports (OBX).
 //!
 //! Only the visit, and what is said of the patient, not of an order, is read of a message whose order was cancelled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiqiao_intake::charset;
 use yiqiao_intake::dates::{When, Zone};
@@ -32,11 +33,15 @@ pub fn segments(bytes: &[u8], zone: &Zone) -> Option<Vec<Found>> {
     };
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut found = Vec::new();
+    let mut met: BTreeSet<(String, String)> = BTreeSet::new();
     for segment in message.segments() {
         let name = segment.name().to_ascii_uppercase();
         let place = places.entry(name.clone()).or_default();
         *place += 1;
         let place = format!("{name}[{place}]");
+        // Of a visit it matters who is who; elsewhere each is named once.
+        let who = people(&name, *segment, &place).into_iter();
+        found.extend(who.filter(|who| met.insert(of_whom(&who.fact)) || name == "PV1"));
         match name.as_str() {
             "PID" => found.extend(traits(*segment, &place)),
             "PV1" => {
@@ -83,6 +88,50 @@ fn traits(pid: Segment<'_>, place: &str) -> Vec<Found> {
         Some(Found::new(Fact::Trait(Coded { set, item }), format!("{place}-{number}")))
     };
     fields.into_iter().filter_map(found).collect()
+}
+
+/// Members of staff and organisations that a segment names, each with the place of its field.
+fn people(name: &str, segment: Segment<'_>, place: &str) -> Vec<Found> {
+    let fields: &[usize] = match name {
+        "PV1" => &[7, 8, 9, 17],
+        "ORC" => &[12],
+        "OBR" => &[16],
+        _ => &[],
+    };
+    let item = |number: usize| {
+        let staff = hl7::staff(segment.field(number))?;
+        Some(Found::new(Fact::Staff(Item::new(&staff.code, "", &staff.name)?), format!("{place}-{number}")))
+    };
+    let other = match name {
+        "ORC" => organisation(segment.field(21)).map(|item| (Fact::Organisation(item), 21)),
+        "STF" => listed(segment).map(|item| (Fact::Staff(item), 3)),
+        _ => None,
+    };
+    let other = other.map(|(fact, number)| Found::new(fact, format!("{place}-{number}")));
+    fields.iter().copied().filter_map(item).chain(other).collect()
+}
+
+/// By what two namings are of one.
+fn of_whom(fact: &Fact) -> (String, String) {
+    let (Fact::Staff(item) | Fact::Organisation(item)) = fact else { return Default::default() };
+    (item.code.expose().clone(), item.name.expose().clone())
+}
+
+/// An XON field: name, and the number in its tenth or third component.
+fn organisation(field: Part<'_>) -> Option<Item> {
+    let field = field.once();
+    let number = field.component(10).some().unwrap_or_else(|| field.component(3).value());
+    Item::new(&number, "", &field.component(1).value())
+}
+
+/// A row of a list of staff (MFN^M02): the number of the person, else the key of the row.
+fn listed(stf: Segment<'_>) -> Option<Item> {
+    let [number, key] = [2, 1].map(|field| stf.field(field).once().component(1).some());
+    let name = stf.field(3).once();
+    let name: Vec<String> = [1, 2].iter().filter_map(|part| name.component(*part).some()).collect();
+    let name = name.join(" ");
+    let name = if name.is_ascii() { name } else { name.split_whitespace().collect() };
+    Item::new(&number.or(key)?, "", &name)
 }
 
 /// What PV1 says of a visit by codes. PV1-20 has a time behind its code, not a name.

@@ -1,7 +1,7 @@
-//! What a message names by codes of its system's own, for the data dictionary: diagnoses, procedures, medicines, departments, and what
-//! has a value set.
+//! What a message names by codes of its system's own, for the data dictionary: diagnoses, procedures, medicines, departments,
+//! staff, organisations, and what has a value set.
 //!
-//! Only what has a code is asked of people, but for departments: what a physician wrote in words is no code, and may say who somebody is.
+//! Only what has a code is asked of people, but for departments and organisations: what a physician wrote in words is no code, and may say who somebody is.
 //! A code in the place of one of a value set is short: a longer one is no code of a list, but perhaps a number of somebody's.
 //! Items of results are the reader's of results.
 
@@ -12,15 +12,15 @@ use yiqiao_intake::facts::{Document, Format};
 use yiqiao_proto::phi::Phi;
 use yiqiao_terms::codes::CodeTables;
 use yiqiao_terms::dictionary::{Local, Names};
-use yiqiao_terms::kind::Kind;
+use yiqiao_terms::kind::{Kind, STAFF_NUMBER_MAX};
 
 use crate::fact::{Coded, Fact, Found, Item};
 use crate::limits::{CODE_BYTES_MAX, SET_CODE_BYTES_MAX};
 use crate::{hl7, read};
 
 /// Segments that name something, with those that say of whom and how.
-const TELLING: [&[u8]; 11] =
-    [b"MSH", b"PID", b"PV1", b"DG1", b"PR1", b"ORC", b"RXO", b"RXE", b"RXD", b"RXA", b"RXR"];
+const TELLING: [&[u8]; 13] =
+    [b"MSH", b"PID", b"PV1", b"DG1", b"PR1", b"ORC", b"OBR", b"RXO", b"RXE", b"RXD", b"RXA", b"RXR", b"STF"];
 
 /// What a document names. `tables` say which codes the standards have.
 pub fn in_document(bytes: &[u8], document: &Document, zone: &Zone, tables: &CodeTables) -> Names {
@@ -64,6 +64,8 @@ pub(crate) fn local(fact: &Fact) -> Option<(Local, &str)> {
         Fact::Diagnosis(item) => (Kind::Diagnosis, item),
         Fact::Medicine(item) => (Kind::Medicine, item),
         Fact::Procedure(item) => (Kind::Procedure, item),
+        Fact::Staff(item) => (Kind::Staff, item),
+        Fact::Organisation(item) => (Kind::Organisation, item),
         Fact::Trait(said) => return coded(said),
         Fact::Result(_) | Fact::VitalSign(_) | Fact::Allergy(_) | Fact::Immunisation(_) => return None,
     };
@@ -80,7 +82,16 @@ pub(crate) fn coded(said: &Coded) -> Option<(Local, &str)> {
 
 /// Whether it is no code, but what somebody wrote.
 fn is_words(local: &Local) -> bool {
-    let most = if matches!(local.kind, Kind::Coded(_)) { SET_CODE_BYTES_MAX } else { CODE_BYTES_MAX };
+    let most = match local.kind {
+        Kind::Coded(_) => SET_CODE_BYTES_MAX,
+        Kind::Staff => STAFF_NUMBER_MAX,
+        Kind::Item
+        | Kind::Diagnosis
+        | Kind::Procedure
+        | Kind::Medicine
+        | Kind::Department
+        | Kind::Organisation => CODE_BYTES_MAX,
+    };
     let is_code = !local.code.is_empty() && local.code.len() <= most && local.code.is_ascii();
-    local.kind != Kind::Department && !is_code
+    !matches!(local.kind, Kind::Department | Kind::Organisation) && !is_code
 }

@@ -6,6 +6,8 @@
 
 mod resources;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use yiqiao_extract::fact::Fact;
 use yiqiao_extract::gather::{Gathered, Record};
@@ -25,8 +27,10 @@ use crate::search::STATED;
 const PLACE: &str = "urn:yiqiao:place";
 
 /// The types that are answered, in their order.
-pub const TYPES: [&str; 10] = [
+pub const TYPES: [&str; 12] = [
     "Patient",
+    "Practitioner",
+    "Organization",
     "Encounter",
     "Condition",
     "AllergyIntolerance",
@@ -115,16 +119,38 @@ impl Everything<'_> {
         &'s self,
         wants: impl Fn(&str) -> bool + 's,
     ) -> impl Iterator<Item = (Resource, Vec<Resource>)> + 's {
+        let staff = if wants("Practitioner") { self.staff() } else { BTreeMap::new() };
         let records = self.gathered.records().iter();
-        records.filter(move |record| wants(kind(&record.fact))).filter_map(|record| self.record(record))
+        let wanted = records.filter(move |record| wants(kind(&record.fact)));
+        wanted.filter_map(move |record| self.record(record, &staff))
     }
 
-    fn record(&self, record: &Record) -> Option<(Resource, Vec<Resource>)> {
+    /// References to those who are members of staff, by each place that names one.
+    fn staff(&self) -> BTreeMap<(usize, String), Value> {
+        let of = |record: &&Record| matches!(record.fact, Fact::Staff(_));
+        let mut staff = BTreeMap::new();
+        for record in self.gathered.records().iter().filter(of) {
+            let Some(first) = record.said.iter().find(|said| self.listing(said.0).is_some()) else {
+                continue;
+            };
+            let reference =
+                json!({"reference": format!("urn:uuid:{}", self.id(first, "")), "type": "Practitioner"});
+            staff.extend(record.said.iter().map(|said| (said.clone(), reference.clone())));
+        }
+        staff
+    }
+
+    fn record(
+        &self,
+        record: &Record,
+        staff: &BTreeMap<(usize, String), Value>,
+    ) -> Option<(Resource, Vec<Resource>)> {
         let said: Vec<_> =
             record.said.iter().filter_map(|said| Some((said, self.listing(said.0)?))).collect();
         let (first, custodian) = said.first()?;
         let id = self.id(first, "");
-        let made = resources::Made { patient: self.patient, custodian, terms: Terms::of_this_version() };
+        let terms = Terms::of_this_version();
+        let made = resources::Made { patient: self.patient, custodian, terms, staff };
         let resource = Resource::new(kind(&record.fact), Some(id.clone()), made.body(record));
         let provenances = said
             .iter()
@@ -196,6 +222,8 @@ const fn kind(fact: &Fact) -> &'static str {
         Fact::Medicine(_) => "MedicationStatement",
         Fact::Procedure(_) => "Procedure",
         Fact::Immunisation(_) => "Immunization",
+        Fact::Staff(_) => "Practitioner",
+        Fact::Organisation(_) => "Organization",
     }
 }
 

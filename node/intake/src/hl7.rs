@@ -19,6 +19,6 @@ mod visit;
 
 pub use header::{Condition, Envelope, envelope};
 pub use reader::read;
-pub use visit::of as visit_of;
+pub use visit::{of as visit_of, staff};
 
 pub(crate) use mdm::from_base64;

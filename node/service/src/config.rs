@@ -102,6 +102,12 @@ pub(crate) struct Config {
     /// Table of clinical specialties.
     #[serde(default)]
     pub(crate) department_table: Option<ConfigPath>,
+    /// Table of institutions by their codes.
+    #[serde(default)]
+    pub(crate) organisation_table: Option<ConfigPath>,
+    /// Table of the hospital's staff by its own numbers.
+    #[serde(default)]
+    pub(crate) staff_table: Option<ConfigPath>,
     /// Systems that are told what concerns the hospital.
     #[serde(default, rename = "out")]
     pub(crate) outs: Vec<OutConfig>,
@@ -399,6 +405,8 @@ impl Config {
             (CodeKind::Procedure, "procedure_table", &self.procedure_table),
             (CodeKind::Medicine, "medicine_table", &self.medicine_table),
             (CodeKind::Department, "department_table", &self.department_table),
+            (CodeKind::Organisation, "organisation_table", &self.organisation_table),
+            (CodeKind::Staff, "staff_table", &self.staff_table),
         ];
         let mut tables = CodeTables::default();
         for (kind, key, path) in named {
@@ -718,6 +726,8 @@ mod tests {
             ("procedure_table", CodeKind::Procedure, "47.0100", "4701"),
             ("medicine_table", CodeKind::Medicine, "A10BA02", "二甲双胍"),
             ("department_table", CodeKind::Department, "03.04", "内科"),
+            ("organisation_table", CodeKind::Organisation, "12990100MB0000001P", "甲医院"),
+            ("staff_table", CodeKind::Staff, "0456", "王建平"),
         ] {
             let config: Config = toml::from_str(&format!("{key} = {path:?}\n{example}")).unwrap();
             fs::remove_file(&path).ok();

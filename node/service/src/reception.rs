@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use yiqiao_extract::named;
 use yiqiao_intake::dates::Zone;
-use yiqiao_intake::facts::{Document, Format, Payload, ReviewReason, Understood};
+use yiqiao_intake::facts::{Answer as Heard, Document, Format, Payload, ReviewReason, Understood};
 use yiqiao_intake::intake::{self, Door, Item};
 use yiqiao_intake::refusal::Refusal;
 use yiqiao_intake::summary::{Summary, review_reason};
@@ -425,7 +425,10 @@ fn named_in(input: &[u8], item: &Item, zone: &Zone, codes: &CodeTables) -> Names
             };
             documents.iter().map(of).fold(Names::default(), Names::and)
         }
-        Ok(Understood::Events(_)) if item.format == Some(Format::Hl7V2) => {
+        // A list of staff is no record, and says who they are.
+        Ok(Understood::Events(_) | Understood::Answer(Heard::NotAboutPatients(_)))
+            if item.format == Some(Format::Hl7V2) =>
+        {
             named::in_message(input.get(item.span.clone()).unwrap_or_default(), zone, codes)
         }
         Ok(Understood::Events(_) | Understood::Answer(_) | Understood::Review(_)) | Err(_) => {

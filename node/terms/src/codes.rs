@@ -157,12 +157,16 @@ impl CodeTables {
     }
 
     /// Whether what a system sends is a code of the standard itself: it says so, and the hospital's table, if there is one, has it. A value
-    /// set knows its names, too.
+    /// set knows its names, too; of staff and organisations the table has the same code with the same name.
     pub fn knows(&self, local: &Local, system: &str) -> bool {
         if let Kind::Coded(set) = local.kind
             && set.means(&local.code, &local.name).is_some()
         {
             return true;
+        }
+        if matches!(local.kind, Kind::Staff | Kind::Organisation) {
+            let listed = self.of(local.kind).name(&local.code);
+            return listed.is_some_and(|name| key(name) == key(&local.name));
         }
         let table = self.of(local.kind);
         let is_listed = table.is_empty() || table.name(&local.code).is_some();
@@ -216,6 +220,19 @@ mod tests {
         }
         assert_eq!(CodeTable::read(Kind::Item, "code\n").unwrap_err(), CodesError::Column("name"));
         assert_eq!(CodeTable::read(Kind::Item, "").unwrap_err(), CodesError::Column("code"));
+    }
+
+    #[test]
+    fn u12_staff_and_organisations_are_known_by_number_and_name_together() {
+        let mut tables = CodeTables::default();
+        tables.put(Kind::Staff, CodeTable::read(Kind::Staff, "code,name\n0456,王建平").unwrap());
+        let knows = |code, name| tables.knows(&Local::of(Kind::Staff, code, name).unwrap(), "");
+        assert!(knows("0456", "王 建平") && !knows("0456", "王芳") && !knows("L17", "王建平"));
+        let suggested = |name| {
+            let rows = tables.of(Kind::Staff).suggest(&Local::of(Kind::Staff, "L17", name).unwrap());
+            rows.iter().map(|row| row.code.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(suggested("王建平"), ["0456"]);
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub enum Kind {
     Medicine,
     /// Departments, in the list of clinical specialties (诊疗科目).
     Department,
+    /// Organisations, by their unified social credit code or the code of a health institution (WS 218).
+    Organisation,
+    /// Members of staff, by the number that the hospital itself gives them.
+    Staff,
     /// What has few values, in a value set.
     Coded(ValueSet),
 }
@@ -38,6 +42,10 @@ pub enum Standard {
     DrugCode,
     /// The list of clinical specialties.
     Specialty,
+    /// Codes of institutions: the unified social credit code (GB 32100), or that of WS 218.
+    Institution,
+    /// The hospital's own numbers of its staff.
+    StaffNumber,
     /// A value set.
     ValueSet(ValueSet),
 }
@@ -45,7 +53,15 @@ pub enum Standard {
 impl Kind {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        let plain = [Self::Item, Self::Diagnosis, Self::Procedure, Self::Medicine, Self::Department];
+        let plain = [
+            Self::Item,
+            Self::Diagnosis,
+            Self::Procedure,
+            Self::Medicine,
+            Self::Department,
+            Self::Organisation,
+            Self::Staff,
+        ];
         plain.into_iter().chain(ValueSet::ALL.into_iter().map(Self::Coded))
     }
 
@@ -57,6 +73,8 @@ impl Kind {
             Self::Procedure => 2,
             Self::Medicine => 3,
             Self::Department => 4,
+            Self::Organisation => 17,
+            Self::Staff => 18,
             Self::Coded(set) => set as u32,
         }
     }
@@ -69,6 +87,8 @@ impl Kind {
             Self::Procedure => "procedure",
             Self::Medicine => "medicine",
             Self::Department => "department",
+            Self::Organisation => "organisation",
+            Self::Staff => "staff",
             Self::Coded(set) => set.name(),
         }
     }
@@ -93,6 +113,10 @@ impl Kind {
                 "an ATC code of seven characters, or a national drug code: 14 digits from 86 on"
             }
             Self::Department => "a clinical specialty: pairs of digits with points between them",
+            Self::Organisation => {
+                "a unified social credit code with its check character, or 22 digits and capitals (WS 218)"
+            }
+            Self::Staff => "a number of the hospital's staff: up to 16 letters, digits, hyphens and points",
             Self::Coded(_) => "a code of its value set: up to three digits",
         }
     }
@@ -106,6 +130,8 @@ impl Kind {
             Self::Medicine if is_atc(code) => Some(Standard::Atc),
             Self::Medicine => is_drug_code(code).then_some(Standard::DrugCode),
             Self::Department => is_specialty(code).then_some(Standard::Specialty),
+            Self::Organisation => is_institution(code).then_some(Standard::Institution),
+            Self::Staff => is_staff_number(code).then_some(Standard::StaffNumber),
             Self::Coded(set) => (code.len() <= 3 && is_number(code)).then_some(Standard::ValueSet(set)),
         }
     }
@@ -136,7 +162,7 @@ impl Kind {
             Self::Medicine => {
                 matches!(system, "ATC" | "2.16.840.1.113883.6.73" | "http://www.whocc.no/atc")
             }
-            Self::Department => false,
+            Self::Department | Self::Organisation | Self::Staff => false,
             Self::Coded(set) => system == set.oid(),
         }
     }
@@ -194,10 +220,31 @@ fn is_specialty(code: &str) -> bool {
     code.len() <= 11 && code.split('.').all(|pair| pair.len() == 2 && is_number(pair))
 }
 
+/// `12990100MB00000017`, with the check character of GB 32100 (mod 31), or the 22 characters of WS 218.
+fn is_institution(code: &str) -> bool {
+    const LETTERS: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+    if code.len() == 22 {
+        return code.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    }
+    let places: Option<Vec<usize>> = code.chars().map(|letter| LETTERS.find(letter)).collect();
+    let Some(places) = places.filter(|places| places.len() == 18) else { return false };
+    // The weights are powers of 3, and that of the check character stands for 1.
+    let weights = std::iter::successors(Some(1), |weight| Some(weight * 3 % 31)).take(17).chain([1]);
+    let sum: usize = places.iter().zip(weights).map(|(place, weight)| place * weight).sum();
+    sum.is_multiple_of(31)
+}
+
+fn is_staff_number(code: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    (1..=STAFF_NUMBER_MAX).contains(&code.len()) && code.bytes().all(fits)
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Characters of a number of a hospital's staff: fewer than an identity number has.
+pub const STAFF_NUMBER_MAX: usize = 16;
 /// Characters behind the category of a code.
 const CODE_TAIL_MAX: usize = 20;
 
@@ -217,6 +264,9 @@ mod tests {
             (Kind::Medicine, "A10BA02", Standard::Atc),
             (Kind::Medicine, "86901234567890", Standard::DrugCode),
             (Kind::Department, "03.04", Standard::Specialty),
+            (Kind::Organisation, "9144030071526726XG", Standard::Institution),
+            (Kind::Organisation, "1234567890123456789012", Standard::Institution),
+            (Kind::Staff, "d-0456", Standard::StaffNumber),
             (Kind::Coded(ValueSet::Route), "404", Standard::ValueSet(ValueSet::Route)),
         ] {
             assert_eq!(kind.standard(code), Some(standard), "{code}");
@@ -234,6 +284,10 @@ mod tests {
             (Kind::Department, "3.4"),
             (Kind::Department, "内科"),
             (Kind::Item, "I10"),
+            (Kind::Organisation, "9144030071526727XG"),
+            (Kind::Organisation, "9144030071526726X"),
+            (Kind::Staff, "110105194912310021"),
+            (Kind::Staff, "王建平"),
             (Kind::Coded(ValueSet::Sex), "M"),
             (Kind::Coded(ValueSet::Route), "4040"),
         ] {

@@ -47,9 +47,9 @@ export const T = {
 
   dictionary: {
     title: '项目对照',
-    help: '各系统发来、没有标准码的检验项目、诊断、手术操作、药品、科室，以及不在标准值域（WS/T 364）内的代码，按出现次数排列。对照后，检验结果（包括以前的）归入对应项目的趋势，FHIR 接口在本院编码旁给出标准码；原文不变。批量对照请用 yiqiao-node dictionary export 和 import。',
+    help: '各系统发来、没有标准码的检验项目、诊断、手术操作、药品、科室、机构和人员，以及不在标准值域（WS/T 364）内的代码，按出现次数排列。对照后，检验结果（包括以前的）归入对应项目的趋势，FHIR 接口在本院编码旁给出标准码；原文不变。批量对照请用 yiqiao-node dictionary export 和 import。',
     kinds: {
-      item: '检验项目', diagnosis: '诊断', procedure: '手术操作', medicine: '药品', department: '科室',
+      item: '检验项目', diagnosis: '诊断', procedure: '手术操作', medicine: '药品', department: '科室', organisation: '机构', staff: '人员',
       sex: '性别', 'marital-status': '婚姻状况', 'ethnic-group': '民族', occupation: '从业状况', 'blood-group': 'ABO 血型', 'rh-group': 'Rh 血型',
       'patient-class': '患者类型', 'admit-source': '入院途径', 'admission-condition': '入院病情', 'discharge-disposition': '离院方式', payment: '医疗付费方式', route: '用药途径',
     },
@@ -69,6 +69,8 @@ export const T = {
       procedure: 'ICD-9-CM-3 国家临床版，如 47.0100',
       medicine: 'ATC 码或国家药品编码',
       department: '诊疗科目代码，如 03.04',
+      organisation: '统一社会信用代码或医疗机构代码',
+      staff: '本院工号',
       sex: 'GB/T 2261.1，如 1',
       'marital-status': 'GB/T 2261.2，如 20',
       'ethnic-group': 'GB 3304，如 01',

@@ -59,6 +59,8 @@ fn said(fact: &Fact) -> (&'static str, [&str; 3]) {
         Fact::Medicine(item) => ("medicine", words(item)),
         Fact::Procedure(item) => ("procedure", words(item)),
         Fact::Immunisation(item) => ("immunisation", words(item)),
+        Fact::Staff(item) => ("staff", words(item)),
+        Fact::Organisation(item) => ("organisation", words(item)),
         Fact::Trait(said) => (said.set.name(), words(&said.item)),
     }
 }
@@ -78,6 +80,7 @@ fn u9_a_message_says_facts_by_segment_and_nothing_that_was_cancelled_or_denied()
         told(&hl7(MESSAGE)),
         [
             ("sex", "PID[1]-8", ["M", "", ""]),
+            ("staff", "PV1[1]-7", ["10215", "王建平", ""]),
             ("encounter", "PV1[1]", ["V9", "", ""]),
             ("allergy", "AL1[1]", ["PEN", "青霉素", "皮疹"]),
             ("diagnosis", "DG1[1]", ["I20.0", "不稳定型心绞痛", "入院诊断"]),
@@ -211,6 +214,71 @@ fn u11_resources_say_by_codes_what_their_elements_have() {
                 vec![["admit-source", "1", "急诊"], ["discharge-disposition", "5", "死亡"]]
             ),
             ("Bundle.entry[3].resource", vec![["route", "KF", "口服"]]),
+        ]
+    );
+}
+
+fn who(found: &[Found]) -> Vec<(&'static str, &str, [&str; 3])> {
+    told(found).into_iter().filter(|(kind, ..)| matches!(*kind, "staff" | "organisation")).collect()
+}
+
+#[test]
+fn u12_a_message_names_staff_and_organisations_once_but_for_who_takes_part_in_a_visit() {
+    let text = "MSH|^~\\&|LIS|A|||20260102||ORU^R01|1|P|2.4\rPID|1||77^^^HIS^MR||陈志远\r\
+        PV1|1|I|||||1^王建平|2&李  敏|^赵强||||||||1^王建平||V9\rORC|RE|1||||||||||3^孙丽|||||||||甲医院^^H1\r\
+        OBR|1|R1||P^生化|||20260102|||||||||3^孙丽||||||20260102||LAB|F\rORC|RE|1||||||||||1^王建平|||||||||甲医院^^H1\r\
+        OBR|2|R2||Q^血脂|||20260102|||||||||4^周涛||||||20260102||LAB|F\rOBX|1|NM|K^钾||5.9|mmol/L|||||F\r";
+    assert_eq!(
+        who(&hl7(text)),
+        [
+            ("staff", "PV1[1]-7", ["1", "王建平", ""]),
+            ("staff", "PV1[1]-8", ["2", "李敏", ""]),
+            ("staff", "PV1[1]-9", ["", "赵强", ""]),
+            ("staff", "PV1[1]-17", ["1", "王建平", ""]),
+            ("staff", "ORC[1]-12", ["3", "孙丽", ""]),
+            ("organisation", "ORC[1]-21", ["H1", "甲医院", ""]),
+            ("staff", "OBR[2]-16", ["4", "周涛", ""]),
+        ]
+    );
+}
+
+#[test]
+fn u12_clinical_documents_and_resources_name_staff_and_organisations() {
+    let header = "<author><assignedAuthor><id root='2.16.156.10011.1.4' extension='7'/><assignedPerson><name>王建平</name></assignedPerson>\
+        <representedOrganization><id extension='H1'/><name>甲医院</name></representedOrganization></assignedAuthor></author>\
+        <custodian><assignedCustodian><representedCustodianOrganization><id extension='H2'/><name>乙医院</name>\
+        </representedCustodianOrganization></assignedCustodian></custodian><legalAuthenticator><assignedEntity><id extension='8'/>\
+        <assignedPerson><name>李敏</name></assignedPerson></assignedEntity></legalAuthenticator><componentOf>";
+    let text = document(&[]).replace("<componentOf>", header);
+    let root = "/ClinicalDocument";
+    let author = format!("{root}/author/assignedAuthor");
+    let places = [
+        author.clone(),
+        format!("{author}/representedOrganization"),
+        format!("{root}/legalAuthenticator/assignedEntity"),
+        format!("{root}/custodian/assignedCustodian/representedCustodianOrganization"),
+    ];
+    assert_eq!(
+        who(&cda(&text)),
+        [
+            ("staff", places[0].as_str(), ["7", "王建平", ""]),
+            ("organisation", places[1].as_str(), ["H1", "甲医院", ""]),
+            ("staff", places[2].as_str(), ["8", "李敏", ""]),
+            ("organisation", places[3].as_str(), ["H2", "乙医院", ""]),
+        ]
+    );
+    let bundle = r#"{"resourceType":"Bundle","type":"document","entry":[
+        {"resource":{"resourceType":"Composition","id":"c","type":{"text":"x"},"date":"2026-01-02","subject":{"reference":"Patient/p"}}},
+        {"resource":{"resourceType":"Patient","id":"p","identifier":[{"system":"urn:h","value":"77"}]}},
+        {"resource":{"resourceType":"Practitioner","id":"d","identifier":[{"value":"110"},{"type":{"coding":[{"code":"EI"}]},"value":"9"}],
+        "name":[{"family":"周","given":["涛"]}]}},
+        {"resource":{"resourceType":"Organization","id":"o","identifier":[{"value":"H1"}],"name":"甲医院"}}]}"#;
+    let found = read(bundle.as_bytes(), DocumentFormat::FhirJson, &Zone::china()).unwrap();
+    assert_eq!(
+        who(&found),
+        [
+            ("staff", "Bundle.entry[2].resource", ["9", "周涛", ""]),
+            ("organisation", "Bundle.entry[3].resource", ["H1", "甲医院", ""]),
         ]
     );
 }

@@ -96,6 +96,7 @@ fn u9_what_is_accepted_of_an_item_is_its_code_the_next_time_it_is_read() {
 /// What nothing of the standards says in a message, by kind and code or name.
 fn named(text: &str, tables: &CodeTables) -> Vec<(Kind, String)> {
     let named = named::in_message(text.as_bytes(), &Zone::china(), tables).unknown.into_iter();
+    let named = named.filter(|local| local.kind != Kind::Staff);
     named.map(|local| (local.kind, local.code + &local.name)).collect()
 }
 
@@ -222,6 +223,26 @@ fn u11_what_a_code_means_is_what_it_says_itself_what_was_accepted_or_what_its_na
     let medicine = gathered.records().iter().find(|record| matches!(record.fact, Fact::Medicine(_))).unwrap();
     assert_eq!(medicine.codes[0].standard.as_deref(), Some("1"), "accepted before what the name says");
     assert_eq!((medicine.codes.len(), medicine.said.len()), (1, 3), "the first that says it");
+}
+
+#[test]
+fn u12_staff_by_their_numbers_and_organisations_are_asked_of_people_a_list_of_staff_says_both() {
+    let tables = CodeTables::default();
+    let named = |text: &str| named::in_message(text.as_bytes(), &Zone::china(), &tables).unknown;
+    let staff = |code, name| Local::of(Kind::Staff, code, name).unwrap();
+    assert!(named(MESSAGE).contains(&staff("10215", "王建平")));
+    let unnumbered = named(&MESSAGE.replace("10215^王建平", "^王建平"));
+    assert!(unnumbered.iter().all(|local| local.kind != Kind::Staff), "a name alone is no number");
+    let long = named(&MESSAGE.replace("10215^王建平", "110105194912310021^王建平"));
+    assert!(
+        long.iter().all(|local| local.kind != Kind::Staff),
+        "an identity number is none of the hospital's"
+    );
+    let ordered = named(&MESSAGE.replace("ORC|NW|8", "ORC|NW|8|||||||||||||||||||甲医院"));
+    assert!(ordered.contains(&Local::of(Kind::Organisation, "", "甲医院").unwrap()));
+    let list = "MSH|^~\\&|HR|A|||20260102||MFN^M02|1|P|2.5\rMFI|STF||UPD|||AL\rMFE|MAD|1|20260102|K1\rSTF|K1|10215^^^HR|王^建平\r\
+        MFE|MAD|2|20260102|K2\rSTF|K2||李敏\r";
+    assert_eq!(named(list), [staff("10215", "王建平"), staff("K2", "李敏")]);
 }
 
 #[test]

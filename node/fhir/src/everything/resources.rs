@@ -1,5 +1,7 @@
 //! One record as one resource. What was sent stands as it was sent; a code of UCUM or LOINC stands beside it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use yiqiao_extract::fact::{Coded, Fact, Item};
 use yiqiao_extract::gather::Record;
@@ -16,10 +18,13 @@ use yiqiao_terms::value_set::ValueSet;
 use crate::date;
 use crate::document::{Listing, patient_reference};
 use crate::resource::member;
-use crate::terms::{ACT_CODE, LOINC, VISIT, system_uri};
+use crate::terms::{ACT_CODE, LOINC, STAFF, VISIT, system_uri};
 
 const UCUM: &str = "http://unitsofmeasure.org";
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
+const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+/// Codes of institutions, as documents of WS/T 500 have them.
+const INSTITUTION: &str = "urn:oid:2.16.156.10011.1.5";
 const INTERPRETATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation";
 /// National drug codes, and the list of clinical specialties: code systems without a published address.
 const DRUG_CODE: &str = "urn:yiqiao:national-drug-code";
@@ -49,7 +54,13 @@ pub(super) struct Made<'a> {
     /// The document that says it first.
     pub(super) custodian: &'a Listing,
     pub(super) terms: &'a Terms,
+    /// References to members of staff by the places that name them.
+    pub(super) staff: &'a BTreeMap<(usize, String), Value>,
 }
+
+/// Fields of PV1 that name who takes part in a visit, and as what (v3-ParticipationType).
+const PARTICIPANTS: [(usize, &str, &str); 4] =
+    [(7, "ATND", "attender"), (8, "REF", "referrer"), (9, "CON", "consultant"), (17, "ADM", "admitter")];
 
 impl Made<'_> {
     pub(super) fn body(&self, record: &Record) -> Value {
@@ -100,6 +111,14 @@ impl Made<'_> {
                 "route": in_set(record, ValueSet::Route),
                 "note": note(item),
             }),
+            Fact::Staff(item) => json!({
+                "identifier": self.numbers(item, STAFF, record),
+                "name": [{"text": item.name.expose()}],
+            }),
+            Fact::Organisation(item) => json!({
+                "identifier": self.numbers(item, INSTITUTION, record),
+                "name": item.name.expose(),
+            }),
             Fact::Trait(said) => json!({
                 "status": "final",
                 "category": [category(said.set)],
@@ -126,7 +145,6 @@ impl Made<'_> {
             .number
             .as_ref()
             .map(|number| json!({"system": VISIT, "value": number.expose(), "assigner": custodian}));
-        let attending = visit.attending.as_ref().map(|staff| json!({"individual": {"display": staff.name}}));
         let payment = in_set(record, ValueSet::Payment);
         let payment = payment.map(|payment| json!({"url": PAYMENT, "valueCodeableConcept": payment}));
         json!({
@@ -138,7 +156,7 @@ impl Made<'_> {
             "serviceType": {"coding": [standard(Kind::Department, record)], "text": visit.department},
             "priority": in_set(record, ValueSet::AdmissionCondition),
             "subject": patient_reference(self.patient),
-            "participant": [attending],
+            "participant": self.participants(visit, record),
             "period": {"start": visit.admitted.map(written), "end": visit.discharged.map(written)},
             "hospitalization": {
                 "admitSource": in_set(record, ValueSet::AdmitSource),
@@ -146,6 +164,38 @@ impl Made<'_> {
             },
             "serviceProvider": custodian,
         })
+    }
+
+    /// The number that people have accepted, before the sender's, which else stands for it. Both are numbers of who keeps the document, but
+    /// for codes of institutions.
+    fn numbers(&self, item: &Item, system: &str, record: &Record) -> Value {
+        let assigner = member(&self.custodian.custodian, &self.custodian.custodian_name);
+        let own = Some(item.code.expose()).filter(|own| !own.is_empty());
+        let Some(standard) = &record.standard else {
+            let system = Some(system).filter(|system| *system == STAFF);
+            return json!([own.map(|own| json!({"system": system, "value": own, "assigner": assigner}))]);
+        };
+        let accepted = json!({
+            "use": "official",
+            "system": system,
+            "value": standard,
+            "assigner": (system == STAFF).then_some(&assigner),
+        });
+        json!([accepted, own.map(|own| json!({"use": "secondary", "value": own, "assigner": assigner}))])
+    }
+
+    /// Who takes part: by reference if they are in the answer, else who attends by name.
+    fn participants(&self, visit: &Visit, record: &Record) -> Vec<Value> {
+        let attending = visit.attending.as_ref().map(|staff| staff.name.as_str());
+        let one = |(field, code, display): (usize, &str, &str)| {
+            let place = |said: &(usize, String)| (said.0, format!("{}-{field}", said.1));
+            let known = record.said.iter().find_map(|said| self.staff.get(&place(said)));
+            let name = attending.filter(|_| code == "ATND");
+            let mut individual = known.cloned().or_else(|| name.map(|_| json!({})))?;
+            individual["display"] = json!(name);
+            Some(json!({"type": [coded(PARTICIPATION, code, display)], "individual": individual}))
+        };
+        PARTICIPANTS.into_iter().filter_map(one).collect()
     }
 
     fn observation(&self, row: &LabRow, loinc: Option<&str>, category: (&str, &str)) -> Value {
@@ -242,6 +292,8 @@ fn standard(kind: Kind, record: &Record) -> Option<Value> {
         Standard::Atc => "http://www.whocc.no/atc",
         Standard::DrugCode => DRUG_CODE,
         Standard::Specialty => SPECIALTY,
+        Standard::Institution => INSTITUTION,
+        Standard::StaffNumber => STAFF,
         Standard::ValueSet(set) => return Some(of_set(set, code)),
     };
     Some(json!({"system": system, "code": code}))

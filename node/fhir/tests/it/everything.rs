@@ -262,6 +262,67 @@ fn u11_codes_of_value_sets_stand_with_their_edition_and_words_before_the_senders
 }
 
 #[test]
+fn u12_staff_and_organisations_are_resources_that_a_visit_refers_to() {
+    let accepted =
+        |kind, code: &str, standard: &str| (Local::of(kind, code, "").unwrap().key(), standard.to_owned());
+    let report = REPORT
+        .replace("10215^王建平", "10215^王建平|L17^李敏")
+        .replace("李敏||||||||||||V9", "李敏|||||||||||V9")
+        .replace("ORC|NW|8", "ORC|NW|8||||||||||10216^赵强|||||||||桥州市人民医院^^H1");
+    let meanings = Meanings::from([
+        accepted(Kind::Staff, "L17", "0456"),
+        accepted(Kind::Organisation, "H1", "12990100MB0000001P"),
+    ]);
+    let listings = listings();
+    let mut gathered = Gathered::new(Terms::of_this_version(), Zone::china());
+    let (holder, entry) = (listings[0].custodian.clone(), listings[0].entry);
+    let source = Source { holder, entry, at: listings[0].service_start.unwrap() };
+    gathered.add(source, read(report.as_bytes(), DocumentFormat::Hl7V2, &Zone::china()).unwrap(), &meanings);
+    let (patient, unread) = (scenes::patient(), Unread::default());
+    let everything = Everything { patient: &patient, listings: &listings, gathered: &gathered, unread };
+    let write = |types: &[&str]| everything.write(types, &scenes::site()).json().expose().clone();
+    let whole = write(&TYPES);
+    let staff = resources(&whole, "Practitioner");
+    let names: Vec<_> = staff.iter().map(|one| one["name"][0]["text"].as_str().unwrap()).collect();
+    assert_eq!(names, ["王建平", "李敏", "赵强"]);
+    let numbers = |at: usize| {
+        let all = staff[at]["identifier"].as_array().unwrap().iter();
+        all.map(|one| {
+            (
+                one["system"].as_str(),
+                one["value"].as_str().unwrap(),
+                one["assigner"]["identifier"]["value"].as_str(),
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    let (number, hospital) = (Some("urn:yiqiao:staff"), Some("hospital-a"));
+    assert_eq!(numbers(0), [(number, "10215", hospital)]);
+    assert_eq!(numbers(1), [(number, "0456", hospital), (None, "L17", hospital)]);
+    let hospital = resources(&whole, "Organization")[0];
+    assert_eq!(
+        (&hospital["name"], &hospital["identifier"][0]["value"]),
+        (&json!("桥州市人民医院"), &json!("12990100MB0000001P"))
+    );
+    let participants = |bundle: &Value| {
+        let all = resources(bundle, "Encounter")[0]["participant"].as_array().unwrap().clone();
+        let one = |one: &Value| {
+            (one["type"][0]["coding"][0]["code"].clone(), one["individual"]["reference"].clone())
+        };
+        all.iter().map(one).collect::<Vec<_>>()
+    };
+    let reference = |at: usize| json!(format!("urn:uuid:{}", staff[at]["id"].as_str().unwrap()));
+    assert_eq!(participants(&whole), [(json!("ATND"), reference(0)), (json!("REF"), reference(1))]);
+    let alone = write(&["Encounter"]);
+    assert_eq!(
+        participants(&alone),
+        [(json!("ATND"), Value::Null)],
+        "nobody refers to what is not in the answer"
+    );
+    assert_eq!(resources(&alone, "Encounter")[0]["participant"][0]["individual"]["display"], "王建平");
+}
+
+#[test]
 fn u9_what_people_have_accepted_stands_before_the_senders_code() {
     let accepted = |kind, code: &str, name: &str, standard: &str| {
         (Local::of(kind, code, name).unwrap().key(), standard.to_owned())

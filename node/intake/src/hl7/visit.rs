@@ -44,7 +44,7 @@ pub(crate) fn department(message: &Message<'_>) -> Option<String> {
 }
 
 /// An XCN field as `code^name`, `code&name`, or the name alone.
-pub(crate) fn staff(xcn: Part<'_>) -> Option<Staff> {
+pub fn staff(xcn: Part<'_>) -> Option<Staff> {
     let xcn = xcn.repetitions().find(|xcn| !xcn.is_empty())?;
     let first = xcn.component(1);
     let given = [2, 3].iter().filter_map(|part| xcn.component(*part).subcomponent(1).some());

@@ -279,6 +279,12 @@ async fn u7_what_people_accept_of_an_item_joins_its_results_to_the_trend_and_lea
     assert_eq!(glucose().await, (2, vec!["5.50".to_owned()]), "the report stands as it came");
     codes_of_other_kinds_stand_beside_the_senders(&node, &it, &subject).await;
     codes_of_value_sets_are_decided_by_people(&node, &it, &subject).await;
+    let list = "MSH|^~\\&|HR|QZRM|YQ|QZRM|20261120||MFN^M02|m2|P|2.5\rMFI|STF||UPD|||AL\rMFE|MAD|1|20261120|K1\r\
+        STF|K1|0456^^^HR|李^敏\r";
+    assert!(node.mllp().await.send(list.as_bytes()).await.unwrap().starts_with("MSA|AA|"));
+    let staff = it.get("/api/dictionary?kind=staff").await["items"].clone();
+    let listed: Vec<_> = texts(&staff, "code").into_iter().zip(texts(&staff, "name")).collect();
+    assert!(listed.contains(&("0456".to_owned(), "李敏".to_owned())), "{listed:?}");
 }
 
 /// A route that no value set knows is mapped by a person, and what documents say has it.
