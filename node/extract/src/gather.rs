@@ -42,6 +42,8 @@ pub struct Record {
     /// What a result is in LOINC, by itself or by what people have accepted; of other things, and of the department of a visit, what people
     /// have accepted in the standard of their kind.
     pub standard: Option<String>,
+    /// Of a diagnosis, what people have accepted in the edition of the health insurance.
+    pub insurance: Option<String>,
     /// What else is said of it by codes of value sets, each set once.
     pub codes: Vec<Meant>,
     /// Where it is said: the place of a source, and the place there. Never empty.
@@ -80,16 +82,18 @@ impl<'t> Gathered<'t> {
             let standard = meant(&fact, meanings);
             let code = |said: Coded| Meant { standard: in_set(&said, meanings), said };
             let codes: Vec<Meant> = codes.into_iter().map(code).collect();
+            let insurance = named::insured(&fact).and_then(|local| meanings.get(&local.key()).cloned());
             let key = self.key(&fact, standard.as_deref(), &source);
             let said = (place, within);
             let records = &mut self.records;
             let count = records.len();
             if let Some(record) = self.known.get(&key).and_then(|at| records.get_mut(*at)) {
                 join(record, &fact, standard, said);
+                record.insurance = record.insurance.take().or(insurance);
                 add_codes(record, codes);
             } else if count < FACTS_MAX {
                 self.known.insert(key, count);
-                records.push(Record { fact, standard, codes, said: vec![said] });
+                records.push(Record { fact, standard, insurance, codes, said: vec![said] });
             } else {
                 self.is_cut = true;
             }

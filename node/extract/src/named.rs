@@ -44,6 +44,10 @@ pub fn in_message(bytes: &[u8], zone: &Zone, tables: &CodeTables) -> Names {
 
 fn names(found: &[Found], tables: &CodeTables) -> Names {
     let codes = found.iter().flat_map(|found| &found.codes).filter_map(coded);
+    // Diagnoses have two standards if the hospital has the table of the second one.
+    let has_insurance = !tables.of(Kind::InsuranceDiagnosis).is_empty();
+    let insured = found.iter().filter(|_| has_insurance).filter_map(|found| insured(&found.fact));
+    let codes = codes.chain(insured.map(|local| (local, "")));
     let named: Vec<(Local, &str)> =
         found.iter().filter_map(|found| local(&found.fact)).chain(codes).collect();
     let in_sets = named.iter().filter(|(local, _)| matches!(local.kind, Kind::Coded(_)));
@@ -74,6 +78,12 @@ pub(crate) fn local(fact: &Fact) -> Option<(Local, &str)> {
     Some((Local::of(kind, code, name)?, system))
 }
 
+/// What names a diagnosis for the health insurance.
+pub(crate) fn insured(fact: &Fact) -> Option<Local> {
+    let Fact::Diagnosis(Item { code, name, .. }) = fact else { return None };
+    Local::of(Kind::InsuranceDiagnosis, code.expose(), name.expose())
+}
+
 /// What names a code of a value set, and the system of the code as it was sent.
 pub(crate) fn coded(said: &Coded) -> Option<(Local, &str)> {
     let [code, name] = [&said.item.code, &said.item.name].map(Phi::expose);
@@ -87,6 +97,7 @@ fn is_words(local: &Local) -> bool {
         Kind::Staff => STAFF_NUMBER_MAX,
         Kind::Item
         | Kind::Diagnosis
+        | Kind::InsuranceDiagnosis
         | Kind::Procedure
         | Kind::Medicine
         | Kind::Department

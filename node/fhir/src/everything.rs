@@ -126,15 +126,14 @@ impl Everything<'_> {
     }
 
     /// References to those who are members of staff, by each place that names one.
-    fn staff(&self) -> BTreeMap<(usize, String), Value> {
+    fn staff(&self) -> BTreeMap<(usize, String), String> {
         let of = |record: &&Record| matches!(record.fact, Fact::Staff(_));
         let mut staff = BTreeMap::new();
         for record in self.gathered.records().iter().filter(of) {
             let Some(first) = record.said.iter().find(|said| self.listing(said.0).is_some()) else {
                 continue;
             };
-            let reference =
-                json!({"reference": format!("urn:uuid:{}", self.id(first, "")), "type": "Practitioner"});
+            let reference = format!("urn:uuid:{}", self.id(first, ""));
             staff.extend(record.said.iter().map(|said| (said.clone(), reference.clone())));
         }
         staff
@@ -143,7 +142,7 @@ impl Everything<'_> {
     fn record(
         &self,
         record: &Record,
-        staff: &BTreeMap<(usize, String), Value>,
+        staff: &BTreeMap<(usize, String), String>,
     ) -> Option<(Resource, Vec<Resource>)> {
         let said: Vec<_> =
             record.said.iter().filter_map(|said| Some((said, self.listing(said.0)?))).collect();

@@ -93,6 +93,9 @@ pub(crate) struct Config {
     /// Table of the national clinical version of ICD-10.
     #[serde(default)]
     pub(crate) diagnosis_table: Option<ConfigPath>,
+    /// Table of ICD-10 in the edition of the health insurance.
+    #[serde(default)]
+    pub(crate) insurance_diagnosis_table: Option<ConfigPath>,
     /// Table of the national clinical version of ICD-9-CM-3.
     #[serde(default)]
     pub(crate) procedure_table: Option<ConfigPath>,
@@ -402,6 +405,7 @@ impl Config {
         let named = [
             (CodeKind::Item, "loinc_table", &self.loinc_table),
             (CodeKind::Diagnosis, "diagnosis_table", &self.diagnosis_table),
+            (CodeKind::InsuranceDiagnosis, "insurance_diagnosis_table", &self.insurance_diagnosis_table),
             (CodeKind::Procedure, "procedure_table", &self.procedure_table),
             (CodeKind::Medicine, "medicine_table", &self.medicine_table),
             (CodeKind::Department, "department_table", &self.department_table),
@@ -723,6 +727,7 @@ mod tests {
         for (key, kind, right, wrong) in [
             ("loinc_table", CodeKind::Item, "14749-6", "14749-5"),
             ("diagnosis_table", CodeKind::Diagnosis, "I10.x00x002", "高血压"),
+            ("insurance_diagnosis_table", CodeKind::InsuranceDiagnosis, "I10.x00x002", "高血压"),
             ("procedure_table", CodeKind::Procedure, "47.0100", "4701"),
             ("medicine_table", CodeKind::Medicine, "A10BA02", "二甲双胍"),
             ("department_table", CodeKind::Department, "03.04", "内科"),

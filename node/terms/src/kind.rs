@@ -13,6 +13,8 @@ pub enum Kind {
     Item,
     /// Diagnoses, in ICD-10 as the national clinical version has it (国家临床版).
     Diagnosis,
+    /// Diagnoses once more, in the edition of ICD-10 that health insurance settles by (医保版).
+    InsuranceDiagnosis,
     /// Operations and treatments, in ICD-9-CM-3 as the national clinical version has it.
     Procedure,
     /// Medicines, in ATC or by the national drug code (本位码).
@@ -34,6 +36,8 @@ pub enum Standard {
     Loinc,
     /// ICD-10, national clinical version.
     Icd10,
+    /// ICD-10, edition of the health insurance.
+    Icd10Insurance,
     /// ICD-9-CM-3, national clinical version.
     Icd9Cm3,
     /// ATC of the WHO.
@@ -56,6 +60,7 @@ impl Kind {
         let plain = [
             Self::Item,
             Self::Diagnosis,
+            Self::InsuranceDiagnosis,
             Self::Procedure,
             Self::Medicine,
             Self::Department,
@@ -75,6 +80,7 @@ impl Kind {
             Self::Department => 4,
             Self::Organisation => 17,
             Self::Staff => 18,
+            Self::InsuranceDiagnosis => 19,
             Self::Coded(set) => set as u32,
         }
     }
@@ -84,6 +90,7 @@ impl Kind {
         match self {
             Self::Item => "item",
             Self::Diagnosis => "diagnosis",
+            Self::InsuranceDiagnosis => "insurance-diagnosis",
             Self::Procedure => "procedure",
             Self::Medicine => "medicine",
             Self::Department => "department",
@@ -107,7 +114,9 @@ impl Kind {
     pub const fn form(self) -> &'static str {
         match self {
             Self::Item => "a LOINC code: digits, a hyphen and its check digit",
-            Self::Diagnosis => "an ICD-10 code: a letter, two digits, and what follows a point",
+            Self::Diagnosis | Self::InsuranceDiagnosis => {
+                "an ICD-10 code: a letter, two digits, and what follows a point"
+            }
             Self::Procedure => "an ICD-9-CM-3 code: two digits, a point, and what follows",
             Self::Medicine => {
                 "an ATC code of seven characters, or a national drug code: 14 digits from 86 on"
@@ -126,6 +135,7 @@ impl Kind {
         match self {
             Self::Item => is_loinc(code).then_some(Standard::Loinc),
             Self::Diagnosis => is_icd10(code).then_some(Standard::Icd10),
+            Self::InsuranceDiagnosis => is_icd10(code).then_some(Standard::Icd10Insurance),
             Self::Procedure => is_icd9(code).then_some(Standard::Icd9Cm3),
             Self::Medicine if is_atc(code) => Some(Standard::Atc),
             Self::Medicine => is_drug_code(code).then_some(Standard::DrugCode),
@@ -162,7 +172,8 @@ impl Kind {
             Self::Medicine => {
                 matches!(system, "ATC" | "2.16.840.1.113883.6.73" | "http://www.whocc.no/atc")
             }
-            Self::Department | Self::Organisation | Self::Staff => false,
+            // Nobody says of a code that it is of this edition.
+            Self::Department | Self::Organisation | Self::Staff | Self::InsuranceDiagnosis => false,
             Self::Coded(set) => system == set.oid(),
         }
     }
@@ -258,6 +269,7 @@ mod tests {
             (Kind::Item, "14749-6", Standard::Loinc),
             (Kind::Diagnosis, "I10", Standard::Icd10),
             (Kind::Diagnosis, "I10.x00x002", Standard::Icd10),
+            (Kind::InsuranceDiagnosis, "I10.x00x002", Standard::Icd10Insurance),
             (Kind::Diagnosis, "A17.000x001+G01*", Standard::Icd10),
             (Kind::Procedure, "47.01", Standard::Icd9Cm3),
             (Kind::Procedure, "00.6600x004", Standard::Icd9Cm3),

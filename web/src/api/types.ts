@@ -328,7 +328,7 @@ export type DictionaryStatus = 'proposed' | 'accepted' | 'refused' | 'retired';
 
 /** Kinds of things that systems name by codes of their own. */
 export type DictionaryKind =
-  | 'item' | 'diagnosis' | 'procedure' | 'medicine' | 'department' | 'organisation' | 'staff'
+  | 'item' | 'diagnosis' | 'insurance-diagnosis' | 'procedure' | 'medicine' | 'department' | 'organisation' | 'staff'
   | 'sex' | 'marital-status' | 'ethnic-group' | 'occupation' | 'blood-group' | 'rh-group'
   | 'patient-class' | 'admit-source' | 'admission-condition' | 'discharge-disposition' | 'payment' | 'route';
 

@@ -49,7 +49,7 @@ export const T = {
     title: '项目对照',
     help: '各系统发来、没有标准码的检验项目、诊断、手术操作、药品、科室、机构和人员，以及不在标准值域（WS/T 364）内的代码，按出现次数排列。对照后，检验结果（包括以前的）归入对应项目的趋势，FHIR 接口在本院编码旁给出标准码；原文不变。批量对照请用 yiqiao-node dictionary export 和 import。',
     kinds: {
-      item: '检验项目', diagnosis: '诊断', procedure: '手术操作', medicine: '药品', department: '科室', organisation: '机构', staff: '人员',
+      item: '检验项目', diagnosis: '诊断', 'insurance-diagnosis': '诊断（医保版）', procedure: '手术操作', medicine: '药品', department: '科室', organisation: '机构', staff: '人员',
       sex: '性别', 'marital-status': '婚姻状况', 'ethnic-group': '民族', occupation: '从业状况', 'blood-group': 'ABO 血型', 'rh-group': 'Rh 血型',
       'patient-class': '患者类型', 'admit-source': '入院途径', 'admission-condition': '入院病情', 'discharge-disposition': '离院方式', payment: '医疗付费方式', route: '用药途径',
     },
@@ -66,6 +66,7 @@ export const T = {
     placeholder: {
       item: 'LOINC 码，如 14749-6',
       diagnosis: 'ICD-10 国家临床版，如 I10.x00x002',
+      'insurance-diagnosis': 'ICD-10 医保版，如 I10.x00x002',
       procedure: 'ICD-9-CM-3 国家临床版，如 47.0100',
       medicine: 'ATC 码或国家药品编码',
       department: '诊疗科目代码，如 03.04',

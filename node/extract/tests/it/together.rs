@@ -131,6 +131,14 @@ fn u7_codes_of_the_hospitals_own_are_asked_of_people_and_words_are_not() {
         [department, diagnosis, medicine, procedure],
         "the table has no I20.0"
     );
+    let insured = Local::of(Kind::InsuranceDiagnosis, "I20.0", "不稳定型心绞痛").unwrap();
+    let asked = |tables: &CodeTables| {
+        named::in_message(MESSAGE.as_bytes(), &Zone::china(), tables).unknown.contains(&insured)
+    };
+    assert!(!asked(&tables), "without the table of the health insurance nobody is asked for its codes");
+    let table = CodeTable::read(Kind::InsuranceDiagnosis, "code,name\nI20.000,不稳定性心绞痛").unwrap();
+    tables.put(Kind::InsuranceDiagnosis, table);
+    assert!(asked(&tables));
 }
 
 #[test]

@@ -26,9 +26,10 @@ const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-Participat
 /// Codes of institutions, as documents of WS/T 500 have them.
 const INSTITUTION: &str = "urn:oid:2.16.156.10011.1.5";
 const INTERPRETATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation";
-/// National drug codes, and the list of clinical specialties: code systems without a published address.
+/// National drug codes, the list of clinical specialties, and ICD-10 of the health insurance: code systems without a published address.
 const DRUG_CODE: &str = "urn:yiqiao:national-drug-code";
 const SPECIALTY: &str = "urn:yiqiao:clinical-specialty";
+const INSURANCE_DIAGNOSIS: &str = "urn:yiqiao:insurance-diagnosis";
 /// The extension of an encounter: who pays.
 const PAYMENT: &str = "urn:yiqiao:payment";
 /// The extension of a number whose digits JSON does not keep.
@@ -55,7 +56,7 @@ pub(super) struct Made<'a> {
     pub(super) custodian: &'a Listing,
     pub(super) terms: &'a Terms,
     /// References to members of staff by the places that name them.
-    pub(super) staff: &'a BTreeMap<(usize, String), Value>,
+    pub(super) staff: &'a BTreeMap<(usize, String), String>,
 }
 
 /// Fields of PV1 that name who takes part in a visit, and as what (v3-ParticipationType).
@@ -75,7 +76,7 @@ impl Made<'_> {
             }
             Fact::Diagnosis(item) => json!({
                 "category": [coded("http://terminology.hl7.org/CodeSystem/condition-category", "encounter-diagnosis", "Encounter Diagnosis")],
-                "code": concept(item, standard(Kind::Diagnosis, record).as_ref()),
+                "code": diagnosis(item, record),
                 "subject": subject,
                 "recordedDate": self.time(item),
                 "note": note(item),
@@ -191,8 +192,14 @@ impl Made<'_> {
             let place = |said: &(usize, String)| (said.0, format!("{}-{field}", said.1));
             let known = record.said.iter().find_map(|said| self.staff.get(&place(said)));
             let name = attending.filter(|_| code == "ATND");
-            let mut individual = known.cloned().or_else(|| name.map(|_| json!({})))?;
-            individual["display"] = json!(name);
+            if known.is_none() && name.is_none() {
+                return None;
+            }
+            let individual = json!({
+                "reference": known,
+                "type": known.map(|_| "Practitioner"),
+                "display": name,
+            });
             Some(json!({"type": [coded(PARTICIPATION, code, display)], "individual": individual}))
         };
         PARTICIPANTS.into_iter().filter_map(one).collect()
@@ -276,10 +283,21 @@ fn written(when: When) -> String {
 
 /// The sender's code, and before it what people have accepted that it is.
 fn concept(item: &Item, standard: Option<&Value>) -> Value {
+    json!({"coding": [standard, own(item).as_ref()], "text": words(item)})
+}
+
+/// The sender's code, if there is one.
+fn own(item: &Item) -> Option<Value> {
     let code = item.code.expose();
     let own = json!({"system": system(&item.system), "code": code, "display": item.name.expose()});
-    let own = Some(own).filter(|_| !code.is_empty());
-    json!({"coding": [standard, own], "text": words(item)})
+    Some(own).filter(|_| !code.is_empty())
+}
+
+/// The code of the clinical version, that of the health insurance, and the sender's.
+fn diagnosis(item: &Item, record: &Record) -> Value {
+    let insurance =
+        record.insurance.as_ref().map(|code| json!({"system": INSURANCE_DIAGNOSIS, "code": code}));
+    json!({"coding": [standard(Kind::Diagnosis, record), insurance, own(item)], "text": words(item)})
 }
 
 /// What people have accepted that a record is, in the standard of its kind.
@@ -288,6 +306,7 @@ fn standard(kind: Kind, record: &Record) -> Option<Value> {
     let system = match kind.standard(code)? {
         Standard::Loinc => LOINC,
         Standard::Icd10 => "urn:oid:2.16.156.10011.2.3.3.11",
+        Standard::Icd10Insurance => INSURANCE_DIAGNOSIS,
         Standard::Icd9Cm3 => "urn:oid:2.16.156.10011.2.3.3.12",
         Standard::Atc => "http://www.whocc.no/atc",
         Standard::DrugCode => DRUG_CODE,

@@ -329,6 +329,7 @@ fn u9_what_people_have_accepted_stands_before_the_senders_code() {
     };
     let meanings = Meanings::from([
         accepted(Kind::Diagnosis, "I20.0", "", "I20.000x001"),
+        accepted(Kind::InsuranceDiagnosis, "I20.0", "", "I20.000"),
         accepted(Kind::Medicine, "B", "", "C10AA05"),
         accepted(Kind::Procedure, "36.06", "", "36.0600"),
         accepted(Kind::Department, "", "0203", "03.04"),
@@ -347,7 +348,11 @@ fn u9_what_people_have_accepted_stands_before_the_senders_code() {
         ("Procedure", "code", "urn:oid:2.16.156.10011.2.3.3.12", "36.0600", Some("36.06")),
         ("Encounter", "serviceType", "urn:yiqiao:clinical-specialty", "03.04", None),
     ] {
-        let concept = &resources(&written, kind)[0][place];
+        let mut concept = resources(&written, kind)[0][place].clone();
+        if kind == "Condition" {
+            let insurance = concept["coding"].as_array_mut().unwrap().remove(1);
+            assert_eq!(insurance, json!({"system": "urn:yiqiao:insurance-diagnosis", "code": "I20.000"}));
+        }
         assert_eq!(concept["coding"][0], json!({"system": system, "code": code}), "{kind}");
         assert_eq!(concept["coding"][1]["code"].as_str(), own, "{kind}: {concept}");
     }
