@@ -108,9 +108,6 @@ pub enum Input {
     },
     /// Staff have settled a message that was kept for review.
     ReviewDone(u64),
-    /// Staff have made sure that two merged patients whose identifiers contradict each other are one person: the retired
-    /// subject is told under the survivor's tokens.
-    ConfirmMerge(Subject),
     /// Staff decide whether two patients are one person.
     Judge {
         /// Who.
@@ -413,7 +410,6 @@ impl Input {
             | Self::Deposit(_)
             | Self::Withdraw { .. }
             | Self::ReviewDone(_)
-            | Self::ConfirmMerge(_)
             | Self::Judge { .. }
             | Self::Resume(_)
             | Self::MemberList(_)

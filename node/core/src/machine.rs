@@ -382,7 +382,6 @@ impl<'a> Work<'a> {
             Input::Failed { ticket, refusal } => landing::failed(self, *ticket, refusal.as_ref()),
             Input::Withdraw { entry, reason } => staff::withdraw(self, entry, *reason),
             Input::ReviewDone(number) => staff::review_done(self, *number),
-            Input::ConfirmMerge(retired) => staff::confirm_merge(self, retired),
             Input::Judge { actor, pair, judgement } => pairs::judge(self, actor, *pair, *judgement),
             Input::Resume(problem) => staff::resume(self, *problem),
             Input::MemberList(envelope) => staff::member_list(self, envelope),

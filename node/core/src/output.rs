@@ -423,9 +423,6 @@ pub enum Refused {
     /// No such review or problem is open.
     #[error("no open item has the number {0}")]
     NotOpen(u64),
-    /// No merge of this subject is doubtful.
-    #[error("no doubtful merge has this subject")]
-    NotDoubtful,
     /// A member list that does not follow.
     #[error(transparent)]
     List(#[from] ListError),

@@ -360,15 +360,6 @@ fn ask_about(work: &mut Work<'_>, one: &Subject, other: &Subject) -> Result<(), 
     work.change(Change::Asked(kept::AskedAbout { one, other }))
 }
 
-/// A doubtful merge is none any more.
-pub(crate) fn confirm_merge(work: &mut Work<'_>, retired: &Subject) -> Result<(), Fault> {
-    let survivor = read_subject(&work.view.get(&state::patient(retired))?.survivor)?;
-    let mut known = load(work.machine, work.view, root(work.view, survivor)?)?;
-    settle(&mut known);
-    change_to(work, &known.subject, retired, false)?;
-    put(work, &known, &[], &Remarks::new())
-}
-
 /// Keeps what is known of a patient, encrypted; `numbers` lead to it from now on.
 fn put(
     work: &mut Work<'_>,

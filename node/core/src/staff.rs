@@ -2,12 +2,11 @@
 
 use yiqiao_proto::codes::WithdrawalReason;
 use yiqiao_proto::envelope::Envelope;
-use yiqiao_proto::id::{EntryId, Subject};
+use yiqiao_proto::id::EntryId;
 use yiqiao_proto::member::MemberList;
 
 use crate::apply::REVIEW_OPEN;
 use crate::machine::{Outcome, Refused, Stop, Work};
-use crate::person;
 use crate::state::{self, Body, kept};
 
 /// Takes a document out of the index: a link of its own in the same chain (N-7).
@@ -32,17 +31,6 @@ pub(crate) fn review_done(work: &mut Work<'_>, number: u64) -> Result<Outcome, S
         return Err(Refused::NotOpen(number).into());
     }
     work.keep(Body::ReviewDone(kept::ReviewDone { number }))?;
-    Ok(Outcome::Done)
-}
-
-/// Two merged patients are one person although their identifiers differ: one of those was wrong.
-pub(crate) fn confirm_merge(work: &mut Work<'_>, retired: &Subject) -> Result<Outcome, Stop> {
-    let patient = work.view.find(&state::patient(retired))?;
-    if patient.is_none_or(|patient| !patient.apart) {
-        return Err(Refused::NotDoubtful.into());
-    }
-    person::confirm_merge(work, retired)?;
-    work.keep_changes();
     Ok(Outcome::Done)
 }
 

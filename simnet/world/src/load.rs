@@ -58,6 +58,8 @@ pub(crate) enum Act {
     Send(usize),
     /// A register merges two who are not one.
     Mistake(usize),
+    /// A desk believes it, after a planted fault.
+    Belief(usize),
     /// A desk finds out that a visit came under another's card.
     Mend(usize),
 }
@@ -239,6 +241,7 @@ impl Load {
             Act::Come(_) => {}
             Act::Send(at) => self.send(hub, nodes, at),
             Act::Mistake(at) => self.mistake(hub, nodes, at),
+            Act::Belief(at) => self.believe(hub, nodes, at),
             Act::Mend(at) => self.mend(hub, at),
             Act::Go => self.go(hub, nodes, id),
             Act::GiveUp => {

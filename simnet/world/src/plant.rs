@@ -58,7 +58,7 @@ pub enum Plant {
     SealedTwice,
     /// Nodes sweep sealed files away that are in use.
     SweptBlindly,
-    /// Nodes take two whom a register merges for one although their identifiers differ, as if a person had said so.
+    /// Desks say of two whom a register merges although their identifiers differ that they are one.
     MergeBelieved,
     /// Nodes tell some desks that what a patient said was kept, and forget it.
     SaidOnly,

@@ -5,13 +5,16 @@
 use yiqiao_intake::facts::{PatientEvent, Staff, Status, Trigger, Visit, VisitClass};
 use yiqiao_intake::patient::{IdKind, Identifier, Patient};
 use yiqiao_node_core::machine::{Input, Refused};
+use yiqiao_node_core::pairs::Judgement;
 use yiqiao_node_core::remark::Remark;
+use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Subject;
 use yiqiao_proto::person;
 use yiqiao_proto::phi::Phi;
 
 use crate::region::{Registry, list};
 use crate::rig::{Msg, Node, Says, document, event, merge, patient, report, resident_id, when};
+use crate::trio::staff;
 
 fn events(control: &str, event: PatientEvent) -> Msg {
     Msg::new(control, Says::Events(vec![event]))
@@ -129,6 +132,12 @@ fn merged(first: Option<u32>, second: Option<u32>) -> (Node, Registry, [Subject;
     (node, registry, subjects)
 }
 
+/// A person says of the first pair that it is one person.
+fn say_one(node: &mut Node) -> Result<(), Refused> {
+    let actor = staff("k1", PersonRole::Desk, &[]);
+    node.decide(&Input::Judge { actor, pair: 1, judgement: Judgement::One })
+}
+
 #[test]
 fn i3_merged_numbers_are_one_person_and_no_entry_is_touched() {
     for (first, second) in [(Some(1), Some(1)), (Some(1), None), (None, Some(1))] {
@@ -161,9 +170,8 @@ fn a_merge_of_two_who_have_different_numbers_takes_the_token_from_the_retired() 
     assert!(node.patient("q").unwrap().remarks.contains(&Remark::MergeContradicts));
 
     // Staff find out that it was a typing error.
-    assert_eq!(node.decide(&Input::ConfirmMerge(survivor)), Err(Refused::NotDoubtful));
-    assert_eq!(node.decide(&Input::ConfirmMerge(retired)), Ok(()));
-    assert_eq!(node.decide(&Input::ConfirmMerge(retired)), Err(Refused::NotDoubtful));
+    assert_eq!(say_one(&mut node), Ok(()));
+    assert_eq!(say_one(&mut node), Err(Refused::NotOpen(1)));
     node.rebuild();
     node.publish(&mut registry);
     let statements = registry.statements();
@@ -195,8 +203,8 @@ fn two_doubtful_merges_of_each_other_are_settled_by_one_word() {
     node.receive(&merge("4", patient("q", Some(2)), "p"));
     node.publish(&mut registry);
     assert!(registry.statements().values().all(Vec::is_empty), "which of them is right nobody has said");
-    assert_eq!(node.decide(&Input::ConfirmMerge(retired)), Ok(()));
-    assert_eq!(node.decide(&Input::ConfirmMerge(survivor)), Err(Refused::NotDoubtful));
+    assert_eq!(say_one(&mut node), Ok(()));
+    assert_eq!(say_one(&mut node), Err(Refused::NotOpen(1)));
     node.rebuild();
     node.publish(&mut registry);
     let subjects = ["p", "q"].map(|number| node.patient(number).unwrap().subject);

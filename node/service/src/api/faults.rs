@@ -282,7 +282,6 @@ pub(super) fn of_refused(refused: &Refused) -> Problem {
         | Refused::Widens
         | Refused::TooManyNotices
         | Refused::Withdrawn
-        | Refused::NotDoubtful
         | Refused::List(_) => Problem::internal(refused),
     }
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use yiqiao_intake::facts::Understood;
 use yiqiao_intake::intake::{self, Door};
 use yiqiao_node_core::machine::Input;
+use yiqiao_node_core::pairs::Judgement;
+use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::Subject;
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::feeds::{Case, System, Trigger, hl7v2};
@@ -16,6 +18,7 @@ use yiqiao_simnet::hospitals::Feeds;
 use yiqiao_simnet::people::Person;
 use yiqiao_simnet::town::{Registration, Town};
 
+use super::forms::staff;
 use super::town::node_of;
 use super::{Act, Load};
 use crate::hub::{Event, Hub};
@@ -144,10 +147,22 @@ impl Load {
         }
         hub.note(mistake.node, format_args!("act {id} merges two who are not one"));
         node.message(hub, id, &constant(System::His.name()), &mistake.message);
-        if let Some(other) = known.filter(|_| hub.has_plant(Plant::MergeBelieved)) {
-            node.act(hub, id, Input::ConfirmMerge(other));
+        if known.is_some() && hub.has_plant(Plant::MergeBelieved) {
+            hub.after(LATER, Event::Act(id, Act::Belief(at)));
         }
         self.counts.mistakes += 1;
+    }
+
+    /// A desk says of the two that they are one, after a planted fault.
+    pub(super) fn believe(&mut self, hub: &mut Hub, nodes: &mut BTreeMap<Who, Node>, at: usize) {
+        let id = self.new_id();
+        let Some(mistake) = self.mistakes.get(at) else { return };
+        let Some(node) = nodes.get_mut(&mistake.node) else { return };
+        let (pairs, _) = node.ask(|machine, view| machine.pairs(false, None, view)).unwrap_or_default();
+        for pair in pairs.iter().filter(|pair| pair.merged) {
+            let actor = staff(mistake.node, PersonRole::Desk);
+            node.act(hub, id, Input::Judge { actor, pair: pair.number, judgement: Judgement::One });
+        }
     }
 }
 
