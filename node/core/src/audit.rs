@@ -21,7 +21,7 @@ use crate::holder;
 use crate::limits::{ANCHOR_AFTER, PAGE_MAX};
 use crate::list::List;
 use crate::machine::{Machine, Outcome, Refused, Stop, Work};
-use crate::person::clip;
+use crate::person::{self, clip};
 use crate::said;
 use crate::state::kept::{self, AuditData};
 use crate::state::{self, Body, Fault, View, damaged, read_digest};
@@ -226,7 +226,7 @@ pub struct Broken(pub u64);
 pub enum Of {
     /// All.
     All,
-    /// Those about a patient.
+    /// Those about a patient, through all merges.
     Subject(Subject),
     /// Those of a login, account or system.
     Login(String),
@@ -359,7 +359,7 @@ impl Machine {
                 let from = to.saturating_sub(PAGE_MAX) + 1;
                 (from..=to).rev().map(|number| (number, number)).collect()
             }
-            Of::Subject(subject) => numbered(List::audit_of_subject(subject).before(before, view)?),
+            Of::Subject(subject) => lines_about(*subject, before, view)?,
             Of::Login(login) => {
                 let tag = login_tag(&self.keys.at_rest, login);
                 numbered(List::audit_of_actor(tag).before(before, view)?)
@@ -472,6 +472,19 @@ pub(crate) fn number_name(number: u64) -> Result<Digest, Fault> {
     let (_, end) = name.split_at_mut(24);
     end.copy_from_slice(&number.to_be_bytes());
     Digest::new(name).ok_or_else(damaged)
+}
+
+/// The last lines before one about a patient, and about whoever was merged into it, the newest first: at most a page. Their place is
+/// their number, for each subject has a list of its own.
+fn lines_about(subject: Subject, before: Option<u64>, view: &View) -> Result<Vec<(u64, u64)>, Fault> {
+    let mut numbers = BTreeSet::new();
+    for subject in person::all_of(view, subject)? {
+        let list = List::audit_of_subject(&subject);
+        let end = before.map(|before| list.partition(|name| name_number(name) < before, view)).transpose()?;
+        numbers.extend(list.before(end, view)?.iter().map(|(_, name)| name_number(name)));
+    }
+    let page = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
+    Ok(numbers.into_iter().rev().take(page).map(|number| (number, number)).collect())
 }
 
 fn numbered(places: Vec<(u64, Digest)>) -> Vec<(u64, u64)> {

@@ -181,6 +181,17 @@ impl List {
         Ok(Vec::new())
     }
 
+    /// The first place with a name that is not below, or the one after the end, of a list whose names ascend and of which nothing is cleared.
+    pub(crate) fn partition(&self, is_below: impl Fn(&Digest) -> bool, view: &View) -> Result<u64, Fault> {
+        let (mut from, mut to) = (1, self.len(view)? + 1);
+        while from < to {
+            let middle = from.midpoint(to);
+            let listed = view.get(&state::listed(self.0 as u8, &self.1, middle))?;
+            if is_below(&read_digest(&listed.name)?) { from = middle + 1 } else { to = middle }
+        }
+        Ok(from)
+    }
+
     fn places(
         &self,
         places: std::ops::RangeInclusive<u64>,

@@ -697,6 +697,13 @@ fn learn(data: &mut PersonData, said: &patient::Patient, replace: bool) {
     for (known, said) in [
         (&mut data.name, text(&said.name)),
         (&mut data.pinyin, text(&said.pinyin)),
+/// A patient through all merges, and whoever was merged into it: first the one who stays.
+pub(crate) fn all_of(view: &View, subject: Subject) -> Result<Vec<Subject>, Fault> {
+    let root = root(view, subject)?;
+    let retired = view.get(&state::patient(&root))?.retired;
+    std::iter::once(Ok(root)).chain(retired.iter().map(|id| read_subject(id))).collect()
+}
+
         (&mut data.phone, text(&said.phone)),
         (&mut data.address, text(&said.address)),
     ] {

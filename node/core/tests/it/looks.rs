@@ -11,7 +11,8 @@ use yiqiao_proto::codes::{AccessAct, AccessOutcome, PersonRole, Purpose};
 use yiqiao_proto::id::{Code, EntryId};
 
 use crate::region::code;
-use crate::trio::{Trio, staff, wang, zhao};
+use crate::rig::{merge, patient};
+use crate::trio::{Trio, staff, visit, wang, zhao};
 
 fn acts(trio: &Trio, login: &str) -> Vec<Act> {
     let of = Of::Login(login.to_owned());
@@ -52,6 +53,36 @@ fn a3_a_sign_in_that_is_refused_is_a_line_of_the_login_and_of_the_patient_whose_
 }
 
 #[test]
+fn a3_who_looked_at_a_number_that_was_merged_is_shown_with_the_patient() {
+    let mut trio = Trio::with_patient();
+    trio.node("hospital").receive(&visit("70", "u", 1, "wang", "cardiology"));
+    let survivor = trio.subject("hospital");
+    let retired = trio.nodes["hospital"].patient("u").map(|patient| patient.subject).expect("it is filed");
+    let look = |trio: &mut Trio, subject| {
+        let looked = Input::Look { actor: wang(), subject: Some(subject), act: Act::View };
+        assert_eq!(trio.act("hospital", &looked), Ok(Outcome::Done));
+    };
+    for number in 0..600 {
+        look(&mut trio, if number % 3 == 0 { survivor } else { retired });
+    }
+    trio.node("hospital").receive(&merge("71", patient("p", Some(1)), "u"));
+    look(&mut trio, survivor);
+    let all = |of: Of| {
+        let (mut before, mut lines) = (None, Vec::new());
+        loop {
+            let page = trio.nodes["hospital"].ask(|machine, view| machine.audit_lines(&of, before, view));
+            let Some((place, _)) = page.last() else { break lines };
+            before = Some(*place);
+            lines.extend(page.into_iter().map(|(_, line)| line));
+        }
+    };
+    let mut expected = all(Of::All);
+    expected.retain(|line| line.subject.is_some());
+    assert!(expected.len() > 600 && all(Of::Subject(survivor)) == expected);
+    assert!(all(Of::Subject(retired)) == expected, "the account of a number that was merged");
+}
+
+#[test]
 fn a_patient_of_several_circles_is_listed_in_the_first_of_them() {
     let trio = Trio::with_patient();
     let subject = trio.subject("hospital");
@@ -68,7 +99,7 @@ fn a_patient_of_several_circles_is_listed_in_the_first_of_them() {
 #[test]
 fn logins_and_departments_are_the_same_in_capital_and_small_letters() {
     let mut trio = Trio::with_patient();
-    trio.node("hospital").receive(&crate::trio::visit("70", "u", 4, "B0107", "NX01"));
+    trio.node("hospital").receive(&visit("70", "u", 4, "B0107", "NX01"));
     let subject = trio.nodes["hospital"].patient("u").map(|patient| patient.subject);
     let sees = |actor: &Actor| {
         let subject = subject.expect("the visit files its patient");
@@ -124,12 +155,12 @@ fn after_many_drafts_that_are_gone_the_next_one_is_found() {
 fn a_patient_who_stays_is_listed_though_many_who_came_later_have_gone_on() {
     let mut trio = Trio::with_patient();
     let node = trio.node("hospital");
-    node.receive(&crate::trio::visit("stays", "p", 1, "li", "emergency"));
+    node.receive(&visit("stays", "p", 1, "li", "emergency"));
     for number in 0..300 {
         let name = format!("t{number}");
         for department in ["emergency", "surgery"] {
             let control = format!("{name}-{department}");
-            node.receive(&crate::trio::visit(&control, &name, 100 + number, "li", department));
+            node.receive(&visit(&control, &name, 100 + number, "li", department));
         }
     }
     let nurse = staff("n", PersonRole::Nurse, &["emergency"]);
