@@ -11,6 +11,7 @@ use crate::actor::Actor;
 use crate::audit;
 use crate::list::List;
 use crate::machine::Machine;
+use crate::person;
 use crate::referral;
 use crate::state::kept::{self, StepDone};
 use crate::state::{self, Fault, View, damaged, read_referral_id, read_subject};
@@ -99,6 +100,26 @@ impl Machine {
         view: &View,
     ) -> Result<Vec<(u64, Referral)>, Fault> {
         self.shown_referrals(actor, List::referrals_of_subject(subject).after(after, view)?, view)
+    }
+
+    /// The referral in the course of which a patient is looked after here, through all merges: the newest that has come and is not over. Of those
+    /// that the actor may see, and of the last page of each number.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn course_of(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        view: &View,
+    ) -> Result<Option<Referral>, Fault> {
+        let mut open = Vec::new();
+        for subject in person::all_of(view, *subject)? {
+            let places = List::referrals_of_subject(&subject).before(None, view)?;
+            let shown = self.shown_referrals(actor, places, view)?.into_iter().map(|(_, referral)| referral);
+            open.extend(shown.filter(|one| one.side == Side::Receiving && !one.state.is_final()));
+        }
+        Ok(open.into_iter().max_by_key(|one| one.sent_at))
     }
 
     /// One referral with its steps: those of the referring side and those of the receiving side, each in order, merged by

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::boxes::Folder;
 use yiqiao_node_core::copy::Stage;
 use yiqiao_node_core::desk::NewPermit;
@@ -19,8 +20,9 @@ use yiqiao_proto::referral::{ReferralStep, Side, State, StepFacts};
 use yiqiao_proto::time::Millis;
 
 use crate::region::{HOSPITAL, code, key, sealing_secret};
+use crate::rig::{merge, patient};
 use crate::story::permit;
-use crate::trio::{DAY, Trio, office, refusal, staff, wang, zhao};
+use crate::trio::{DAY, Trio, office, refusal, staff, visit, wang, zhao};
 
 #[test]
 fn a_referral_runs_its_course_and_brings_its_documents() {
@@ -395,6 +397,27 @@ fn the_index_of_both_sides_is_what_the_journal_makes_of_it() {
         node.rebuild();
         assert_eq!(*node.index(), index);
     }
+}
+
+#[test]
+fn the_referral_in_whose_course_a_patient_is_here_is_found_when_its_number_was_merged() {
+    let mut trio = Trio::with_patient();
+    let id = trio.refer();
+    trio.live(3_000);
+    trio.file(id, false).unwrap();
+    let clinic = trio.node("clinic");
+    clinic.receive(&visit("2", "d", 1, "zhao", "general"));
+    clinic.receive(&merge("3", patient("d", Some(1)), "c"));
+    let survivor = clinic.patient("c").unwrap().subject;
+    assert_eq!(survivor, clinic.patient("d").unwrap().subject);
+    let found = |trio: &Trio, actor: &Actor| {
+        let course = trio.nodes["clinic"].ask(|machine, view| machine.course_of(actor, &survivor, view));
+        course.map(|referral| (referral.referring, referral.id))
+    };
+    assert_eq!(found(&trio, &zhao()), Some((code("hospital"), id)));
+    assert_eq!(found(&trio, &staff("li", PersonRole::Physician, &["surgery"])), None, "who does not see it");
+    trio.step("clinic", &zhao(), id, Act::Decline).unwrap();
+    assert_eq!(found(&trio, &zhao()), None, "it is over");
 }
 
 #[test]

@@ -23,7 +23,6 @@ use yiqiao_proto::form::ListedDocument;
 use yiqiao_proto::id::{Code, ReferralId, Subject};
 use yiqiao_proto::limits::{FORM_DOCUMENTS_MAX, SEARCH_COUNT_MAX};
 use yiqiao_proto::phi::Phi;
-use yiqiao_proto::referral::Side;
 
 use crate::api::asking::unexpected;
 use crate::api::faults::{DENIED, unfit};
@@ -89,21 +88,15 @@ async fn fetch(
 }
 
 impl Front {
-    /// The referral in the course of which a patient is looked after here: the newest that has come and is not over. A
-    /// consent may be limited to it.
+    /// The referral in the course of which a patient is looked after here. A consent may be limited to it.
     async fn referral_of(
         &self,
         actor: &Actor,
         subject: Subject,
     ) -> Result<Option<(Code, ReferralId)>, Problem> {
         let actor = actor.clone();
-        let open = move |machine: &Machine, view: &View| {
-            let referrals = machine.referrals_of(&actor, &subject, 0, view)?;
-            let here = referrals.into_iter().map(|(_, referral)| referral);
-            let mut here = here.filter(|one| one.side == Side::Receiving && !one.state.is_final());
-            Ok(here.next_back().map(|one| (one.referring, one.id)))
-        };
-        Ok(self.app.inbox.ask(open).await?)
+        let open = move |machine: &Machine, view: &View| machine.course_of(&actor, &subject, view);
+        Ok(self.app.inbox.ask(open).await?.map(|referral| (referral.referring, referral.id)))
     }
 
     /// Asks the region what the patient's consent covers, and remembers it.
