@@ -21,7 +21,7 @@ use yiqiao_journal::view::{Stored, Values};
 const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Raised whenever what a journal leads to in the index changes.
-const VERSION: u32 = 12;
+const VERSION: u32 = 13;
 /// After so many commits one is made durable, which bounds the replay after a crash.
 const COMMITS_PER_SYNC: u32 = 256;
 const CACHE_BYTES: usize = 256 << 20;

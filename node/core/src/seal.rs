@@ -3,6 +3,8 @@
 //!
 //! Not here: where it is asked for: `open`, `holder`, `handover`.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 use yiqiao_proto::codes::PersonRole;
 use yiqiao_proto::id::{Code, Digest, Subject};
@@ -133,7 +135,9 @@ fn lift(work: &mut Work<'_>, lifting: &Lifting) -> Result<Outcome, Stop> {
         return Err(Refused::SamePerson.into());
     }
     let reasoned = reasoned(&lifting.actor, 0, &lifting.text)?;
-    write_down(work, &lifting.actor, root, Act::LiftSeal)?;
+    for patient in patients_under(&seal, work.view)? {
+        write_down(work, &lifting.actor, patient, Act::LiftSeal)?;
+    }
     let data = work.machine.keys.at_rest.seal(id.as_bytes(), &reasoned.encode_to_vec(), work.entropy);
     let organisation = work.machine.config.organisation.to_string();
     let id = id.as_bytes().to_vec();
@@ -158,11 +162,7 @@ fn write_down(work: &mut Work<'_>, actor: &Actor, root: Subject, act: Act) -> Re
 
 /// The seal on the record of a patient, or of any that was merged into it.
 fn in_force(root: &Subject, view: &View) -> Result<Option<(Digest, kept::Seal)>, Fault> {
-    let mut subjects = vec![*root];
-    for retired in view.get(&state::patient(root))?.retired {
-        subjects.push(read_subject(&retired)?);
-    }
-    let slots: Vec<_> = subjects.iter().map(state::seal_of).collect();
+    let slots: Vec<_> = person::all_of(view, *root)?.iter().map(state::seal_of).collect();
     view.need(&slots)?;
     for slot in &slots {
         let id = view.get(slot)?.id;
@@ -191,6 +191,7 @@ pub(crate) fn names(machine: &Machine, actor: &Actor, root: &Subject, view: &Vie
 pub(crate) fn apply_sealed(sealed: &kept::RecordSealed, at: i64, view: &mut View) -> Result<(), Fault> {
     let (id, subject) = (read_digest(&sealed.id)?, read_subject(&sealed.subject)?);
     let place = List::sealed().push(&id, view)?;
+    let covered = person::all_of(view, subject)?;
     let seal = kept::Seal {
         subject: sealed.subject.clone(),
         login: sealed.login.clone(),
@@ -198,10 +199,13 @@ pub(crate) fn apply_sealed(sealed: &kept::RecordSealed, at: i64, view: &mut View
         reviewers: sealed.reviewers.clone(),
         at,
         place,
+        covers: covered.iter().map(|subject| subject.as_bytes().to_vec()).collect(),
         ..kept::Seal::default()
     };
     view.put(&state::seal(&id), &seal);
-    view.put(&state::seal_of(&subject), &kept::SealRef { id: sealed.id.clone() });
+    for subject in covered {
+        view.put(&state::seal_of(&subject), &kept::SealRef { id: sealed.id.clone() });
+    }
     tell(News::Sealed, &subject, &sealed.organisation, at, view)
 }
 
@@ -213,10 +217,21 @@ pub(crate) fn apply_lifted(lifted: &kept::SealLifted, at: i64, view: &mut View) 
     seal.lifted.clone_from(&lifted.data);
     seal.lifted_at = at;
     view.put(&slot, &seal);
-    let subject = read_subject(&seal.subject)?;
     List::sealed().clear(seal.place, view);
-    view.put(&state::seal_of(&subject), &kept::SealRef::default());
-    tell(News::SealLifted, &subject, &lifted.organisation, at, view)
+    for subject in &seal.covers {
+        let slot = state::seal_of(&read_subject(subject)?);
+        // What was sealed by itself before a merge has a seal of its own.
+        if view.get(&slot)?.id == lifted.id {
+            view.put(&slot, &kept::SealRef::default());
+        }
+    }
+    let patients = patients_under(&seal, view)?;
+    patients.iter().try_for_each(|patient| tell(News::SealLifted, patient, &lifted.organisation, at, view))
+}
+
+/// The patients whose records are under a seal: more than one if a merge was undone since.
+fn patients_under(seal: &kept::Seal, view: &View) -> Result<BTreeSet<Subject>, Fault> {
+    seal.covers.iter().map(|subject| person::root(view, read_subject(subject)?)).collect()
 }
 
 fn tell(news: News, subject: &Subject, own: &str, at: i64, view: &mut View) -> Result<(), Fault> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
+use yiqiao_intake::facts::Trigger;
+use yiqiao_intake::patient::{IdKind, Identifier};
 use yiqiao_node_core::actor::Actor;
 use yiqiao_node_core::audit::{Act, Of};
 use yiqiao_node_core::copy::Stage;
@@ -19,7 +21,7 @@ use yiqiao_proto::phi::Phi;
 
 use crate::copies::walk_in;
 use crate::region::code;
-use crate::rig::{patient, report};
+use crate::rig::{Msg, Says, event, merge, patient, report};
 use crate::trio::{Trio, staff, wang};
 
 const SEALED: Outcome = Outcome::Denied(Denial::Consent("D-12"));
@@ -157,4 +159,38 @@ fn d12_what_comes_in_is_sealed_too_and_a_seal_outlives_restarts() {
     let journal = trio.nodes["hospital"].journal.concat();
     let text = "异议".as_bytes();
     assert!(!journal.windows(text.len()).any(|window| window == text), "the reason is encrypted");
+}
+
+#[test]
+fn d12_a_seal_stays_on_both_when_a_merge_is_undone_and_is_lifted_from_both() {
+    let mut trio = Trio::with_patient();
+    let hospital = trio.node("hospital");
+    hospital.receive(&report("9", patient("u", Some(1)), "r9"));
+    let [survivor, retired] = ["p", "u"].map(|number| hospital.patient(number).unwrap().subject);
+    hospital.receive(&merge("10", patient("p", Some(1)), "u"));
+    seal(&mut trio);
+    trio.node("hospital").receive(&unlink("11"));
+    let sealed = |trio: &Trio| {
+        let since = |subject| {
+            trio.nodes["hospital"].ask(move |machine, view| machine.sealed_since(&subject, view)).is_some()
+        };
+        [survivor, retired].map(since)
+    };
+    assert_eq!(sealed(&trio), [true, true], "both were in the record");
+    trio.act("hospital", &lifting(affairs("m2"), retired)).unwrap();
+    trio.node("hospital").rebuild();
+    assert_eq!(sealed(&trio), [false, false]);
+
+    // What was sealed before it was merged is sealed alone afterwards.
+    seal(&mut trio);
+    trio.node("hospital").receive(&merge("12", patient("p", Some(1)), "u"));
+    assert_eq!(sealed(&trio), [true, true]);
+    trio.node("hospital").receive(&unlink("13"));
+    assert_eq!(sealed(&trio), [true, false]);
+}
+
+fn unlink(control: &str) -> Msg {
+    let mut event = event(Trigger::Unlinked, patient("p", Some(1)), 0);
+    event.merged_from = vec![Identifier::new(IdKind::Local, "u", "").unwrap()];
+    Msg::new(control, Says::Events(vec![event]))
 }
