@@ -300,11 +300,17 @@ fn apply_merge(merge: &kept::Merge, at: i64, view: &mut View) -> Result<(), Faul
         // Each was to be merged into the other: with this one the other is settled, too.
         (patient.survivor, patient.apart) = (Vec::new(), false);
     }
-    let all = std::iter::once(merge.retired.clone()).chain(moved);
-    let new: Vec<_> = all.filter(|id| !patient.retired.contains(id)).collect();
+    let all: Vec<_> = std::iter::once(merge.retired.clone()).chain(moved).collect();
+    let new: Vec<_> = all.iter().filter(|id| !patient.retired.contains(id)).cloned().collect();
     patient.retired.extend(new);
     debug_assert!(patient.retired.len() <= RETIRED_MAX, "a merge beyond the bound is not made");
     view.put(&slot, &patient);
+    if !merge.into.is_empty() {
+        let slot = state::patient(&read_subject(&merge.into)?);
+        let mut into = view.get(&slot)?;
+        into.moved.extend(all);
+        view.put(&slot, &into);
+    }
     disturb_all(&survivor, &patient.retired, at, view)
 }
 
@@ -325,8 +331,15 @@ fn apply_divided(divided: &kept::Divided, at: i64, view: &mut View) -> Result<()
     }
     let slot = state::patient(&survivor);
     let mut patient = view.get(&slot)?;
-    patient.retired.retain(|id| *id != divided.retired && !divided.moved.contains(id));
+    let stays = |id: &Vec<u8>| *id != divided.retired && !divided.moved.contains(id);
+    patient.retired.retain(stays);
     view.put(&slot, &patient);
+    for other in &patient.retired {
+        let slot = state::patient(&read_subject(other)?);
+        let mut other = view.get(&slot)?;
+        other.moved.retain(stays);
+        view.put(&slot, &other);
+    }
     disturb_all(&survivor, &patient.retired, at, view)?;
     disturb_all(&retired, &divided.moved, at, view)
 }

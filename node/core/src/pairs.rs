@@ -173,6 +173,24 @@ pub(crate) fn is_decided(one: &Subject, other: &Subject, view: &View) -> Result<
     Ok(read_judgement(pair.judgement)? != Judgement::Open)
 }
 
+/// Whether staff have said of two, or of any who were merged into them, that they are two.
+pub(crate) fn are_two(one: &Known, other: &Known, view: &View) -> Result<bool, Fault> {
+    let others = person::all_of(view, other.subject)?;
+    let mut slots = Vec::new();
+    for one in person::all_of(view, one.subject)? {
+        slots.extend(others.iter().map(|other| state::pair_of(&one, other)));
+    }
+    view.need(&slots)?;
+    for slot in &slots {
+        if let Some(found) = view.find(slot)?
+            && read_judgement(view.get(&state::pair(found.number))?.judgement)? == Judgement::Two
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What follows from a decision.
 pub(crate) fn apply_judged(judged: &kept::PairJudged, at: i64, view: &mut View) -> Result<(), Fault> {
     let slot = state::pair(judged.number);

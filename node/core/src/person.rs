@@ -80,25 +80,90 @@ pub(crate) fn of_document(
 
 /// Applies an event of the hospital's register.
 pub(crate) fn event(work: &mut Work<'_>, received: &Received, event: &PatientEvent) -> Result<Remarks, Stop> {
-    if event.trigger == Trigger::Unlinked {
-        for other in &event.merged_from {
+    let others = others(work, event)?;
+    let merges = matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged);
+    for other in &others {
+        if event.trigger == Trigger::Unlinked {
             unlink(work, &event.patient, other)?;
+        } else if merges {
+            turn_round(work, &event.patient, other)?;
         }
     }
-    let now = work.now;
+    let (now, machine) = (work.now, work.machine);
+    let known = work.view.get(&state::ledger())?.subjects;
     let by_hand = received.system.as_str() == register::DESK;
     let (filed, mut remarks) =
         change(work, &event.patient, (Source::Register, received.holder), |data, said, is_own| {
             data.by_hand = by_hand && (data.by_hand || data.as_of.is_none());
+            let is_own =
+                is_own || (merges && others.iter().any(|other| take_over(machine, data, said, other)));
             apply_event(data, said, event, (now, is_own))
         })?;
-    if matches!(event.trigger, Trigger::Merged | Trigger::IdentifierChanged) {
-        let subject = root(work.view, filed)?;
-        for from in &event.merged_from {
-            remarks.extend(merge(work, &subject, from)?);
+    if merges {
+        for from in &others {
+            remarks.extend(merge(work, &filed, known, from)?);
         }
     }
     Ok(remarks)
+}
+
+/// The other numbers of a merge or of its end. One that names no register is of that of the patient's number; if only another register gave it, a
+/// person says whose it is.
+fn others(work: &Work<'_>, event: &PatientEvent) -> Result<Vec<patient::Identifier>, Stop> {
+    let beside = &event.patient.identifiers;
+    event.merged_from.iter().map(|other| in_register(work, other, beside)).collect()
+}
+
+fn in_register(
+    work: &Work<'_>,
+    number: &patient::Identifier,
+    beside: &[patient::Identifier],
+) -> Result<patient::Identifier, Stop> {
+    let mut meant = number.clone();
+    if !register::is_the_hospitals(number.kind) || !number.assigner.is_empty() || is_filed(work, number)? {
+        return Ok(meant);
+    }
+    if let Some(one) = beside.iter().find(|one| one.kind == number.kind && !one.assigner.is_empty()) {
+        meant.assigner.clone_from(&one.assigner);
+    }
+    if is_filed(work, &meant)? || register::is_free(work.machine, number, work.view)? {
+        return Ok(meant);
+    }
+    Err(Refused::SeveralPatients.into())
+}
+
+fn is_filed(work: &Work<'_>, number: &patient::Identifier) -> Result<bool, Fault> {
+    Ok(filed_under(work, number)?.is_some())
+}
+
+/// The register says the same merge the other way: the number that it retired is the patient's own from now on. What people have made one they alone
+/// part.
+fn turn_round(
+    work: &mut Work<'_>,
+    patient: &patient::Patient,
+    other: &patient::Identifier,
+) -> Result<(), Stop> {
+    let primary = patient.primary().ok_or(Refused::NoPatient)?;
+    let (Some(one), Some(other)) = (filed_under(work, primary)?, filed_under(work, other)?) else {
+        return Ok(());
+    };
+    let is_one = root(work.view, one)? == other && one != other;
+    if is_one && is_merged(work.view, &one, &other)? && !pairs::is_decided(&one, &other, work.view)? {
+        divide(work, &one)?;
+    }
+    Ok(())
+}
+
+/// Where the number that the register retires is the patient's own, that which it names takes its place beside it.
+fn take_over(
+    machine: &Machine,
+    data: &mut PersonData,
+    said: &patient::Patient,
+    other: &patient::Identifier,
+) -> bool {
+    let primary = said.primary().filter(|_| is_own_number(machine, data, other));
+    let room = data.identifiers.len() < IDENTIFIERS_MAX;
+    primary.filter(|_| room).map(|own| data.identifiers.push(written(own))).is_some()
 }
 
 /// Changes what is known of a patient, who is filed if new: the subject to which the number leads. What can only be another person's is not taken for the holder of a number
@@ -216,18 +281,29 @@ fn new_patient(work: &mut Work<'_>) -> Result<Known, Fault> {
 
 /// Two numbers are one person from now on: both lead to the survivor, and both subjects are told under its tokens. No entry
 /// is touched (I-3). If their identifiers contradict each other they stay two until a person has said that they are one: what
-/// comes of the one does not become the other's.
-fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) -> Result<Remarks, Stop> {
+/// comes of the one does not become the other's. Nor do two become one of whom a person has said that they are two. `filed` is to whom the number that
+/// stays leads; so many patients were `known` before the message.
+fn merge(
+    work: &mut Work<'_>,
+    filed: &Subject,
+    known: u64,
+    from: &patient::Identifier,
+) -> Result<Remarks, Stop> {
+    let (survivor, before) = (root(work.view, *filed)?, known);
+    let mut known = load(work.machine, work.view, survivor)?;
     let tag = number_tag(work.machine, from);
     let Some(gone) = by_number(work.machine, work.view, &tag)? else {
-        let known = load(work.machine, work.view, *survivor)?;
         put(work, &known, &[from], &Remarks::new())?;
         return Ok(Remarks::new());
     };
-    if gone.subject == *survivor {
+    if gone.subject == survivor {
         return Ok(Remarks::new());
     }
-    let mut known = load(work.machine, work.view, *survivor)?;
+    // Nobody was asked about who is new, whose subject is another one in every repetition.
+    let is_new = known.state.ordinal > before;
+    if !is_new && pairs::are_two(&known, &gone, work.view)? {
+        return Err(Refused::SeveralPatients.into());
+    }
     if known.state.retired.len() + gone.state.retired.len() >= RETIRED_MAX {
         return Ok(Remarks::from([Remark::MergeTooMany]));
     }
@@ -240,17 +316,24 @@ fn merge(work: &mut Work<'_>, survivor: &Subject, from: &patient::Identifier) ->
     } else {
         join(&mut known.data, &gone);
     }
-    change_to(work, survivor, &gone.subject, apart)?;
+    change_to(work, (&survivor, filed), &gone.subject, apart)?;
     put(work, &known, &[], &remarks)?;
-    if apart && work.view.find(&state::pair_of(survivor, &gone.subject))?.is_none() {
-        ask_about(work, survivor, &gone.subject)?;
+    if apart && (is_new || work.view.find(&state::pair_of(&survivor, &gone.subject))?.is_none()) {
+        ask_about(work, &survivor, &gone.subject)?;
     }
     Ok(remarks)
 }
 
-fn change_to(work: &mut Work<'_>, survivor: &Subject, retired: &Subject, apart: bool) -> Result<(), Fault> {
+/// The one who is retired follows the survivor, by the number of `into`.
+fn change_to(
+    work: &mut Work<'_>,
+    (survivor, into): (&Subject, &Subject),
+    retired: &Subject,
+    apart: bool,
+) -> Result<(), Fault> {
+    let into = if into == survivor { Vec::new() } else { into.as_bytes().to_vec() };
     let (survivor, retired) = (survivor.as_bytes().to_vec(), retired.as_bytes().to_vec());
-    work.change(Change::Merge(kept::Merge { survivor, retired, apart }))
+    work.change(Change::Merge(kept::Merge { survivor, retired, apart, into }))
 }
 
 /// Staff have decided that two are one: the one who is retired.
@@ -267,13 +350,13 @@ pub(crate) fn unite(work: &mut Work<'_>, one: &Subject, other: &Subject) -> Resu
         return Err(Refused::MergedTooOften.into());
     }
     join(&mut known.data, &gone);
-    change_to(work, &known.subject, &gone.subject, false)?;
+    change_to(work, (&known.subject, &known.subject), &gone.subject, false)?;
     settle(&mut known);
     put(work, &known, &[], &Remarks::new())?;
     Ok(gone.subject)
 }
 
-/// Two who were one are two again: each has what came under its own numbers.
+/// Two who were one are two again: each has what came under its own numbers, and whoever was merged into it by them.
 pub(crate) fn divide(work: &mut Work<'_>, retired: &Subject) -> Result<(), Stop> {
     let gone = work.view.get(&state::patient(retired))?;
     if gone.survivor.is_empty() {
@@ -281,11 +364,12 @@ pub(crate) fn divide(work: &mut Work<'_>, retired: &Subject) -> Result<(), Stop>
     }
     let survivor = read_subject(&gone.survivor)?;
     let all = work.view.get(&state::patient(&survivor))?.retired;
-    let moved = gone.moved.iter().filter(|id| all.contains(id)).cloned().collect();
-    work.change(Change::Divided(kept::Divided { retired: retired.as_bytes().to_vec(), moved }))?;
+    let moved: Vec<Vec<u8>> = gone.moved.iter().filter(|id| all.contains(id)).cloned().collect();
+    let divided = kept::Divided { retired: retired.as_bytes().to_vec(), moved: moved.clone() };
+    work.change(Change::Divided(divided))?;
     let mut known = load(work.machine, work.view, survivor)?;
     let mut gone = load(work.machine, work.view, *retired)?;
-    give_back(&mut known.data, &mut gone.data, retired);
+    give_back(&mut known.data, &mut gone.data, retired, &moved);
     for known in [&mut known, &mut gone] {
         settle(known);
         put(work, known, &[], &Remarks::new())?;
@@ -308,17 +392,14 @@ pub(crate) fn part(work: &mut Work<'_>, pair: [&Subject; 2]) -> Result<(), Stop>
 /// people have decided, and what went by a third number, is for a person.
 fn unlink(work: &mut Work<'_>, patient: &patient::Patient, other: &patient::Identifier) -> Result<(), Stop> {
     let primary = patient.primary().ok_or(Refused::NoPatient)?;
-    let (Some(one), Some(other)) = (filed_under(work, primary)?, filed_under(work, other)?) else {
+    let primary = in_register(work, primary, std::slice::from_ref(other))?;
+    let (Some(one), Some(other)) = (filed_under(work, &primary)?, filed_under(work, other)?) else {
         return Ok(());
     };
     if root(work.view, one)? != root(work.view, other)? {
         return Ok(());
     }
-    let merged = |of: &Subject, into: &Subject| {
-        let state = work.view.get(&state::patient(of))?;
-        Ok::<_, Fault>(state.survivor == into.as_bytes())
-    };
-    let retired = match (merged(&one, &other)?, merged(&other, &one)?) {
+    let retired = match (is_merged(work.view, &one, &other)?, is_merged(work.view, &other, &one)?) {
         (true, _) => one,
         (_, true) => other,
         (false, false) => return Err(Refused::SeveralPatients.into()),
@@ -327,6 +408,20 @@ fn unlink(work: &mut Work<'_>, patient: &patient::Patient, other: &patient::Iden
         return Err(Refused::SeveralPatients.into());
     }
     divide(work, &retired)
+}
+
+/// Whether one was merged into another itself, and not by a third number.
+fn is_merged(view: &View, of: &Subject, into: &Subject) -> Result<bool, Fault> {
+    if view.get(&state::patient(of))?.survivor != into.as_bytes() {
+        return Ok(false);
+    }
+    let of = of.as_bytes().to_vec();
+    for other in view.get(&state::patient(into))?.retired {
+        if view.get(&state::patient(&read_subject(&other)?))?.moved.contains(&of) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub(crate) fn filed_under(work: &Work<'_>, number: &patient::Identifier) -> Result<Option<Subject>, Fault> {
@@ -339,16 +434,22 @@ fn settle(known: &mut Known) {
     known.state.remarks.retain(|remark| *remark != Remark::MergeContradicts.number());
 }
 
-/// Takes out of what is known of the survivor what is the other's, who has its own again.
-fn give_back(data: &mut PersonData, gone: &mut PersonData, of: &Subject) {
-    for mut id in data.identifiers.extract_if(.., |id| id.of == of.as_bytes()) {
-        id.of.clear();
+/// Takes out of what is known of the survivor what is the other's, who has its own again, and what is of those who go along with it.
+fn give_back(data: &mut PersonData, gone: &mut PersonData, of: &Subject, moved: &[Vec<u8>]) {
+    let goes = |of_whom: &Vec<u8>| of_whom == of.as_bytes() || moved.contains(of_whom);
+    let own = |of_whom: &mut Vec<u8>| {
+        if of_whom == of.as_bytes() {
+            of_whom.clear();
+        }
+    };
+    for mut id in data.identifiers.extract_if(.., |id| goes(&id.of)) {
+        own(&mut id.of);
         if !gone.identifiers.contains(&id) && gone.identifiers.len() < IDENTIFIERS_MAX {
             gone.identifiers.push(id);
         }
     }
-    let mut visits: Vec<_> = data.visits.extract_if(.., |visit| visit.of == of.as_bytes()).collect();
-    visits.iter_mut().for_each(|visit| visit.of.clear());
+    let mut visits: Vec<_> = data.visits.extract_if(.., |visit| goes(&visit.of)).collect();
+    visits.iter_mut().for_each(|visit| own(&mut visit.of));
     let earlier = gone.visits.iter().filter(|visit| !visits.contains(visit)).cloned();
     gone.visits = earlier.chain(visits.iter().cloned()).collect();
     visit::trim(&mut gone.visits);
@@ -596,6 +697,13 @@ pub(crate) fn root(view: &View, subject: Subject) -> Result<Subject, Fault> {
     if patient.survivor.is_empty() || patient.apart { Ok(subject) } else { read_subject(&patient.survivor) }
 }
 
+/// A patient through all merges, and whoever was merged into it: first the one who stays.
+pub(crate) fn all_of(view: &View, subject: Subject) -> Result<Vec<Subject>, Fault> {
+    let root = root(view, subject)?;
+    let retired = view.get(&state::patient(&root))?.retired;
+    std::iter::once(Ok(root)).chain(retired.iter().map(|id| read_subject(id))).collect()
+}
+
 pub(crate) fn load(machine: &Machine, view: &View, subject: Subject) -> Result<Known, Fault> {
     let state = view.get(&state::patient(&subject))?;
     let plain = machine.keys.at_rest.open(subject.as_bytes(), &state.data).map_err(|_| damaged())?;
@@ -697,13 +805,6 @@ fn learn(data: &mut PersonData, said: &patient::Patient, replace: bool) {
     for (known, said) in [
         (&mut data.name, text(&said.name)),
         (&mut data.pinyin, text(&said.pinyin)),
-/// A patient through all merges, and whoever was merged into it: first the one who stays.
-pub(crate) fn all_of(view: &View, subject: Subject) -> Result<Vec<Subject>, Fault> {
-    let root = root(view, subject)?;
-    let retired = view.get(&state::patient(&root))?.retired;
-    std::iter::once(Ok(root)).chain(retired.iter().map(|id| read_subject(id))).collect()
-}
-
         (&mut data.phone, text(&said.phone)),
         (&mut data.address, text(&said.address)),
     ] {

@@ -23,6 +23,7 @@ mod looks;
 mod matching;
 #[path = "../../examples/matching/measure.rs"]
 mod measure;
+mod merges;
 mod messages;
 mod model;
 mod omission;
