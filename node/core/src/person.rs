@@ -774,13 +774,16 @@ fn contradicts(data: &PersonData, said: &patient::Patient) -> bool {
     differ(data, &stated)
 }
 
-/// Adds to what is known of the survivor what is known of the retired one only.
+/// Adds to what is known of the survivor what is known of the retired one only, and a number of the person that is good where the survivor's is not.
 fn join(data: &mut PersonData, known: &Known) {
     let (gone, of) = (&known.data, known.subject.as_bytes());
     let mark = |of_whom: &[u8]| if of_whom.is_empty() { of.to_vec() } else { of_whom.to_vec() };
     for id in &gone.identifiers {
-        let known =
-            data.identifiers.iter().any(|known| known.kind == id.kind && known.assigner == id.assigner);
+        let is_good = id.normal().is_some();
+        let known = data.identifiers.iter().any(|known| {
+            let same = known.kind == id.kind && known.assigner == id.assigner;
+            same && (!is_good || known.normal().is_some())
+        });
         if !known && data.identifiers.len() < IDENTIFIERS_MAX {
             data.identifiers.push(PersonIdentifier { of: mark(&id.of), ..id.clone() });
         }

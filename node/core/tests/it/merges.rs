@@ -11,7 +11,7 @@ use yiqiao_proto::id::Subject;
 use yiqiao_proto::phi::Phi;
 
 use crate::region::{Registry, list};
-use crate::rig::{Msg, Node, Says, event, merge, patient, report};
+use crate::rig::{Msg, Node, Says, event, merge, patient, report, resident_id};
 use crate::trio::staff;
 
 fn told(control: &str, of: Patient, ms: i64) -> Msg {
@@ -186,6 +186,27 @@ fn i3_who_is_one_by_a_third_number_only_a_person_parts() {
     node.receive(&merge("5", patient("q", Some(1)), "p"));
     for (control, one) in [("6", "q"), ("7", "p")] {
         assert_eq!(node.refuses(&unlink(control, one, "a")), Some(Refused::SeveralPatients));
+    }
+}
+
+#[test]
+fn t2_a_merge_keeps_the_good_identity_number_of_either() {
+    for (into, from) in [("good", "wrong"), ("wrong", "good")] {
+        let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
+        let mut mistyped = patient("wrong", None);
+        let value =
+            format!("{}{}", &resident_id(1)[..17], if resident_id(1).ends_with('0') { '1' } else { '0' });
+        mistyped.identify(Identifier::new(IdKind::ResidentId, &value, "MPS"));
+        mistyped.name = patient("good", Some(1)).name;
+        let of = |number: &str| if number == "good" { patient("good", Some(1)) } else { mistyped.clone() };
+        node.receive(&report("1", of(into), "r1"));
+        node.receive(&report("2", of(from), "r2"));
+        node.receive(&merge("3", of(into), from));
+        node.publish(&mut registry);
+        let known = node.patient(into).unwrap();
+        assert_eq!(known.retired.len(), 1);
+        assert_eq!(registry.statements()[&known.subject].len(), 1, "{into}");
+        assert!(known.data.expose().identifiers.iter().any(|id| id.value == resident_id(1)));
     }
 }
 
