@@ -207,7 +207,7 @@ fn who_has_nothing_to_do_with_a_referral_takes_no_step() {
     let desk = staff("d1", PersonRole::Desk, &[]);
     for actor in [&stranger, &nurse, &desk] {
         assert_eq!(trio.step("clinic", actor, id, Act::Accept), Err(Refused::NotYours));
-        let look = |actor: yiqiao_node_core::actor::Actor| {
+        let look = |actor: Actor| {
             trio.nodes["clinic"]
                 .ask(move |machine, view| machine.referral(&actor, &code("hospital"), &id, view))
         };
@@ -316,7 +316,7 @@ fn filing_somebody_else_wants_to_be_confirmed_and_is_done_once() {
     let mut trio = Trio::with_patient();
     let id = trio.refer();
     trio.live(3_000);
-    let other = crate::trio::visit("9", "x", 9, "zhao", "general");
+    let other = visit("9", "x", 9, "zhao", "general");
     trio.node("clinic").receive(&other);
     let subject = trio.nodes["clinic"].patient("x").unwrap().subject;
     let file =
