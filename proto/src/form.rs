@@ -434,14 +434,10 @@ fn free(field: &'static str, text: String) -> Result<String, DecodeError> {
 /// In the one form in which it becomes a token (T-2).
 fn read_identifier(wire: &wire::Identifier) -> Result<Identifier, DecodeError> {
     let field = "form.identifiers";
-    let read = match wire.kind {
-        kind if kind == IdentifierKind::ResidentId as u32 => Identifier::resident_id(&wire.value),
-        kind if kind == IdentifierKind::HealthCard as u32 => Identifier::health_card(&wire.value),
-        kind if kind == IdentifierKind::Permit as u32 => Identifier::permit(&wire.value),
-        code => return Err(DecodeError::UnknownCode { field, code }),
-    };
+    let unknown = DecodeError::UnknownCode { field, code: wire.kind };
+    let kind = IdentifierKind::from_number(wire.kind).ok_or(unknown)?;
     let rule = "an identifier in its normal form (T-2)";
-    let normal = read.ok().filter(|id| *id.value().expose() == wire.value);
+    let normal = Identifier::of_kind(kind, &wire.value).ok().filter(|id| *id.value().expose() == wire.value);
     normal.ok_or(DecodeError::Invalid { field, rule })
 }
 

@@ -18,6 +18,7 @@ pub mod access;
 mod agreed;
 pub mod calls;
 pub mod codes;
+pub mod country;
 pub mod decode;
 pub mod directive;
 pub mod directory;

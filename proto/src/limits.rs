@@ -112,7 +112,7 @@ pub const FORM_DIRECTIVES_MAX: usize = 16;
 /// Impressions of a referral form.
 pub const FORM_IMPRESSIONS_MAX: usize = 16;
 /// Identifiers of a referral form.
-pub const FORM_IDENTIFIERS_MAX: usize = 3;
+pub const FORM_IDENTIFIERS_MAX: usize = 5;
 
 /// A checkpoint note.
 pub const NOTE_BYTES_MAX: usize = 16 * 1024;

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_intake::patient::IdKind;
 use yiqiao_proto::id::Digest;
-use yiqiao_proto::person::IdentifierKind;
+use yiqiao_proto::person::{Identifier, IdentifierKind};
 
 use crate::at_rest::{AtRest, Tag};
-use crate::person::tokenable;
+use crate::person::{is_of_person, tokenable};
 use crate::state::kept::{BirthDate, PersonData};
 
 /// What two records are to each other.
@@ -84,8 +83,8 @@ pub(crate) fn of(one: &PersonData, other: &PersonData) -> Likeness {
     let (name, birth) = (names(one, other), births(one, other));
     match same_number(one, other) {
         Some(true) if agree(one, other) => Likeness::One,
-        // A newborn is often sent with its mother's card.
-        Some(true) if birth == Other => Likeness::Two,
+        // A newborn is often sent with its mother's card; a passport has one holder.
+        Some(true) if birth == Other && !share_a_passport(one, other) => Likeness::Two,
         Some(true) => Likeness::Doubtful,
         Some(false) => doubtful_if(name == Same && birth == Same && phones(one, other) == Some(true)),
         None => doubtful_if(may_be_one(one, other, name, birth)),
@@ -129,10 +128,16 @@ pub(crate) fn same_number(one: &PersonData, other: &PersonData) -> Option<bool> 
     (shared || differ(one, other)).then_some(shared)
 }
 
-/// Whether two have an identifier of one kind each, and not the same.
+/// Whether two have an identifier of one kind each, and not the same. Who has a passport gets another one every ten years.
 pub(crate) fn differ(one: &PersonData, other: &PersonData) -> bool {
     let (one, other) = (tokenable(one).0, tokenable(other).0);
-    one.iter().any(|id| other.iter().any(|known| known.kind() == id.kind() && known != id))
+    let lasts = |id: &&Identifier| id.kind() != IdentifierKind::Passport;
+    one.iter().filter(lasts).any(|id| other.iter().any(|known| known.kind() == id.kind() && known != id))
+}
+
+fn share_a_passport(one: &PersonData, other: &PersonData) -> bool {
+    let others = tokenable(other).0;
+    tokenable(one).0.iter().any(|id| id.kind() == IdentifierKind::Passport && others.contains(id))
 }
 
 /// Whether two have a number of the person in common that is no identifier, because its check digit is wrong or it is of no kind that
@@ -144,14 +149,15 @@ fn share_a_number(one: &PersonData, other: &PersonData) -> bool {
     })
 }
 
-/// The numbers of the person, alike in writing; a permit of a foreigner is one whatever a system calls its kind.
+/// The numbers of the person, alike in writing; a permit is one whatever a system calls its kind.
 fn numbers(data: &PersonData) -> impl Iterator<Item = (u32, String)> + '_ {
     data.identifiers.iter().filter_map(|id| {
+        let permits = [IdentifierKind::Permit, IdentifierKind::TravelPermit];
+        if let Some(permit) = permits.iter().find_map(|kind| id.normalised(*kind)) {
+            return Some((0, permit.value().expose().clone()));
+        }
         let value = plain(&id.value).to_uppercase();
-        let of_person = matches!(id.id_kind(), IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport);
-        let is_permit = id.normalised(IdentifierKind::Permit).is_some();
-        let kind = if is_permit { 0 } else { id.kind };
-        (kind == 0 || (of_person && value.chars().count() >= 6)).then_some((kind, value))
+        (is_of_person(id.id_kind()) && value.chars().count() >= 6).then_some((id.kind, value))
     })
 }
 
@@ -387,6 +393,8 @@ pub(crate) fn tags(at_rest: &AtRest, data: &PersonData) -> BTreeSet<Digest> {
 
 #[cfg(test)]
 mod tests {
+    use yiqiao_intake::patient::IdKind;
+
     use super::*;
     use crate::person::kind_number;
     use crate::state::kept::PersonIdentifier;

@@ -252,8 +252,8 @@ fn is_another(known: &Known, said: &patient::Patient, primary: &patient::Identif
     let (data, mut stated) = (&known.data, PersonData::default());
     learn(&mut stated, said, false);
     let name = likeness::names(data, &stated);
-    // Who is named by a card alone may have shown another's.
-    if matches!(primary.kind, IdKind::ResidentId | IdKind::HealthCard) && name.contradicts() {
+    // Who is named by a card or passport alone may have shown another's.
+    if is_of_person(primary.kind) && name.contradicts() {
         return true;
     }
     let told =
@@ -266,6 +266,11 @@ fn is_another(known: &Known, said: &patient::Patient, primary: &patient::Identif
     }
     let cannot_be = number == Some(false) && name == Some(false) && birth != Some(true);
     known.state.retired.is_empty() && (cannot_be || (data.by_hand && others >= 2))
+}
+
+/// Whether an authority gives a person numbers of this kind, whichever hospital writes them.
+pub(crate) const fn is_of_person(kind: IdKind) -> bool {
+    matches!(kind, IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport | IdKind::TravelPermit)
 }
 
 /// A patient under a subject of whom nothing can be stored, because it was drawn by chance just now (I-1). The view is told so:
@@ -739,10 +744,10 @@ pub(crate) fn identifier_tag(at_rest: &AtRest, id: &Identifier) -> Digest {
 pub(crate) fn tokenable(data: &PersonData) -> (Vec<Identifier>, Remarks) {
     let mut remarks = Remarks::new();
     let mut found = Vec::new();
-    for kind in [IdentifierKind::ResidentId, IdentifierKind::HealthCard, IdentifierKind::Permit] {
+    for kind in IdentifierKind::ALL {
         let mut good = data.identifiers.iter().filter_map(|id| id.normalised(kind).map(|known| (id, known)));
         if let Some((id, known)) = good.next() {
-            // Whoever has no name yet has neither card nor permit yet.
+            // Whoever has no name yet has neither card nor permit nor passport yet.
             let own = if kind == IdentifierKind::ResidentId {
                 is_own(data, id)
             } else {
@@ -897,6 +902,7 @@ pub(crate) const fn kind_number(kind: IdKind) -> u32 {
         IdKind::InpatientNo => 6,
         IdKind::Passport => 7,
         IdKind::Other => 8,
+        IdKind::TravelPermit => 9,
     }
 }
 
@@ -911,11 +917,13 @@ impl PersonIdentifier {
             5 => IdKind::OutpatientNo,
             6 => IdKind::InpatientNo,
             7 => IdKind::Passport,
+            9 => IdKind::TravelPermit,
             _ => IdKind::Other,
         }
     }
 
-    /// In normal form, if it is of that kind (T-2). A permit is one whatever document of a person a system calls it.
+    /// In normal form, if it is of that kind (T-2). A permit is one whatever document of a person a system calls it, and so is a travel permit
+    /// with its letter, which no identity number has; a passport is one with the state that gave it.
     pub fn normalised(&self, kind: IdentifierKind) -> Option<Identifier> {
         match (kind, self.id_kind()) {
             (IdentifierKind::ResidentId, IdKind::ResidentId) => Identifier::resident_id(&self.value).ok(),
@@ -923,14 +931,23 @@ impl PersonIdentifier {
             (IdentifierKind::Permit, IdKind::ResidentId | IdKind::Passport | IdKind::Other) => {
                 Identifier::permit(&self.value).ok()
             }
+            (IdentifierKind::Passport, IdKind::Passport) => {
+                Identifier::passport(&self.assigner, &self.value).ok()
+            }
+            (IdentifierKind::TravelPermit, IdKind::TravelPermit) => {
+                Identifier::travel_permit(&self.value).ok()
+            }
+            (IdentifierKind::TravelPermit, IdKind::ResidentId) => {
+                let known = Identifier::travel_permit(&self.value).ok();
+                known.filter(|id| !id.value().expose().starts_with(|first: char| first.is_ascii_digit()))
+            }
             _ => None,
         }
     }
 
     /// In normal form, whichever kind it is of.
     pub fn normal(&self) -> Option<Identifier> {
-        let kinds = [IdentifierKind::ResidentId, IdentifierKind::HealthCard, IdentifierKind::Permit];
-        kinds.into_iter().find_map(|kind| self.normalised(kind))
+        IdentifierKind::ALL.into_iter().find_map(|kind| self.normalised(kind))
     }
 }
 

@@ -106,6 +106,7 @@ pub(crate) fn name<'a>(machine: &'a Machine, kind: IdKind, assigner: &'a str) ->
         | IdKind::OutpatientNo
         | IdKind::InpatientNo
         | IdKind::Passport
+        | IdKind::TravelPermit
         | IdKind::Other => said,
     }
 }
@@ -130,7 +131,9 @@ pub(crate) fn tags(machine: &Machine, kind: IdKind, assigner: &str, value: &str)
 pub(crate) const fn is_the_hospitals(kind: IdKind) -> bool {
     match kind {
         IdKind::Local | IdKind::OutpatientNo | IdKind::InpatientNo | IdKind::HealthRecord => true,
-        IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport | IdKind::Other => false,
+        IdKind::ResidentId | IdKind::HealthCard | IdKind::Passport | IdKind::TravelPermit | IdKind::Other => {
+            false
+        }
     }
 }
 

@@ -5,13 +5,14 @@ use yiqiao_intake::patient::{IdKind, assigner_of};
 use yiqiao_node_core::ask::Patient;
 use yiqiao_node_core::register::Number;
 use yiqiao_node_core::state::kept::{BirthDate, PersonIdentifier};
-use yiqiao_proto::person::Identifier;
+use yiqiao_proto::person::{Identifier, IdentifierKind};
 
 use crate::date;
 use crate::resource::{Resource, Site, member, reference};
 use crate::search::Token;
 use crate::terms::{
-    self, HEALTH_CARD, HEALTH_RECORD, IDENTIFIER_TYPE, INPATIENT, OUTPATIENT, PERMIT, RESIDENT,
+    self, HEALTH_CARD, HEALTH_RECORD, IDENTIFIER_TYPE, INPATIENT, OUTPATIENT, PASSPORTS, PERMIT, RESIDENT,
+    TRAVEL_PERMIT,
 };
 
 /// A patient as a resource; its id is the subject.
@@ -52,6 +53,8 @@ pub fn lookups(token: &Token) -> Vec<Lookup> {
     let resident = || Identifier::resident_id(value).ok().map(Lookup::Person);
     let card = || Identifier::health_card(value).ok().map(Lookup::Person);
     let permit = || Identifier::permit(value).ok().map(Lookup::Person);
+    let travel = || Identifier::travel_permit(value).ok().map(Lookup::Person);
+    let passport = |state: &str| Identifier::passport(state, value).ok().map(Lookup::Person);
     let of = |system: &str| {
         Lookup::Number(Number::Of { register: assigner_of(system), value: token.value.clone() })
     };
@@ -59,7 +62,8 @@ pub fn lookups(token: &Token) -> Vec<Lookup> {
         Some(system @ RESIDENT) => resident().into_iter().chain([of(system)]).collect(),
         Some(system @ HEALTH_CARD) => card().into_iter().chain([of(system)]).collect(),
         Some(system @ PERMIT) => permit().into_iter().chain([of(system)]).collect(),
-        Some(system) => vec![of(system)],
+        Some(system @ TRAVEL_PERMIT) => travel().into_iter().chain([of(system)]).collect(),
+        Some(system) => passport(&assigner_of(system)).into_iter().chain([of(system)]).collect(),
         None => {
             let numbers = [Lookup::Number(Number::Any(token.value.clone())), of("")];
             resident().into_iter().chain(card()).chain(permit()).chain(numbers).collect()
@@ -76,10 +80,13 @@ fn identifier(id: &PersonIdentifier) -> Value {
         IdKind::OutpatientNo => (OUTPATIENT, "MR", "门诊号"),
         IdKind::InpatientNo => (INPATIENT, "MR", "住院号"),
         IdKind::Passport => ("", "PPN", "护照号"),
+        IdKind::TravelPermit => (TRAVEL_PERMIT, "", "来往内地通行证号"),
         IdKind::Other => ("", "", "其他标识"),
     };
     let own = matches!(id.kind, 1 | 2) || id.assigner.is_empty();
-    let system = if own { system.to_owned() } else { terms::system_uri(&id.assigner) };
+    let passports = id.normalised(IdentifierKind::Passport).map(|id| format!("{PASSPORTS}{}", id.issued().0));
+    let sent = || if own { system.to_owned() } else { terms::system_uri(&id.assigner) };
+    let system = passports.unwrap_or_else(sent);
     let coding = if code.is_empty() { Value::Null } else { json!({"system": IDENTIFIER_TYPE, "code": code}) };
     let kind = json!({"coding": [coding], "text": text});
     let usage = if id.kind == 1 { "official" } else { "usual" };

@@ -15,7 +15,7 @@ use yiqiao_proto::time::Timestamp;
 use crate::date;
 use crate::document::patient_reference;
 use crate::resource::{Resource, logical, member, reference};
-use crate::terms::{HEALTH_CARD, PERMIT, REFERRAL, RESIDENT, SNOMED, Term};
+use crate::terms::{HEALTH_CARD, PASSPORTS, PERMIT, REFERRAL, RESIDENT, SNOMED, TRAVEL_PERMIT, Term};
 
 pub use change::{TaskChange, read_change};
 
@@ -154,12 +154,15 @@ impl Referral {
         let name = self.person.name.expose();
         match &self.person.identifier {
             Some(id) => {
+                let (state, number) = id.issued();
                 let system = match id.kind() {
                     IdentifierKind::ResidentId => RESIDENT,
                     IdentifierKind::HealthCard => HEALTH_CARD,
                     IdentifierKind::Permit => PERMIT,
+                    IdentifierKind::Passport => &format!("{PASSPORTS}{state}"),
+                    IdentifierKind::TravelPermit => TRAVEL_PERMIT,
                 };
-                logical("Patient", system, id.value().expose(), name)
+                logical("Patient", system, number, name)
             }
             None => json!({"type": "Patient", "display": name}),
         }

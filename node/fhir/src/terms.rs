@@ -18,6 +18,8 @@ pub const RESIDENT: &str = "urn:oid:2.16.156.10011.1.3";
 pub const HEALTH_CARD: &str = "urn:oid:2.16.156.10011.1.19";
 /// Numbers of permanent residence permits of foreigners, in 15 characters.
 pub const PERMIT: &str = "urn:yiqiao:permit";
+/// Numbers of permits of residents of Hong Kong, Macao or Taiwan to come to the mainland.
+pub const TRAVEL_PERMIT: &str = "urn:yiqiao:travel-permit";
 /// Health records (健康档案).
 pub const HEALTH_RECORD: &str = "urn:oid:2.16.156.10011.1.2";
 /// Outpatient numbers, where the sender gives no system of its own.
@@ -43,7 +45,7 @@ pub const DOCUMENT: &str = "urn:yiqiao:document:";
 /// Referrals.
 pub const REFERRAL: &str = "urn:yiqiao:referral";
 /// What an assigner calls itself where that is not a URI; the name follows.
-pub use yiqiao_intake::patient::ASSIGNER;
+pub use yiqiao_intake::patient::{ASSIGNER, PASSPORTS};
 
 pub(crate) const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 pub(crate) const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";

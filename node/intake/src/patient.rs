@@ -1,6 +1,7 @@
 //! Who a message is about, as its sender names the person. Not here: whether two patients are one person.
 
 use jiff::civil::Date;
+use yiqiao_proto::country;
 use yiqiao_proto::phi::Phi;
 
 use crate::flag::{Flag, Flags};
@@ -21,8 +22,10 @@ pub enum IdKind {
     OutpatientNo,
     /// 住院号, 病案号.
     InpatientNo,
-    /// Passport.
+    /// Passport: its assigner is the state that gave it, in three letters, where it is known.
     Passport,
+    /// 港澳居民来往内地通行证号, 台湾居民来往大陆通行证号.
+    TravelPermit,
     /// Account, visit, insurance, driver's licence and everything else.
     Other,
 }
@@ -34,7 +37,7 @@ pub struct Identifier {
     pub kind: IdKind,
     /// As sent, without blanks around it.
     pub value: Phi<String>,
-    /// Who assigned it: CX-4, a CDA root, what [`assigner_of`] has for a FHIR system; empty if not said.
+    /// Who assigned it: CX-4, a CDA root, what [`assigner_of`] has for a FHIR system; empty if not said. Of a passport also CX-9.
     pub assigner: String,
 }
 
@@ -102,7 +105,42 @@ pub fn assigner_of(system: &str) -> String {
         let name = form_urlencoded::parse(plain.as_bytes()).next().map(|(name, _)| name.into_owned());
         return name.unwrap_or_default();
     }
-    system.strip_prefix("urn:oid:").unwrap_or(system).to_owned()
+    let plain = system.strip_prefix("urn:oid:").unwrap_or(system);
+    issuer(plain).unwrap_or(plain).to_owned()
+}
+
+/// Before the letters of a state: the system of its passports in FHIR (HL7 Terminology, NamingSystem PassportNumNS).
+pub const PASSPORTS: &str = "http://hl7.org/fhir/sid/passport-";
+/// Before the number of a state: the root of its passports in CDA (the same).
+const PASSPORT_ROOTS: &str = "2.16.840.1.113883.4.330.";
+
+/// The state whose passports a system or root names.
+fn issuer(system: &str) -> Option<&'static str> {
+    match (system.strip_prefix(PASSPORTS), system.strip_prefix(PASSPORT_ROOTS)) {
+        (Some(letters), _) => country::by_letters(letters),
+        (_, Some(number)) => country::by_number(number.parse().ok()?),
+        (None, None) => None,
+    }
+}
+
+/// Whether a system or root is that of a state's passports.
+pub(crate) fn is_of_passports(system: &str) -> bool {
+    issuer(system.trim().trim_start_matches("urn:oid:")).is_some()
+}
+
+/// Whether systems call a travel permit so.
+pub(crate) fn is_travel_permit(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "来往内地通行证",
+        "港澳居民来往内地通行证",
+        "台湾居民来往大陆通行证",
+        "台湾居民来往内地通行证",
+        "港澳台居民来往内地通行证",
+        "回乡证",
+        "台胞证",
+    ];
+    let name = name.trim();
+    NAMES.contains(&name.strip_suffix(['号', '码']).map_or(name, |rest| rest.trim_end_matches('号')))
 }
 
 impl Identifier {
@@ -112,7 +150,10 @@ impl Identifier {
         if value.is_empty() || value == "\"\"" || value.chars().count() > crate::limits::TOKEN_CHARS_MAX {
             return None;
         }
-        Some(Self { kind, value: Phi::new(value.to_owned()), assigner: assigner.trim().to_owned() })
+        let assigner = assigner.trim();
+        let state = country::by_letters(assigner).or_else(|| issuer(assigner));
+        let assigner = state.filter(|_| kind == IdKind::Passport).unwrap_or(assigner).to_owned();
+        Some(Self { kind, value: Phi::new(value.to_owned()), assigner })
     }
 
     /// Whether it stands for "none": all zeros, all ones and the like.
@@ -140,7 +181,7 @@ impl Identifier {
             IdKind::HealthRecord => 3,
             IdKind::InpatientNo => 4,
             IdKind::OutpatientNo => 5,
-            IdKind::Passport => 6,
+            IdKind::Passport | IdKind::TravelPermit => 6,
             IdKind::ResidentId => 7,
             IdKind::Other => 8,
         }
@@ -333,6 +374,26 @@ mod tests {
         assert_eq!(name(&[("张三", "ZHANG SAN")]), ("张三".to_owned(), "ZHANG SAN".to_owned()));
         assert_eq!(name(&[("LI", "SI"), ("李四", "")]), ("李四".to_owned(), "LI SI".to_owned()));
         assert_eq!(name(&[("Sample", "Anna")]), ("Sample Anna".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn the_state_of_a_passport_is_known_however_a_system_writes_it() {
+        let assigner = |kind, assigner| Identifier::new(kind, "A1234567", assigner).unwrap().assigner;
+        for written in ["USA", "usa", "http://hl7.org/fhir/sid/passport-USA", "2.16.840.1.113883.4.330.840"] {
+            assert_eq!(assigner(IdKind::Passport, written), "USA", "{written}");
+        }
+        assert_eq!(assigner_of("http://hl7.org/fhir/sid/passport-usa"), "USA");
+        assert_eq!(assigner_of("urn:oid:2.16.840.1.113883.4.330.840"), "USA");
+        for other in ["", "HIS", "2.16.840.1.113883.4.330.9", "2.16.840.1.113883.4.330.x"] {
+            assert_eq!(assigner(IdKind::Passport, other), other);
+        }
+        assert_eq!(assigner(IdKind::Local, "usa"), "usa", "a register of that name");
+    }
+
+    #[test]
+    fn travel_permits_are_known_by_their_names() {
+        assert!(is_travel_permit("台胞证") && is_travel_permit(" 港澳居民来往内地通行证号码"));
+        assert!(!is_travel_permit("往来港澳通行证") && !is_travel_permit("号") && !is_travel_permit(""));
     }
 
     #[test]

@@ -117,7 +117,7 @@ export interface FindPatient {
 }
 
 export interface Patient extends PatientRow {
-  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'outpatient' | 'inpatient' | 'passport' | 'permit' | 'other'; masked: string }[];
+  identifiers: { kind: 'resident-id' | 'health-card' | 'local' | 'outpatient' | 'inpatient' | 'passport' | 'permit' | 'travel-permit' | 'other'; masked: string }[];
   /** As a desk has recorded it. */
   diedAt: string | null;
   phone: string | null;

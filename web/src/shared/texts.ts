@@ -77,7 +77,7 @@ export const T = {
   },
 
   sex: { male: '男', female: '女', other: '其他', unknown: '性别不详' },
-  identifier: { 'resident-id': '身份证号', 'health-card': '电子健康卡号', local: '本院病案号', outpatient: '门诊号', inpatient: '住院号', passport: '护照号', permit: '永久居留证号', other: '其他证件' },
+  identifier: { 'resident-id': '身份证号', 'health-card': '电子健康卡号', local: '本院病案号', outpatient: '门诊号', inpatient: '住院号', passport: '护照号', permit: '永久居留证号', 'travel-permit': '来往内地（大陆）通行证号', other: '其他证件' },
   visitClass: { inpatient: '住院', outpatient: '门诊', emergency: '急诊', other: '其他' },
 
   class: {

@@ -70,7 +70,7 @@ fn i6_two_who_may_be_one_wait_for_a_person_and_leave_the_hospital_as_two() {
 }
 
 #[test]
-fn t2_a_permit_is_one_whatever_a_system_calls_it_and_a_passport_gives_no_token() {
+fn t2_a_permit_is_one_whatever_a_system_calls_it_and_a_passport_without_its_state_gives_no_token() {
     let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
     let shown = [
         ("p", IdKind::Passport, "CAN110067050101"),
@@ -92,6 +92,79 @@ fn t2_a_permit_is_one_whatever_a_system_calls_it_and_a_passport_gives_no_token()
     assert_eq!(tokens[0], tokens[1], "one patient to the region");
     assert!(tokens[2].is_some() && tokens[2] != tokens[0]);
     assert_eq!(tokens[3], None);
+}
+
+/// Somebody who shows nothing but a number of this kind.
+fn showing(number: &str, name: &str, (kind, value, assigner): (IdKind, &str, &str)) -> Patient {
+    let mut somebody = somebody(number, name, None);
+    somebody.identify(Identifier::new(kind, value, assigner));
+    somebody
+}
+
+#[test]
+fn t1_a_passport_and_a_travel_permit_give_tokens_and_one_holder_is_one_patient() {
+    let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
+    let shown = [
+        ("p", (IdKind::Passport, "A1234567", "USA")),
+        ("q", (IdKind::Passport, " a123-4567", "http://hl7.org/fhir/sid/passport-USA")),
+        ("r", (IdKind::Passport, "A1234567", "2.16.840.1.113883.4.330.124")),
+        ("s", (IdKind::TravelPermit, "H0123456701", "")),
+        ("t", (IdKind::ResidentId, "H01234567", "")),
+        ("u", (IdKind::TravelPermit, "01234567", "")),
+    ];
+    for (number, id) in shown {
+        node.receive(&report(number, showing(number, "Anna Li", id), number));
+    }
+    node.publish(&mut registry);
+    let statements = registry.statements();
+    let [p, q, r, s, t, u] = ["p", "q", "r", "s", "t", "u"]
+        .map(|number| statements[&node.patient(number).unwrap().subject].clone());
+    assert_eq!([p.len(), r.len(), s.len(), u.len()], [1; 4]);
+    assert_eq!((&p, &s), (&q, &t), "however it is written");
+    assert!(p != r && s != u, "another state, another permit");
+}
+
+#[test]
+fn i6_two_names_under_one_passport_wait_for_a_person() {
+    let passport = (IdKind::Passport, "A1234567", "USA");
+    let mut other_birth = showing("q", "Bo Chen", passport);
+    other_birth.birth_date = yiqiao_intake::patient::PartialDate::new(1961, Some(7), Some(9)).map(Phi::new);
+    for other in [showing("q", "Bo Chen", passport), other_birth] {
+        let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
+        node.receive(&report("1", showing("p", "Anna Li", passport), "r1"));
+        node.receive(&report("2", other, "r2"));
+        node.publish(&mut registry);
+        let [known, second] = ["p", "q"].map(|number| node.patient(number).unwrap().subject);
+        let statements = registry.statements();
+        assert!(
+            statements.contains_key(&known) && !statements.contains_key(&second),
+            "the first has the token"
+        );
+        assert_eq!(pairs(&node, false).len(), 1);
+    }
+    // Who comes with nothing but the passport is not taken for its holder either.
+    let mut node = Node::new(&list(100));
+    node.receive(&report("1", showing("", "Anna Li", passport), "r1"));
+    assert_eq!(
+        node.refuses(&report("2", showing("", "Bo Chen", passport), "r2")),
+        Some(Refused::OtherPerson)
+    );
+}
+
+#[test]
+fn i6_who_has_a_new_passport_is_not_another_for_that() {
+    let (mut node, mut registry) = (Node::new(&list(100)), Registry::new(&list(100)));
+    for (number, passport) in [("p", "A1234567"), ("q", "B7654321")] {
+        let mut somebody = showing(number, "Anna Li", (IdKind::Passport, passport, "USA"));
+        somebody.identify(Identifier::new(IdKind::HealthCard, "A12345678", "NHC"));
+        node.receive(&report(number, somebody, number));
+    }
+    node.publish(&mut registry);
+    let statements = registry.statements();
+    let [one, other] = ["p", "q"].map(|number| &statements[&node.patient(number).unwrap().subject]);
+    assert_eq!(one.iter().filter(|token| other.contains(token)).count(), 1, "told under the card");
+    node.receive(&merge("3", showing("p", "Anna Li", (IdKind::Passport, "A1234567", "USA")), "q"));
+    assert_eq!(node.patient("p").unwrap().retired.len(), 1, "nothing is in doubt");
 }
 
 #[test]

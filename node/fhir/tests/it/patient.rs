@@ -164,6 +164,16 @@ fn an_identifier_of_a_person_is_looked_up_in_its_normal_form() {
     assert!(
         matches!(found.as_slice(), [Lookup::Person(id), Lookup::Number(_)] if id.kind() == IdentifierKind::Permit)
     );
+    for (system, value, kind) in [
+        ("http://hl7.org/fhir/sid/passport-USA", "a1234567", IdentifierKind::Passport),
+        ("urn:yiqiao:travel-permit", "H0123456702", IdentifierKind::TravelPermit),
+    ] {
+        let found = patient::lookups(&token(Some(system), value));
+        assert!(
+            matches!(found.as_slice(), [Lookup::Person(id), Lookup::Number(_)] if id.kind() == kind),
+            "{system}"
+        );
+    }
     // What is no such number is looked up as it stands: the door shows it so.
     for (system, value) in [("1.3", "110105194912310021"), ("1.19", "1")] {
         let found = patient::lookups(&token(Some(&format!("urn:oid:2.16.156.10011.{system}")), value));

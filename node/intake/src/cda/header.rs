@@ -12,7 +12,7 @@ use crate::facts::{
 };
 use crate::flag::{Flag, Flags};
 use crate::kind::{Class, DocumentKind};
-use crate::patient::{IdKind, Identifier, Name, Patient, Sex};
+use crate::patient::{IdKind, Identifier, Name, Patient, Sex, is_of_passports, is_travel_permit};
 use crate::refusal::Refusal;
 use crate::resident_id::ResidentId;
 use crate::xml::{HL7, at, attribute, child, children, text};
@@ -143,6 +143,8 @@ fn identifier(id: Node<'_, '_>) -> Option<Identifier> {
         Some("11") => IdKind::OutpatientNo,
         Some("12" | "13") => IdKind::InpatientNo,
         Some(_) => return None,
+        None if is_of_passports(root) => IdKind::Passport,
+        None if attribute(id, "assigningAuthorityName").is_some_and(is_travel_permit) => IdKind::TravelPermit,
         None if extension.is_some_and(|value| ResidentId::parse(value).is_ok()) => IdKind::ResidentId,
         // US social security and Medicare numbers are identifiers, but not the sender's own.
         None if matches!(root, "2.16.840.1.113883.4.1" | "2.16.840.1.113883.4.572") => IdKind::Other,

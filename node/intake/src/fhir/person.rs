@@ -5,7 +5,9 @@ use yiqiao_proto::phi::Phi;
 use crate::dates;
 use crate::fhir::node::Node;
 use crate::flag::Flags;
-use crate::patient::{IdKind, Identifier, Name, Patient, Sex, assigner_of};
+use crate::patient::{
+    IdKind, Identifier, Name, Patient, Sex, assigner_of, is_of_passports, is_travel_permit,
+};
 use crate::refusal::Refusal;
 use crate::resident_id::ResidentId;
 
@@ -67,6 +69,9 @@ fn identifier(element: &Node<'_>) -> Result<Option<Identifier>, Refusal> {
     if let Some(kind) = element.one("type")? {
         let coding = kind.list("coding")?.into_iter().next();
         code = coding.map(|coding| coding.text("code")).transpose()?.flatten().unwrap_or_default();
+        if kind.text("text")?.is_some_and(|text| is_travel_permit(&text)) {
+            return Ok(Identifier::new(IdKind::TravelPermit, &value, &assigner_of(&system)));
+        }
     }
     Ok(Identifier::new(kind_of(&code, &system, &value), &value, &assigner_of(&system)))
 }
@@ -81,6 +86,7 @@ fn kind_of(code: &str, system: &str, value: &str) -> IdKind {
         (_, "2.16.156.10011.1.11") => IdKind::OutpatientNo,
         (_, "2.16.156.10011.1.12" | "2.16.156.10011.1.13") => IdKind::InpatientNo,
         ("PPN", _) => IdKind::Passport,
+        _ if is_of_passports(system) => IdKind::Passport,
         _ if ResidentId::parse(value).is_ok() => IdKind::ResidentId,
         ("SS" | "SB" | "DL" | "NI" | "AN" | "VN", _) | (_, "http://hl7.org/fhir/sid/us-ssn") => IdKind::Other,
         _ => IdKind::Local,

@@ -223,6 +223,7 @@ const fn type_code(kind: IdKind) -> &'static str {
         IdKind::OutpatientNo => "OP",
         IdKind::InpatientNo => "IP",
         IdKind::Passport => "PPN",
+        IdKind::TravelPermit => "来往内地通行证",
         IdKind::Other => "XX",
     }
 }

@@ -1,12 +1,13 @@
 //! PID and MRG: identifiers, name, sex, birth date, in the standard's and the Chinese way of filling them.
 
+use yiqiao_proto::country;
 use yiqiao_proto::phi::Phi;
 
 use crate::dates;
 use crate::flag::Flags;
 use crate::hl7::message::{Part, Segment};
 use crate::limits::REPETITIONS_MAX;
-use crate::patient::{IdKind, Identifier, Name, Patient, Sex};
+use crate::patient::{IdKind, Identifier, Name, Patient, Sex, is_travel_permit};
 use crate::resident_id::{self, ResidentId};
 
 /// Reads a PID segment. PID-3 says who the patient is; PID-19 counts where it is a valid resident identity number;
@@ -54,8 +55,11 @@ fn identifier_of(cx: Part<'_>) -> Option<Identifier> {
     let value = cx.component(1).subcomponent(1).value();
     let kind = kind_of(&cx.component(5).value(), &value);
     let authority = cx.component(4);
-    let assigner = [2, 1].iter().find_map(|part| authority.subcomponent(*part).some()).unwrap_or_default();
-    Identifier::new(kind, &value, &assigner)
+    // A passport's state stands where the jurisdiction does, or as the authority.
+    let state = cx.component(9).subcomponent(1).some();
+    let state = state.filter(|state| kind == IdKind::Passport && country::by_letters(state).is_some());
+    let assigner = [2, 1].iter().find_map(|part| authority.subcomponent(*part).some());
+    Identifier::new(kind, &value, &state.or(assigner).unwrap_or_default())
 }
 
 /// The kind by the type code of table 0203, by the codes Chinese systems use, or by the form of the value.
@@ -69,7 +73,8 @@ fn kind_of(code: &str, value: &str) -> IdKind {
             IdKind::ResidentId
         }
         "HC" | "JKK" | "健康卡" | "居民健康卡" => IdKind::HealthCard,
-        "PPN" | "护照" => IdKind::Passport,
+        "PPN" | "护照" | "护照号" => IdKind::Passport,
+        name if is_travel_permit(name) => IdKind::TravelPermit,
         "OP" | "MZH" | "门诊号" => IdKind::OutpatientNo,
         "IP" | "ZYH" | "住院号" | "BAH" | "病案号" => IdKind::InpatientNo,
         "AN" | "VN" | "SS" | "DL" | "XX" | "NI" => IdKind::Other,

@@ -42,6 +42,24 @@ fn numbers_of_reports_are_no_identifiers_of_a_person() {
 }
 
 #[test]
+fn passports_are_known_by_their_root_and_travel_permits_by_their_authority() {
+    let read = |id: &str| {
+        let document = document(&format!(
+            "<ClinicalDocument xmlns='urn:hl7-org:v3'><id root='1.2.9' extension='b'/>\
+             <code code='57133-1' codeSystem='2.16.840.1.113883.6.1'/><effectiveTime value='202603041200+0000'/>\
+             <recordTarget><patientRole>{id}</patientRole></recordTarget></ClinicalDocument>"
+        ));
+        let id = document.patient.identifiers[0].clone();
+        (id.kind, id.value.into_exposed(), id.assigner)
+    };
+    let passport = read("<id root='2.16.840.1.113883.4.330.840' extension='A1234567'/>");
+    assert_eq!(passport, (IdKind::Passport, "A1234567".to_owned(), "USA".to_owned()));
+    let permit =
+        read("<id root='1.2.3' extension='01234567' assigningAuthorityName='台湾居民来往大陆通行证'/>");
+    assert_eq!(permit, (IdKind::TravelPermit, "01234567".to_owned(), "1.2.3".to_owned()));
+}
+
+#[test]
 fn a_loinc_document_with_a_parent_and_a_period_is_understood() {
     let document = document(
         "<ClinicalDocument xmlns='urn:hl7-org:v3'><id root='1.2.9' extension='b'/>\

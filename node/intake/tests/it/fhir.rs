@@ -66,6 +66,21 @@ fn a_bundle_that_is_a_document_is_one_whatever_documents_it_holds() {
 }
 
 #[test]
+fn passports_are_known_by_their_system_and_travel_permits_by_their_name() {
+    let read = |identifier: &str| {
+        let event = event(&format!(r#"{{"resourceType":"Patient","identifier":[{identifier}]}}"#));
+        let id = event.patient.identifiers[0].clone();
+        (id.kind, id.value.into_exposed(), id.assigner)
+    };
+    let passport = (IdKind::Passport, "A1234567".to_owned(), "USA".to_owned());
+    let system = r#""system":"http://hl7.org/fhir/sid/passport-USA","value":"A1234567""#;
+    assert_eq!(read(&format!("{{{system}}}")), passport);
+    assert_eq!(read(&format!(r#"{{{system},"type":{{"coding":[{{"code":"PPN"}}]}}}}"#)), passport);
+    let permit = read(r#"{"type":{"text":"港澳居民来往内地通行证号"},"value":"H01234567"}"#);
+    assert_eq!(permit, (IdKind::TravelPermit, "H01234567".to_owned(), String::new()));
+}
+
+#[test]
 fn a_patient_and_an_encounter_are_events() {
     let patient =
         event(r#"{"resourceType":"Patient","id":"7","identifier":[{"system":"urn:h","value":"M1"}]}"#);

@@ -153,6 +153,22 @@ fn a_merge_names_both_numbers_and_one_without_a_source_is_reviewed() {
 }
 
 #[test]
+fn passports_are_read_with_their_state_and_travel_permits_by_their_name() {
+    let read = |cx: &str| {
+        let event = event(&ADMISSION.replace("PID|1||", &format!("PID|1||{cx}~")));
+        let id = event.patient.identifiers[0].clone();
+        (id.kind, id.value.into_exposed(), id.assigner)
+    };
+    let passport = |state: &str| (IdKind::Passport, "A1234567".to_owned(), state.to_owned());
+    assert_eq!(read("A1234567^^^USA^PPN"), passport("USA"));
+    assert_eq!(read("A1234567^^^HIS^PPN^^^^USA"), passport("USA"));
+    assert_eq!(read("A1234567^^^&2.16.840.1.113883.4.330.840&ISO^PPN"), passport("USA"));
+    assert_eq!(read("A1234567^^^HIS^护照"), passport("HIS"));
+    let permit = (IdKind::TravelPermit, "H01234567".to_owned(), String::new());
+    assert_eq!(read("H01234567^^^^港澳居民来往内地通行证"), permit);
+}
+
+#[test]
 fn the_end_of_a_link_names_both_numbers_and_a_link_is_reviewed() {
     let other = "PID|2||0077001^^^HIS^MR||乙\r";
     let unlinked = event(&(ADMISSION.replace("ADT^A01", "ADT^A37") + other));

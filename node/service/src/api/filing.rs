@@ -205,14 +205,16 @@ fn registered(form: &ReferralForm, number: &Phi<String>, register: &str) -> Inpu
 
 fn patient(person: &FormPerson, number: &Phi<String>, register: &str) -> Patient {
     let own = Identifier { kind: IdKind::Local, value: number.clone(), assigner: register.to_owned() };
-    let stated = person.identifiers.iter().map(|id| Identifier {
-        kind: match id.kind() {
+    let stated = person.identifiers.iter().map(|id| {
+        let (state, number) = id.issued();
+        let kind = match id.kind() {
             IdentifierKind::ResidentId => IdKind::ResidentId,
             IdentifierKind::HealthCard => IdKind::HealthCard,
             IdentifierKind::Permit => IdKind::Other,
-        },
-        value: id.value().clone(),
-        assigner: String::new(),
+            IdentifierKind::Passport => IdKind::Passport,
+            IdentifierKind::TravelPermit => IdKind::TravelPermit,
+        };
+        Identifier { kind, value: Phi::new(number.to_owned()), assigner: state.to_owned() }
     });
     let sex = match person.sex.expose() {
         codes::Sex::Male => Some(Sex::Male),

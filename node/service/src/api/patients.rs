@@ -135,7 +135,11 @@ impl Find {
         match (self.number, self.resident_id, self.health_card) {
             (Some(number), None, None) => Ok(Wanted::Number(Phi::new(number.trim().to_owned()))),
             (None, Some(number), None) => {
-                let permit = |error| Identifier::permit(&number).map_err(|_| error);
+                let permit = |error| {
+                    Identifier::permit(&number)
+                        .or_else(|_| Identifier::travel_permit(&number))
+                        .map_err(|_| error)
+                };
                 Identifier::resident_id(&number).or_else(permit).map(Wanted::Identifier).map_err(|error| {
                     match error {
                         IdentifierError::CheckDigit => Problem::new(&CHECK_DIGIT).field("residentId"),
@@ -245,6 +249,9 @@ mod tests {
     fn t2_a_foreigner_is_looked_for_by_the_number_of_the_permit() {
         let asked = Find { number: None, resident_id: Some("can110067050101".to_owned()), health_card: None };
         let permit = Identifier::permit("CAN110067050101").unwrap();
+        assert!(matches!(asked.wanted(), Ok(Wanted::Identifier(known)) if known == permit));
+        let asked = Find { number: None, resident_id: Some("H0123456702".to_owned()), health_card: None };
+        let permit = Identifier::travel_permit("H01234567").unwrap();
         assert!(matches!(asked.wanted(), Ok(Wanted::Identifier(known)) if known == permit));
     }
 

@@ -154,14 +154,8 @@ pub(super) fn revealed(patient: &Patient) -> Revealed {
 /// The same of the person on a referral's form.
 pub(super) fn revealed_form(form: &ReferralForm) -> Revealed {
     let person = &form.person;
-    let whole = |id: &FormIdentifier| Identifier {
-        kind: match id.kind() {
-            IdentifierKind::ResidentId => "resident-id",
-            IdentifierKind::HealthCard => "health-card",
-            IdentifierKind::Permit => "permit",
-        },
-        value: id.value().expose().clone(),
-    };
+    let whole =
+        |id: &FormIdentifier| Identifier { kind: person_kind(id.kind()), value: id.value().expose().clone() };
     Revealed {
         identifiers: person.identifiers.iter().map(whole).collect(),
         phone: text(person.phone.expose()),
@@ -228,6 +222,17 @@ pub(super) fn date(year: i64, month: u32, day: u32) -> Option<String> {
     (year > 0 && month > 0 && day > 0).then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
+/// Numbers of the person as the pages name them.
+pub(super) const fn person_kind(kind: IdentifierKind) -> &'static str {
+    match kind {
+        IdentifierKind::ResidentId => "resident-id",
+        IdentifierKind::HealthCard => "health-card",
+        IdentifierKind::Permit => "permit",
+        IdentifierKind::Passport => "passport",
+        IdentifierKind::TravelPermit => "travel-permit",
+    }
+}
+
 fn kind_name(kind: u32) -> &'static str {
     match kind {
         1 => "resident-id",
@@ -236,6 +241,7 @@ fn kind_name(kind: u32) -> &'static str {
         5 => "outpatient",
         6 => "inpatient",
         7 => "passport",
+        9 => "travel-permit",
         _ => "other",
     }
 }

@@ -171,13 +171,11 @@ fn person(patient: &Patient) -> FormPerson {
     }
 }
 
-/// Resident identity number, health card and permit, in the form in which they become tokens; no number that may be another's.
+/// The numbers of the person in the form in which they become tokens, one of each kind; no identity number that may be another's.
 fn identifiers(patient: &Patient, data: &PersonData) -> Vec<Identifier> {
-    let of_kind = |kind| data.identifiers.iter().find_map(|id| id.normalised(kind));
-    let resident = of_kind(IdentifierKind::ResidentId);
-    let resident = resident.filter(|_| !patient.remarks.contains(&Remark::NumberOfAnother));
-    let others = [IdentifierKind::HealthCard, IdentifierKind::Permit].into_iter().filter_map(of_kind);
-    resident.into_iter().chain(others).collect()
+    let own = !patient.remarks.contains(&Remark::NumberOfAnother);
+    let kinds = IdentifierKind::ALL.into_iter().filter(|kind| own || *kind != IdentifierKind::ResidentId);
+    kinds.filter_map(|kind| data.identifiers.iter().find_map(|id| id.normalised(kind))).collect()
 }
 
 /// Until when an answer is expected: a referral that nobody answers ends by itself.

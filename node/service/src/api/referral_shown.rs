@@ -15,7 +15,7 @@ use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::codes::{PersonRole, ReferralAct};
 use yiqiao_proto::form::{ListedDocument, ReferralForm};
 use yiqiao_proto::id::{Code, ReferralId, Subject};
-use yiqiao_proto::person::{Identifier, IdentifierKind};
+use yiqiao_proto::person::Identifier;
 use yiqiao_proto::referral::{Side, State as Standing, after as follows, side_of};
 use yiqiao_proto::time::Timestamp;
 
@@ -329,16 +329,11 @@ fn identity(patient: &Patient, form: &ReferralForm) -> &'static str {
 }
 
 fn stated(form: &ReferralForm) -> Stated {
-    let kind = |kind| match kind {
-        IdentifierKind::ResidentId => "resident-id",
-        IdentifierKind::HealthCard => "health-card",
-        IdentifierKind::Permit => "permit",
-    };
     let masked = form
         .person
         .identifiers
         .iter()
-        .map(|id| Masked { kind: kind(id.kind()), masked: person::mask(id.value().expose()) });
+        .map(|id| Masked { kind: person::person_kind(id.kind()), masked: person::mask(id.value().expose()) });
     let phone = form.person.phone.expose();
     Stated {
         identifiers: masked.collect(),

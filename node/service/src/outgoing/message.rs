@@ -379,8 +379,11 @@ fn person_of_form(person: &FormPerson) -> Person {
             IdentifierKind::ResidentId => IdKind::ResidentId,
             IdentifierKind::HealthCard => IdKind::HealthCard,
             IdentifierKind::Permit => IdKind::Other,
+            IdentifierKind::Passport => IdKind::Passport,
+            IdentifierKind::TravelPermit => IdKind::TravelPermit,
         };
-        (kind, id.value().clone(), String::new())
+        let (state, number) = id.issued();
+        (kind, Phi::new(number.to_owned()), state.to_owned())
     };
     let born = person.birth.expose();
     Person {
