@@ -108,17 +108,20 @@ impl Comparison {
 
 /// An instant with milliseconds if it has some: `2026-11-22T08:00:00+08:00`.
 pub(crate) fn instant(at: Timestamp) -> String {
-    // The calendar library ends a day before the protocol's time does.
-    let at = jiff::Timestamp::from_millisecond(at.unix_ms()).unwrap_or(jiff::Timestamp::MAX);
-    let local = ZONE.to_datetime(at);
-    let form =
-        if at.subsec_millisecond() == 0 { "%Y-%m-%dT%H:%M:%S+08:00" } else { "%Y-%m-%dT%H:%M:%S%.3f+08:00" };
-    local.strftime(form).to_string()
+    let whole = at.unix_ms().rem_euclid(1_000) == 0;
+    local(at, if whole { "%Y-%m-%dT%H:%M:%S+08:00" } else { "%Y-%m-%dT%H:%M:%S%.3f+08:00" })
 }
 
-/// The last instant before one: how FHIR, whose periods include their end, says that it is excluded.
+fn local(at: Timestamp, form: &str) -> String {
+    // The calendar library ends a day before the protocol's time does.
+    let at = jiff::Timestamp::from_millisecond(at.unix_ms()).unwrap_or(jiff::Timestamp::MAX);
+    ZONE.to_datetime(at).strftime(form).to_string()
+}
+
+/// The last instant before one: how FHIR, whose periods include their end, says that it is excluded. Always with milliseconds: an end that names
+/// a second lasts as long as that.
 pub(crate) fn last_before(until: Timestamp) -> String {
-    instant(until - Millis::new(1))
+    local(until - Millis::new(1), "%Y-%m-%dT%H:%M:%S%.3f+08:00")
 }
 
 /// A year, a month or a day.
@@ -238,6 +241,14 @@ mod tests {
             ("2026-11-22T08:00:01.123456", "2026-11-22T08:00:01.123+08:00", "2026-11-22T08:00:01.123+08:00"),
         ] {
             assert_eq!(shown(text).unwrap(), (from.to_owned(), last.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_read_back_to_the_millisecond() {
+        for ms in [1_795_305_600_000, 1_795_305_600_001, 1_795_305_600_101, -1, 1] {
+            let until = Timestamp::from_unix_ms(ms).unwrap();
+            assert_eq!(Stretch::parse(&last_before(until)).unwrap().until, until, "{ms}");
         }
     }
 

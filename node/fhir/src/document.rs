@@ -15,7 +15,7 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::date;
 use crate::outcome::Problem;
-use crate::resource::{Resource, logical, member, period, reference};
+use crate::resource::{Resource, logical, member, reference};
 use crate::terms::{self, DOCUMENT, ENTRY, STAFF, Term, URI, VISIT};
 
 /// A document as this door shows it.
@@ -176,7 +176,11 @@ impl Listing {
             "content": [{"attachment": self.attachment(), "format": self.format.coding()}],
             "context": {
                 "encounter": encounter(&data.visit),
-                "period": period(self.service_start, self.service_end.map(after)),
+                // The index includes the end of a service, as FHIR does.
+                "period": {
+                    "start": self.service_start.map(date::instant),
+                    "end": self.service_end.map(date::instant),
+                },
                 "facilityType": self.facility.map(Term::concept),
                 "practiceSetting": self.practice.map(Term::concept),
                 "sourcePatientInfo": subject,
@@ -274,11 +278,6 @@ pub(crate) fn patient_reference(patient: &Patient) -> Value {
 
 fn known<T: TryFrom<u32>>(number: u32) -> Result<T, Problem> {
     T::try_from(number).map_err(|_| Problem::Internal)
-}
-
-/// The index includes the end of a service.
-fn after(end: Timestamp) -> Timestamp {
-    end + yiqiao_proto::time::Millis::new(1)
 }
 
 fn encounter(visit: &str) -> Value {
