@@ -56,8 +56,14 @@ fn purpose_matches(directive: &Directive, purpose: Purpose) -> bool {
     if directive.purposes.is_empty() {
         purpose != Purpose::Emergency
     } else {
-        directive.purposes.contains(&purpose)
+        is_named(&directive.purposes, purpose)
     }
+}
+
+/// Quality is a part of operations (D-2).
+fn is_named(purposes: &BTreeSet<Purpose>, purpose: Purpose) -> bool {
+    let within = purpose == Purpose::Quality && purposes.contains(&Purpose::Operations);
+    within || purposes.contains(&purpose)
 }
 
 /// One dimension of a grantee: not limited, or stated and equal; what is not stated matches every forbid and no permit (D-6).
@@ -125,9 +131,9 @@ fn are_purposes_within(a: &BTreeSet<Purpose>, b: &BTreeSet<Purpose>) -> bool {
         (true, true) => true,
         (false, true) => !a.contains(&Purpose::Emergency),
         (true, false) => {
-            Purpose::ALL.iter().all(|purpose| *purpose == Purpose::Emergency || b.contains(purpose))
+            Purpose::ALL.iter().all(|purpose| *purpose == Purpose::Emergency || is_named(b, *purpose))
         }
-        (false, false) => a.is_subset(b),
+        (false, false) => a.iter().all(|purpose| is_named(b, *purpose)),
     }
 }
 

@@ -278,6 +278,8 @@ codes! {
         Quality = 6,
         /// Research.
         Research = 7,
+        /// Running a hospital or a region, of which quality is a part (D-2).
+        Operations = 8,
     }
 
     /// The role in which a person asks.

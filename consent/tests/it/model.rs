@@ -139,7 +139,8 @@ fn names(directive: &Directive, purpose: Purpose) -> bool {
     if directive.purposes.is_empty() {
         purpose != Purpose::Emergency
     } else {
-        directive.purposes.contains(&purpose)
+        let wider = (purpose == Purpose::Quality).then_some(Purpose::Operations);
+        directive.purposes.iter().any(|named| *named == purpose || Some(*named) == wider)
     }
 }
 

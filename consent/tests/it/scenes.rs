@@ -31,7 +31,7 @@ pub(crate) fn times() -> impl Strategy<Value = Timestamp> {
 }
 
 fn purposes() -> impl Strategy<Value = Purpose> {
-    select(vec![Purpose::Treatment, Purpose::Emergency, Purpose::Quality])
+    select(vec![Purpose::Treatment, Purpose::Emergency, Purpose::Quality, Purpose::Operations])
 }
 
 fn classes() -> impl Strategy<Value = DocumentClass> {

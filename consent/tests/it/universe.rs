@@ -105,6 +105,7 @@ impl Universe {
         let all_but_emergency = &all - &BTreeSet::from([emergency]);
         let mut purposes = subsets(treatment, quality);
         purposes.extend(subsets(treatment, emergency));
+        purposes.extend(subsets(quality, Purpose::Operations));
         purposes.extend([all_but_emergency, all]);
         purposes.sort();
         purposes.dedup();

@@ -223,6 +223,7 @@ hl7! {
         PublicHealth "PUBHLTH" "public health" "公共卫生"
         Quality "HQUALIMP" "health quality improvement" "质量与互认"
         Research "HRESCH" "healthcare research" "科研"
+        Operations "HOPERAT" "healthcare operations" "运营管理"
     }
 }
 

@@ -89,7 +89,7 @@ export const T = {
   revocationReason: { 'patient-wish': '患者要求', error: '登记有误', death: '患者死亡', guardianship: '监护关系变更', 'lost-key': '密钥遗失' },
   purpose: {
     treatment: '诊疗', emergency: '紧急救治', 'patient-request': '本人查阅', payment: '费用结算', 'public-health': '公共卫生',
-    quality: '质量与互认', research: '科研',
+    quality: '质量与互认', research: '科研', operations: '运营管理',
   },
   sensitivity: { normal: '一般', restricted: '敏感', 'very-restricted': '高度敏感' },
   documentStatus: { final: '', preliminary: '初步结果', amended: '更正版' },

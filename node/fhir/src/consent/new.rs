@@ -19,7 +19,7 @@ use crate::limits::RESOURCE_BYTES_MAX;
 use crate::outcome::Problem;
 use crate::resource::Site;
 use crate::search::{Token, Who};
-use crate::terms::{ACT_CODE, Term};
+use crate::terms::{ACT_CODE, ACT_REASON, Term};
 
 /// What a posted Consent asks to be recorded. The proof of the patient's word (C-8) comes another way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -392,7 +392,11 @@ pub(super) fn period(
 pub(super) fn terms<T: Term + Ord>(holder: &Element<'_>, name: &'static str) -> Result<BTreeSet<T>, Problem> {
     let mut found = BTreeSet::new();
     for coding in holder.list(name)? {
-        let (system, code) = coding.coding()?;
+        // To break the glass is the only emergency that there is (D-8).
+        let (system, code) = match coding.coding()? {
+            (ACT_REASON, "BTG") => (ACT_REASON, Purpose::Emergency.code()),
+            other => other,
+        };
         found.insert(T::find(system, code).ok_or_else(|| coding.not_carried_out("code"))?);
     }
     Ok(found)

@@ -42,6 +42,7 @@ pub(super) const fn purpose(purpose: Purpose) -> &'static str {
         Purpose::PublicHealth => "公共卫生",
         Purpose::Quality => "质量与互认",
         Purpose::Research => "科研",
+        Purpose::Operations => "运营管理",
     }
 }
 

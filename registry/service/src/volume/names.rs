@@ -109,6 +109,7 @@ impl Named for Purpose {
             Self::PublicHealth => (name("public-health", "公共卫生", "public health"), "PUBHLTH"),
             Self::Quality => (name("quality", "质量管理", "quality"), "HQUALIMP"),
             Self::Research => (name("research", "科研", "research"), "HRESCH"),
+            Self::Operations => (name("operations", "运营管理", "operations"), "HOPERAT"),
         };
         Name { hl7: Some(hl7), ..named }
     }
