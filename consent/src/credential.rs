@@ -70,11 +70,11 @@ fn stands_for(statement: &CredentialStatement, claim: &Claim<'_>, policy: &Polic
         && policy.rp_id.as_ref() == Some(&statement.rp_id)
 }
 
-/// Whose consent it is says who signs: a guardian consents as the guardian, and the patient alone as the patient.
+/// Whose word it is says who signs: a guardian consents and objects as the guardian, and the patient alone consents as the patient.
 fn speaks(guardian: bool, basis: Option<LegalBasis>) -> bool {
     match basis {
         Some(LegalBasis::SeparateConsent) => !guardian,
-        Some(LegalBasis::GuardianConsent) => guardian,
+        Some(LegalBasis::GuardianConsent | LegalBasis::GuardianObjection) => guardian,
         _ => true,
     }
 }

@@ -322,6 +322,8 @@ codes! {
         Objection = 5,
         /// The region's default rule (D-7).
         RegionDefault = 6,
+        /// A guardian's objection for the patient: a forbid.
+        GuardianObjection = 7,
     }
 
     /// Why a directive was revoked.

@@ -277,7 +277,7 @@ impl Directive {
                 check("directive.purposes", ordinary, "no permit is for an emergency (C-7, D-8)")
             }
             Stance::Forbid => {
-                let objects = self.basis == LegalBasis::Objection;
+                let objects = matches!(self.basis, LegalBasis::Objection | LegalBasis::GuardianObjection);
                 check("directive.basis", objects, "a forbid is an objection (C-7)")?;
                 let hides = !self.existence_visible;
                 check("directive.existence_visible", hides, "a forbid makes nothing visible (C-7)")

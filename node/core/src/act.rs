@@ -12,7 +12,7 @@ use yiqiao_proto::proof::Proof;
 use yiqiao_proto::token::Token;
 
 use crate::actor::Actor;
-use crate::desk::{NewPermit, Statement, Wish, shown};
+use crate::desk::{NewForbid, NewPermit, Statement, Wish, shown};
 use crate::event::Event;
 use crate::machine::{Machine, Refused, Stop, Work};
 use crate::state::damaged;
@@ -112,11 +112,14 @@ fn under_each(
     Ok(said)
 }
 
-/// At the own account a permit rests on the consent of who is logged in, whatever it says.
+/// At the own account a directive rests on the word of who is logged in, whatever it says.
 fn by_signer(by: &Statement, wish: &Wish) -> Wish {
     match (wish.clone(), &by.actor) {
         (Wish::Permit(permit), Actor::Patient { guardian, .. }) => {
             Wish::Permit(NewPermit { by_guardian: *guardian, ..permit })
+        }
+        (Wish::Forbid(forbid), Actor::Patient { guardian, .. }) => {
+            Wish::Forbid(NewForbid { by_guardian: *guardian, ..forbid })
         }
         (wish, _) => wish,
     }

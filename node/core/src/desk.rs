@@ -87,6 +87,7 @@ impl NewPermit {
             valid_from: exception.valid_from.map_or(self.valid_from, |from| from.max(self.valid_from)),
             valid_until: exception.valid_until,
             notice: self.notice.clone(),
+            by_guardian: self.by_guardian,
         }
     }
 }
@@ -108,6 +109,8 @@ pub struct NewForbid {
     pub valid_until: Option<Timestamp>,
     /// The notice that was shown.
     pub notice: Notice,
+    /// A guardian objects.
+    pub by_guardian: bool,
 }
 
 /// What a patient says.
@@ -415,11 +418,7 @@ impl Wish {
                 valid_until: permit.valid_until,
                 notice: permit.notice,
                 existence_visible: permit.existence_visible,
-                basis: if permit.by_guardian {
-                    LegalBasis::GuardianConsent
-                } else {
-                    LegalBasis::SeparateConsent
-                },
+                basis: either(permit.by_guardian, LegalBasis::GuardianConsent, LegalBasis::SeparateConsent),
                 head_version: 0,
             }),
             Self::Forbid(forbid) => Some(Directive {
@@ -434,11 +433,16 @@ impl Wish {
                 valid_until: forbid.valid_until,
                 notice: forbid.notice,
                 existence_visible: false,
-                basis: LegalBasis::Objection,
+                basis: either(forbid.by_guardian, LegalBasis::GuardianObjection, LegalBasis::Objection),
                 head_version: 0,
             }),
         }
     }
+}
+
+/// On what it rests: the guardian's word, or the patient's own.
+const fn either(by_guardian: bool, guardians: LegalBasis, own: LegalBasis) -> LegalBasis {
+    if by_guardian { guardians } else { own }
 }
 
 /// This member stands for it that the patient said it; and what opens the commitments (C-8).

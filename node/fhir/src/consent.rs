@@ -16,7 +16,6 @@ use yiqiao_node_core::desk::Exception;
 use yiqiao_proto::codes::{LegalBasis, Purpose, RevocationReason, Stance};
 use yiqiao_proto::directive::{Directive, Grantee, What};
 use yiqiao_proto::id::{Code, EntryId};
-use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
 use crate::date;
@@ -65,8 +64,6 @@ pub struct Consent {
     pub standing: Standing,
     /// When it was recorded, if that is known.
     pub recorded_at: Option<Timestamp>,
-    /// A guardian's name, if a guardian said it.
-    pub guardian: Option<Phi<String>>,
 }
 
 /// Whether a directive counts.
@@ -149,11 +146,15 @@ impl Consent {
     }
 
     fn performer(&self, patient: &Patient) -> Value {
-        let guardian = self.guardian.as_ref().map(|name| name.expose().as_str());
-        let guardian = guardian.or((self.directive.basis == LegalBasis::GuardianConsent).then_some("监护人"));
-        match guardian {
-            Some(name) => json!({"type": "RelatedPerson", "display": name}),
-            None => patient_reference(patient),
+        match self.directive.basis {
+            LegalBasis::GuardianConsent | LegalBasis::GuardianObjection => {
+                json!({"type": "RelatedPerson", "display": "监护人"})
+            }
+            LegalBasis::SeparateConsent
+            | LegalBasis::Objection
+            | LegalBasis::Emergency
+            | LegalBasis::StatutoryDuty
+            | LegalBasis::RegionDefault => patient_reference(patient),
         }
     }
 }

@@ -428,7 +428,7 @@ export interface NewConsent {
   sensitivities: string[];
   purposes: string[];
   validUntil: string | null;
-  basis: 'separate-consent' | 'guardian-consent' | 'objection';
+  basis: 'separate-consent' | 'guardian-consent' | 'objection' | 'guardian-objection';
   notice: { version: string };
   /** What the desk keeps: the number of the signed sheet, and who identified the patient how. Never leaves the hospital. */
   evidence: Papers;

@@ -110,7 +110,7 @@ function Stance({ of }: { of: Consent['stance'] }) {
 }
 
 /** Who signed it, and how. */
-const howOf = ({ proof, basis }: Consent) => (proof === 'passkey' && basis === 'guardian-consent' ? words.guardianPasskey : nameOf(S.proof, proof));
+const howOf = ({ proof, basis }: Consent) => (proof === 'passkey' && basis.startsWith('guardian') ? words.guardianPasskey : nameOf(S.proof, proof));
 
 /** Who may, or may not: hospital, and what narrows it. */
 function whoOf({ grantee }: Consent): string {

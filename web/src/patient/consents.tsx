@@ -106,7 +106,7 @@ function untilOf({ validFrom, validUntil }: Consent): string {
 
 function recordedOf({ proof, recordedBy, acceptedAt, vouchers, basis }: Consent): string {
   const day = longDate(date(acceptedAt));
-  const signed = basis === 'guardian-consent' ? words.signedByGuardian : words.signedBySelf;
+  const signed = basis.startsWith('guardian') ? words.signedByGuardian : words.signedBySelf;
   if (proof === 'passkey') return signed(day, vouchers.map(({ name }) => name).join('、'));
   if (proof !== 'desk-witness' || recordedBy === null) return words.recordedBySelf(day);
   return `${words.recordedAt(recordedBy.name, day)}（${nameOf(S.proof, proof)}）`;

@@ -57,6 +57,7 @@ fn forbid(trio: &Trio, purposes: &[Purpose]) -> Wish {
         valid_from: like.valid_from,
         valid_until: None,
         notice: like.notice,
+        by_guardian: false,
     })
 }
 

@@ -94,6 +94,7 @@ fn forbid_emergencies(trio: &mut Trio) {
         valid_from: like.valid_from,
         valid_until: None,
         notice: like.notice,
+        by_guardian: false,
     };
     let statement = statement_of(trio.subject("hospital"));
     trio.act("hospital", &Input::Forbid(Box::new((statement, forbid)))).unwrap();

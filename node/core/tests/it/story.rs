@@ -272,6 +272,7 @@ pub(crate) fn forbid(now: yiqiao_proto::time::Timestamp) -> NewForbid {
         valid_from: now,
         valid_until: None,
         notice: notice(),
+        by_guardian: false,
     }
 }
 

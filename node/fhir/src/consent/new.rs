@@ -44,6 +44,8 @@ pub struct NewConsent {
     pub existence_visible: bool,
     /// Legal basis.
     pub basis: LegalBasis,
+    /// Who says it, if that is not a guardian: must be the patient.
+    pub performer: Option<Who>,
 }
 
 const ROOT: [&str; 12] = [
@@ -78,11 +80,12 @@ const PROVISION: [&str; 11] = [
 /// The meaning of data that a member has published.
 const AUTHORED_BY: &str = "authoredby";
 
-/// Reads a Consent that was posted to this door.
+/// Reads a Consent that was posted to this door. A permit that names nobody is one to each of `everybody`: the current members that
+/// keep documents (C-17).
 ///
 /// # Errors
 /// [`Problem`] naming the element that is missing, not valid, or would not be enforced.
-pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
+pub fn read_new(bytes: &[u8], site: &Site, everybody: &[Code]) -> Result<NewConsent, Problem> {
     let value = element::parse(bytes, "the Consent", RESOURCE_BYTES_MAX)?;
     let root = Element::resource(&value, "Consent", &ROOT)?;
     check_root(&root, site)?;
@@ -90,17 +93,20 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
     let stance = stance(&root, &provision)?;
     check_contained(&root, &provision)?;
     let (valid_from, valid_until) = period(&provision, "period")?;
+    let (basis, performer) = performer(&root, stance, site)?;
+    let everybody = if stance == Stance::Permit { everybody } else { &[] };
     let mut new = NewConsent {
-        patient: patient(&root, site)?,
+        patient: who(&root.need("patient")?, site)?,
         stance,
-        parts: parts(&root, &provision, site)?,
+        parts: parts(&root, &provision, site, everybody)?,
         what: what(&provision, site)?,
         purposes: purposes(&provision, stance)?,
         valid_from,
         valid_until,
         notice: notice(&root)?,
         existence_visible: existence_visible(&provision)?,
-        basis: basis(&root, stance)?,
+        basis,
+        performer,
     };
     // A permit names one organisation (C-7), and a person or department is one of an organisation (C-4).
     let is_nobodys = |Part { grantee, .. }: &Part| {
@@ -124,9 +130,18 @@ pub fn read_new(bytes: &[u8], site: &Site) -> Result<NewConsent, Problem> {
 }
 
 /// Each recipient with each keeper: a directive names one of both (C-7, PIPL article 23).
-fn parts(root: &Element<'_>, provision: &Element<'_>, site: &Site) -> Result<Vec<Part>, Problem> {
+fn parts(
+    root: &Element<'_>,
+    provision: &Element<'_>,
+    site: &Site,
+    everybody: &[Code],
+) -> Result<Vec<Part>, Problem> {
     let (mut recipients, keepers) = actors(root, provision)?;
     let keepers = authors(provision, keepers)?;
+    if !provision.has("actor") {
+        let to = |code: &Code| Grantee { organisation: Some(code.clone()), ..Grantee::default() };
+        recipients = everybody.iter().map(to).collect();
+    }
     if recipients.is_empty() {
         recipients.push(Grantee::default());
     }
@@ -134,7 +149,7 @@ fn parts(root: &Element<'_>, provision: &Element<'_>, site: &Site) -> Result<Vec
         if keepers.is_empty() { vec![None] } else { keepers.into_iter().map(Some).collect() };
     if recipients.len().saturating_mul(keepers.len()) > PARTS_MAX {
         return Err(Problem::TooLarge {
-            what: "the number of recipients of a Consent, times that of the members that keep what is meant",
+            what: "the number of recipients of a Consent (without actor: of the members of the region), times that of the members that keep what is meant",
             limit: PARTS_MAX,
         });
     }
@@ -197,8 +212,7 @@ fn check_root(root: &Element<'_>, site: &Site) -> Result<(), Problem> {
     if date { Ok(()) } else { Err(root.invalid("dateTime", "a FHIR dateTime")) }
 }
 
-fn patient(root: &Element<'_>, site: &Site) -> Result<Who, Problem> {
-    let patient = root.need("patient")?;
+fn who(patient: &Element<'_>, site: &Site) -> Result<Who, Problem> {
     match (patient.text("reference")?, patient.one("identifier")?) {
         (Some(url), None) => {
             let id = site.relative(url).strip_prefix("Patient/").and_then(Subject::from_hex);
@@ -230,17 +244,19 @@ fn stance(root: &Element<'_>, provision: &Element<'_>) -> Result<Stance, Problem
     Ok(stance)
 }
 
-/// Who says it: a permit of a guardian rests on another basis than one of the patient (C-7).
-fn basis(root: &Element<'_>, stance: Stance) -> Result<LegalBasis, Problem> {
-    let performers = root.list("performer")?;
-    let [performer] = performers.as_slice() else { return Err(root.missing("performer")) };
+/// On what it rests, and which patient says it; none: a guardian (C-7).
+fn performer(root: &Element<'_>, stance: Stance, site: &Site) -> Result<(LegalBasis, Option<Who>), Problem> {
+    let performer = root.at_most_one("performer")?.ok_or_else(|| root.missing("performer"))?;
     let literal = performer.text("reference")?.unwrap_or_default();
     let named = literal.rsplit('/').nth(1).filter(|kind| !kind.is_empty());
     let kind = performer.text("type")?.or(named).unwrap_or_default();
+    let is_named = performer.has("reference") || performer.has("identifier");
+    let patient = || is_named.then(|| who(&performer, site)).transpose();
     match (stance, kind) {
-        (Stance::Forbid, "Patient" | "RelatedPerson") => Ok(LegalBasis::Objection),
-        (Stance::Permit, "Patient") => Ok(LegalBasis::SeparateConsent),
-        (Stance::Permit, "RelatedPerson") => Ok(LegalBasis::GuardianConsent),
+        (Stance::Permit, "RelatedPerson") => Ok((LegalBasis::GuardianConsent, None)),
+        (Stance::Forbid, "RelatedPerson") => Ok((LegalBasis::GuardianObjection, None)),
+        (Stance::Permit, "Patient") => Ok((LegalBasis::SeparateConsent, patient()?)),
+        (Stance::Forbid, "Patient") => Ok((LegalBasis::Objection, patient()?)),
         _ => Err(root.invalid("performer", "a reference with type Patient or RelatedPerson")),
     }
 }

@@ -106,7 +106,7 @@ fn is_answered<T>(read: Result<T, Problem>) {
 proptest! {
     #[test]
     fn any_bytes_are_answered(bytes in vec(any::<u8>(), 0..200)) {
-        is_answered(read_new(&bytes, &scenes::site()));
+        is_answered(read_new(&bytes, &scenes::site(), &scenes::everybody()));
         is_answered(provide::read(&bytes, &scenes::site()));
         is_answered(read_change(&bytes, &scenes::referral(State::Sent), &scenes::code("hospital-b")));
     }
@@ -118,7 +118,7 @@ proptest! {
             members.insert("resourceType".to_owned(), json!(kind));
         }
         let bytes = tree.to_string().into_bytes();
-        is_answered(read_new(&bytes, &scenes::site()));
+        is_answered(read_new(&bytes, &scenes::site(), &scenes::everybody()));
         is_answered(provide::read(&bytes, &scenes::site()));
         is_answered(read_change(&bytes, &scenes::referral(State::Sent), &scenes::code("hospital-b")));
     }
@@ -131,7 +131,7 @@ proptest! {
         pointers(&json, "", &mut places);
         let place: &String = place.get(&places);
         *json.pointer_mut(place).unwrap() = value;
-        is_answered(read_new(json.to_string().as_bytes(), &scenes::site()));
+        is_answered(read_new(json.to_string().as_bytes(), &scenes::site(), &scenes::everybody()));
     }
 
     #[test]

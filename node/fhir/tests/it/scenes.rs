@@ -46,6 +46,11 @@ pub(crate) fn site() -> Site {
     }
 }
 
+/// The members that keep documents.
+pub(crate) fn everybody() -> Vec<Code> {
+    ["hospital-a", "hospital-b", "hospital-c"].map(code).to_vec()
+}
+
 pub(crate) fn entry_id(byte: u8) -> EntryId {
     EntryId::new([byte; 32]).unwrap()
 }
@@ -163,7 +168,7 @@ pub(crate) fn consent(directive: Directive) -> Consent {
     let (standing, recorded_at) = (consent::Standing::InForce, Some(at(0)));
     let (grantee, custodian) = (directive.grantee.clone(), directive.custodian.clone());
     let parts = vec![consent::Part { grantee, custodian, exceptions: Vec::new() }];
-    Consent { id, directive, parts, version: 1, standing, recorded_at, guardian: None }
+    Consent { id, directive, parts, version: 1, standing, recorded_at }
 }
 
 pub(crate) fn referral(state: State) -> Referral {

@@ -110,7 +110,8 @@ impl Terms {
             LegalBasis::Emergency
             | LegalBasis::StatutoryDuty
             | LegalBasis::Objection
-            | LegalBasis::RegionDefault => {
+            | LegalBasis::RegionDefault
+            | LegalBasis::GuardianObjection => {
                 return Err(unfit("basis", "separate-consent or guardian-consent for a permit"));
             }
         };
@@ -136,7 +137,8 @@ impl Terms {
     }
 
     pub(super) fn forbid(self, front: &Front) -> Result<NewForbid, Problem> {
-        if self.basis != LegalBasis::Objection {
+        let by_guardian = self.basis == LegalBasis::GuardianObjection;
+        if !by_guardian && self.basis != LegalBasis::Objection {
             return Err(unfit("basis", "objection for a forbid"));
         }
         // The text of an objection has no purposes, whichever it is limited to.
@@ -149,6 +151,7 @@ impl Terms {
             valid_from: self.valid_from,
             valid_until: self.valid_until,
             notice,
+            by_guardian,
         })
     }
 

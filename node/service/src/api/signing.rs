@@ -179,8 +179,18 @@ fn says(
         },
         Line { label: "用途", text: purposes },
     ];
-    if directive.basis == LegalBasis::GuardianConsent {
-        lines.push(Line { label: "签署", text: "监护人代患者同意".to_owned() });
+    match directive.basis {
+        LegalBasis::GuardianConsent => {
+            lines.push(Line { label: "签署", text: "监护人代患者同意".to_owned() });
+        }
+        LegalBasis::GuardianObjection => {
+            lines.push(Line { label: "签署", text: "监护人代患者异议".to_owned() });
+        }
+        LegalBasis::SeparateConsent
+        | LegalBasis::Emergency
+        | LegalBasis::StatutoryDuty
+        | LegalBasis::Objection
+        | LegalBasis::RegionDefault => {}
     }
     let end = if ends {
         "立即生效".to_owned()

@@ -24,10 +24,10 @@ use yiqiao_node_core::ended::End;
 use yiqiao_node_core::limits::EVIDENCE_BYTES_MAX;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
 use yiqiao_node_core::state::View;
-use yiqiao_proto::codes::{LegalBasis, RevocationReason, Stance};
+use yiqiao_proto::codes::{LegalBasis, MemberRole, RevocationReason, Stance};
 use yiqiao_proto::directive::{Directive, exception_id, part_id};
 use yiqiao_proto::hash;
-use yiqiao_proto::id::{DirectiveId, Subject};
+use yiqiao_proto::id::{Code, DirectiveId, Subject};
 use yiqiao_proto::limits::{EXCEPTIONS_MAX, PARTS_MAX};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
@@ -99,9 +99,10 @@ impl Searched for ConsentFilter {
 pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
     call.allow("Consent", Right::Create)?;
     let bytes = transaction::json(&call, body, RESOURCE_BYTES_MAX)?;
-    let new = consent::read_new(&bytes, &call.site)?;
+    let new = consent::read_new(&bytes, &call.site, &everybody(&call))?;
     known(&call, &new)?;
     let patient = only(patients::of(&call, &new.patient).await?)?;
+    is_said_by(&call, &new, &patient).await?;
     let now = call.door.app.clock().now();
     let statement = statement(&call, &patient, &bytes);
     let wishes = new.parts.iter().map(|part| wish(&new, part, now)).collect();
@@ -118,7 +119,7 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
     let token = token(&call, patient.subject).await?;
     let directive = directive_of(new, directive, token, now).ok_or(Problem::Internal)?;
     let (version, standing, recorded_at) = (1, Standing::InForce, Some(now));
-    let consent = Consent { id, directive, parts, version, standing, recorded_at, guardian: None };
+    let consent = Consent { id, directive, parts, version, standing, recorded_at };
     let resource = consent.write(&patient, &call.site);
     Ok(answer::written(StatusCode::CREATED, call.prefer(), &resource, &location))
 }
@@ -183,7 +184,7 @@ impl Whole {
         let (id, directive, recorded_at) = (self.id.clone(), first.clone(), Some(*accepted_at));
         let parts = self.parts.iter().filter_map(Once::as_part).collect();
         let version = self.ended.saturating_add(1);
-        Some(Consent { id, directive, parts, version, standing, recorded_at, guardian: None })
+        Some(Consent { id, directive, parts, version, standing, recorded_at })
     }
 
     /// What of it has not ended.
@@ -400,6 +401,25 @@ async fn number(call: &Call, subject: Subject) -> Result<u64, Refusal> {
     Ok(call.door.app.inbox.ask(move |_, view| ask::ordinal(&subject, view)).await?)
 }
 
+/// The current members that keep documents.
+fn everybody(call: &Call) -> Vec<Code> {
+    let directory = call.door.app.registry.directory();
+    let members = directory.list().members.iter().filter(|member| !member.suspended);
+    let keepers = members.filter(|member| member.roles.contains(&MemberRole::Custodian));
+    keepers.map(|member| member.code.clone()).collect()
+}
+
+/// Who is another patient consents as a guardian, or not at all (C-7).
+async fn is_said_by(call: &Call, new: &NewConsent, patient: &Patient) -> Result<(), Refusal> {
+    let Some(performer) = &new.performer else { return Ok(()) };
+    let said_by = patients::of(call, performer).await?;
+    if said_by.iter().map(|one| one.subject).eq([patient.subject]) {
+        return Ok(());
+    }
+    let expected = "the patient, or who speaks for the patient, of type RelatedPerson";
+    Err(Problem::Invalid { path: "Consent.performer".to_owned(), expected }.into())
+}
+
 /// Whom it names must be there: one that is written wrong would be permitted, or forbidden, to nobody.
 fn known(call: &Call, new: &NewConsent) -> Result<(), Problem> {
     let directory = call.door.app.registry.directory();
@@ -457,6 +477,7 @@ fn wish(new: &NewConsent, part: &Part, now: Timestamp) -> Wish {
             valid_from,
             valid_until: new.valid_until,
             notice: new.notice,
+            by_guardian: new.basis == LegalBasis::GuardianObjection,
         }),
     }
 }
@@ -527,7 +548,7 @@ fn queued(location: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use yiqiao_proto::directive::{Grantee, Notice, What};
-    use yiqiao_proto::id::{Code, Digest};
+    use yiqiao_proto::id::Digest;
 
     use super::*;
 

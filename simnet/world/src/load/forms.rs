@@ -77,6 +77,7 @@ pub(super) fn forbid(to: Option<Code>, classes: BTreeSet<DocumentClass>, now: Ti
         valid_from: an_hour_before(now),
         valid_until: None,
         notice: notice(),
+        by_guardian: false,
     }
 }
 
