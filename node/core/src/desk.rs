@@ -84,7 +84,7 @@ impl NewPermit {
             custodian: exception.custodian.clone(),
             what: exception.what.clone(),
             purposes: exception.purposes.clone(),
-            valid_from: exception.valid_from.map_or(self.valid_from, |from| from.max(self.valid_from)),
+            valid_from: exception.valid_from.unwrap_or(self.valid_from),
             valid_until: exception.valid_until,
             notice: self.notice.clone(),
             by_guardian: self.by_guardian,

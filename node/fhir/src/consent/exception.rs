@@ -1,7 +1,7 @@
 //! What a permit leaves out: provisions nested in its own, which PCF calls exceptions to the base consent (C-16).
 //!
-//! What an exception does not say is as in the permit, so that only what differs is written. One that leaves out nothing, everything, or more than was
-//! permitted is refused: it would mean something else than it says.
+//! What an exception does not say is as in the permit, so that only what differs is written. It may go beyond the permit: more of the
+//! data, longer, others. One that leaves nothing of a part is refused: the permit would mean something else than it says.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub(super) fn read(
     Ok(parts)
 }
 
-/// What a nested provision leaves out of each part.
+/// What a nested provision leaves out, with the parts that it is about; with the first, if it is about others.
 fn one(
     root: &Element<'_>,
     nested: &Element<'_>,
@@ -63,41 +63,63 @@ fn one(
     let mut left_out = vec![Vec::new(); new.parts.len()];
     for recipient in &recipients {
         for keeper in &keepers {
-            let of = |part| of_part(&limits, recipient.as_ref(), keeper.as_ref(), part);
-            let found: Vec<Option<Exception>> = new.parts.iter().map(of).collect();
-            let takes_all = new.parts.iter().zip(&found).any(|(part, own)| *own == Some(all_of(part, new)));
-            if takes_all || found.iter().all(Option::is_none) {
-                return Err(nested.not_carried_out("type"));
-            }
-            for (exceptions, exception) in left_out.iter_mut().zip(found) {
-                exceptions.extend(exception);
+            let found =
+                || new.parts.iter().map(|part| of_part(&limits, recipient.as_ref(), keeper.as_ref(), part));
+            let is_about_others = !found().zip(&new.parts).any(|(exception, part)| meets(&exception, part));
+            for ((exceptions, exception), (at, part)) in
+                left_out.iter_mut().zip(found()).zip(new.parts.iter().enumerate())
+            {
+                if new.parts.iter().any(|part| contains(&exception, part, new)) {
+                    return Err(nested.not_carried_out("type"));
+                }
+                if meets(&exception, part) || is_about_others && at == 0 {
+                    exceptions.push(exception);
+                }
             }
         }
     }
     Ok(left_out)
 }
 
-fn of_part(
-    limits: &Exception,
-    recipient: Option<&Grantee>,
-    keeper: Option<&Code>,
-    part: &Part,
-) -> Option<Exception> {
-    let grantee = grantee_within(recipient, &part.grantee)?;
-    let custodian = keeper_within(keeper, part.custodian.as_ref())?;
-    Some(Exception { grantee, custodian, ..limits.clone() })
+/// What is left out, where whom or what it does not name is as in a part.
+fn of_part(limits: &Exception, recipient: Option<&Grantee>, keeper: Option<&Code>, part: &Part) -> Exception {
+    let grantee = recipient.map_or_else(
+        || part.grantee.clone(),
+        |own| Grantee {
+            organisation: own.organisation.clone().or_else(|| part.grantee.organisation.clone()),
+            referral: part.grantee.referral,
+            ..own.clone()
+        },
+    );
+    let custodian = keeper.or(part.custodian.as_ref()).cloned();
+    Exception { grantee, custodian, ..limits.clone() }
 }
 
-/// Everything that a part permits.
-fn all_of(part: &Part, new: &NewConsent) -> Exception {
-    Exception {
-        grantee: part.grantee.clone(),
-        custodian: part.custodian.clone(),
-        what: new.what.clone(),
-        purposes: new.purposes.clone(),
-        valid_from: new.valid_from,
-        valid_until: new.valid_until,
-    }
+/// Whether it is about some of those whom a part is for, and some of what that is of.
+fn meets(exception: &Exception, part: &Part) -> bool {
+    let (own, whole) = (&exception.grantee, &part.grantee);
+    agree(own.organisation.as_ref(), whole.organisation.as_ref())
+        && agree(own.department.as_ref(), whole.department.as_ref())
+        && agree(own.practitioner.as_ref(), whole.practitioner.as_ref())
+        && agree(own.role.as_ref(), whole.role.as_ref())
+        && agree(exception.custodian.as_ref(), part.custodian.as_ref())
+}
+
+/// Whether it leaves nothing of a part.
+fn contains(exception: &Exception, part: &Part, new: &NewConsent) -> bool {
+    let Exception { grantee, custodian, what: own, purposes, valid_from, valid_until } = exception;
+    let whole = &new.what;
+    is_at_most(grantee.organisation.as_ref(), part.grantee.organisation.as_ref())
+        && is_at_most(grantee.department.as_ref(), part.grantee.department.as_ref())
+        && is_at_most(grantee.practitioner.as_ref(), part.grantee.practitioner.as_ref())
+        && is_at_most(grantee.role.as_ref(), part.grantee.role.as_ref())
+        && is_at_most(custodian.as_ref(), part.custodian.as_ref())
+        && is_all_of(&own.classes, &whole.classes)
+        && is_all_of(&own.sensitivities, &whole.sensitivities)
+        && is_all_of(&own.entries, &whole.entries)
+        && is_all_of(purposes, &new.purposes)
+        && is_during((own.service_from, own.service_until), (whole.service_from, whole.service_until))
+        && is_during((*valid_from, *valid_until), (new.valid_from, new.valid_until))
 }
 
 /// Those that are named, or whoever the permit names.
@@ -105,7 +127,7 @@ fn or_any<T>(named: Vec<T>) -> Vec<Option<T>> {
     if named.is_empty() { vec![None] } else { named.into_iter().map(Some).collect() }
 }
 
-/// What it says but for whom: within what is permitted.
+/// What it says but for whom.
 fn limits(nested: &Element<'_>, new: &NewConsent, site: &Site) -> Result<Exception, Problem> {
     let (own, whole) = (what(nested, site)?, &new.what);
     let (from, until) = read_period(nested, "period")?;
@@ -123,7 +145,18 @@ fn limits(nested: &Element<'_>, new: &NewConsent, site: &Site) -> Result<Excepti
         valid_from: from.or(new.valid_from),
         valid_until: until.or(new.valid_until),
     };
-    if is_within(&limits, new) { Ok(limits) } else { Err(nested.not_carried_out("type")) }
+    let forwards = |(from, until): Stretch| from.zip(until).is_none_or(|(from, until)| from < until);
+    let What { service_from, service_until, .. } = limits.what;
+    if !forwards((limits.valid_from, limits.valid_until)) {
+        return Err(
+            nested.invalid("period", "a time that does not end before it begins, with what the permit says")
+        );
+    }
+    if !forwards((service_from, service_until)) {
+        return Err(nested
+            .invalid("dataPeriod", "a time that does not end before it begins, with what the permit says"));
+    }
+    Ok(limits)
 }
 
 /// What is given, or what is permitted.
@@ -131,50 +164,27 @@ fn within<T: Ord + Clone>(own: BTreeSet<T>, permitted: &BTreeSet<T>) -> BTreeSet
     if own.is_empty() { permitted.clone() } else { own }
 }
 
-/// Whether nothing is left out but what was permitted.
-fn is_within(exception: &Exception, new: &NewConsent) -> bool {
-    let (own, whole) = (&exception.what, &new.what);
-    is_part(&own.classes, &whole.classes)
-        && is_part(&own.sensitivities, &whole.sensitivities)
-        && is_part(&own.entries, &whole.entries)
-        && is_part(&exception.purposes, &new.purposes)
-        && is_while((own.service_from, own.service_until), (whole.service_from, whole.service_until))
-        && is_while((exception.valid_from, exception.valid_until), (new.valid_from, new.valid_until))
+/// Whether one of two that limit the same thing does not rule the other out.
+fn agree<T: PartialEq>(own: Option<&T>, permitted: Option<&T>) -> bool {
+    own.is_none() || permitted.is_none() || own == permitted
+}
+
+/// Whether it limits no further.
+fn is_at_most<T: PartialEq>(own: Option<&T>, permitted: Option<&T>) -> bool {
+    own.is_none() || own == permitted
 }
 
 /// An empty list is everything (C-5).
-fn is_part<T: Ord>(own: &BTreeSet<T>, permitted: &BTreeSet<T>) -> bool {
-    permitted.is_empty() || own.is_subset(permitted)
+fn is_all_of<T: Ord>(own: &BTreeSet<T>, permitted: &BTreeSet<T>) -> bool {
+    own.is_empty() || !permitted.is_empty() && permitted.is_subset(own)
 }
 
 type Stretch = (Option<Timestamp>, Option<Timestamp>);
 
-fn is_while(own: Stretch, permitted: Stretch) -> bool {
+fn is_during(own: Stretch, permitted: Stretch) -> bool {
     let from = |from: Option<Timestamp>| from.unwrap_or(Timestamp::MIN);
     let until = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
-    from(own.0) >= from(permitted.0) && until(own.1) <= until(permitted.1)
-}
-
-/// Whom an exception means of those whom a part is for; nobody of them, if it names others or more.
-fn grantee_within(own: Option<&Grantee>, part: &Grantee) -> Option<Grantee> {
-    let Some(own) = own else { return Some(part.clone()) };
-    let organisation = own.organisation.clone().or_else(|| part.organisation.clone());
-    let whom = Grantee { organisation, referral: part.referral, ..own.clone() };
-    let holds = is_limit(part.organisation.as_ref(), whom.organisation.as_ref())
-        && is_limit(part.department.as_ref(), whom.department.as_ref())
-        && is_limit(part.practitioner.as_ref(), whom.practitioner.as_ref())
-        && is_limit(part.role.as_ref(), whom.role.as_ref());
-    holds.then_some(whom)
-}
-
-/// Of what who keeps it means something, of what a part is about; none, if it names others.
-fn keeper_within(own: Option<&Code>, part: Option<&Code>) -> Option<Option<Code>> {
-    let keeper = own.or(part);
-    is_limit(part, keeper).then(|| keeper.cloned())
-}
-
-fn is_limit<T: PartialEq>(permitted: Option<&T>, own: Option<&T>) -> bool {
-    permitted.is_none() || permitted == own
+    from(own.0) <= from(permitted.0) && until(own.1) >= until(permitted.1)
 }
 
 /// An exception as it is written: once for all parts that have it, or for whom it is.
@@ -234,7 +244,7 @@ impl<'p> Apart<'p> {
         json!({
             "type": "deny",
             "period": period(
-                valid_from.filter(|from| *from > permit.valid_from),
+                valid_from.filter(|from| *from != permit.valid_from),
                 valid_until.filter(|_| *valid_until != permit.valid_until),
             ),
             "actor": self.grantee.and_then(|grantee| actor(grantee, roles)).map(|actor| [actor]),

@@ -361,6 +361,40 @@ fn c16_an_exception_that_is_none_or_leaves_nothing_is_refused_by_its_element() {
     assert!(matches!(refused, Problem::TooLarge { .. }));
 }
 
+/// C-16: to others, of others, longer, or more of the data than was permitted.
+#[test]
+fn c16_an_exception_may_go_beyond_the_permit_and_is_read_back_whole() {
+    let of = |member: &str| json!([{"meaning": "authoredby", "reference": {"identifier": {"system": "urn:yiqiao:member", "value": member}}}]);
+    let permit = Directive { grantee: narrow().grantee, ..scenes::permit() };
+    for exception in [
+        json!({"type": "deny", "actor": [receives("hospital-c")]}),
+        json!({"type": "deny", "data": of("hospital-c")}),
+        json!({"type": "deny", "actor": [receives("hospital-b")], "data": of("hospital-c")}),
+        json!({"type": "deny", "actor": [receives("hospital-b")], "dataPeriod": {"start": "2020", "end": "2026-11-19"}}),
+        json!({"type": "deny", "dataPeriod": {"start": "2020-01-01", "end": "2026-11-19"}}),
+        json!({"type": "deny", "purpose": reasons(&["TREAT", "HRESCH"])}),
+        json!({"type": "deny", "period": {"start": "2026-12-01", "end": "2030-12-31"}}),
+        json!({"type": "deny", "period": {"start": "2026-01-01", "end": "2026-12-01"}}),
+    ] {
+        let mut json = written(permit.clone());
+        json["provision"]["provision"] = json!([exception]);
+        let new = read(&json).unwrap_or_else(|refused| panic!("{exception}: {refused}"));
+        assert_eq!(new.parts[0].exceptions.len(), 1, "{exception}");
+        let consent = Consent { parts: new.parts.clone(), ..scenes::consent(as_directive(&new, &permit)) };
+        let resource = consent.write(&scenes::patient(), &scenes::site());
+        rules::check(&resource);
+        assert_eq!(read(resource.json().expose()).unwrap(), new, "{exception}");
+    }
+}
+
+#[test]
+fn c16_an_exception_that_ends_before_the_permit_begins_is_refused() {
+    let late = json!([{"type": "deny", "dataPeriod": {"end": "2020"}}]);
+    let refused = changed(written(scenes::permit()), "/provision/provision", late).unwrap_err();
+    let path = "Consent.provision.provision[0].dataPeriod";
+    assert!(matches!(&refused, Problem::Invalid { path: at, .. } if at == path), "{refused}");
+}
+
 #[test]
 fn c4_a_narrow_grantee_is_one_actor_and_a_referral_nobody_may_pass_over() {
     let json = written(narrow());
