@@ -8,6 +8,7 @@ mod patient;
 mod properties;
 mod provide;
 mod referral;
+mod round_trip;
 mod rules;
 mod scenes;
 mod search;
