@@ -27,11 +27,11 @@ use crate::death;
 use crate::event::{self, Event};
 use crate::feed;
 use crate::limits::EVIDENCE_BYTES_MAX;
-use crate::machine::{Effect, Outcome, Refused, Stop, Work};
+use crate::machine::{Effect, Machine, Outcome, Refused, Stop, Work};
 use crate::outbox::known_log;
 use crate::sight::Ground;
 use crate::state::kept;
-use crate::state::{self, AttestedRef, Body, Fault, View, damaged, read_digest, read_subject};
+use crate::state::{self, AttestedRef, Body, Fault, View, WordRef, damaged, read_digest, read_subject};
 use crate::{glass, passkey, person, said, tokens};
 
 /// What a patient permits (C-7).
@@ -188,6 +188,20 @@ pub struct Search {
     pub from_seq: u64,
     /// At most so many.
     pub count: u32,
+}
+
+impl Machine {
+    /// What a desk of this hospital keeps as evidence of a directive; none if it was said elsewhere.
+    ///
+    /// # Errors
+    /// [`Fault`] if the view lacks something.
+    pub fn evidence_of(&self, directive: &DirectiveId, view: &View) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(word) = view.find(&state::recorded(directive))? else { return Ok(None) };
+        let attested = view.get(&state::attested(word.number))?;
+        let rests_on = self.keys.at_rest.open(CONTEXT, &attested.data).map_err(|_| damaged())?;
+        let rests_on = kept::Attestation::decode(rests_on.as_slice()).map_err(|_| damaged())?;
+        Ok(Some(rests_on.evidence))
+    }
 }
 
 /// Records what a patient says, once for every token (C-10), as this member attests it. Several wishes are one to several (C-17).
@@ -568,7 +582,11 @@ pub(crate) fn apply_attested(attested: &kept::Attested, at: i64, view: &mut View
             view.put(&state::word(number), &word);
         }
         let act = Envelope::decode(envelope).map_err(|_| damaged())?;
-        let directive = Act::<Directive>::read_from(&act).map(|directive| directive.id.as_bytes().to_vec());
+        let directive = Act::<Directive>::read_from(&act).map(|directive| directive.id);
+        if let Some(directive) = &directive {
+            view.put(&state::recorded(directive), &WordRef { number });
+        }
+        let directive = directive.map(|directive| directive.as_bytes().to_vec());
         let reference = AttestedRef { data: attested.data.clone(), directive: directive.unwrap_or_default() };
         view.put(&state::attested(number), &reference);
     }

@@ -78,6 +78,8 @@ pub enum Table {
     Notices = 24,
     /// What words rest on that members attest, by their number.
     Attested = 25,
+    /// Those that say a directive, by its id.
+    Recorded = 200,
     /// Words that a passkey signed, by its challenge.
     Signed = 100,
     /// Requests for documents, by hash.
@@ -500,6 +502,11 @@ pub(crate) fn signed(challenge: &Digest) -> Slot<kept::SignedRef> {
 /// What a word rests on.
 pub fn attested(word: u64) -> Slot<AttestedRef> {
     Slot::new(Table::Attested as u8, &[&word.to_be_bytes()])
+}
+
+/// One of the words that say a directive, which rest on the same.
+pub fn recorded(directive: &DirectiveId) -> Slot<WordRef> {
+    Slot::new(Table::Recorded as u8, &[directive.as_bytes()])
 }
 
 /// The request that a release answers, by the hash of the release's payload.

@@ -9,6 +9,7 @@
 mod actor;
 mod exception;
 mod new;
+mod source;
 
 use serde_json::{Map, Value, json};
 use yiqiao_node_core::ask::Patient;
@@ -24,12 +25,13 @@ use crate::resource::{Resource, Site, logical, member, period, reference};
 use crate::terms::{ACT_CODE, DEPARTMENT, LOINC, MEMBER, PARTICIPATION, PRACTITIONER, Term};
 
 pub use new::{NewConsent, read_new, read_revocation};
+pub use source::Source;
 
 /// The referral in the course of which alone the grantee may see (C-4).
 pub(crate) const IN_REFERRAL: &str = "urn:yiqiao:consent-referral";
 /// Whether the grantee may learn that something exists which it may not see.
 pub(crate) const EXISTENCE_VISIBLE: &str = "urn:yiqiao:consent-existence-visible";
-/// SHA-256 of a text in hexadecimal digits: the attachment's own hash is SHA-1.
+/// SHA-256 of the notice in hexadecimal digits: the attachment's own hash is SHA-1, and a paper is not the notice.
 pub(crate) const SHA256: &str = "urn:yiqiao:sha256";
 /// The notice that was shown, by its version: what PCF calls the policy.
 pub(crate) const NOTICE: &str = "urn:yiqiao:notice:";
@@ -64,6 +66,8 @@ pub struct Consent {
     pub standing: Standing,
     /// When it was recorded, if that is known.
     pub recorded_at: Option<Timestamp>,
+    /// On what it rests, as far as this hospital recorded it.
+    pub source: Source,
 }
 
 /// Whether a directive counts.
@@ -97,6 +101,8 @@ impl Consent {
         let notice = &directive.notice;
         let rule = if directive.stance == Stance::Permit { "OPTIN" } else { "OPTOUT" };
         let roles = roles(&self.parts);
+        let paper = self.source.document.as_ref();
+        let hash = json!([{"url": SHA256, "valueString": notice.hash.to_string()}]);
         let body = json!({
             "meta": {"profile": self.profile().map(|level| [format!("{PROFILES}{level}")])},
             "contained": (1..).zip(&roles).map(|(number, role)| contained(role, number)).collect::<Vec<_>>(),
@@ -110,12 +116,16 @@ impl Consent {
             "dateTime": self.recorded_at.map(date::instant),
             "performer": [self.performer(patient)],
             "organization": [member(&site.organisation, &site.name)],
-            "sourceAttachment": {
-                "extension": [{"url": SHA256, "valueString": notice.hash.to_string()}],
+            "sourceAttachment": paper.is_none().then(|| json!({
+                "extension": &hash,
                 "contentType": "text/plain",
                 "title": notice.version,
-            },
-            "policy": [{"uri": format!("{NOTICE}{}", notice.version)}],
+            })),
+            "sourceReference": paper.map(source::written),
+            "policy": [{
+                "extension": paper.is_some().then_some(&hash),
+                "uri": format!("{NOTICE}{}", notice.version),
+            }],
             "policyRule": {"coding": [{"system": ACT_CODE, "code": rule}]},
             "provision": provision(directive, &self.parts, &roles),
         });
@@ -148,7 +158,8 @@ impl Consent {
     fn performer(&self, patient: &Patient) -> Value {
         match self.directive.basis {
             LegalBasis::GuardianConsent | LegalBasis::GuardianObjection => {
-                json!({"type": "RelatedPerson", "display": "监护人"})
+                let name = self.source.guardian.as_ref().map_or(source::UNNAMED, |name| name.expose());
+                json!({"type": source::GUARDIAN, "display": name})
             }
             LegalBasis::SeparateConsent
             | LegalBasis::Objection

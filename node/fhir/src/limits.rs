@@ -30,6 +30,9 @@ pub const PROVIDE_ENTRIES_MAX: usize = 2 + 2 * 127;
 /// Items of one list of a resource that is read.
 pub const ITEMS_MAX: usize = 256;
 
+/// Bytes of the name of a guardian.
+pub const GUARDIAN_BYTES_MAX: usize = 256;
+
 /// Bytes of a reason or a note.
 pub const TEXT_BYTES_MAX: usize = 4 * 1024;
 

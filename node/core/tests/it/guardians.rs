@@ -9,7 +9,7 @@ use yiqiao_node_core::machine::{Input, Outcome, Refused};
 use yiqiao_node_core::passkey::{Prepared, Signed, Stage, Vouching};
 use yiqiao_node_core::sight::{Ground, NoSight};
 use yiqiao_proto::codes::{CredentialState, LegalBasis, PersonRole, RevocationReason};
-use yiqiao_proto::id::Digest;
+use yiqiao_proto::id::{Digest, DirectiveId};
 use yiqiao_proto::time::{Millis, Timestamp};
 use yiqiao_simnet::passkey::Passkey;
 
@@ -83,6 +83,30 @@ fn c14_what_a_guardian_signs_is_the_guardians_consent() {
     let acts = directives(&story);
     assert_eq!(acts.iter().map(|act| act.said.basis).collect::<Vec<_>>(), [LegalBasis::GuardianConsent]);
     assert!(is_released(&mut story));
+}
+
+#[test]
+fn c7_what_a_guardian_objects_to_is_the_guardians_objection() {
+    let mut story = guarded(&passkey(1));
+    let wish = Wish::Forbid(forbid(story.node.now));
+    let prepared = prepare_as_guardian(&mut story, &wish);
+    let input = signed(&story, &prepared, &passkey(1));
+    story.act(&input);
+    story.live(1_000);
+    let acts = directives(&story);
+    assert_eq!(acts.iter().map(|act| act.said.basis).collect::<Vec<_>>(), [LegalBasis::GuardianObjection]);
+}
+
+#[test]
+fn c8_what_a_desk_keeps_as_evidence_is_found_by_the_directive() {
+    let mut story = region();
+    let statement = Statement { actor: desk(), evidence: b"sheet 7".to_vec(), ..story.statement() };
+    story.act(&Input::Forbid(Box::new((statement, forbid(story.node.now)))));
+    story.live(1_000);
+    let said = directives(&story)[0].said.id;
+    let evidence = |id| story.node.ask(|machine, view| machine.evidence_of(&id, view));
+    assert_eq!(evidence(said), Some(b"sheet 7".to_vec()));
+    assert_eq!(evidence(DirectiveId::new([9; 32]).unwrap()), None, "what was said elsewhere");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use yiqiao_proto::time::Timestamp;
 
 use crate::consent::actor::{actors, check_contained, member, once, pair};
 use crate::consent::exception;
+use crate::consent::source::{GUARDIAN, Source, document, guardian, kind_of};
 use crate::consent::{EXISTENCE_VISIBLE, IN_REFERRAL, NOTICE, Part, SCOPE, SHA256};
 use crate::date::Stretch;
 use crate::element::{self, Element};
@@ -46,9 +47,11 @@ pub struct NewConsent {
     pub basis: LegalBasis,
     /// Who says it, if that is not a guardian: must be the patient.
     pub performer: Option<Who>,
+    /// The paper that was signed, which must be one of the patient's, and the guardian's name.
+    pub source: Source,
 }
 
-const ROOT: [&str; 12] = [
+const ROOT: [&str; 13] = [
     "contained",
     "status",
     "scope",
@@ -58,6 +61,7 @@ const ROOT: [&str; 12] = [
     "performer",
     "organization",
     "sourceAttachment",
+    "sourceReference",
     "policy",
     "policyRule",
     "provision",
@@ -93,7 +97,8 @@ pub fn read_new(bytes: &[u8], site: &Site, everybody: &[Code]) -> Result<NewCons
     let stance = stance(&root, &provision)?;
     check_contained(&root, &provision)?;
     let (valid_from, valid_until) = period(&provision, "period")?;
-    let (basis, performer) = performer(&root, stance, site)?;
+    let Performer { basis, patient: performer, guardian } = performer(&root, stance, site)?;
+    let (notice, document) = notice(&root, site)?;
     let everybody = if stance == Stance::Permit { everybody } else { &[] };
     let mut new = NewConsent {
         patient: who(&root.need("patient")?, site)?,
@@ -103,10 +108,11 @@ pub fn read_new(bytes: &[u8], site: &Site, everybody: &[Code]) -> Result<NewCons
         purposes: purposes(&provision, stance)?,
         valid_from,
         valid_until,
-        notice: notice(&root)?,
+        notice,
         existence_visible: existence_visible(&provision)?,
         basis,
         performer,
+        source: Source { document, guardian },
     };
     // A permit names one organisation (C-7), and a person or department is one of an organisation (C-4).
     let is_nobodys = |Part { grantee, .. }: &Part| {
@@ -244,45 +250,74 @@ fn stance(root: &Element<'_>, provision: &Element<'_>) -> Result<Stance, Problem
     Ok(stance)
 }
 
-/// On what it rests, and which patient says it; none: a guardian (C-7).
-fn performer(root: &Element<'_>, stance: Stance, site: &Site) -> Result<(LegalBasis, Option<Who>), Problem> {
+/// Who says it.
+struct Performer {
+    basis: LegalBasis,
+    patient: Option<Who>,
+    guardian: Option<Phi<String>>,
+}
+
+/// A permit or an objection of a guardian rests on another basis than one of the patient (C-7).
+fn performer(root: &Element<'_>, stance: Stance, site: &Site) -> Result<Performer, Problem> {
     let performer = root.at_most_one("performer")?.ok_or_else(|| root.missing("performer"))?;
-    let literal = performer.text("reference")?.unwrap_or_default();
-    let named = literal.rsplit('/').nth(1).filter(|kind| !kind.is_empty());
-    let kind = performer.text("type")?.or(named).unwrap_or_default();
-    let is_named = performer.has("reference") || performer.has("identifier");
-    let patient = || is_named.then(|| who(&performer, site)).transpose();
-    match (stance, kind) {
-        (Stance::Permit, "RelatedPerson") => Ok((LegalBasis::GuardianConsent, None)),
-        (Stance::Forbid, "RelatedPerson") => Ok((LegalBasis::GuardianObjection, None)),
-        (Stance::Permit, "Patient") => Ok((LegalBasis::SeparateConsent, patient()?)),
-        (Stance::Forbid, "Patient") => Ok((LegalBasis::Objection, patient()?)),
+    let permits = stance == Stance::Permit;
+    match kind_of(performer.text("type")?, performer.text("reference")?) {
+        GUARDIAN => Ok(Performer {
+            basis: if permits { LegalBasis::GuardianConsent } else { LegalBasis::GuardianObjection },
+            patient: None,
+            guardian: guardian(&performer)?,
+        }),
+        "Patient" => {
+            let is_named = performer.has("reference") || performer.has("identifier");
+            Ok(Performer {
+                basis: if permits { LegalBasis::SeparateConsent } else { LegalBasis::Objection },
+                patient: is_named.then(|| who(&performer, site)).transpose()?,
+                guardian: None,
+            })
+        }
         _ => Err(root.invalid("performer", "a reference with type Patient or RelatedPerson")),
     }
 }
 
-fn notice(root: &Element<'_>) -> Result<Notice, Problem> {
-    let source = root.need("sourceAttachment")?.only(&["extension", "contentType", "language", "title"])?;
-    let version = source.need_text("title")?;
-    if version.len() > LABEL_BYTES_MAX {
-        return Err(source.invalid("title", "the version of the notice, of at most 64 bytes"));
-    }
-    let hash = extension(&source, "extension", SHA256)?;
-    let hash = hash.ok_or_else(|| {
-        source.invalid("extension", "url urn:yiqiao:sha256 with valueString, the SHA-256 of the notice in 64 hexadecimal digits (docs/fhir.md)")
-    })?;
-    let digits = hash.text("valueString")?.and_then(Digest::from_hex);
-    let hash = digits
-        .ok_or_else(|| hash.invalid("valueString", "SHA-256 of the notice in 64 hexadecimal digits"))?;
-    if let Some(policy) = root.at_most_one("policy")? {
-        let policy = policy.only(&["uri"])?;
-        if policy.need_text("uri")?.strip_prefix(NOTICE) != Some(version) {
+/// The notice that was shown, and the paper that was signed. With a paper the notice is the policy's, without it the attachment's.
+fn notice(root: &Element<'_>, site: &Site) -> Result<(Notice, Option<EntryId>), Problem> {
+    let policy = root.at_most_one("policy")?;
+    let Some(paper) = root.one("sourceReference")? else {
+        let known = ["extension", "contentType", "language", "title"];
+        let source = root.need("sourceAttachment")?.only(&known)?;
+        let version = source.need_text("title")?;
+        if let Some(policy) = policy.map(|policy| policy.only(&["uri"])).transpose()?
+            && policy.need_text("uri")?.strip_prefix(NOTICE) != Some(version)
+        {
             return Err(policy.invalid(
                 "uri",
                 "urn:yiqiao:notice: and the version of the notice, which is sourceAttachment.title",
             ));
         }
+        return Ok((named(&source, "title", version)?, None));
+    };
+    if root.has("sourceAttachment") {
+        return Err(root.invalid("sourceAttachment", "left out where there is a sourceReference"));
     }
+    let policy = policy.ok_or_else(|| root.missing("policy"))?.only(&["extension", "uri"])?;
+    let version = policy.need_text("uri")?.strip_prefix(NOTICE);
+    let version =
+        version.ok_or_else(|| policy.invalid("uri", "urn:yiqiao:notice: and the version of the notice"))?;
+    Ok((named(&policy, "uri", version)?, Some(document(&paper, site)?)))
+}
+
+/// The notice of this version, with the hash that stands beside it.
+fn named(holder: &Element<'_>, name: &str, version: &str) -> Result<Notice, Problem> {
+    if version.len() > LABEL_BYTES_MAX {
+        return Err(holder.invalid(name, "the version of the notice, of at most 64 bytes"));
+    }
+    let hash = extension(holder, "extension", SHA256)?;
+    let hash = hash.ok_or_else(|| {
+        holder.invalid("extension", "url urn:yiqiao:sha256 with valueString, the SHA-256 of the notice in 64 hexadecimal digits (docs/fhir.md)")
+    })?;
+    let digits = hash.text("valueString")?.and_then(Digest::from_hex);
+    let hash = digits
+        .ok_or_else(|| hash.invalid("valueString", "SHA-256 of the notice in 64 hexadecimal digits"))?;
     Ok(Notice { version: version.to_owned(), hash })
 }
 

@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use yiqiao_fhir::consent::{Consent, NewConsent, Part, Standing, read_new, read_revocation};
+use yiqiao_fhir::consent::{Consent, NewConsent, Part, Source, Standing, read_new, read_revocation};
 use yiqiao_fhir::outcome::Problem;
 use yiqiao_fhir::search::Who;
 use yiqiao_node_core::desk::Exception;
 use yiqiao_proto::codes::{LegalBasis, PersonRole, Purpose, RevocationReason, Sensitivity, Stance};
 use yiqiao_proto::directive::{Directive, Grantee, Said, What};
 use yiqiao_proto::id::{PractitionerId, ReferralId};
+use yiqiao_proto::phi::Phi;
 use yiqiao_proto::time::Timestamp;
 
 use crate::{rules, scenes};
@@ -442,6 +443,46 @@ fn d8_to_break_the_glass_is_the_emergency() {
     assert_eq!(refused, Problem::NotCarriedOut { path: "Consent.provision.purpose".to_owned() });
 }
 
+/// W-9, C-8: no directive says which paper was signed, or who the guardian is. The evidence does.
+#[test]
+fn c8_the_paper_and_the_guardian_stand_in_the_evidence() {
+    let directive = Directive { basis: LegalBasis::GuardianConsent, ..scenes::permit() };
+    let source =
+        Source { document: Some(scenes::entry_id(9)), guardian: Some(Phi::new("张父".to_owned())) };
+    let consent = Consent { source: source.clone(), ..scenes::consent(directive.clone()) };
+    let resource = consent.write(&scenes::patient(), &scenes::site());
+    rules::check(&resource);
+    let json = resource.json().expose().clone();
+    let document = format!("DocumentReference/{}", scenes::entry_id(9));
+    assert_eq!(
+        (&json["sourceReference"]["reference"], &json["performer"][0]["display"]),
+        (&json!(document), &json!("张父"))
+    );
+    assert_eq!(json["policy"][0]["extension"][0]["url"], "urn:yiqiao:sha256");
+    let new = read(&json).unwrap();
+    assert_eq!((&new.source, as_directive(&new, &directive)), (&source, directive));
+    let bytes = json.to_string().into_bytes();
+    assert_eq!(Source::of_evidence(&bytes), source);
+    assert_eq!(Source::of_evidence(&source.evidence(&bytes)), source, "of a long one");
+    assert_eq!(Source::of_evidence(&[b"\xEF\xBB\xBF".as_slice(), &bytes].concat()), source);
+    for desk in ["知情同意书 2026-0131".as_bytes(), b"", b"{\"sourceReference\": 7}", &[0xff]] {
+        assert_eq!(Source::of_evidence(desk), Source::default());
+    }
+    for (pointer, value, path) in [
+        ("/sourceReference/reference", json!("Contract/7"), "Consent.sourceReference.reference"),
+        ("/sourceReference/reference", Value::Null, "Consent.sourceReference.reference"),
+        ("/sourceReference/identifier", json!({}), "Consent.sourceReference.identifier"),
+        ("/policy/0/extension", Value::Null, "Consent.policy[0].extension"),
+        ("/policy/0/uri", json!("http://example.org/policy"), "Consent.policy[0].uri"),
+        ("/policy", Value::Null, "Consent.policy"),
+        ("/performer/0/display", json!("父".repeat(86)), "Consent.performer[0].display"),
+    ] {
+        let refused = changed(json.clone(), pointer, value).unwrap_err();
+        let said = refused.outcome().json().expose()["issue"][0]["expression"][0].clone();
+        assert_eq!(said, path, "{pointer}: {refused}");
+    }
+}
+
 /// A forbid that names its purposes.
 fn narrow_forbid() -> Directive {
     Directive { purposes: BTreeSet::from([Purpose::Research]), ..forbid() }
@@ -455,9 +496,12 @@ fn c7_a_guardian_permits_and_objects_for_the_patient() {
     {
         let new = changed(written(said.clone()), "/performer", guardian.clone()).unwrap();
         assert_eq!((new.basis, &new.performer), (basis, &None));
-        let again = written(as_directive(&new, &said));
-        assert_eq!(again["performer"][0]["type"], "RelatedPerson");
+        let consent = Consent { source: new.source.clone(), ..scenes::consent(as_directive(&new, &said)) };
+        let again = consent.write(&scenes::patient(), &scenes::site()).json().expose().clone();
+        assert_eq!(again["performer"], guardian);
         assert_eq!(read(&again).unwrap(), new);
+        // Where nothing but the directive is known the guardian has no name.
+        assert_eq!(read(&written(as_directive(&new, &said))).unwrap().source, Source::default());
     }
     // Whether somebody who is a patient, too, is this one is for the door to say.
     let other = json!([{"reference": format!("Patient/{}", "cd".repeat(32))}]);
@@ -488,7 +532,6 @@ fn a_consent_says_whether_it_counts() {
 fn a_restriction_is_never_passed_over() {
     let loinc = json!([{"system": "http://loinc.org", "code": "34133-9"}]);
     for (pointer, value) in [
-        ("/sourceReference", json!({"reference": "DocumentReference/1"})),
         ("/modifierExtension", json!([{"url": "urn:x"}])),
         ("/implicitRules", json!("urn:x")),
         ("/verification", json!([{"verified": true}])),
@@ -535,6 +578,55 @@ fn what_the_documentation_shows_is_read() {
     assert!(grantee.department.is_some() && grantee.role.is_some());
 }
 
+/// What IHE PCF has and a directive cannot say: the list in docs/fhir.md, each by its element.
+#[test]
+fn what_pcf_has_and_no_directive_says_is_refused_by_its_element() {
+    let provision = "Consent.provision";
+    let refers = |to: &str| json!({"reference": to});
+    let actor = |to: &str| json!([{"role": receives("hospital-b")["role"], "reference": refers(to)}]);
+    let data = |meaning: &str, to: &str| json!([{"meaning": meaning, "reference": refers(to)}]);
+    let research = json!([{"type": "permit", "purpose": reasons(&["HRESCH"])}]);
+    let staff =
+        json!([{"type": "permit", "purpose": reasons(&["BTG"]), "actor": actor("Group/ex-privilegedUsers")}]);
+    let partly = json!([{"type": "permit", "purpose": reasons(&["BTG"]), "dataPeriod": {"end": "2020"}}]);
+    let label =
+        |code: &str| json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code}]);
+    let of_project = json!([{"system": "http://example.org/policies/purposeOfUse", "code": "FooBar"}]);
+    for (directive, element, value, at) in [
+        (forbid(), "provision", research.clone(), ".provision"),
+        (narrow_forbid(), "provision", research, ".provision"),
+        (forbid(), "provision", staff, ".provision[0].actor"),
+        (forbid(), "provision", partly, ".provision[0].dataPeriod"),
+        (
+            forbid(),
+            "provision",
+            json!([{"type": "deny", "dataPeriod": {"end": "2020"}}]),
+            ".provision[0].dataPeriod",
+        ),
+        (scenes::permit(), "data", data("related", "Encounter/ex-encounter"), ".data[0].meaning"),
+        (scenes::permit(), "data", data("dependents", "Encounter/ex-encounter"), ".data[0].meaning"),
+        (
+            scenes::permit(),
+            "data",
+            data("authoredby", "Practitioner/ex-practitioner"),
+            ".data[0].reference.identifier",
+        ),
+        (scenes::permit(), "data", data("instance", "Observation/ex-weight"), ".data[0].reference.reference"),
+        (scenes::permit(), "data", data("instance", "DocumentReference/ex"), ".data[0].reference.reference"),
+        (scenes::permit(), "actor", actor("Group/ex-privilegedUsers"), ".actor[0].reference.identifier"),
+        (scenes::permit(), "actor", actor("Practitioner/ex-practitioner"), ".actor[0].reference.identifier"),
+        (scenes::permit(), "purpose", of_project, ".purpose[0].code"),
+        (scenes::permit(), "securityLabel", label("PSY"), ".securityLabel[0].code"),
+    ] {
+        let refused = changed(written(directive), &format!("/provision/{element}"), value).unwrap_err();
+        let said = refused.outcome().json().expose()["issue"][0]["expression"][0].clone();
+        assert_eq!(said, format!("{provision}{at}"), "{refused}");
+    }
+    let ours = json!([{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"}]);
+    let refused = changed(written(scenes::permit()), "/policy", ours).unwrap_err();
+    assert!(refused.to_string().contains("urn:yiqiao:notice:"), "{refused}");
+}
+
 #[test]
 fn a_byte_order_mark_is_passed_over() {
     let bytes = written(scenes::permit()).to_string();
@@ -566,6 +658,8 @@ fn what_is_missing_or_wrong_is_named_by_its_path() {
         ("/dateTime", json!("today"), "Consent.dateTime"),
         ("/sourceAttachment/title", Value::Null, "Consent.sourceAttachment.title"),
         ("/sourceAttachment/extension", Value::Null, "Consent.sourceAttachment.extension"),
+        ("/sourceAttachment", Value::Null, "Consent.sourceAttachment"),
+        ("/sourceReference", json!({"reference": "DocumentReference/1"}), "Consent.sourceAttachment"),
         ("/provision", Value::Null, "Consent.provision"),
         ("/provision/type", Value::Null, "Consent.provision.type"),
         ("/provision/type", json!("maybe"), "Consent.provision.type"),

@@ -37,7 +37,7 @@ const TYPES: &[(&str, &str)] = &[
         "Consent",
         "identifier:Identifier* status:code(draft|proposed|active|rejected|inactive|entered-in-error)! \
          scope:CodeableConcept! category:CodeableConcept+ patient:Reference dateTime:dateTime performer:Reference* \
-         organization:Reference* sourceAttachment:Attachment policy:Policy* policyRule:CodeableConcept \
+         organization:Reference* sourceAttachment:Attachment sourceReference:Reference policy:Policy* policyRule:CodeableConcept \
          provision:Provision",
     ),
     (
@@ -181,6 +181,8 @@ fn check_type(value: &Value, kind: &str, is_resource: bool, path: &str) {
         assert_eq!(values + usize::from(members.contains_key("extension")), 1, "{path} (ext-1)");
     }
     if kind == "Consent" {
+        let sources = members.keys().filter(|name| name.starts_with("source")).count();
+        assert!(sources <= 1, "{path}.source[x] is one");
         assert!(members.contains_key("policyRule") || members.contains_key("policy"), "{path} (ppc-1)");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use yiqiao_fhir::consent::{self, Consent};
+use yiqiao_fhir::consent::{self, Consent, Source};
 use yiqiao_fhir::document::Listing;
 use yiqiao_fhir::query::Request;
 use yiqiao_fhir::referral::{Person, Referral, Urgency};
@@ -168,7 +168,7 @@ pub(crate) fn consent(directive: Directive) -> Consent {
     let (standing, recorded_at) = (consent::Standing::InForce, Some(at(0)));
     let (grantee, custodian) = (directive.grantee.clone(), directive.custodian.clone());
     let parts = vec![consent::Part { grantee, custodian, exceptions: Vec::new() }];
-    Consent { id, directive, parts, version: 1, standing, recorded_at }
+    Consent { id, directive, parts, version: 1, standing, recorded_at, source: Source::default() }
 }
 
 pub(crate) fn referral(state: State) -> Referral {

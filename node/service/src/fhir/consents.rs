@@ -13,7 +13,7 @@ use axum::http::header::{IF_MATCH, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures::future::join_all;
-use yiqiao_fhir::consent::{self, Consent, NewConsent, Part, Standing};
+use yiqiao_fhir::consent::{self, Consent, NewConsent, Part, Source, Standing};
 use yiqiao_fhir::limits::RESOURCE_BYTES_MAX;
 use yiqiao_fhir::outcome::{self, Problem};
 use yiqiao_fhir::search::ConsentFilter;
@@ -23,11 +23,10 @@ use yiqiao_node_core::desk::{Exception, NewForbid, NewPermit, NewRevocation, Sta
 use yiqiao_node_core::ended::End;
 use yiqiao_node_core::limits::EVIDENCE_BYTES_MAX;
 use yiqiao_node_core::machine::{Input, Machine, Outcome};
-use yiqiao_node_core::state::View;
+use yiqiao_node_core::state::{Fault, View};
 use yiqiao_proto::codes::{LegalBasis, MemberRole, RevocationReason, Stance};
 use yiqiao_proto::directive::{Directive, exception_id, part_id};
-use yiqiao_proto::hash;
-use yiqiao_proto::id::{Code, DirectiveId, Subject};
+use yiqiao_proto::id::{Code, DirectiveId, EntryId, Subject};
 use yiqiao_proto::limits::{EXCEPTIONS_MAX, PARTS_MAX};
 use yiqiao_proto::time::Timestamp;
 use yiqiao_proto::token::Token;
@@ -60,6 +59,8 @@ struct Once {
 struct Spoken {
     directive: Directive,
     accepted_at: Timestamp,
+    /// On what it rests, if it was recorded here.
+    source: Source,
     /// How it ended, if it has.
     end: Option<End>,
 }
@@ -104,7 +105,9 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
     let patient = only(patients::of(&call, &new.patient).await?)?;
     is_said_by(&call, &new, &patient).await?;
     let now = call.door.app.clock().now();
-    let statement = statement(&call, &patient, &bytes);
+    is_on_paper(&call, new.source.document, &patient).await?;
+    let evidence = |long: &[u8]| new.source.evidence(long);
+    let statement = statement(&call, &patient, &bytes, evidence);
     let wishes = new.parts.iter().map(|part| wish(&new, part, now)).collect();
     let said = say(&call, Input::Several(Box::new((statement, wishes)))).await?;
     // What permits leave out comes before them (C-16), and the first part before the others (C-17).
@@ -115,11 +118,11 @@ pub(super) async fn create(call: Call, body: Result<Bytes, BytesRejection>) -> R
     if said.waits {
         return Ok(queued(&location));
     }
-    let parts = new.parts.clone();
+    let (parts, source) = (new.parts.clone(), new.source.clone());
     let token = token(&call, patient.subject).await?;
     let directive = directive_of(new, directive, token, now).ok_or(Problem::Internal)?;
     let (version, standing, recorded_at) = (1, Standing::InForce, Some(now));
-    let consent = Consent { id, directive, parts, version, standing, recorded_at };
+    let consent = Consent { id, directive, parts, version, standing, recorded_at, source };
     let resource = consent.write(&patient, &call.site);
     Ok(answer::written(StatusCode::CREATED, call.prefer(), &resource, &location))
 }
@@ -148,7 +151,9 @@ pub(super) async fn update(
     }
     // What a permit left out stands for itself from now on (C-16).
     let ended = u32::try_from(consent.parts.len()).unwrap_or(u32::MAX);
-    let said = say(&call, revocation(statement(&call, &patient, &bytes), directives, reason)).await?;
+    let evidence = |long: &[u8]| Source::default().evidence(long);
+    let statement = statement(&call, &patient, &bytes, evidence);
+    let said = say(&call, revocation(statement, directives, reason)).await?;
     let location = call.site.url("Consent", &id);
     if said.waits {
         return Ok(queued(&location));
@@ -170,7 +175,7 @@ fn revocation(statement: Statement, directives: Vec<Directive>, reason: Revocati
 
 impl Whole {
     fn consent(&self, now: Timestamp) -> Option<Consent> {
-        let Spoken { directive: first, accepted_at, .. } = self.parts.first()?.directives.first()?;
+        let Spoken { directive: first, accepted_at, source, .. } = self.parts.first()?.directives.first()?;
         let spoken = || self.parts.iter().flat_map(|part| &part.directives);
         let ends = || spoken().filter_map(|spoken| spoken.end.as_ref());
         // Under one token the revocation may have been told, and under another only that it has ended.
@@ -184,7 +189,8 @@ impl Whole {
         let (id, directive, recorded_at) = (self.id.clone(), first.clone(), Some(*accepted_at));
         let parts = self.parts.iter().filter_map(Once::as_part).collect();
         let version = self.ended.saturating_add(1);
-        Some(Consent { id, directive, parts, version, standing, recorded_at })
+        let source = source.clone();
+        Some(Consent { id, directive, parts, version, standing, recorded_at, source })
     }
 
     /// What of it has not ended.
@@ -275,14 +281,15 @@ async fn said_by(call: &Call, subject: Subject) -> Result<Vec<Whole>, Refusal> {
     let question = move |machine: &Machine, view: &View| {
         let heads = machine.heads(&subject, view)?.into_iter().filter_map(|(_, known)| known);
         let in_force = heads.flat_map(|known| known.record.in_force().to_vec());
-        let in_force =
-            in_force.map(|act| Spoken { directive: act.directive, accepted_at: act.accepted_at, end: None });
+        let in_force = in_force.map(|act| (act.directive, act.accepted_at, None));
         let ended = machine.ended(&subject, view)?.into_iter();
-        let ended = ended.map(|ended| {
-            let (directive, accepted_at) = (ended.act.word.said, ended.act.accepted_at);
-            Spoken { directive, accepted_at, end: Some(ended.by) }
+        let ended = ended.map(|ended| (ended.act.word.said, ended.act.accepted_at, Some(ended.by)));
+        let spoken = in_force.chain(ended).map(|(directive, accepted_at, end)| {
+            let evidence = machine.evidence_of(&directive.id, view)?.unwrap_or_default();
+            let source = Source::of_evidence(&evidence);
+            Ok(Spoken { directive, accepted_at, source, end })
         });
-        Ok((ask::ordinal(&subject, view)?, in_force.chain(ended).collect::<Vec<_>>()))
+        Ok((ask::ordinal(&subject, view)?, spoken.collect::<Result<Vec<_>, Fault>>()?))
     };
     let (number, mut directives) = call.door.app.inbox.ask(question).await?;
     directives.sort_by_key(|spoken| spoken.directive.id);
@@ -420,6 +427,19 @@ async fn is_said_by(call: &Call, new: &NewConsent, patient: &Patient) -> Result<
     Err(Problem::Invalid { path: "Consent.performer".to_owned(), expected }.into())
 }
 
+/// The paper that was signed is one that this hospital has filed for the patient.
+async fn is_on_paper(call: &Call, document: Option<EntryId>, patient: &Patient) -> Result<(), Refusal> {
+    let Some(document) = document else { return Ok(()) };
+    let filed = call.door.app.inbox.ask(move |machine, view| machine.document(&document, view)).await?;
+    let filed = filed.filter(|document| !document.withdrawn).map(|document| document.subject);
+    let is_own = |subject| subject == patient.subject || patient.retired.contains(&subject);
+    if filed.is_some_and(is_own) {
+        return Ok(());
+    }
+    let expected = "a document of this patient that this hospital has filed";
+    Err(Problem::Invalid { path: "Consent.sourceReference.reference".to_owned(), expected }.into())
+}
+
 /// Whom it names must be there: one that is written wrong would be permitted, or forbidden, to nobody.
 fn known(call: &Call, new: &NewConsent) -> Result<(), Problem> {
     let directory = call.door.app.registry.directory();
@@ -442,13 +462,14 @@ fn only(patients: Vec<Patient>) -> Result<Patient, Refusal> {
     }
 }
 
-/// What the hospital keeps to show what was said: the resource, or its hash if it is long.
-fn statement(call: &Call, patient: &Patient, bytes: &[u8]) -> Statement {
-    let evidence = if bytes.len() > EVIDENCE_BYTES_MAX {
-        format!("sha256:{}", hex::encode(hash::sha256_plain(&[bytes]))).into_bytes()
-    } else {
-        bytes.to_vec()
-    };
+/// What the hospital keeps to show what was said: the resource, or if it is long its hash with what no directive says.
+fn statement(
+    call: &Call,
+    patient: &Patient,
+    bytes: &[u8],
+    of_long: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Statement {
+    let evidence = if bytes.len() > EVIDENCE_BYTES_MAX { of_long(bytes) } else { bytes.to_vec() };
     Statement { actor: call.actor(), subject: patient.subject, evidence, heads: Vec::new() }
 }
 
@@ -577,7 +598,8 @@ mod tests {
                 head_version: 0,
             };
             let end = taken_back.contains(&number).then_some(End::Revocation(None));
-            let spoken = Spoken { directive, accepted_at: Timestamp::MIN, end };
+            let source = Source::default();
+            let spoken = Spoken { directive, accepted_at: Timestamp::MIN, source, end };
             Once { directives: vec![spoken], exceptions: Vec::new() }
         };
         (0..).zip(pairs).map(once).collect()

@@ -460,6 +460,79 @@ async fn c16_a_consent_with_exceptions_is_one_consent_until_it_is_taken_back() {
     .await;
 }
 
+/// The guardian, the paper and everybody in one Consent: what no directive says stands in this hospital's evidence.
+#[tokio::test(flavor = "multi_thread")]
+async fn c7_c8_c17_what_a_guardian_signed_on_paper_for_everybody_is_read_back_whole() {
+    let node = Node::started().await;
+    let token = node.token_for("desk", EVERYTHING).await;
+    deliver(&node, &token, &about(&[Role::WalkIn, Role::Referred])).await;
+    node.published().await;
+    let system = System { node: &node, token };
+    let [patient, other] = [by_resident(Role::WalkIn), by_resident(Role::Referred)];
+    let [patient, other] = [
+        system.all("Patient", &format!("identifier={patient}")).await[0]["id"].as_str().unwrap().to_owned(),
+        system.all("Patient", &format!("identifier={other}")).await[0]["id"].as_str().unwrap().to_owned(),
+    ];
+    let document = async |whose: &str| {
+        let found = system.all("DocumentReference", &format!("patient={whose}&status=current")).await;
+        json!({"reference": format!("DocumentReference/{}", found[0]["id"].as_str().unwrap())})
+    };
+    let mut said = permit(&patient);
+    let mut policy = said["sourceAttachment"].clone();
+    policy.as_object_mut().unwrap().remove("title");
+    policy["uri"] = json!("urn:yiqiao:notice:2026-11");
+    said.as_object_mut().unwrap().remove("sourceAttachment");
+    said["provision"].as_object_mut().unwrap().remove("actor");
+    said["policy"] = json!([policy]);
+    said["sourceReference"] = document(&patient).await;
+    said["performer"] = json!([{"type": "RelatedPerson", "display": "陈志强"}]);
+    for (element, value, at) in [
+        ("sourceReference", document(&other).await, "Consent.sourceReference.reference"),
+        (
+            "sourceReference",
+            json!({"reference": format!("DocumentReference/{}", "ab".repeat(32))}),
+            "Consent.sourceReference.reference",
+        ),
+        ("performer", json!([{"reference": format!("Patient/{other}")}]), "Consent.performer"),
+    ] {
+        let mut wrong = said.clone();
+        wrong[element] = value;
+        let answer = system.post("/fhir/Consent", FHIR, &wrong.to_string()).await;
+        let expression = answer.json()["issue"][0]["expression"][0].clone();
+        assert_eq!((answer.status, expression), (422, json!(at)), "{}", answer.text());
+    }
+    let made = system.post("/fhir/Consent", FHIR, &said.to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!(made["sourceReference"]["reference"], said["sourceReference"]["reference"]);
+    assert_eq!(made["performer"], said["performer"]);
+    let members = made["provision"]["actor"].as_array().unwrap().len();
+    assert!(members > 0, "each member by name: {made}");
+    let path = format!("/fhir/Consent/{}", made["id"].as_str().unwrap());
+    let known = until("the feed to tell it", async || {
+        let found = system.get(&path).await;
+        let actors = found.json()["provision"]["actor"].as_array().map_or(0, Vec::len);
+        (found.status == 200 && actors == members).then(|| found.json())
+    })
+    .await;
+    for element in ["sourceReference", "performer", "policy", "provision"] {
+        assert_eq!(known[element], made[element], "{element}");
+    }
+    // A long one is kept by its hash, with the paper and the guardian.
+    said["text"] = json!({"status": "generated", "div": "x".repeat(5_000)});
+    said["provision"]["type"] = json!("deny");
+    let made = system.post("/fhir/Consent", FHIR, &said.to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let path = format!("/fhir/Consent/{}", made.json()["id"].as_str().unwrap());
+    let known = until("the feed to tell it", async || {
+        let found = system.get(&path).await;
+        (found.status == 200).then(|| found.json())
+    })
+    .await;
+    assert_eq!((&known["performer"], &known["provision"]["type"]), (&said["performer"], &json!("deny")));
+    assert_eq!(known["sourceReference"]["reference"], said["sourceReference"]["reference"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_is_an_operation_outcome_with_its_status() {
     let node = Node::started().await;
