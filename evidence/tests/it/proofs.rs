@@ -2,17 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot happen here fails the test")]
 
-use yiqiao_evidence::file::File;
+use yiqiao_evidence::file::{File, Logged};
 use yiqiao_evidence::{Fault, verify};
+use yiqiao_proto::calls::EvidenceAnswer;
 use yiqiao_proto::codes::{AccessOutcome, DefaultRule, DocumentClass, LegalBasis, Purpose};
+use yiqiao_proto::decode::DecodeError;
 use yiqiao_proto::directory::{ListError, SignerError};
 use yiqiao_proto::envelope::{EnvelopeError, Kind};
 use yiqiao_proto::id::{DirectiveId, DocumentId, ReferralId};
-use yiqiao_proto::limits::EMERGENCY_LIFE_MS;
+use yiqiao_proto::limits::{CALL_BYTES_MAX, EMERGENCY_LIFE_MS};
 use yiqiao_proto::member::{KeyState, MemberList};
 use yiqiao_proto::note::NoteError;
 use yiqiao_proto::release::Terms;
 use yiqiao_proto::time::Millis;
+use yiqiao_proto::wire::calls::LoggedWord;
 
 use crate::scene::{AUTHORITY, NEXT_AUTHORITY, Scene, at, authority, code, digest, key, token};
 
@@ -93,6 +96,49 @@ fn v3_no_bytes_panic_and_a_part_of_the_file_is_none() {
         }
         assert!(bent == bytes || verify(&bent, &authority()).is_err());
     }
+}
+
+/// L-9: the region has another log since, of a backup that was restored.
+#[test]
+fn v3_what_was_exported_of_an_earlier_log_stays_proved_and_says_of_which() {
+    let said = verify(&Scene::default().bytes(), &authority()).unwrap().to_string();
+    assert!(said.contains("yiqiao/demo/log-1"), "the log of then: {said}");
+    // A list that names the log of now does not make words of the earlier one its own.
+    let moved = Scene::with(|scene| {
+        scene.later = vec![Box::new(|list: &mut MemberList| list.log_id = code("log-2"))]
+    });
+    let fault = refused(&moved);
+    let expected = "yiqiao/demo/log-2".to_owned();
+    assert_eq!(fault, Fault::Note(NoteError::OtherLog { expected }));
+    let said = fault.to_string();
+    assert_eq!(
+        said,
+        "the checkpoint is not of yiqiao/demo/log-2: the log was restored or is another one (L-9)"
+    );
+}
+
+/// W-3: as long as a call may be.
+#[test]
+fn v2_a_file_of_more_than_4_mib_is_refused_by_its_length_and_one_below_is_read() {
+    let too_long = |bytes: &[u8]| match verify(bytes, &authority()) {
+        Err(Fault::Decode(DecodeError::TooLarge { bytes, max, .. })) => Some((bytes, max)),
+        Ok(_) | Err(_) => None,
+    };
+    let long = vec![0; CALL_BYTES_MAX + 1];
+    assert_eq!(too_long(&long), Some((CALL_BYTES_MAX + 1, CALL_BYTES_MAX)));
+    assert_eq!(too_long(&long[..CALL_BYTES_MAX]), None, "what is no evidence is refused as that");
+    let said = verify(&long, &authority()).unwrap_err().to_string();
+    assert!(said.contains(&CALL_BYTES_MAX.to_string()), "{said}");
+    // What the registry answers is put into a file by the same bound: long lists of members are refused, never cut.
+    let file = Scene::default().file();
+    let word =
+        |logged: &Logged| LoggedWord { opening: Some(logged.opening.write()), path: logged.path.concat() };
+    let mut words: Vec<LoggedWord> = file.words.iter().map(word).collect();
+    let answer = |words| EvidenceAnswer { checkpoint: file.checkpoint.clone(), words };
+    assert_eq!(File::of(&file.region, &file.request, answer(words.clone())).unwrap(), file);
+    words[0].opening.as_mut().unwrap().envelope = long;
+    let refused = File::of(&file.region, &file.request, answer(words)).unwrap_err();
+    assert!(matches!(refused, DecodeError::TooLarge { max: CALL_BYTES_MAX, .. }), "{refused}");
 }
 
 #[test]
