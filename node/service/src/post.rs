@@ -26,3 +26,35 @@ pub(crate) async fn post(
     });
     posting.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_redirect_is_followed() {
+        let [system, elsewhere] = [0; 2].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+        elsewhere.set_nonblocking(true).unwrap();
+        let [url, other] = [&system, &elsewhere].map(|one| format!("http://{}/", one.local_addr().unwrap()));
+        let answering = std::thread::spawn(move || {
+            let (mut asked, _) = system.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                let mut piece = [0; 512];
+                let length = asked.read(&mut piece).unwrap();
+                assert!(length > 0, "the whole request");
+                request.extend_from_slice(&piece[..length]);
+            }
+            let answer =
+                format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {other}\r\nContent-Length: 0\r\n\r\n");
+            asked.write_all(answer.as_bytes()).unwrap();
+        });
+        let agent = agent(RootCerts::WebPki);
+        assert_eq!(post(agent, url, Vec::new(), b"{}".to_vec()).await, Ok(307));
+        answering.join().unwrap();
+        assert_eq!(elsewhere.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody asked elsewhere");
+    }
+}
