@@ -47,7 +47,7 @@ pub(super) fn read(
     Ok(parts)
 }
 
-/// What a nested provision leaves out, with the parts that it is about; with the first, if it is about others.
+/// What a nested provision leaves out of each part.
 fn one(
     root: &Element<'_>,
     nested: &Element<'_>,
@@ -63,22 +63,41 @@ fn one(
     let mut left_out = vec![Vec::new(); new.parts.len()];
     for recipient in &recipients {
         for keeper in &keepers {
-            let found =
-                || new.parts.iter().map(|part| of_part(&limits, recipient.as_ref(), keeper.as_ref(), part));
-            let is_about_others = !found().zip(&new.parts).any(|(exception, part)| meets(&exception, part));
-            for ((exceptions, exception), (at, part)) in
-                left_out.iter_mut().zip(found()).zip(new.parts.iter().enumerate())
-            {
-                if new.parts.iter().any(|part| contains(&exception, part, new)) {
-                    return Err(nested.not_carried_out("type"));
-                }
-                if meets(&exception, part) || is_about_others && at == 0 {
-                    exceptions.push(exception);
+            let of = |part| of_part(&limits, recipient.as_ref(), keeper.as_ref(), part);
+            let found: Vec<Exception> = new.parts.iter().map(of).collect();
+            let leaves_nothing = |exception| new.parts.iter().any(|part| contains(exception, part, new));
+            if found.iter().any(leaves_nothing) {
+                return Err(nested.not_carried_out("type"));
+            }
+            for (at, exception) in about(&found, &new.parts) {
+                if let Some(exceptions) = left_out.get_mut(at) {
+                    exceptions.push(exception.clone());
                 }
             }
         }
     }
     Ok(left_out)
+}
+
+/// Whether an exception is of a part.
+type Holds<'h> = &'h dyn Fn(&Exception, &Part) -> bool;
+
+/// Each exception once, with the place of the part that it is about: of others than those that the parts name, the first of the same
+/// keeper, else the first.
+fn about<'f>(found: &'f [Exception], parts: &[Part]) -> Vec<(usize, &'f Exception)> {
+    let places = |holds: Holds<'_>| {
+        let mut once: Vec<(usize, &Exception)> = Vec::new();
+        for (at, (exception, part)) in found.iter().zip(parts).enumerate() {
+            if holds(exception, part) && !once.iter().any(|(_, known)| *known == exception) {
+                once.push((at, exception));
+            }
+        }
+        once
+    };
+    let is_kept =
+        |exception: &Exception, part: &Part| agree(exception.custodian.as_ref(), part.custodian.as_ref());
+    let ways: [Holds<'_>; 3] = [&meets, &is_kept, &|_, _| true];
+    ways.into_iter().map(places).find(|places| !places.is_empty()).unwrap_or_default()
 }
 
 /// What is left out, where whom or what it does not name is as in a part.

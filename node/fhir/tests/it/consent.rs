@@ -388,6 +388,29 @@ fn c16_an_exception_may_go_beyond_the_permit_and_is_read_back_whole() {
     }
 }
 
+/// C-16: of each keeper that the permit is about, and no directive twice.
+#[test]
+fn c16_a_denial_to_others_is_one_of_what_each_keeper_has() {
+    let mut json = written(scenes::permit());
+    let mut other = json["provision"]["data"][0].clone();
+    other["reference"]["identifier"]["value"] = json!("hospital-c");
+    json["provision"]["data"].as_array_mut().unwrap().push(other);
+    json["provision"]["actor"] = json!([receives("hospital-b"), receives("hospital-a")]);
+    json["provision"]["provision"] = json!([{"type": "deny", "actor": [receives("hospital-c")]}]);
+    let new = read(&json).unwrap();
+    let left_out = |new: &NewConsent| -> Vec<_> {
+        let exceptions = new.parts.iter().flat_map(|part| &part.exceptions);
+        exceptions.map(|one| (one.grantee.organisation.clone(), one.custodian.clone())).collect()
+    };
+    let to = Some(scenes::code("hospital-c"));
+    let of = |keeper| (to.clone(), Some(scenes::code(keeper)));
+    assert_eq!(left_out(&new), [of("hospital-a"), of("hospital-c")]);
+    let consent =
+        Consent { parts: new.parts.clone(), ..scenes::consent(as_directive(&new, &scenes::permit())) };
+    let again = consent.write(&scenes::patient(), &scenes::site()).json().expose().clone();
+    assert_eq!(read(&again).unwrap(), new);
+}
+
 #[test]
 fn c16_an_exception_that_ends_before_the_permit_begins_is_refused() {
     let late = json!([{"type": "deny", "dataPeriod": {"end": "2020"}}]);
