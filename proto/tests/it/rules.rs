@@ -85,11 +85,11 @@ fn w6_unknown_codes_are_refused_by_name() {
         |wire| wire.act = 14 => "access_event.act has the unknown code 14 (W-6)",
         |wire| wire.outcome = 0 => "access_event.outcome has the unknown code 0 (W-6)",
         |wire| wire.classes.push(17) => "access_event.classes has the unknown code 17 (W-6)",
-        |wire| wire.purpose = 8 => "access_event.purpose has the unknown code 8 (W-6)",
+        |wire| wire.purpose = 9 => "access_event.purpose has the unknown code 9 (W-6)",
         |wire| wire.role = 12 => "access_event.role has the unknown code 12 (W-6)",
     }
     refused! { samples::release();
-        |wire| wire.basis = 7 => "release.basis has the unknown code 7 (W-6)",
+        |wire| wire.basis = 8 => "release.basis has the unknown code 8 (W-6)",
     }
     refused! { samples::step();
         |wire| wire.step = 13 => "referral_step.step has the unknown code 13 (W-6)",
