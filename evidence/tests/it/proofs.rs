@@ -105,7 +105,7 @@ fn v3_what_was_exported_of_an_earlier_log_stays_proved_and_says_of_which() {
     assert!(said.contains("yiqiao/demo/log-1"), "the log of then: {said}");
     // A list that names the log of now does not make words of the earlier one its own.
     let moved = Scene::with(|scene| {
-        scene.later = vec![Box::new(|list: &mut MemberList| list.log_id = code("log-2"))]
+        scene.later = vec![Box::new(|list: &mut MemberList| list.log_id = code("log-2"))];
     });
     let fault = refused(&moved);
     let expected = "yiqiao/demo/log-2".to_owned();

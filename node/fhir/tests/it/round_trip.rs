@@ -1,5 +1,7 @@
 //! What a patient said is the same when it has gone out as a Consent and come back, and a Consent when it has gone in and come out.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 
 use proptest::collection::{btree_set, vec};
@@ -210,7 +212,7 @@ proptest! {
             notice: new.notice.clone(),
             existence_visible: new.existence_visible,
             basis: new.basis,
-            ..scene.directive.clone()
+            ..scene.directive
         };
         prop_assert_eq!(again, scene.directive);
     }
@@ -291,7 +293,7 @@ fn pcf() -> impl Strategy<Value = Value> {
                 "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
                 "patient": patient,
                 "dateTime": "2026-11-22",
-                "performer": [if by == "Patient" { patient.clone() } else { json!({"type": by}) }],
+                "performer": [if by == "Patient" { patient } else { json!({"type": by}) }],
                 "organization": [member("hospital-a")],
                 "sourceAttachment": {"title": "2026-11", "extension": [{"url": "urn:yiqiao:sha256", "valueString": "5a".repeat(32)}]},
                 "policy": [{"uri": "urn:yiqiao:notice:2026-11"}],
