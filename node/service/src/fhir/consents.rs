@@ -445,7 +445,9 @@ fn known(call: &Call, new: &NewConsent) -> Result<(), Problem> {
     let directory = call.door.app.registry.directory();
     let parts = new.parts.iter().flat_map(|part| part.grantee.organisation.iter().chain(&part.custodian));
     let left_out = new.parts.iter().flat_map(|part| &part.exceptions);
-    let mut named = parts.chain(left_out.filter_map(|exception| exception.custodian.as_ref()));
+    let mut named = parts.chain(
+        left_out.flat_map(|exception| exception.grantee.organisation.iter().chain(&exception.custodian)),
+    );
     if named.all(|code| directory.member(code).is_some_and(|member| !member.suspended)) {
         return Ok(());
     }

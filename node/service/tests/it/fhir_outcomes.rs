@@ -336,7 +336,12 @@ async fn a_version_or_a_range_that_does_not_fit_is_told_what_would() {
     }
     let stranger = changed(permit(patient), "/provision/actor/0/reference/identifier/value", json!("nobody"));
     let named = (422, "value", "Consent.provision.actor");
-    Case::json("POST", "/fhir/Consent", &stranger, named).holds(&system, &number).await;
+    let left_out = json!([{"type": "deny", "actor": stranger["provision"]["actor"]}]);
+    let mut without = permit(patient);
+    without["provision"]["provision"] = left_out;
+    for consent in [stranger, without] {
+        Case::json("POST", "/fhir/Consent", &consent, named).holds(&system, &number).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
