@@ -6,7 +6,7 @@ DIR ?= corpus
 FOLDER ?= deploy/demo/run
 NPM ?= npm
 SEEDS ?= 40
-# The province takes five minutes of a whole program: 'make province'.
+# The province takes minutes of a whole program: 'make province'.
 WORLDS := $(filter-out %/province.toml,$(wildcard simnet/world/scenarios/*.toml simnet/world/scenarios/repaired/*.toml))
 COUNT ?= 1000000
 VENV := target/python
