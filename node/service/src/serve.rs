@@ -111,15 +111,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let runtime = Handle::current();
     let (waits, running) = watch::channel(());
-    let (clock, newer_list) = (MachineClock::system(), Arc::new(Notify::new()));
-    let list_named = Arc::clone(&newer_list);
-    let doing = Doing {
-        members,
-        fetcher: app.fetcher.clone(),
-        own: code,
-        newer_list: Arc::clone(&newer_list),
-        running,
-    };
+    let (clock, newer) = (MachineClock::system(), Arc::new(Notify::new()));
+    let (newer_list, fetcher) = (Arc::clone(&newer), app.fetcher.clone());
+    let doing = Doing { members, fetcher, own: code, newer_list: Arc::clone(&newer), running };
     let effects = Effects { runtime: runtime.clone(), inbox: app.inbox.clone(), doing };
     let sequencer = Sequencer {
         fresh,
@@ -135,7 +129,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let sequencer = tokio::task::spawn_blocking(move || sequencer.run(queue));
 
-    let mut tasks = background(&app, directories, roster, list_named, gateway, refused);
+    let mut tasks = background(&app, directories, roster, newer, gateway, refused);
     tasks.spawn(audit::check(app.clone(), broken));
     folders.into_iter().for_each(|folder| drop(tasks.spawn(folder.watch())));
     doors.open(&app, making, &mut tasks);
