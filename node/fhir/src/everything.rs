@@ -21,7 +21,6 @@ use crate::outcome::{self, Name, Problem};
 use crate::patient;
 use crate::query::{Parameters, Request, alternatives};
 use crate::resource::{Resource, Site, member};
-use crate::search::STATED;
 
 /// The extension of a Provenance's source: where in it.
 const PLACE: &str = "urn:yiqiao:place";
@@ -228,10 +227,9 @@ const fn kind(fact: &Fact) -> &'static str {
 
 /// An entry of a bundle. What is made for this answer has no address.
 pub(crate) fn entry(resource: &Resource, mode: &str, site: &Site) -> Value {
-    let is_made = resource.kind() == "Provenance" || STATED.iter().any(|one| one.kind == resource.kind());
-    let url = resource
-        .id()
-        .map(|id| if is_made { format!("urn:uuid:{id}") } else { site.url(resource.kind(), id) });
+    let kind = resource.kind();
+    let is_made = TYPES.contains(&kind) && !["Patient", "DocumentReference"].contains(&kind);
+    let url = resource.id().map(|id| if is_made { format!("urn:uuid:{id}") } else { site.url(kind, id) });
     json!({"fullUrl": url, "resource": resource.json().expose(), "search": {"mode": mode}})
 }
 

@@ -16,7 +16,6 @@ use crate::outcome::{Name, Problem};
 use crate::query::{self, Parameters, Request};
 use crate::terms::MEMBER;
 
-pub(crate) use filters::STATED;
 pub use filters::{
     ConsentFilter, DocumentFilter, PatientFilter, ServiceRequestFilter, StatedFilter, TaskFilter,
 };

@@ -372,7 +372,7 @@ const PROVENANCE: Parameter =
     parameter("_revinclude", "special", "Provenance:target: with each place that says it");
 
 /// All of them; a [`StatedFilter`] names one by its place.
-pub(crate) const STATED: [Stated; 7] = [
+const STATED: [Stated; 7] = [
     Stated {
         kind: "Encounter",
         parameters: &[

@@ -47,15 +47,12 @@ async fn f3_f7_a_node_that_was_away_lets_nothing_go_before_it_has_caught_up_and_
     node.stop().await;
     permit_again_and_again(&member, token, 1, CHANGES).await;
     node.start().await;
-    let (mut seen, mut refused) = (Vec::new(), 0);
+    let mut seen = Vec::new();
     let released = until("the node to have caught up", async || {
         seen.push(behind(&doctor).await);
         match member.try_release(&member.request(&entry)).await {
             Ok(released) => Some(released),
-            Err((RefusalCode::Busy, _)) => {
-                refused += 1;
-                None
-            }
+            Err((RefusalCode::Busy, _)) => None,
             Err(other) => panic!("nothing was taken back: {other:?}"),
         }
     })
@@ -64,7 +61,7 @@ async fn f3_f7_a_node_that_was_away_lets_nothing_go_before_it_has_caught_up_and_
     let version = heads.iter().find(|(of, _)| *of == token).map(|(_, head)| head.version);
     assert_eq!(version, Some(CHANGES + 1), "decided by what was said last");
     let known: Vec<u64> = seen.iter().copied().filter(|behind| *behind > 0).collect();
-    assert!(refused > 0 && !known.is_empty(), "behind {seen:?}, refused {refused} times");
+    assert!(!known.is_empty(), "behind {seen:?}");
     assert!(known.is_sorted_by(|one, next| one >= next) && known[0] <= CHANGES, "{known:?}");
     let exchange = node.status().await["exchange"].clone();
     assert_eq!(
