@@ -47,9 +47,10 @@ export class Person {
     await this.press('登录');
   }
 
-  /** Presses the button with this name. */
+  /** Presses the button with this name, whose mark of being busy may still be fading. */
   async press(name, within = this.page) {
-    await within.getByRole('button', { name, exact: true }).click();
+    const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    await within.getByRole('button', { name: new RegExp(`^(loading )?${literal}$`) }).click();
   }
 
   /** Follows the link with this name. */
@@ -97,9 +98,9 @@ export class Person {
   /** Reads the open document: what is in its frame, or its raw text, has these words. */
   async seesDocument(words) {
     const pane = this.page.getByRole('complementary');
-    await this.sees(pane.locator('iframe, pre').first());
-    const framed = await pane.locator('iframe').count() > 0;
-    await this.sees((framed ? pane.frameLocator('iframe').locator('body') : pane.locator('pre')).filter({ hasText: words }));
+    // Either, whichever comes: the document that was open before stands there for a moment.
+    const ways = [pane.frameLocator('iframe').locator('body'), pane.locator('pre')];
+    await Promise.any(ways.map((way) => this.sees(way.filter({ hasText: words })))).catch(({ errors }) => { throw errors[0]; });
   }
 
   /** Loads the page again until something is there: another hospital must act first. */
