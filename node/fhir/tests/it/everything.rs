@@ -79,12 +79,8 @@ fn searched<const PLACE: usize>(query: &str) -> Vec<String> {
         let code = |body: &Value| {
             let concept = ["code", "vaccineCode", "medicationCodeableConcept", "class"];
             let concept = concept.iter().find_map(|name| body.get(name)).unwrap();
-            let first = &concept["coding"][0]["code"];
-            [&concept["text"], &concept["code"], first]
-                .iter()
-                .find_map(|said| said.as_str())
-                .unwrap()
-                .to_owned()
+            let ways = ["/text", "/code", "/coding/0/code"];
+            ways.iter().find_map(|way| concept.pointer(way)?.as_str()).unwrap().to_owned()
         };
         admitted.map(|(resource, _)| (filter.key(&resource), code(resource.json().expose()))).collect()
     });
