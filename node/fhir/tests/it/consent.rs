@@ -66,7 +66,8 @@ fn changed(mut json: Value, pointer: &str, value: Value) -> Result<NewConsent, P
     read(&json)
 }
 
-fn as_directive(new: &NewConsent, like: &Directive) -> Directive {
+/// The directive that was read; what a Consent does not say is as in another.
+pub(crate) fn as_directive(new: &NewConsent, like: &Directive) -> Directive {
     let first = new.parts.first().unwrap();
     Directive {
         id: like.id,

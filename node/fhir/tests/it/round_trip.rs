@@ -17,6 +17,7 @@ use yiqiao_proto::directive::{Directive, Grantee, Notice, Said, What};
 use yiqiao_proto::id::{Code, Digest, EntryId, PractitionerId, ReferralId};
 use yiqiao_proto::time::Timestamp;
 
+use crate::consent::as_directive;
 use crate::{rules, scenes};
 
 /// To the day on which the calendar library ends, a day before the protocol's time does; often on whole seconds.
@@ -201,38 +202,14 @@ proptest! {
         prop_assert_eq!(Directive::decode(&scene.directive.encode()), Ok(scene.directive.clone()));
         let new = read(&written(&scene.directive, &scene.parts));
         prop_assert_eq!(&new.parts, &scene.parts);
-        let again = Directive {
-            stance: new.stance,
-            grantee: new.parts[0].grantee.clone(),
-            custodian: new.parts[0].custodian.clone(),
-            what: new.what.clone(),
-            purposes: new.purposes.clone(),
-            valid_from: new.valid_from.unwrap(),
-            valid_until: new.valid_until,
-            notice: new.notice.clone(),
-            existence_visible: new.existence_visible,
-            basis: new.basis,
-            ..scene.directive
-        };
+        let again = as_directive(&new, &scene.directive);
         prop_assert_eq!(again, scene.directive);
     }
 
     #[test]
     fn a_consent_of_pcf_that_came_in_goes_out_with_all_that_it_said(consent in pcf()) {
         let new = read(&consent);
-        let directive = Directive {
-            stance: new.stance,
-            grantee: new.parts[0].grantee.clone(),
-            custodian: new.parts[0].custodian.clone(),
-            what: new.what.clone(),
-            purposes: new.purposes.clone(),
-            valid_from: new.valid_from.unwrap(),
-            valid_until: new.valid_until,
-            notice: new.notice.clone(),
-            basis: new.basis,
-            existence_visible: new.existence_visible,
-            ..scenes::permit()
-        };
+        let directive = as_directive(&new, &scenes::permit());
         let out = written(&directive, &new.parts);
         prop_assert_eq!(&read(&out).parts, &new.parts);
         says(&consent, &out, &new);
