@@ -10,7 +10,7 @@
 //! | starting again what ended | [`watch`] |
 //! | what the hospitals' systems send | [`feed`] |
 //! | many messages, and how each of them has to end | [`soak`] |
-//! | many measurements of one thing | [`spread`] |
+//! | many measurements of one thing, and where they were made | [`spread`] |
 //! | the file for scripts | [`facts`] |
 //! | talking to a door as a client does | [`client`] |
 //!

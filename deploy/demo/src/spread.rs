@@ -1,7 +1,17 @@
-//! Many measurements of one thing, as the line that is printed of them.
+//! Many measurements of one thing, as the line that is printed of them, and where they were made.
 
 use std::fmt;
 use std::time::Duration;
+
+/// How much this machine has, and how busy it is.
+///
+/// # Errors
+/// What reading it failed with.
+pub fn machine() -> anyhow::Result<String> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let load = load.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    Ok(format!("{} processors, load {load}", std::thread::available_parallelism()?))
+}
 
 /// Measurements in order of their size.
 #[derive(Debug)]

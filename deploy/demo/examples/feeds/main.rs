@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use yiqiao_demo::spread::Spread;
+use yiqiao_demo::spread::{Spread, machine};
 
 use crate::scene::Scene;
 
@@ -57,13 +57,6 @@ fn feeds(arguments: &Arguments) -> anyhow::Result<()> {
     scene.stop()?;
     say(&machine()?);
     Ok(())
-}
-
-/// How much the machine has, and how busy it is.
-fn machine() -> anyhow::Result<String> {
-    let load = std::fs::read_to_string("/proc/loadavg")?;
-    let load = load.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-    Ok(format!("{} processors, load {load}", std::thread::available_parallelism()?))
 }
 
 /// Prints rates; gives the median.

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use yiqiao_demo::spread::machine;
 
 use crate::scene::Scene;
 
@@ -53,13 +54,6 @@ fn figures() -> anyhow::Result<()> {
     floor::link(&programs.join("examples/link_bench"))?;
     say(&machine()?);
     Ok(())
-}
-
-/// How much the machine has, and how busy it is.
-fn machine() -> anyhow::Result<String> {
-    let load = std::fs::read_to_string("/proc/loadavg")?;
-    let load = load.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-    Ok(format!("{} processors, load {load}", std::thread::available_parallelism()?))
 }
 
 /// The folder of the programs: the one above this example's.
